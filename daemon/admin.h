@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGERD_ADMIN_H
+#define CLAVIGERD_ADMIN_H
+
+#include <stdint.h>
+
+/*
+ * Administrative requests, the same over the control socket (CTL_ADMIN) and
+ * over the server port (CLV_WIRE_ADMIN): one clv_buf encoding.
+ * Request: u8 op, 16 B operation id (random; repeating a request with the same
+ * id does it once), then per op:
+ */
+enum admin_op {
+	ADMIN_NODE_APPROVE = 1,	 /* str name, str fingerprint */
+	ADMIN_NODE_REVOKE = 2,	 /* str name */
+	ADMIN_MEMBER_ADD = 3,	 /* str name, 32 B thumb, 32 B box_pk, 32 B sign_pk,
+				  * str scope */
+	ADMIN_MEMBER_REVOKE = 4, /* str name */
+	ADMIN_SETTING = 5,	 /* str key, str value: escrow_policy (auto |
+				  * manual), network_name, address, port */
+	ADMIN_BACKUP_DONE = 6,	 /* u32 generation, str where */
+	ADMIN_JOINS = 7,	 /* -> u32 n, n x (str name, str fingerprint, u64 age_s) */
+	ADMIN_BACKUPS = 8,	 /* -> u32 n, n x (u32 generation, str where, u64 age_s) */
+	ADMIN_ROTATE_BEGIN = 9,	 /* 32 B X25519 key: new generation made pending and
+				  * escrowed; answer data: bytes age file with the
+				  * keyring text, sealed to that key */
+	ADMIN_ROTATE_FINISH = 10 /* u32 generation, str where its backup was written
+				  * and opened again: published and current */
+};
+/* Answer: u32 result (two's complement), str text (what a person should read),
+ * str late (names of live nodes that do not yet have the list on disk, joined
+ * by ", "), bytes data (per op, above). */
+
+#define ADMIN_REQUEST_MAX 4096
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGERD_CHAN_H
+#define CLAVIGERD_CHAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <claviger/buf.h>
+
+/*
+ * Between keeper and front: messages over one SOCK_SEQPACKET pair, cut into
+ * fragments and put together again, bounded. The keeper treats the front as
+ * hostile: whatever comes is parsed with clv_rd and limits.
+ */
+#define CHAN_FRAGMENT 32768
+#define CHAN_MESSAGE_MAX (9u << 20)
+
+enum chan_type {
+	/* keeper -> front */
+	CHAN_SQL = 1,	  /* u64 id, u32 stmt, u32 n, n x bytes */
+	CHAN_TLS = 2,	  /* bytes certificate DER, bytes key PKCS#8 DER */
+	CHAN_PINS = 3,	  /* u32 n, n x 32 B: who may connect; replaces all */
+	CHAN_LISTEN = 4,  /* str address, u16 port */
+	CHAN_UNLISTEN = 5,/* close listener and every connection */
+	CHAN_ANSWER = 6,  /* u64 conn, bytes frame body, u8 close */
+	CHAN_CAST = 7,	  /* bytes: multicast over CPG */
+	/* front -> keeper */
+	CHAN_SQL_RESULT = 32, /* u64 id, u32 result (two's complement), str text,
+			       * u32 rows, u32 columns, rows*columns x bytes
+			       * (NULL is empty) */
+	CHAN_DATABASE = 33,   /* u8 up, str why */
+	CHAN_LISTENING = 34,  /* u32 result, str text: answers CHAN_LISTEN */
+	CHAN_CLOSED = 35,     /* answers CHAN_UNLISTEN */
+	CHAN_REQUEST = 36,    /* u64 conn, 32 B peer thumbprint, bytes body */
+	CHAN_CLUSTER = 37,    /* u8 configured, u8 connected, u8 quorate,
+			       * u32 members (of the CPG group): about every
+			       * second, and at once on a change; silence of
+			       * 3 s means no quorum */
+	CHAN_DELIVER = 38     /* u32 corosync node id, u8 is_self, bytes */
+};
+
+struct chan;
+typedef void (*chan_fn)(void *arg, enum chan_type type, struct clv_rd *body);
+
+/* fd is transferred. `fn` is called for each whole message. */
+int chan_new(int fd, chan_fn fn, void *arg, struct chan **ret);
+void chan_free(struct chan **c);
+int chan_fd(const struct chan *c);
+/* Queue a message (copied) and try to send; CLV_E_FULL when 64 MiB wait. */
+int chan_send(struct chan *c, enum chan_type type, const struct clv_buf *body);
+bool chan_wants_write(const struct chan *c);
+/* The descriptor is ready: read and deliver, at most 64 fragments a call.
+ * CLV_E_NO_SERVER when the other end is gone, CLV_E_PROTOCOL. */
+int chan_on_read(struct chan *c);
+int chan_on_write(struct chan *c);
+
+#endif

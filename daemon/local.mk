@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# libdaemon is everything but the two mains, so that unit tests and fuzzers
+# link the same objects as clavigerd and claviger.
+noinst_LTLIBRARIES += libdaemon.la
+libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(QB_CFLAGS) \
+	$(OPENSSL_CFLAGS) $(COROSYNC_CFLAGS) $(SECCOMP_CFLAGS) $(JSON_CFLAGS) \
+	$(INIH_CFLAGS)
+libdaemon_la_LIBADD = libclaviger-core.la $(QB_LIBS) $(OPENSSL_LIBS) \
+	$(COROSYNC_LIBS) $(SECCOMP_LIBS) $(INIH_LIBS) -lpthread
+libdaemon_la_SOURCES =
+
+# process, loop, log, configuration, files
+
+# keeper: roles, epoch, witness, control, serve
+
+# front: TLS, PostgreSQL, corosync
+
+noinst_HEADERS += %D%/admin.h %D%/chan.h %D%/config.h %D%/log.h %D%/loop.h \
+	%D%/process.h %D%/state.h %D%/tls.h
+
+# clavigerd
+
+# claviger: the command, one file a verb

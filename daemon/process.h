@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGERD_PROCESS_H
+#define CLAVIGERD_PROCESS_H
+
+#include <stdbool.h>
+#include "daemon/config.h"
+
+/*
+ * The three processes. The supervisor stays root: it opens what root must
+ * open, forks keeper and front, sends the ready notification
+ * (sd_notify protocol, NOTIFY_SOCKET, path or abstract), watches both by
+ * pidfd, and when either dies: kills the other, tells Pacemaker (score
+ * −INFINITY by attrd_updater, then crm_resource --fail; only when the keeper
+ * told it a resource name) and ends with status 1. On SIGTERM it asks the
+ * keeper to end. Keeper and front die with it (PR_SET_PDEATHSIG, and EOF on
+ * the link).
+ */
+struct keeper_fds {
+	int control; /* listening control socket, bound and listening by root */
+	int front;   /* SEQPACKET pair to the front */
+	int link;    /* SEQPACKET pair to the supervisor, struct link_msg */
+};
+
+enum link_op {
+	LINK_READY = 1,	   /* keeper -> supervisor: serving the control socket */
+	LINK_RESOURCE = 2, /* keeper -> supervisor: text is the resource name */
+	LINK_END = 3,	   /* either way: orderly end */
+	LINK_BY_AGENT = 4
+};
+struct link_msg {
+	unsigned op;	/* enum link_op */
+	char text[68];	/* [A-Za-z0-9._-]*, checked by the receiver */
+};
+
+/* Run until the end; return the exit status. */
+int supervisor_main(const struct config *c);
+int keeper_main(const struct config *c, const struct keeper_fds *fds);
+/* chan: the front's end of the pair; link: as above (EOF: end). */
+int front_main(const struct config *c, int chan, int link);
+
+/* harden.c. In this order: process_clean() right at the program's start (clean
+ * environment but TZ and PATH and NOTIFY_SOCKET, umask 077, close fds >= 3 but
+ * those kept, RLIMIT_CORE 1, RLIMIT_NOFILE 4096); process_drop() in the child
+ * (groups, gid, uid, no capability, no_new_privs, dumpable 0, PDEATHSIG);
+ * keeper_seccomp() / front_seccomp() last. */
+void process_clean(void);
+int process_drop(const char *user);
+int keeper_seccomp(void); /* AF_UNIX only, no exec, no ptrace, no connect out */
+int front_seccomp(void);  /* no exec, no ptrace, no bpf, no mount... */
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGERD_STATE_H
+#define CLAVIGERD_STATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What this host has seen, so that it never accepts less: a checked file
+ * (BLAKE2b-256), two copies, written to a temporary file, synced, renamed, the
+ * directory synced. When neither copy is readable or valid that is an error
+ * with its remedy, never "start from 0"; absent altogether is a new host.
+ */
+struct state {
+	uint8_t system_id[16];
+	uint64_t epoch;	       /* highest epoch promised or seen */
+	uint64_t list_version; /* highest accepted */
+	uint32_t generation;   /* highest current generation accepted */
+};
+
+/* CLV_OK, CLV_E_NOT_FOUND (neither file exists; *s zeroed), CLV_E_DAMAGED. */
+int state_load(const char *dir, struct state *s);
+/* Durable when it returns CLV_OK; a failing write or sync leaves the old one. */
+int state_save(const char *dir, const struct state *s);
+
+/* Any small file, the same way: temporary, sync, rename, sync directory. */
+int file_replace(const char *dir, const char *name, const void *p, size_t len,
+    unsigned mode);
+/* Read a whole file of at most max bytes; caller frees *ret_p with free(). */
+int file_read(const char *dir, const char *name, size_t max, void **ret_p,
+    size_t *ret_len);
+
+#endif

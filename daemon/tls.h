@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGERD_TLS_H
+#define CLAVIGERD_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <claviger/buf.h>
+#include <claviger/store.h>
+
+/*
+ * TLS 1.3 with both sides pinned, and nothing else of OpenSSL reaches the rest
+ * of the program: only tls.c and cert.c include its headers. No chain
+ * building, tickets, resumption, renegotiation, key log, compression or
+ * configuration file. A connection is a step object like the store.
+ */
+struct tls_ctx;	 /* certificate, key, pins; reference counted */
+struct tls_conn;
+
+/* Is this thumbprint (SHA-256 of the DER) one of ours? Must be constant time
+ * per entry. */
+typedef bool (*tls_pin_fn)(void *arg, const uint8_t thumb[static 32]);
+
+int tls_ctx_new(bool server, const void *cert_der, size_t cert_len,
+    const void *key_der, size_t key_len, tls_pin_fn pin, void *arg,
+    struct tls_ctx **ret);
+void tls_ctx_free(struct tls_ctx **ctx); /* connections keep a reference */
+
+int tls_conn_new(struct tls_ctx *ctx, int fd, struct tls_conn **ret);
+void tls_conn_free(struct tls_conn **c); /* closes fd */
+int tls_conn_fd(const struct tls_conn *c);
+enum clv_want tls_conn_want(const struct tls_conn *c);
+/* CLV_OK handshake done; CLV_E_AGAIN; CLV_E_UNKNOWN_PEER (pin refused);
+ * CLV_E_TLS. */
+int tls_conn_handshake(struct tls_conn *c);
+int tls_conn_read(struct tls_conn *c, void *p, size_t cap, size_t *ret_len);
+int tls_conn_write(struct tls_conn *c, const void *p, size_t len,
+    size_t *ret_len);
+const uint8_t *tls_conn_thumb(const struct tls_conn *c); /* 32 B of the peer */
+const char *tls_conn_text(const struct tls_conn *c);	 /* why it failed */
+
+/* A blocking client for commands: connect to host (name or number) and port,
+ * handshake, then exchange one frame for another, all within timeout_ms. */
+struct tls_client;
+int tls_client_open(const char *host, uint16_t port, const void *cert_der,
+    size_t cert_len, const void *key_der, size_t key_len,
+    const uint8_t (*pins)[32], size_t n, int timeout_ms,
+    struct tls_client **ret, char ret_why[static 256]);
+int tls_client_exchange(struct tls_client *c, const struct clv_buf *body,
+    struct clv_buf *ret_body, int timeout_ms, char ret_why[static 256]);
+void tls_client_close(struct tls_client **c);
+
+/* cert.c: certificates. Self-signed P-256, 10 years, names for people: cn,
+ * then DNS and IP alternative names (n strings; numeric ones become IP). */
+int cert_make(const char *cn, const char *const *names, size_t n,
+    struct clv_buf *ret_cert_der, struct clv_buf *ret_key_der);
+int cert_thumb(const void *cert_der, size_t len, uint8_t ret[static 32]);
+/* PEM or DER file, first certificate only, size-capped at 64 KiB. */
+int cert_load(const char *path, struct clv_buf *ret_der);
+int cert_key_load(const char *path, struct clv_buf *ret_der);
+int cert_to_pem(const void *der, size_t len, struct clv_buf *ret_pem);
+int cert_key_to_pem(const void *der, size_t len, struct clv_buf *ret_pem);
+
+/* Start-up self-test: over a socket pair, a client whose certificate is not
+ * pinned must be refused and one that is must be served. CLV_OK or CLV_E_TLS;
+ * the front does not listen unless it passed. */
+int tls_self_test(void);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef CLAVIGER_LIST_H
+#define CLAVIGER_LIST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <claviger/identity.h>
+#include <claviger/keyring.h>
+
+/*
+ * The signed list: the one document that decides who gets keys. It holds the
+ * settings, generations, server nodes, members and the certificates of the
+ * network name; it is signed by the system signing key as a whole and has a
+ * version that only grows. Stored form: body || 64-byte signature over
+ * "claviger-list-01" || body.
+ */
+
+#define CLV_LIST_NODES_MAX 255
+#define CLV_LIST_MEMBERS_MAX 10000
+#define CLV_LIST_LEN_MAX (8u << 20)
+#define CLV_SCOPE_MAX 1024 /* "all", or names joined by ',' */
+#define CLV_LIST_CERTS 2   /* current and next */
+
+enum clv_generation_state { /* moves down this list, never back */
+	CLV_GEN_PENDING = 1,
+	CLV_GEN_ESCROWED,
+	CLV_GEN_BACKED_UP,
+	CLV_GEN_PUBLISHED,
+	CLV_GEN_CURRENT,
+	CLV_GEN_RETIRED,
+	CLV_GEN_DESTROYED
+};
+
+enum clv_escrow_policy { CLV_ESCROW_AUTO = 1, CLV_ESCROW_MANUAL = 2 };
+
+struct clv_list_generation {
+	uint32_t number;
+	uint8_t state; /* enum clv_generation_state */
+	uint8_t commitment[CLV_KEY_LEN]; /* of the master secret */
+	uint8_t check[CLV_KEY_LEN];	 /* clv_key_check of the distribution key */
+};
+
+struct clv_list_node {
+	struct clv_party party;
+	uint8_t number;	       /* 1..255, never used again */
+	bool revoked;
+	bool sealed;	       /* false: policy manual, not sealed until restore */
+	uint8_t next_thumb[32];/* zeros: none */
+};
+
+struct clv_list_member {
+	struct clv_party party;
+	bool revoked;
+	char scope[CLV_SCOPE_MAX];
+	uint8_t next_thumb[32];
+};
+
+struct clv_list {
+	uint8_t system_id[CLV_SYSTEM_ID_LEN];
+	uint64_t version;
+	uint64_t epoch; /* of the server that wrote it */
+	char network_name[254];
+	char address[46]; /* floating address, numeric */
+	uint16_t port;
+	uint8_t escrow_policy;
+	uint8_t cert_thumb[CLV_LIST_CERTS][32]; /* network name; zeros: none */
+	struct clv_list_generation *generations;
+	size_t generation_count;
+	struct clv_list_node *nodes;
+	size_t node_count;
+	struct clv_list_member *members;
+	size_t member_count;
+};
+
+int clv_list_new(struct clv_list **ret);
+void clv_list_free(struct clv_list **list);
+/* Deep copy, to be changed and signed as the next version. */
+int clv_list_copy(const struct clv_list *list, struct clv_list **ret);
+/* Append a zeroed element; NULL when out of memory or at the maximum.
+ * Pointers into the array are stale afterwards. */
+struct clv_list_generation *clv_list_add_generation(struct clv_list *list);
+struct clv_list_node *clv_list_add_node(struct clv_list *list);
+struct clv_list_member *clv_list_add_member(struct clv_list *list);
+
+/* Encode and sign. */
+struct clv_buf;
+int clv_list_sign(const struct clv_list *list, const struct clv_keyring *k,
+    struct clv_buf *ret);
+/* Verify under pk, decode strictly (canonical, names checked, numbers unique,
+ * exactly one current generation). CLV_E_SIGNATURE before anything is parsed. */
+int clv_list_open(const void *p, size_t len,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], struct clv_list **ret);
+
+/* Look-ups; NULL when absent. By thumbprint: constant time per entry, current
+ * or next thumbprint, revoked entries are found too (caller says REVOKED). */
+struct clv_list_node *clv_list_node_by_name(const struct clv_list *, const char *);
+struct clv_list_node *clv_list_node_by_number(const struct clv_list *, uint8_t);
+struct clv_list_node *clv_list_node_by_thumb(const struct clv_list *,
+    const uint8_t thumb[static 32]);
+struct clv_list_member *clv_list_member_by_name(const struct clv_list *,
+    const char *);
+struct clv_list_member *clv_list_member_by_thumb(const struct clv_list *,
+    const uint8_t thumb[static 32]);
+const struct clv_list_generation *clv_list_current(const struct clv_list *);
+const struct clv_list_generation *clv_list_generation(const struct clv_list *,
+    uint32_t number);
+/* Does the keyring hold the current generation, by its commitment? CLV_OK,
+ * CLV_E_STALE (older generations only), CLV_E_WRONG_SYSTEM, CLV_E_DAMAGED
+ * (commitment differs). Recomputes from memory; takes microseconds. */
+int clv_list_prove(const struct clv_list *list, const struct clv_keyring *k);
+
+/* An escrow row: sealed copy of the keyring for one node. Signed by the system
+ * over "claviger-escrw-1" || system id || node number || box_pk || newest
+ * generation || BLAKE2b-256(age file). Row body = u8 node || u32 generation ||
+ * bytes age file || sig. */
+int clv_escrow_seal(struct clv_guard *guard, const struct clv_keyring *k,
+    uint8_t node_number, const uint8_t box_pk[static 32], struct clv_buf *ret);
+/* Opening order: signature under pk, then age, then keyring text, then system
+ * id and signing key against pk. */
+int clv_escrow_open(const void *row, size_t len,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], const struct clv_identity *id,
+    uint8_t node_number, struct clv_keyring **ret);
+
+/* A certificate row: the network name's certificate (DER) with its key
+ * (PKCS#8 DER) wrapped under the service key of generation g, bound to system
+ * id, thumbprint and g; signed by the system ("claviger-tlskey1"). Row body =
+ * u32 generation || bytes cert || bytes wrapped key || sig. */
+int clv_tls_row_seal(struct clv_guard *guard, const struct clv_keyring *k,
+    uint32_t generation, const void *cert, size_t cert_len, const void *key,
+    size_t key_len, struct clv_buf *ret);
+/* ret_cert: copied; *ret_key of the guard. */
+int clv_tls_row_open(struct clv_guard *guard, const struct clv_keyring *k,
+    const void *row, size_t len, struct clv_buf *ret_cert, uint8_t **ret_key,
+    size_t *ret_key_len);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef CLAVIGER_STORE_H
+#define CLAVIGER_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <claviger/keyring.h>
+
+/*
+ * PostgreSQL, as a step object: it says which event it waits for, and the same
+ * code runs under a loop and under the poll() wrapper below. Statements are
+ * numbered constants in store_statements.c, each one call of a function of the
+ * schema `claviger`; parameters and results are binary, never SQL text. No
+ * secret and no plaintext is ever a parameter.
+ */
+#define CLV_SCHEMA_VERSION 1
+
+enum clv_stmt {
+	/* -> system_id bytea, schema int8, epoch int8, holder int8 (node number,
+	 * 0 nobody), instance bytea, lease_left_ms int8 (0: expired),
+	 * list_version int8, timeline int8, pg_system_id int8 */
+	CLV_STMT_HELLO = 1,
+	/* known int8 -> version int8, body bytea; no row when known is newest */
+	CLV_STMT_GET_LIST,
+	/* seen int8, new int8, holder int8, instance bytea, timeline int8,
+	 * lease_ms int8 -> epoch int8 (the one now in force), taken bool.
+	 * Compare and set under a row lock; also writes epoch_log. With seen = 0
+	 * never matches. */
+	CLV_STMT_TAKE_EPOCH,
+	/* epoch int8, instance bytea, lease_ms int8 -> ok bool */
+	CLV_STMT_RENEW_LEASE,
+	/* epoch int8, instance bytea -> ok bool; lease ends now, epoch stays */
+	CLV_STMT_RELEASE,
+	/* epoch int8, instance bytea, op_id bytea, version int8, body bytea,
+	 * escrow bytea[] encoded as one bytea: (u32 len, row)*, drop_join text
+	 * ('' none) -> ok bool. In one transaction: guard, op_id, list at version
+	 * = newest + 1, escrow rows upserted, join request deleted. Raises
+	 * CL001 stale epoch, CL002 wrong version; repeating a done op_id is ok. */
+	CLV_STMT_PUT_LIST,
+	/* op_id bytea -> done bool */
+	CLV_STMT_GET_OP,
+	/* node int8 -> row bytea */
+	CLV_STMT_GET_ESCROW,
+	/* node int8, generation int8, row bytea -> ok bool. A node's own copy, or
+	 * a newer one; never replaces a copy of a newer generation. */
+	CLV_STMT_PUT_ESCROW,
+	/* -> thumb bytea, row bytea */
+	CLV_STMT_GET_TLS,
+	/* epoch int8, instance bytea, op_id bytea, thumb bytea, row bytea -> ok */
+	CLV_STMT_PUT_TLS,
+	/* name text, body bytea -> ok bool; at most 64 requests are kept */
+	CLV_STMT_PUT_JOIN,
+	/* -> name text, body bytea, age_s int8 */
+	CLV_STMT_GET_JOINS,
+	/* node int8, list_version int8, generation int8, sig bytea -> ok bool */
+	CLV_STMT_PUT_ACK,
+	/* -> node int8, list_version int8, generation int8, sig bytea, age_s int8 */
+	CLV_STMT_GET_ACKS,
+	/* epoch int8, instance bytea, op_id bytea, generation int8, body bytea
+	 * (signed record: what, where, when) -> ok bool */
+	CLV_STMT_PUT_BACKUP,
+	/* -> generation int8, body bytea, age_s int8; newest first, 32 at most */
+	CLV_STMT_GET_BACKUPS,
+	CLV_STMT_LAST
+};
+
+struct clv_param {
+	const void *p;
+	size_t len;
+};
+/* int8 as PostgreSQL sends it: 8 bytes big-endian. buf must live as long. */
+struct clv_param clv_param_u64(uint64_t v, uint8_t buf[static 8]);
+
+enum clv_want { CLV_WANT_NONE = 0, CLV_WANT_READ = 1, CLV_WANT_WRITE = 2 };
+
+struct clv_store;
+
+/* Check a connection string: CLV_E_INVALID when it holds a password, when it is
+ * not a local socket and sslmode is not verify-full, or when it is not a
+ * conninfo string; *ret_why (size 256) says which, in a sentence. */
+int clv_store_check_conninfo(const char *conninfo, char ret_why[static 256]);
+
+/* Begin connecting (target_session_attrs=read-write, keepalives, TLS floor,
+ * timeouts, then role claviger_server unless `owner`). passfile may be NULL.
+ * PG* environment variables are ignored. */
+int clv_store_open(const char *conninfo, const char *passfile, bool owner,
+    struct clv_store **ret);
+void clv_store_free(struct clv_store **s);
+
+int clv_store_fd(const struct clv_store *s); /* may change after each step */
+enum clv_want clv_store_want(const struct clv_store *s);
+/* Go on: CLV_OK connected and idle (a result may be there), CLV_E_AGAIN,
+ * or what failed; clv_store_text() says why. After a failure free it. */
+int clv_store_step(struct clv_store *s);
+const char *clv_store_text(const struct clv_store *s);	/* borrowed */
+const char *clv_store_sqlstate(const struct clv_store *s); /* "" or 5 chars */
+
+/* Send one statement; then step until CLV_OK. Results of a statement:
+ * CLV_E_DATABASE (refused, not done), CLV_E_STALE_EPOCH (CL001),
+ * CLV_E_STALE (CL002), CLV_E_DATABASE_AWAY (connection lost before it was
+ * sent), CLV_E_UNKNOWN (lost after; or committed locally but perhaps not
+ * replicated: warnings 01000/57P01). */
+int clv_store_send(struct clv_store *s, enum clv_stmt stmt,
+    const struct clv_param *params, size_t n);
+size_t clv_store_param_count(enum clv_stmt stmt);
+const char *clv_store_stmt_name(enum clv_stmt stmt);
+size_t clv_store_rows(const struct clv_store *s);
+size_t clv_store_columns(const struct clv_store *s);
+/* Borrowed until the next send. */
+const void *clv_store_get(const struct clv_store *s, size_t row, size_t col,
+    size_t *ret_len);
+uint64_t clv_store_get_u64(const struct clv_store *s, size_t row, size_t col);
+bool clv_store_get_bool(const struct clv_store *s, size_t row, size_t col);
+
+/* The poll() wrapper for commands: connect, and run one statement, each within
+ * timeout_ms. */
+int clv_store_connect(const char *conninfo, const char *passfile, bool owner,
+    int timeout_ms, struct clv_store **ret, char ret_why[static 256]);
+int clv_store_run(struct clv_store *s, enum clv_stmt stmt,
+    const struct clv_param *params, size_t n, int timeout_ms);
+
+/* Owner only. Schema version in the database, 0 when there is none;
+ * CLV_E_SCHEMA_NEWER when above CLV_SCHEMA_VERSION. */
+int clv_store_schema_version(struct clv_store *s, uint32_t *ret);
+/* Make the schema, or bring it forward one version at a time, each in its own
+ * transaction under an advisory lock; creates the roles claviger_server and
+ * claviger_member where they are missing (functions only, no table rights) and
+ * grants claviger_server to `login` ("" : nobody). */
+int clv_store_migrate(struct clv_store *s, const char *login);
+
+/* Create the system in one transaction: CLV_E_EXISTS when the database holds
+ * one already (two inits at once: one of them gets this). */
+struct clv_store_system {
+	const uint8_t *system_id; /* 16 */
+	uint64_t epoch;		  /* first epoch */
+	uint8_t holder;
+	const void *list;
+	size_t list_len;
+	const void *escrow;	  /* first node's row */
+	size_t escrow_len;
+	const uint8_t *tls_thumb; /* 32 */
+	const void *tls_row;
+	size_t tls_row_len;
+	const void *backup;	  /* signed backup record */
+	size_t backup_len;
+};
+int clv_store_create_system(struct clv_store *s,
+    const struct clv_store_system *sys, int timeout_ms);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef CLAVIGER_WIRE_H
+#define CLAVIGER_WIRE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <claviger/identity.h>
+#include <claviger/keyring.h>
+#include <claviger/list.h>
+
+/*
+ * The server port, inside TLS 1.3 with both sides pinned. A frame is a 32-bit
+ * big-endian length and a body: a request of at most CLV_WIRE_REQUEST_MAX, an
+ * answer of at most CLV_WIRE_ANSWER_MAX bytes. Requests are signed by the
+ * caller's own key, answers by the system's; keys inside an answer are sealed
+ * (crypto_box_seal) to the caller's X25519 key, so that whoever holds the TLS
+ * end reads nothing.
+ */
+#define CLV_WIRE_PORT 8391
+#define CLV_WIRE_VERSION 1
+#define CLV_WIRE_REQUEST_MAX 8192
+#define CLV_WIRE_ANSWER_MAX 65536
+#define CLV_NONCE_LEN 32
+
+enum clv_wire_op {
+	CLV_WIRE_CHALLENGE = 1, /* payload empty; answer payload: 32-byte challenge */
+	CLV_WIRE_FETCH = 2,	/* payload empty; answer: clv_wire_keys sealed */
+	CLV_WIRE_ADMIN = 3	/* server nodes only; payload: admin request
+				 * (daemon/admin.h); `challenge` must be a fresh one */
+};
+
+struct clv_wire_request {
+	uint8_t op;
+	uint8_t system_id[CLV_SYSTEM_ID_LEN];
+	char name[CLV_NAME_MAX];	  /* caller */
+	uint8_t nonce[CLV_NONCE_LEN];	  /* comes back in the answer */
+	uint8_t challenge[CLV_NONCE_LEN]; /* zeros but for ADMIN */
+	uint64_t seen_epoch;		  /* highest accepted so far */
+	uint64_t seen_list;
+	uint32_t seen_generation;
+	const uint8_t *evidence;	  /* newest signed answer head, or empty; borrowed */
+	size_t evidence_len;
+	const uint8_t *payload;		  /* borrowed */
+	size_t payload_len;
+};
+
+/* Signed with "claviger-reqst-1". */
+struct clv_buf;
+int clv_wire_request_format(const struct clv_wire_request *r,
+    const uint8_t sign_sk[static CLV_SIGN_SK_LEN], struct clv_buf *ret);
+/* Decodes without verifying (the caller's key is found by name first); the
+ * pointers borrow from p. */
+int clv_wire_request_parse(const void *p, size_t len,
+    struct clv_wire_request *ret);
+int clv_wire_request_verify(const void *p, size_t len,
+    const uint8_t sign_pk[static CLV_SIGN_PK_LEN]);
+
+struct clv_wire_answer {
+	int32_t result; /* enum clv_result */
+	uint8_t op;
+	uint8_t system_id[CLV_SYSTEM_ID_LEN];
+	uint8_t nonce[CLV_NONCE_LEN];
+	uint64_t epoch;
+	uint64_t list_version;
+	uint32_t generation; /* current */
+	uint8_t check[CLV_KEY_LEN]; /* of the current distribution key */
+	bool encrypt; /* the server is inside its lease */
+	char server[CLV_NAME_MAX];
+	char text[256]; /* what a person should read when result != 0 */
+	const uint8_t *payload; /* borrowed */
+	size_t payload_len;
+};
+
+/* Head = everything but the payload, and the payload's BLAKE2b-256; the head
+ * is signed with "claviger-answr-1". Body = bytes head || sig || bytes payload.
+ * The head with its signature is the evidence that a member keeps. */
+int clv_wire_answer_format(const struct clv_wire_answer *a,
+    const struct clv_keyring *k, struct clv_buf *ret);
+int clv_wire_answer_parse(const void *p, size_t len,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], struct clv_wire_answer *ret);
+/* Cut the evidence (head || sig) out of a verified answer. */
+int clv_wire_evidence_cut(const void *p, size_t len, struct clv_buf *ret);
+int clv_wire_evidence_parse(const void *p, size_t len,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], struct clv_wire_answer *ret);
+
+/* Payload of FETCH, sealed to the member: for each generation still needed
+ * and each scope entry one key. */
+struct clv_wire_key {
+	uint32_t generation;
+	char app[CLV_NAME_MAX]; /* "" for the distribution key (scope all) */
+	uint8_t key[CLV_KEY_LEN];
+};
+/* Built and sealed by the server; plaintext lives in the guard meanwhile. */
+int clv_wire_keys_seal(struct clv_guard *guard, const struct clv_keyring *k,
+    const struct clv_list *list, const char *scope,
+    const uint8_t box_pk[static 32], struct clv_buf *ret);
+/* Opened by the member: *ret_keys of the guard. */
+int clv_wire_keys_open(struct clv_guard *guard, const struct clv_identity *id,
+    const void *p, size_t len, struct clv_wire_key **ret_keys, size_t *ret_n);
+
+#endif

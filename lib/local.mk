@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# libclaviger: all objects in a convenience library, which the shared library,
+# the unit tests, the daemon and the fuzzers link.
+noinst_LTLIBRARIES += libclaviger-core.la
+lib_LTLIBRARIES += libclaviger.la
+
+libclaviger_core_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(LIBPQ_CFLAGS)
+libclaviger_core_la_LIBADD = $(SODIUM_LIBS) $(LIBPQ_LIBS)
+libclaviger_core_la_SOURCES =
+
+# memory, encoding, results
+libclaviger_core_la_SOURCES += %D%/result.c
+
+# age files
+
+# keyring, identity, list, wire
+
+# PostgreSQL
+
+# control-socket client, shared with the agents
+# libclaviger_core_la_SOURCES += agents/control.c
+
+libclaviger_la_SOURCES =
+libclaviger_la_LIBADD = libclaviger-core.la
+libclaviger_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 \
+	-Wl,--version-script=$(top_srcdir)/lib/claviger.map
+libclaviger_la_DEPENDENCIES = libclaviger-core.la %D%/claviger.map
+EXTRA_DIST += %D%/claviger.map
+
+claviger_includedir = $(includedir)/claviger
+claviger_include_HEADERS = \
+	%D%/claviger/age.h \
+	%D%/claviger/buf.h \
+	%D%/claviger/guard.h \
+	%D%/claviger/identity.h \
+	%D%/claviger/keyring.h \
+	%D%/claviger/list.h \
+	%D%/claviger/result.h \
+	%D%/claviger/store.h \
+	%D%/claviger/wire.h
+pkgconfig_DATA = %D%/claviger.pc

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+# CLV_TRY_FLAG(FLAG, VARIABLE): append FLAG to VARIABLE if the compiler takes it.
+AC_DEFUN([CLV_TRY_FLAG], [
+	AS_VAR_PUSHDEF([CLV_CACHE], [clv_cv_flag_$1])
+	AC_CACHE_CHECK([whether $CC takes $1], [CLV_CACHE], [
+		clv_save_CFLAGS=$CFLAGS
+		CFLAGS="$CFLAGS -Werror $1"
+		AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])],
+			[AS_VAR_SET([CLV_CACHE], [yes])],
+			[AS_VAR_SET([CLV_CACHE], [no])])
+		CFLAGS=$clv_save_CFLAGS])
+	AS_VAR_IF([CLV_CACHE], [yes], [$2="$$2 $1"])
+	AS_VAR_POPDEF([CLV_CACHE])])
+
+AC_DEFUN([CLV_ARG_ENABLES], [
+	AC_ARG_ENABLE([werror], [AS_HELP_STRING([--enable-werror],
+		[warnings are errors (CI sets this)])], [], [enable_werror=no])
+	AC_ARG_ENABLE([sanitizers], [AS_HELP_STRING([--enable-sanitizers],
+		[AddressSanitizer and UBSan])], [], [enable_sanitizers=no])
+	AC_ARG_ENABLE([fuzzer], [AS_HELP_STRING([--enable-fuzzer],
+		[build the fuzz targets with libFuzzer (needs clang)])], [],
+		[enable_fuzzer=no])
+	AC_ARG_ENABLE([coverage], [AS_HELP_STRING([--enable-coverage],
+		[gcov instrumentation; make coverage shows it])], [],
+		[enable_coverage=no])
+	AC_ARG_ENABLE([static-agents], [AS_HELP_STRING([--enable-static-agents],
+		[link the resource agents statically: the cheapest monitor])], [],
+		[enable_static_agents=no])
+	AM_CONDITIONAL([FUZZER], [test "x$enable_fuzzer" = xyes])
+	AM_CONDITIONAL([COVERAGE], [test "x$enable_coverage" = xyes])
+	AM_CONDITIONAL([SANITIZERS], [test "x$enable_sanitizers" = xyes])
+	AM_CONDITIONAL([STATIC_AGENTS], [test "x$enable_static_agents" = xyes])
+])
+
+AC_DEFUN([CLV_WARNING_FLAGS], [
+	WARN_CFLAGS=
+	m4_foreach_w([flag], [-Wall -Wextra -Wshadow -Wstrict-prototypes
+		-Wmissing-prototypes -Wold-style-definition -Wwrite-strings
+		-Wpointer-arith -Wcast-align -Wformat=2 -Wundef -Wvla
+		-Wno-unused-parameter],
+		[CLV_TRY_FLAG(flag, [WARN_CFLAGS])])
+	AS_VAR_IF([enable_werror], [yes], [WARN_CFLAGS="$WARN_CFLAGS -Werror"])
+	AC_SUBST([WARN_CFLAGS])])
+
+AC_DEFUN([CLV_HARDENING_FLAGS], [
+	HARDEN_CFLAGS=
+	HARDEN_LDFLAGS=
+	SAN_CFLAGS=
+	AS_VAR_IF([enable_sanitizers], [yes],
+		[SAN_CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"],
+		[m4_foreach_w([flag], [-fstack-protector-strong
+			-fstack-clash-protection -fcf-protection],
+			[CLV_TRY_FLAG(flag, [HARDEN_CFLAGS])])
+		 AS_VAR_IF([enable_coverage], [yes], [], [
+			AS_CASE([" $CFLAGS "], [*" -O0 "*], [],
+				[HARDEN_CFLAGS="$HARDEN_CFLAGS -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2"])])])
+	AS_VAR_IF([enable_fuzzer], [yes],
+		[SAN_CFLAGS="$SAN_CFLAGS -fsanitize=fuzzer-no-link"])
+	AS_VAR_IF([enable_coverage], [yes],
+		[SAN_CFLAGS="$SAN_CFLAGS --coverage"])
+	m4_foreach_w([flag], [-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack],
+		[CLV_TRY_FLAG(flag, [HARDEN_LDFLAGS])])
+	AC_SUBST([HARDEN_CFLAGS])
+	AC_SUBST([HARDEN_LDFLAGS])
+	AC_SUBST([SAN_CFLAGS])])

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Unit tests: tests/unit/check_<module>.c, one program each.
+unit_cppflags = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(CHECK_CFLAGS)
+unit_libs = libclaviger-core.la $(CHECK_LIBS)
+
+# memory, encoding, results
+
+# age files
+
+# keyring, identity, list, wire
+
+# PostgreSQL
+
+# agents and ocf
+
+# daemon: process, loop, log, configuration, files
+
+# daemon: keeper
+
+# daemon: front
+
+# command
+
+# vectors, fuzz, bench, model
