@@ -95,13 +95,16 @@ struct ctl_status {
 };
 
 /* Connect and check the server's uid. CLV_OK or CLV_E_NO_SERVER (nothing
- * listens), CLV_E_PERMISSION (not root's), CLV_E_TIMEOUT, CLV_E_SYSTEM.
+ * listens), CLV_E_PERMISSION (not root's), CLV_E_TIMEOUT (it does not accept),
+ * CLV_E_INVALID (path too long), CLV_E_SYSTEM.
  * *ret_pid: the supervisor's pid, by SO_PEERCRED. path NULL: CTL_SOCKET. */
 int ctl_connect(const char *path, int timeout_ms, int *ret_fd, pid_t *ret_pid);
-/* One request and its answer within timeout_ms (CLOCK_BOOTTIME). Returns the
+/* One request, all in one message of at most CTL_MSG_MAX, and its answer within timeout_ms (CLOCK_BOOTTIME). Returns the
  * answer's result, or CLV_E_TIMEOUT, CLV_E_NO_SERVER (it went away),
- * CLV_E_PROTOCOL. *ret_len bytes of answer body, which is there also with many
- * results < 0 (a status with the reason). */
+ * CLV_E_PROTOCOL (also an answer longer than cap). *ret_len bytes of answer
+ * body, which is there also with many results < 0 (a status with the reason).
+ * reply NULL: the body is thrown away. ret_len may be NULL. After a failure of
+ * its own close fd: a late answer would be taken for the next one's. */
 int ctl_call(int fd, enum ctl_op op, const void *body, size_t len,
     void *reply, size_t cap, size_t *ret_len, int timeout_ms);
 

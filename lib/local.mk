@@ -18,7 +18,7 @@ libclaviger_core_la_SOURCES += %D%/result.c
 # PostgreSQL
 
 # control-socket client, shared with the agents
-# libclaviger_core_la_SOURCES += agents/control.c
+libclaviger_core_la_SOURCES += agents/control.c
 
 libclaviger_la_SOURCES =
 libclaviger_la_LIBADD = libclaviger-core.la

@@ -12,6 +12,11 @@ unit_libs = libclaviger-core.la $(CHECK_LIBS)
 # PostgreSQL
 
 # agents and ocf
+check_PROGRAMS += check_control
+TESTS += check_control
+check_control_SOURCES = %D%/unit/check_control.c
+check_control_CPPFLAGS = $(unit_cppflags)
+check_control_LDADD = $(unit_libs)
 
 # daemon: process, loop, log, configuration, files
 
