@@ -12,6 +12,10 @@ libclaviger_core_la_SOURCES =
 libclaviger_core_la_SOURCES += %D%/result.c
 
 # age files
+libclaviger_core_la_SOURCES += %D%/bech32.c %D%/bech32.h %D%/age.c \
+	%D%/age_armor.c %D%/age_header.c %D%/age_impl.h %D%/age_keys.c \
+	%D%/age_reader.c %D%/age_scrypt.c %D%/age_stream.c %D%/age_writer.c \
+	%D%/age_x25519.c
 
 # keyring, identity, list, wire
 
