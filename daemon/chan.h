@@ -40,13 +40,15 @@ enum chan_type {
 };
 
 struct chan;
+/* body is borrowed until it returns; it may send, but not free its channel. */
 typedef void (*chan_fn)(void *arg, enum chan_type type, struct clv_rd *body);
 
 /* fd is transferred. `fn` is called for each whole message. */
 int chan_new(int fd, chan_fn fn, void *arg, struct chan **ret);
 void chan_free(struct chan **c);
 int chan_fd(const struct chan *c);
-/* Queue a message (copied) and try to send; CLV_E_FULL when 64 MiB wait. */
+/* Queue a message (copied) and try to send; CLV_E_FULL when 64 MiB wait or it
+ * is above CHAN_MESSAGE_MAX; CLV_E_NO_SERVER when the other end is gone. */
 int chan_send(struct chan *c, enum chan_type type, const struct clv_buf *body);
 bool chan_wants_write(const struct chan *c);
 /* The descriptor is ready: read and deliver, at most 64 fragments a call.

@@ -10,6 +10,8 @@ libdaemon_la_LIBADD = libclaviger-core.la $(QB_LIBS) $(OPENSSL_LIBS) \
 libdaemon_la_SOURCES =
 
 # process, loop, log, configuration, files
+libdaemon_la_SOURCES += %D%/chan.c %D%/config.c %D%/file.c %D%/log.c \
+	%D%/loop.c %D%/state.c
 
 # keeper: roles, epoch, witness, control, serve
 

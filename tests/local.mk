@@ -19,6 +19,18 @@ check_control_CPPFLAGS = $(unit_cppflags)
 check_control_LDADD = $(unit_libs)
 
 # daemon: process, loop, log, configuration, files
+daemon_tests = check_loop check_state
+check_PROGRAMS += $(daemon_tests)
+TESTS += $(daemon_tests)
+daemon_libs = libdaemon.la $(CHECK_LIBS)
+check_loop_SOURCES = %D%/unit/check_loop.c
+check_loop_CPPFLAGS = $(unit_cppflags)
+check_loop_LDADD = $(daemon_libs)
+check_state_SOURCES = %D%/unit/check_state.c
+check_state_CPPFLAGS = $(unit_cppflags)
+check_state_LDADD = $(daemon_libs)
+check_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync \
+	-Wl,--wrap=renameat
 
 # daemon: keeper
 
