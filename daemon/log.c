@@ -153,28 +153,25 @@ quote_byte(unsigned char c, char out[static 5])
 const char *
 log_quote(const char *text, char *dst, unsigned cap)
 {
-	static const char cut[] = "...\"";
-	const unsigned tail = sizeof(cut); /* with its NUL */
-	unsigned used = 0, len;
+	unsigned used = 0, len, whole = 3; /* quotes and NUL */
+	const char *end, *p;
 	char out[5];
 
-	if (cap < tail + 1) {
-		if (cap > 0)
-			dst[0] = '\0';
+	if (cap > 0)
+		dst[0] = '\0';
+	if (cap < 6)
 		return dst;
-	}
+	for (p = text; *p != '\0' && whole <= cap; p++)
+		whole += quote_byte((unsigned char)*p, out);
+	end = whole > cap ? "...\"" : "\"";
 	dst[used++] = '"';
-	for (; *text != '\0'; text++) {
-		len = quote_byte((unsigned char)*text, out);
-		/* The last byte may use the room that the cut mark needs. */
-		if (used + len + (text[1] == '\0' ? 2 : tail) > cap) {
-			memcpy(dst + used, cut, tail);
-			return dst;
-		}
+	for (p = text; *p != '\0'; p++) {
+		len = quote_byte((unsigned char)*p, out);
+		if (used + len + strlen(end) + 1 > cap)
+			break;
 		memcpy(dst + used, out, len);
 		used += len;
 	}
-	dst[used++] = '"';
-	dst[used] = '\0';
+	memcpy(dst + used, end, strlen(end) + 1);
 	return dst;
 }

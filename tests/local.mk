@@ -19,10 +19,16 @@ check_control_CPPFLAGS = $(unit_cppflags)
 check_control_LDADD = $(unit_libs)
 
 # daemon: process, loop, log, configuration, files
-daemon_tests = check_loop check_state
+daemon_tests = check_config check_log check_loop check_state
 check_PROGRAMS += $(daemon_tests)
 TESTS += $(daemon_tests)
 daemon_libs = libdaemon.la $(CHECK_LIBS)
+check_config_SOURCES = %D%/unit/check_config.c
+check_config_CPPFLAGS = $(unit_cppflags)
+check_config_LDADD = $(daemon_libs)
+check_log_SOURCES = %D%/unit/check_log.c
+check_log_CPPFLAGS = $(unit_cppflags)
+check_log_LDADD = $(daemon_libs)
 check_loop_SOURCES = %D%/unit/check_loop.c
 check_loop_CPPFLAGS = $(unit_cppflags)
 check_loop_LDADD = $(daemon_libs)
