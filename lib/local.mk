@@ -10,6 +10,7 @@ libclaviger_core_la_SOURCES =
 
 # memory, encoding, results
 libclaviger_core_la_SOURCES += %D%/result.c
+libclaviger_core_la_SOURCES += %D%/buf.c %D%/guard.c
 
 # age files
 libclaviger_core_la_SOURCES += %D%/bech32.c %D%/bech32.h %D%/age.c \
@@ -18,6 +19,14 @@ libclaviger_core_la_SOURCES += %D%/bech32.c %D%/bech32.h %D%/age.c \
 	%D%/age_x25519.c
 
 # keyring, identity, list, wire
+libclaviger_core_la_SOURCES += \
+	%D%/keyring.c %D%/keyring.h %D%/party.c %D%/party.h %D%/sign.c \
+	%D%/subkey.c %D%/text.c %D%/text.h %D%/wrap.c
+libclaviger_core_la_SOURCES += %D%/identity.c
+libclaviger_core_la_SOURCES += %D%/list.c %D%/list.h %D%/list_check.c \
+	%D%/list_codec.c %D%/scope.c %D%/tlsrow.c
+libclaviger_core_la_SOURCES += %D%/wire.c %D%/wire_keys.c
+libclaviger_core_la_SOURCES += %D%/escrow.c
 
 # PostgreSQL
 

@@ -4,6 +4,19 @@ unit_cppflags = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(CHECK_CFLAGS)
 unit_libs = libclaviger-core.la $(CHECK_LIBS)
 
 # memory, encoding, results
+core_tests = check_buf check_guard check_result
+check_PROGRAMS += $(core_tests)
+TESTS += $(core_tests)
+check_buf_SOURCES = %D%/unit/check_buf.c
+check_buf_CPPFLAGS = $(unit_cppflags)
+check_buf_LDADD = $(unit_libs)
+check_guard_SOURCES = %D%/unit/check_guard.c
+check_guard_CPPFLAGS = $(unit_cppflags)
+check_guard_LDADD = $(unit_libs)
+check_guard_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=syscall -Wl,--wrap=madvise
+check_result_SOURCES = %D%/unit/check_result.c
+check_result_CPPFLAGS = $(unit_cppflags)
+check_result_LDADD = $(unit_libs)
 
 # age files
 

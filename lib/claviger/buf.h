@@ -21,6 +21,7 @@ struct clv_buf {
 	size_t cap;
 	size_t max; /* 0: CLV_BUF_MAX */
 	bool failed;
+	bool full; /* failed because of max, not of memory */
 };
 #define CLV_BUF_MAX (16u << 20)
 

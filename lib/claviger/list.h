@@ -72,6 +72,10 @@ struct clv_list {
 	size_t member_count;
 };
 
+/* CLV_OK for "all" or 1.. application names joined by ',', none twice and none
+ * called "all"; else CLV_E_INVALID. */
+int clv_scope_check(const char *scope);
+
 int clv_list_new(struct clv_list **ret);
 void clv_list_free(struct clv_list **list);
 /* Deep copy, to be changed and signed as the next version. */
@@ -82,7 +86,10 @@ struct clv_list_generation *clv_list_add_generation(struct clv_list *list);
 struct clv_list_node *clv_list_add_node(struct clv_list *list);
 struct clv_list_member *clv_list_add_member(struct clv_list *list);
 
-/* Encode and sign. */
+/* Encode and sign; appended to ret. What clv_list_open() would not take is not
+ * signed: CLV_E_INVALID (a value), CLV_E_EXISTS (a number, name or thumbprint
+ * twice), CLV_E_FULL (too long), CLV_E_WRONG_SYSTEM. The order of entries in
+ * memory does not matter; after opening they are sorted. */
 struct clv_buf;
 int clv_list_sign(const struct clv_list *list, const struct clv_keyring *k,
     struct clv_buf *ret);
@@ -112,11 +119,12 @@ int clv_list_prove(const struct clv_list *list, const struct clv_keyring *k);
 /* An escrow row: sealed copy of the keyring for one node. Signed by the system
  * over "claviger-escrw-1" || system id || node number || box_pk || newest
  * generation || BLAKE2b-256(age file). Row body = u8 node || u32 generation ||
- * bytes age file || sig. */
+ * raw system id 16 || bytes age file || sig. */
 int clv_escrow_seal(struct clv_guard *guard, const struct clv_keyring *k,
     uint8_t node_number, const uint8_t box_pk[static 32], struct clv_buf *ret);
 /* Opening order: signature under pk, then age, then keyring text, then system
- * id and signing key against pk. */
+ * id and signing key against pk. CLV_E_NO_IDENTITY when the row is another
+ * node's, CLV_E_SIGNATURE when it was sealed to another box_pk or changed. */
 int clv_escrow_open(const void *row, size_t len,
     const uint8_t pk[static CLV_SIGN_PK_LEN], const struct clv_identity *id,
     uint8_t node_number, struct clv_keyring **ret);

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdlib.h>
+#include <string.h>
+#include <sodium.h>
+#include <claviger/list.h>
+#include <claviger/result.h>
+
+int
+clv_list_new(struct clv_list **ret)
+{
+	struct clv_list *list = calloc(1, sizeof(*list));
+
+	if (list == NULL)
+		return CLV_E_NOMEM;
+	*ret = list;
+	return CLV_OK;
+}
+
+void
+clv_list_free(struct clv_list **list)
+{
+	if (*list == NULL)
+		return;
+	free((*list)->generations);
+	free((*list)->nodes);
+	free((*list)->members);
+	free(*list);
+	*list = NULL;
+}
+
+/* Arrays have room for the next power of two, so no capacity is kept. */
+static size_t
+room(size_t count)
+{
+	size_t n = 1;
+
+	while (n < count)
+		n *= 2;
+	return n;
+}
+
+/* Element `count` of the array, zeroed, after making room for it. */
+static void *
+append(void **array, size_t *count, size_t max, size_t size)
+{
+	uint8_t *at;
+	void *p;
+
+	if (*count >= max)
+		return NULL;
+	if (*count == 0 || *count == room(*count)) {
+		p = realloc(*array, room(*count + 1) * size);
+		if (p == NULL)
+			return NULL;
+		*array = p;
+	}
+	at = (uint8_t *)*array + *count * size;
+	memset(at, 0, size);
+	(*count)++;
+	return at;
+}
+
+struct clv_list_generation *
+clv_list_add_generation(struct clv_list *list)
+{
+	void *array = list->generations;
+	void *p = append(&array, &list->generation_count, CLV_GENERATIONS_MAX,
+	    sizeof(*list->generations));
+
+	list->generations = array;
+	return p;
+}
+
+struct clv_list_node *
+clv_list_add_node(struct clv_list *list)
+{
+	void *array = list->nodes;
+	void *p = append(&array, &list->node_count, CLV_LIST_NODES_MAX,
+	    sizeof(*list->nodes));
+
+	list->nodes = array;
+	return p;
+}
+
+struct clv_list_member *
+clv_list_add_member(struct clv_list *list)
+{
+	void *array = list->members;
+	void *p = append(&array, &list->member_count, CLV_LIST_MEMBERS_MAX,
+	    sizeof(*list->members));
+
+	list->members = array;
+	return p;
+}
+
+static bool
+copy_array(const void *src, size_t count, size_t size, void **ret)
+{
+	if (count == 0)
+		return true;
+	*ret = malloc(room(count) * size);
+	if (*ret == NULL)
+		return false;
+	memcpy(*ret, src, count * size);
+	return true;
+}
+
+int
+clv_list_copy(const struct clv_list *list, struct clv_list **ret)
+{
+	void *generations = NULL, *nodes = NULL, *members = NULL;
+	struct clv_list *copy = malloc(sizeof(*copy));
+
+	if (copy == NULL ||
+	    !copy_array(list->generations, list->generation_count,
+		sizeof(*list->generations), &generations) ||
+	    !copy_array(
+		list->nodes, list->node_count, sizeof(*list->nodes), &nodes) ||
+	    !copy_array(list->members, list->member_count,
+		sizeof(*list->members), &members)) {
+		free(generations);
+		free(nodes);
+		free(copy);
+		return CLV_E_NOMEM;
+	}
+	*copy = *list;
+	copy->generations = generations;
+	copy->nodes = nodes;
+	copy->members = members;
+	*ret = copy;
+	return CLV_OK;
+}
+
+struct clv_list_node *
+clv_list_node_by_name(const struct clv_list *list, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < list->node_count; i++)
+		if (strcmp(list->nodes[i].party.name, name) == 0)
+			return &list->nodes[i];
+	return NULL;
+}
+
+struct clv_list_node *
+clv_list_node_by_number(const struct clv_list *list, uint8_t number)
+{
+	size_t i;
+
+	for (i = 0; i < list->node_count; i++)
+		if (list->nodes[i].number == number)
+			return &list->nodes[i];
+	return NULL;
+}
+
+struct clv_list_member *
+clv_list_member_by_name(const struct clv_list *list, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < list->member_count; i++)
+		if (strcmp(list->members[i].party.name, name) == 0)
+			return &list->members[i];
+	return NULL;
+}
+
+/* Zeros stand for "no thumbprint" and match nobody. */
+static bool
+has_thumb(const uint8_t current[static 32], const uint8_t next[static 32],
+    const uint8_t thumb[static 32])
+{
+	int a = sodium_memcmp(current, thumb, 32);
+	int b = sodium_memcmp(next, thumb, 32);
+
+	return (a == 0 || b == 0) && !sodium_is_zero(thumb, 32);
+}
+
+struct clv_list_node *
+clv_list_node_by_thumb(
+    const struct clv_list *list, const uint8_t thumb[static 32])
+{
+	size_t i;
+
+	for (i = 0; i < list->node_count; i++)
+		if (has_thumb(list->nodes[i].party.thumb,
+			list->nodes[i].next_thumb, thumb))
+			return &list->nodes[i];
+	return NULL;
+}
+
+struct clv_list_member *
+clv_list_member_by_thumb(
+    const struct clv_list *list, const uint8_t thumb[static 32])
+{
+	size_t i;
+
+	for (i = 0; i < list->member_count; i++)
+		if (has_thumb(list->members[i].party.thumb,
+			list->members[i].next_thumb, thumb))
+			return &list->members[i];
+	return NULL;
+}
+
+const struct clv_list_generation *
+clv_list_current(const struct clv_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->generation_count; i++)
+		if (list->generations[i].state == CLV_GEN_CURRENT)
+			return &list->generations[i];
+	return NULL;
+}
+
+const struct clv_list_generation *
+clv_list_generation(const struct clv_list *list, uint32_t number)
+{
+	size_t i;
+
+	for (i = 0; i < list->generation_count; i++)
+		if (list->generations[i].number == number)
+			return &list->generations[i];
+	return NULL;
+}
+
+int
+clv_list_prove(const struct clv_list *list, const struct clv_keyring *k)
+{
+	const struct clv_list_generation *g = clv_list_current(list);
+	uint8_t commitment[CLV_KEY_LEN];
+
+	if (sodium_memcmp(list->system_id, clv_keyring_system_id(k),
+		CLV_SYSTEM_ID_LEN) != 0)
+		return CLV_E_WRONG_SYSTEM;
+	if (g == NULL)
+		return CLV_E_DAMAGED;
+	if (clv_keyring_subkey(
+		k, g->number, CLV_SUBKEY_COMMITMENT, commitment) != CLV_OK)
+		return CLV_E_STALE;
+	if (sodium_memcmp(commitment, g->commitment, CLV_KEY_LEN) != 0)
+		return CLV_E_DAMAGED;
+	return CLV_OK;
+}

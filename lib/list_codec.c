@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdlib.h>
+#include <string.h>
+#include <claviger/result.h>
+#include "list.h"
+#include "party.h"
+
+/*
+ * The body, in the encoding of buf.h; raw fields have fixed lengths:
+ *
+ *	u16 format 1, raw system id 16, u64 version, u64 epoch,
+ *	str network name, str address, u16 port, u8 escrow policy,
+ *	raw thumbprints 2 x 32,
+ *	u32 n, n x generation: u32 number, u8 state, raw commitment, raw check
+ *	u32 n, n x node: party, u8 number, u8 revoked, u8 sealed, raw next
+ *	u32 n, n x member: party, u8 revoked, str scope, raw next
+ *
+ * A party is str name, raw sign_pk, raw box_pk, raw thumbprint. Generations
+ * and nodes ascend by number, members by the bytes of their name: so there is
+ * one encoding for one content, and nothing can be there twice.
+ */
+#define FORMAT 1
+#define LIST_DOMAIN "claviger-list-01"
+
+/* Pointers to the n elements of an array in the order of `compare`. */
+static const void **
+sorted(const void *array, size_t n, size_t size,
+    int (*compare)(const void *, const void *))
+{
+	const void **order = calloc(n + 1, sizeof(*order));
+	size_t i;
+
+	if (order == NULL)
+		return NULL;
+	for (i = 0; i < n; i++)
+		order[i] = (const uint8_t *)array + i * size;
+	if (n > 1)
+		qsort(order, n, sizeof(*order), compare);
+	return order;
+}
+
+static int
+compare_generations(const void *a, const void *b)
+{
+	const struct clv_list_generation *x =
+	    *(const struct clv_list_generation *const *)a;
+	const struct clv_list_generation *y =
+	    *(const struct clv_list_generation *const *)b;
+
+	return (x->number > y->number) - (x->number < y->number);
+}
+
+static int
+compare_nodes(const void *a, const void *b)
+{
+	const struct clv_list_node *x = *(const struct clv_list_node *const *)a;
+	const struct clv_list_node *y = *(const struct clv_list_node *const *)b;
+
+	return (x->number > y->number) - (x->number < y->number);
+}
+
+static int
+compare_members(const void *a, const void *b)
+{
+	const struct clv_list_member *x =
+	    *(const struct clv_list_member *const *)a;
+	const struct clv_list_member *y =
+	    *(const struct clv_list_member *const *)b;
+
+	return strcmp(x->party.name, y->party.name);
+}
+
+static void
+put_head(struct clv_buf *b, const struct clv_list *list)
+{
+	clv_buf_u16(b, FORMAT);
+	clv_buf_raw(b, list->system_id, sizeof(list->system_id));
+	clv_buf_u64(b, list->version);
+	clv_buf_u64(b, list->epoch);
+	clv_buf_str(b, list->network_name);
+	clv_buf_str(b, list->address);
+	clv_buf_u16(b, list->port);
+	clv_buf_u8(b, list->escrow_policy);
+	clv_buf_raw(b, list->cert_thumb, sizeof(list->cert_thumb));
+}
+
+static int
+put_generations(struct clv_buf *b, const struct clv_list *list)
+{
+	size_t n = list->generation_count, i;
+	const struct clv_list_generation *g;
+	const void **order = sorted(list->generations, n,
+	    sizeof(*list->generations), compare_generations);
+	int r = order != NULL ? CLV_OK : CLV_E_NOMEM;
+
+	clv_buf_u32(b, (uint32_t)n);
+	for (i = 0; r == CLV_OK && i < n; i++) {
+		g = order[i];
+		r = clv__list_check_generation(g);
+		if (i > 0 && compare_generations(&order[i - 1], &order[i]) == 0)
+			r = CLV_E_EXISTS;
+		clv_buf_u32(b, g->number);
+		clv_buf_u8(b, g->state);
+		clv_buf_raw(b, g->commitment, sizeof(g->commitment));
+		clv_buf_raw(b, g->check, sizeof(g->check));
+	}
+	free(order);
+	return r;
+}
+
+static int
+put_nodes(struct clv_buf *b, const struct clv_list *list)
+{
+	size_t n = list->node_count, i;
+	const struct clv_list_node *node;
+	const void **order =
+	    sorted(list->nodes, n, sizeof(*list->nodes), compare_nodes);
+	int r = order != NULL ? CLV_OK : CLV_E_NOMEM;
+
+	clv_buf_u32(b, (uint32_t)n);
+	for (i = 0; r == CLV_OK && i < n; i++) {
+		node = order[i];
+		r = clv__list_check_node(node);
+		if (i > 0 && compare_nodes(&order[i - 1], &order[i]) == 0)
+			r = CLV_E_EXISTS;
+		clv__party_put(b, &node->party);
+		clv_buf_u8(b, node->number);
+		clv_buf_u8(b, node->revoked);
+		clv_buf_u8(b, node->sealed);
+		clv_buf_raw(b, node->next_thumb, sizeof(node->next_thumb));
+	}
+	free(order);
+	return r;
+}
+
+static int
+put_members(struct clv_buf *b, const struct clv_list *list)
+{
+	size_t n = list->member_count, i;
+	const struct clv_list_member *m;
+	const void **order =
+	    sorted(list->members, n, sizeof(*list->members), compare_members);
+	int r = order != NULL ? CLV_OK : CLV_E_NOMEM;
+
+	clv_buf_u32(b, (uint32_t)n);
+	for (i = 0; r == CLV_OK && i < n; i++) {
+		m = order[i];
+		r = clv__list_check_member(m);
+		if (i > 0 && compare_members(&order[i - 1], &order[i]) == 0)
+			r = CLV_E_EXISTS;
+		clv__party_put(b, &m->party);
+		clv_buf_u8(b, m->revoked);
+		clv_buf_str(b, m->scope);
+		clv_buf_raw(b, m->next_thumb, sizeof(m->next_thumb));
+	}
+	free(order);
+	return r;
+}
+
+/* A list that cannot be opened again is never signed. */
+static int
+put_list(struct clv_buf *b, const struct clv_list *list)
+{
+	int r = clv__list_check_head(list);
+
+	if (r != CLV_OK)
+		return r;
+	put_head(b, list);
+	r = put_generations(b, list);
+	if (r == CLV_OK)
+		r = put_nodes(b, list);
+	if (r == CLV_OK)
+		r = put_members(b, list);
+	if (r == CLV_OK)
+		r = clv__list_check_whole(list);
+	return r == CLV_OK ? clv_buf_result(b) : r;
+}
+
+int
+clv_list_sign(const struct clv_list *list, const struct clv_keyring *k,
+    struct clv_buf *ret)
+{
+	struct clv_buf b = {.max = CLV_LIST_LEN_MAX - CLV_SIG_LEN};
+	uint8_t sig[CLV_SIG_LEN];
+	int r = put_list(&b, list);
+
+	if (r == CLV_OK && memcmp(list->system_id, clv_keyring_system_id(k),
+			       CLV_SYSTEM_ID_LEN) != 0)
+		r = CLV_E_WRONG_SYSTEM;
+	if (r == CLV_OK)
+		r = clv_keyring_sign(k, LIST_DOMAIN, b.data, b.len, sig);
+	if (r == CLV_OK) {
+		clv_buf_raw(ret, b.data, b.len);
+		clv_buf_raw(ret, sig, sizeof(sig));
+		r = clv_buf_result(ret);
+	}
+	clv_buf_fini(&b);
+	return r;
+}
+
+static bool
+get_bool(struct clv_rd *r)
+{
+	uint8_t v = clv_rd_u8(r);
+
+	if (v > 1)
+		r->failed = true;
+	return v == 1;
+}
+
+static int
+get_head(struct clv_rd *r, struct clv_list *list)
+{
+	if (clv_rd_u16(r) != FORMAT)
+		return r->failed ? CLV_E_FORMAT : CLV_E_VERSION;
+	clv_rd_copy(r, list->system_id, sizeof(list->system_id));
+	list->version = clv_rd_u64(r);
+	list->epoch = clv_rd_u64(r);
+	clv_rd_str(r, list->network_name, sizeof(list->network_name));
+	clv_rd_str(r, list->address, sizeof(list->address));
+	list->port = clv_rd_u16(r);
+	list->escrow_policy = clv_rd_u8(r);
+	clv_rd_copy(r, list->cert_thumb, sizeof(list->cert_thumb));
+	if (r->failed || clv__list_check_head(list) != CLV_OK)
+		return CLV_E_FORMAT;
+	return CLV_OK;
+}
+
+/* The n-th entry: appended, read, checked, and above the one before it. An
+ * entry that does not fit ends the loop by r->failed, so that a count alone
+ * makes nobody allocate. */
+
+static int
+get_generation(struct clv_rd *r, struct clv_list *list, size_t i)
+{
+	struct clv_list_generation *g = clv_list_add_generation(list);
+
+	if (g == NULL)
+		return CLV_E_NOMEM;
+	g->number = clv_rd_u32(r);
+	g->state = clv_rd_u8(r);
+	clv_rd_copy(r, g->commitment, sizeof(g->commitment));
+	clv_rd_copy(r, g->check, sizeof(g->check));
+	if (r->failed || clv__list_check_generation(g) != CLV_OK ||
+	    (i > 0 && g[-1].number >= g->number))
+		return CLV_E_FORMAT;
+	return CLV_OK;
+}
+
+static int
+get_node(struct clv_rd *r, struct clv_list *list, size_t i)
+{
+	struct clv_list_node *n = clv_list_add_node(list);
+
+	if (n == NULL)
+		return CLV_E_NOMEM;
+	clv__party_get(r, &n->party);
+	n->number = clv_rd_u8(r);
+	n->revoked = get_bool(r);
+	n->sealed = get_bool(r);
+	clv_rd_copy(r, n->next_thumb, sizeof(n->next_thumb));
+	if (r->failed || clv__list_check_node(n) != CLV_OK ||
+	    (i > 0 && n[-1].number >= n->number))
+		return CLV_E_FORMAT;
+	return CLV_OK;
+}
+
+static int
+get_member(struct clv_rd *r, struct clv_list *list, size_t i)
+{
+	struct clv_list_member *m = clv_list_add_member(list);
+
+	if (m == NULL)
+		return CLV_E_NOMEM;
+	clv__party_get(r, &m->party);
+	m->revoked = get_bool(r);
+	clv_rd_str(r, m->scope, sizeof(m->scope));
+	clv_rd_copy(r, m->next_thumb, sizeof(m->next_thumb));
+	if (r->failed || clv__list_check_member(m) != CLV_OK ||
+	    (i > 0 && strcmp(m[-1].party.name, m->party.name) >= 0))
+		return CLV_E_FORMAT;
+	return CLV_OK;
+}
+
+typedef int (*get_entry)(struct clv_rd *r, struct clv_list *list, size_t i);
+
+static int
+get_entries(struct clv_rd *r, struct clv_list *list, size_t max, get_entry get)
+{
+	size_t n = clv_rd_u32(r), i;
+	int res = n <= max ? CLV_OK : CLV_E_FORMAT;
+
+	for (i = 0; res == CLV_OK && i < n; i++)
+		res = get(r, list, i);
+	return res;
+}
+
+static int
+get_list(struct clv_rd *rd, struct clv_list *list)
+{
+	int r = get_head(rd, list);
+
+	if (r == CLV_OK)
+		r = get_entries(rd, list, CLV_GENERATIONS_MAX, get_generation);
+	if (r == CLV_OK)
+		r = get_entries(rd, list, CLV_LIST_NODES_MAX, get_node);
+	if (r == CLV_OK)
+		r = get_entries(rd, list, CLV_LIST_MEMBERS_MAX, get_member);
+	if (r == CLV_OK)
+		r = clv_rd_end(rd);
+	if (r == CLV_OK)
+		r = clv__list_check_whole(list);
+	return r == CLV_OK || r == CLV_E_NOMEM || r == CLV_E_VERSION
+		   ? r
+		   : CLV_E_FORMAT;
+}
+
+int
+clv_list_open(const void *p, size_t len,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], struct clv_list **ret)
+{
+	struct clv_list *list = NULL;
+	const uint8_t *body = p;
+	struct clv_rd rd;
+	int r;
+
+	if (len < CLV_SIG_LEN || len > CLV_LIST_LEN_MAX)
+		return CLV_E_SIGNATURE;
+	len -= CLV_SIG_LEN;
+	r = clv_verify(pk, LIST_DOMAIN, body, len, body + len);
+	if (r == CLV_OK)
+		r = clv_list_new(&list);
+	if (r != CLV_OK)
+		return r;
+	clv_rd_init(&rd, body, len);
+	r = get_list(&rd, list);
+	if (r == CLV_OK)
+		*ret = list;
+	else
+		clv_list_free(&list);
+	return r;
+}
