@@ -7,8 +7,8 @@
 
 START_TEST(integers_are_big_endian)
 {
-	static const uint8_t want[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
-	    13, 14, 15};
+	static const uint8_t want[] = {
+	    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 	struct clv_buf b;
 
 	clv_buf_init(&b);
@@ -197,7 +197,10 @@ START_TEST(length_beyond_the_end_is_refused)
 	struct clv_rd r;
 	size_t len = 7;
 
-	clv_rd_init(&r, "\xff\xff\xff\xff" "abc", 7);
+	clv_rd_init(&r,
+	    "\xff\xff\xff\xff"
+	    "abc",
+	    7);
 	ck_assert_ptr_null(clv_rd_bytes(&r, &len));
 	ck_assert_uint_eq(len, 0);
 	ck_assert_int_eq(clv_rd_end(&r), CLV_E_FORMAT);
@@ -208,8 +211,12 @@ static const struct {
 	const char *bytes;
 	size_t len;
 } bad_text[] = {
-    {"\0\0\0\1\0", 5}, {"\0\0\0\2a\n", 6}, {"\0\0\0\1\x7f", 5},
-    {"\0\0\0\4abcd", 8}, {"\0\0\0\3ab", 6}, {"\0\0\0", 3},
+    {"\0\0\0\1\0", 5},
+    {"\0\0\0\2a\n", 6},
+    {"\0\0\0\1\x7f", 5},
+    {"\0\0\0\4abcd", 8},
+    {"\0\0\0\3ab", 6},
+    {"\0\0\0", 3},
 };
 
 START_TEST(bad_text_is_refused)
@@ -255,8 +262,8 @@ main(void)
 	tcase_add_test(r, nothing_at_all_can_be_read);
 	tcase_add_test(r, failed_copy_gives_zeros);
 	tcase_add_test(r, length_beyond_the_end_is_refused);
-	tcase_add_loop_test(r, bad_text_is_refused, 0,
-	    sizeof(bad_text) / sizeof(bad_text[0]));
+	tcase_add_loop_test(
+	    r, bad_text_is_refused, 0, sizeof(bad_text) / sizeof(bad_text[0]));
 	tcase_add_test(r, text_without_room_is_refused);
 	suite_add_tcase(s, w);
 	suite_add_tcase(s, r);

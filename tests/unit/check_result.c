@@ -38,13 +38,12 @@ END_TEST
 
 START_TEST(what_is_no_result_is_a_protocol_failure)
 {
-	static const int strange[] = {1, 1000, CLV_E_LAST, CLV_E_LAST - 1,
-	    -100000};
+	static const int strange[] = {
+	    1, 1000, CLV_E_LAST, CLV_E_LAST - 1, -100000};
 	int r = strange[_i];
 
 	ck_assert_str_eq(clv_result_name(r), "protocol");
-	ck_assert_str_eq(
-	    clv_result_text(r), clv_result_text(CLV_E_PROTOCOL));
+	ck_assert_str_eq(clv_result_text(r), clv_result_text(CLV_E_PROTOCOL));
 	ck_assert_int_ne(clv_result_exit(r), 0);
 }
 END_TEST
