@@ -58,3 +58,6 @@ check_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync \
 # command
 
 # vectors, fuzz, bench, model
+
+# lab, cluster scenarios
+EXTRA_DIST += %D%/lab
