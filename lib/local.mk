@@ -28,7 +28,26 @@ libclaviger_core_la_SOURCES += %D%/list.c %D%/list.h %D%/list_check.c \
 libclaviger_core_la_SOURCES += %D%/wire.c %D%/wire_keys.c
 libclaviger_core_la_SOURCES += %D%/escrow.c
 
-# PostgreSQL
+# PostgreSQL; the migrations lie in C strings, one array element a file
+store_migrations = %D%/sql/001-schema.sql
+libclaviger_core_la_SOURCES += %D%/store.c %D%/store_answer.c \
+	%D%/store_conninfo.c %D%/store_internal.h %D%/store_run.c \
+	%D%/store_schema.c %D%/store_statements.c
+nodist_libclaviger_core_la_SOURCES = %D%/store_sql.c
+EXTRA_DIST += $(store_migrations)
+CLEANFILES += %D%/store_sql.c
+%D%/store_sql.c: $(store_migrations) %D%/local.mk
+	$(AM_V_GEN)$(MKDIR_P) %D% && { \
+	echo '#include "store_internal.h"'; \
+	echo 'const char *const clv__migrations[] = {'; \
+	for f in $(store_migrations); do \
+		$(SED) 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' \
+			$(top_srcdir)/$$f || exit 1; echo ','; \
+	done; \
+	echo '};'; \
+	echo 'const size_t clv__migration_count = sizeof(clv__migrations) /'; \
+	echo '    sizeof(clv__migrations[0]);'; \
+	} >$@.tmp && mv -f $@.tmp $@
 
 # control-socket client, shared with the agents
 libclaviger_core_la_SOURCES += agents/control.c

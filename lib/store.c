@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <libpq-fe.h>
+#include <claviger/buf.h>
+#include <claviger/result.h>
+
+#include "store_internal.h"
+
+/* The connection, as a step object. Answers are judged in store_answer.c. */
+
+#define PARAM_MAX CLV_BUF_MAX
+#define IDLE_READS_MAX 16
+
+static const struct clv__statement set_role = {
+    "set role", "SET ROLE claviger_server", "", "", false, false};
+
+/*
+ * Notices never go to stderr. Two of them matter: a commit whose wait for the
+ * synchronous standby was cancelled (01000) or cut short (57P01) is reported
+ * as success all the same. By code, because the text is translated.
+ */
+static void
+on_notice(void *arg, const PGresult *notice)
+{
+	struct clv_store *s = arg;
+	const char *code = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
+
+	if (code == NULL)
+		return;
+	if (strcmp(code, "01000") != 0 && strncmp(code, "57P", 3) != 0)
+		return;
+	s->doubt = true;
+	clv__store_note(
+	    s, code, PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY));
+}
+
+int
+clv_store_open(const char *conninfo, const char *passfile, bool owner,
+    struct clv_store **ret)
+{
+	struct clv__conninfo c = {0};
+	struct clv_store *s = NULL;
+	char why[256];
+	int rc;
+
+	rc = clv_store_check_conninfo(conninfo, why);
+	if (rc != CLV_OK)
+		return rc;
+	rc = clv__conninfo_build(conninfo, passfile, &c);
+	if (rc != CLV_OK)
+		return rc;
+	rc = CLV_E_NOMEM;
+	s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		goto out;
+	s->owner = owner;
+	s->state = CLV__STORE_CONNECTING;
+	s->want = CLV_WANT_WRITE;
+	s->conn = PQconnectStartParams(c.keys, c.values, 0);
+	if (s->conn == NULL)
+		goto out;
+	PQsetNoticeReceiver(s->conn, on_notice, s);
+	if (PQstatus(s->conn) == CONNECTION_BAD)
+		clv__store_lost(s); /* the first step says so */
+	*ret = s;
+	s = NULL; /* transferred */
+	rc = CLV_OK;
+out:
+	clv__conninfo_free(&c);
+	free(s);
+	return rc;
+}
+
+void
+clv_store_free(struct clv_store **s)
+{
+	if (*s == NULL)
+		return;
+	PQclear((*s)->result);
+	PQfinish((*s)->conn);
+	free(*s);
+	*s = NULL;
+}
+
+int
+clv_store_fd(const struct clv_store *s)
+{
+	return PQsocket(s->conn);
+}
+
+enum clv_want
+clv_store_want(const struct clv_store *s)
+{
+	return s->want;
+}
+
+const char *
+clv_store_text(const struct clv_store *s)
+{
+	return s->text;
+}
+
+const char *
+clv_store_sqlstate(const struct clv_store *s)
+{
+	return s->sqlstate;
+}
+
+/* Whatever waits to be read or written, without waiting for it. */
+static int
+exchange(struct clv_store *s)
+{
+	int left = PQflush(s->conn);
+
+	if (left < 0 || PQconsumeInput(s->conn) == 0)
+		return clv__store_lost(s);
+	s->want = left > 0 ? CLV_WANT_READ | CLV_WANT_WRITE : CLV_WANT_READ;
+	return CLV_OK;
+}
+
+/* The first error of a statement is what counts; after it nothing ran. */
+static void
+keep(struct clv_store *s, PGresult *r)
+{
+	if (s->result != NULL &&
+	    PQresultStatus(s->result) == PGRES_FATAL_ERROR) {
+		PQclear(r);
+		return;
+	}
+	PQclear(s->result);
+	s->result = r;
+}
+
+/*
+ * Go on with the statement that was sent. Its result alone does not mean that
+ * it was committed: the server does that before it says that it is ready, and
+ * only then PQgetResult returns NULL.
+ */
+static int
+step_statement(struct clv_store *s)
+{
+	PGresult *r;
+	int rc;
+
+	rc = exchange(s);
+	if (rc != CLV_OK)
+		return rc;
+	while (!PQisBusy(s->conn)) {
+		r = PQgetResult(s->conn);
+		if (r != NULL) {
+			keep(s, r);
+			continue;
+		}
+		rc = clv__store_judge(s);
+		if (s->state == CLV__STORE_BUSY)
+			s->state = CLV__STORE_IDLE;
+		return rc;
+	}
+	return CLV_E_AGAIN;
+}
+
+static int
+step_role(struct clv_store *s)
+{
+	char text[256];
+	int rc;
+
+	rc = step_statement(s);
+	if (rc == CLV_OK) {
+		s->state = CLV__STORE_IDLE;
+		clv__store_forget(s);
+	} else if (rc != CLV_E_AGAIN && s->state != CLV__STORE_LOST) {
+		snprintf(text, sizeof(text), "%.255s", s->text);
+		clv__store_say(s,
+		    "this login may not act as the database role "
+		    "claviger_server: %s",
+		    text);
+		rc = clv__store_lose(s, CLV_E_DATABASE);
+	}
+	return rc;
+}
+
+static Oid
+type_of(char letter)
+{
+	if (letter == 'i')
+		return CLV__OID_INT8;
+	return letter == 't' ? CLV__OID_TEXT : CLV__OID_BYTEA;
+}
+
+/* Queue a statement; nothing is executed before its end has been sent. */
+static int
+queue(struct clv_store *s, const struct clv__statement *st,
+    const struct clv_param *params, size_t n)
+{
+	Oid types[CLV__PARAMS_MAX];
+	const char *values[CLV__PARAMS_MAX];
+	int lens[CLV__PARAMS_MAX], formats[CLV__PARAMS_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		types[i] = type_of(st->params[i]);
+		/* a null pointer would mean NULL */
+		values[i] = params[i].p == NULL ? "" : params[i].p;
+		lens[i] = (int)params[i].len;
+		formats[i] = 1;
+	}
+	if (PQsendQueryParams(
+		s->conn, st->sql, (int)n, types, values, lens, formats, 1) == 0)
+		return clv__store_lost(s);
+	s->st = st;
+	s->want = CLV_WANT_READ | CLV_WANT_WRITE;
+	return CLV_OK;
+}
+
+/* Connected; all but the owner act as the server role. */
+static int
+on_connected(struct clv_store *s)
+{
+	int rc;
+
+	if (PQsetnonblocking(s->conn, 1) != 0)
+		return clv__store_lost(s);
+	clv__store_forget(s);
+	s->want = CLV_WANT_READ;
+	if (s->owner) {
+		s->state = CLV__STORE_IDLE;
+		return CLV_OK;
+	}
+	rc = queue(s, &set_role, NULL, 0);
+	if (rc != CLV_OK)
+		return rc;
+	s->state = CLV__STORE_ROLE;
+	return step_role(s);
+}
+
+static int
+step_connect(struct clv_store *s)
+{
+	switch (PQconnectPoll(s->conn)) {
+	case PGRES_POLLING_READING: s->want = CLV_WANT_READ; return CLV_E_AGAIN;
+	case PGRES_POLLING_WRITING:
+		s->want = CLV_WANT_WRITE;
+		return CLV_E_AGAIN;
+	case PGRES_POLLING_OK: return on_connected(s);
+	default: return clv__store_lost(s);
+	}
+}
+
+/*
+ * Nothing is under way: what can come is the server closing the connection, by
+ * a message and the end of the stream, each of which needs a read of its own.
+ */
+static int
+step_idle(struct clv_store *s)
+{
+	struct pollfd pfd = {.fd = PQsocket(s->conn), .events = POLLIN};
+
+	s->want = CLV_WANT_READ;
+	for (int i = 0; i < IDLE_READS_MAX && poll(&pfd, 1, 0) > 0; i++) {
+		if (PQconsumeInput(s->conn) == 0)
+			return clv__store_lost(s);
+		PQisBusy(s->conn); /* parses */
+		if (PQstatus(s->conn) == CONNECTION_BAD)
+			return clv__store_lost(s);
+	}
+	return CLV_OK;
+}
+
+int
+clv_store_step(struct clv_store *s)
+{
+	switch (s->state) {
+	case CLV__STORE_CONNECTING: return step_connect(s);
+	case CLV__STORE_ROLE: return step_role(s);
+	case CLV__STORE_IDLE: return step_idle(s);
+	case CLV__STORE_BUSY: return step_statement(s);
+	case CLV__STORE_LOST: break;
+	}
+	return s->lost;
+}
+
+/* Ready for another statement? A connection that the server closed meanwhile
+ * is noticed now, while it is certain that nothing was sent. */
+static int
+prepare(struct clv_store *s)
+{
+	if (s->state == CLV__STORE_LOST)
+		return CLV_E_DATABASE_AWAY;
+	if (s->state != CLV__STORE_IDLE)
+		return CLV_E_BUSY;
+	clv__store_forget(s);
+	return step_idle(s);
+}
+
+static bool
+params_fit(
+    const struct clv__statement *st, const struct clv_param *params, size_t n)
+{
+	if (n != strlen(st->params) || n > CLV__PARAMS_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (params[i].len > PARAM_MAX ||
+		    (st->params[i] == 'i' && params[i].len != 8))
+			return false;
+	return true;
+}
+
+int
+clv__store_send(struct clv_store *s, const struct clv__statement *st,
+    const struct clv_param *params, size_t n)
+{
+	int rc;
+
+	rc = prepare(s);
+	if (rc != CLV_OK)
+		return rc;
+	if (!params_fit(st, params, n)) {
+		clv__store_say(
+		    s, "%s: a parameter has the wrong length", st->name);
+		return CLV_E_INVALID;
+	}
+	rc = queue(s, st, params, n);
+	if (rc == CLV_OK)
+		s->state = CLV__STORE_BUSY;
+	return rc;
+}
+
+int
+clv__store_send_script(struct clv_store *s, const char *sql)
+{
+	int rc;
+
+	rc = prepare(s);
+	if (rc != CLV_OK)
+		return rc;
+	if (PQsendQuery(s->conn, sql) == 0)
+		return clv__store_lost(s);
+	s->st = &clv__script;
+	s->state = CLV__STORE_BUSY;
+	s->want = CLV_WANT_READ | CLV_WANT_WRITE;
+	return CLV_OK;
+}
+
+int
+clv_store_send(struct clv_store *s, enum clv_stmt stmt,
+    const struct clv_param *params, size_t n)
+{
+	const struct clv__statement *st = clv__statement_get(stmt);
+
+	if (st == NULL)
+		return CLV_E_INVALID;
+	return clv__store_send(s, st, params, n);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store_internal.h"
+
+/*
+ * Columns are named, never "*": a later schema may add some to a function, and
+ * an older program must still understand hello() to say so.
+ */
+#define CALL(function) "SELECT claviger." function " AS ok"
+
+static const struct clv__statement table[CLV_STMT_LAST] = {
+    [CLV_STMT_HELLO] = {"hello",
+	"SELECT system_id, schema, epoch, holder, instance, lease_left_ms,"
+	" list_version, timeline, pg_system_id FROM claviger.hello()",
+	"", "biiibiiii", false, false},
+    [CLV_STMT_GET_LIST] = {"get list",
+	"SELECT version, body FROM claviger.get_list($1)", "i", "ib", false,
+	false},
+    [CLV_STMT_TAKE_EPOCH] = {"take epoch",
+	"SELECT epoch, taken"
+	" FROM claviger.take_epoch($1, $2, $3, $4, $5, $6)",
+	"iiibii", "io", true, true},
+    [CLV_STMT_RENEW_LEASE] = {"renew lease", CALL("renew_lease($1, $2, $3)"),
+	"ibi", "o", true, true},
+    [CLV_STMT_RELEASE] = {"release", CALL("release($1, $2)"), "ib", "o", true,
+	true},
+    [CLV_STMT_PUT_LIST] = {"put list",
+	CALL("put_list($1, $2, $3, $4, $5, $6, $7)"), "ibbibbt", "o", true,
+	true},
+    /* takes a lock, but changes nothing: no outcome to be unknown */
+    [CLV_STMT_GET_OP] = {"get operation", CALL("get_op($1)"), "b", "o", false,
+	true},
+    [CLV_STMT_GET_ESCROW] = {"get escrow",
+	"SELECT body FROM claviger.get_escrow($1)", "i", "b", false, false},
+    [CLV_STMT_PUT_ESCROW] = {"put escrow", CALL("put_escrow($1, $2, $3)"),
+	"iib", "o", true, true},
+    [CLV_STMT_GET_TLS] = {"get certificates",
+	"SELECT thumb, body FROM claviger.get_tls()", "", "bb", false, false},
+    [CLV_STMT_PUT_TLS] = {"put certificate",
+	CALL("put_tls($1, $2, $3, $4, $5)"), "ibbbb", "o", true, true},
+    [CLV_STMT_PUT_JOIN] = {"put join request", CALL("put_join($1, $2)"), "tb",
+	"o", true, true},
+    [CLV_STMT_GET_JOINS] = {"get join requests",
+	"SELECT name, body, age_s FROM claviger.get_joins()", "", "tbi", false,
+	false},
+    [CLV_STMT_PUT_ACK] = {"put acknowledgement",
+	CALL("put_ack($1, $2, $3, $4)"), "iiib", "o", true, true},
+    [CLV_STMT_GET_ACKS] = {"get acknowledgements",
+	"SELECT node, list_version, generation, sig, age_s"
+	" FROM claviger.get_acks()",
+	"", "iiibi", false, false},
+    [CLV_STMT_PUT_BACKUP] = {"put backup record",
+	CALL("put_backup($1, $2, $3, $4, $5)"), "ibbib", "o", true, true},
+    [CLV_STMT_GET_BACKUPS] = {"get backup records",
+	"SELECT generation, body, age_s FROM claviger.get_backups()", "", "ibi",
+	false, false},
+};
+
+const struct clv__statement *
+clv__statement_get(enum clv_stmt stmt)
+{
+	if ((int)stmt < CLV_STMT_HELLO || stmt >= CLV_STMT_LAST)
+		return NULL;
+	return &table[stmt];
+}
+
+size_t
+clv_store_param_count(enum clv_stmt stmt)
+{
+	const struct clv__statement *st = clv__statement_get(stmt);
+	size_t n = 0;
+
+	while (st != NULL && st->params[n] != '\0')
+		n++;
+	return n;
+}
+
+const char *
+clv_store_stmt_name(enum clv_stmt stmt)
+{
+	const struct clv__statement *st = clv__statement_get(stmt);
+
+	return st == NULL ? "unknown statement" : st->name;
+}
