@@ -85,8 +85,9 @@ body_line(struct clv__age_armor_reader *a, clv_age_sink sink, void *arg)
 
 	if (a->len == 0 || a->len > CLV__AGE_ARMOR_COLUMNS)
 		return CLV_E_FORMAT;
-	if (sodium_base642bin(bytes, sizeof(bytes), a->line, a->len, NULL, &len,
-		NULL, sodium_base64_VARIANT_ORIGINAL) != 0)
+	if (clv__age_base64_decode(a->line, a->len,
+		sodium_base64_VARIANT_ORIGINAL, bytes, sizeof(bytes),
+		&len) != CLV_OK)
 		return CLV_E_FORMAT;
 	if (len < sizeof(bytes))
 		a->state = CLV__AGE_ARMOR_END;

@@ -129,8 +129,9 @@ body_line(struct clv__age_header *h, struct clv__age_span line)
 
 	if (line.len > BODY_COLUMNS)
 		return CLV_E_FORMAT;
-	if (sodium_base642bin(bytes, sizeof(bytes), line.p, line.len, NULL,
-		&len, NULL, sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0)
+	if (clv__age_base64_decode(line.p, line.len,
+		sodium_base64_VARIANT_ORIGINAL_NO_PADDING, bytes, sizeof(bytes),
+		&len) != CLV_OK)
 		return CLV_E_FORMAT;
 	if (line.len < BODY_COLUMNS)
 		h->state = CLV__AGE_STANZA_LINE;
@@ -248,8 +249,9 @@ clv__age_base64(struct clv__age_span text, uint8_t *ret, size_t len)
 
 	if (text.len != CLV__AGE_B64_LEN(len))
 		return CLV_E_FORMAT;
-	if (sodium_base642bin(ret, len, text.p, text.len, NULL, &got, NULL,
-		sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0)
+	if (clv__age_base64_decode(text.p, text.len,
+		sodium_base64_VARIANT_ORIGINAL_NO_PADDING, ret, len,
+		&got) != CLV_OK)
 		return CLV_E_FORMAT;
 	return got == len ? CLV_OK : CLV_E_FORMAT;
 }

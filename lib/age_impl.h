@@ -46,6 +46,10 @@ bool clv__age_unwrap(const uint8_t wrap_key[static 32],
     const uint8_t body[static CLV__AGE_BODY_LEN],
     uint8_t ret_file_key[static CLV__AGE_FILE_KEY_LEN]);
 
+/* Canonical base64 of a whole line; variant as libsodium names it. */
+int clv__age_base64_decode(const char *p, size_t len, int variant, uint8_t *ret,
+    size_t max, size_t *ret_len);
+
 /* ---- age_header.c ---- */
 
 struct clv__age_span { /* borrowed from the header's text */

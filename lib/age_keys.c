@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 #include <sodium.h>
+#include <claviger/result.h>
 #include "lib/age_impl.h"
 
 /* RFC 5869: one block of output is enough for everything in age. */
@@ -45,4 +46,20 @@ clv__age_unwrap(const uint8_t wrap_key[static 32],
 	return crypto_aead_chacha20poly1305_ietf_decrypt(ret_file_key, NULL,
 		   NULL, body, CLV__AGE_BODY_LEN, NULL, 0, zero_nonce,
 		   wrap_key) == 0;
+}
+
+int
+clv__age_base64_decode(const char *p, size_t len, int variant, uint8_t *ret,
+    size_t max, size_t *ret_len)
+{
+	/* libsodium 1.0.18 takes a character with its top bit set for the one
+	 * without, where char is signed: the encoding would not be unique. */
+	for (size_t i = 0; i < len; i++) {
+		if ((p[i] & 0x80) != 0)
+			return CLV_E_FORMAT;
+	}
+	if (sodium_base642bin(ret, max, p, len, NULL, ret_len, NULL, variant) !=
+	    0)
+		return CLV_E_FORMAT;
+	return CLV_OK;
 }
