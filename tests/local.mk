@@ -19,6 +19,22 @@ check_result_CPPFLAGS = $(unit_cppflags)
 check_result_LDADD = $(unit_libs)
 
 # age files
+age_tests = check_age check_bech32
+check_PROGRAMS += $(age_tests) age-tool age-testkit
+TESTS += $(age_tests) %D%/unit/age-interop.sh %D%/vectors/age-testkit.sh
+EXTRA_DIST += %D%/unit/age-interop.sh %D%/vectors/age-testkit.sh
+check_age_SOURCES = %D%/unit/check_age.c
+check_age_CPPFLAGS = $(unit_cppflags)
+check_age_LDADD = $(unit_libs)
+check_bech32_SOURCES = %D%/unit/check_bech32.c
+check_bech32_CPPFLAGS = $(unit_cppflags)
+check_bech32_LDADD = $(unit_libs)
+age_tool_SOURCES = %D%/unit/age-tool.c
+age_tool_CPPFLAGS = $(unit_cppflags)
+age_tool_LDADD = libclaviger-core.la
+age_testkit_SOURCES = %D%/vectors/age-testkit.c
+age_testkit_CPPFLAGS = $(unit_cppflags) $(ZLIB_CFLAGS)
+age_testkit_LDADD = libclaviger-core.la $(ZLIB_LIBS)
 
 # keyring, identity, list, wire
 
