@@ -14,6 +14,10 @@ libdaemon_la_SOURCES += %D%/chan.c %D%/config.c %D%/file.c %D%/log.c \
 	%D%/loop.c %D%/state.c
 
 # keeper: roles, epoch, witness, control, serve
+libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ops.c %D%/control_server.c \
+	%D%/db.c %D%/keeper.c %D%/member_port.c %D%/role.c %D%/secret.c \
+	%D%/serving.c %D%/witness.c
+noinst_HEADERS += %D%/admin_ops.h %D%/keeper.h %D%/role.h
 
 # front: TLS, PostgreSQL, corosync
 

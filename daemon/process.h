@@ -25,7 +25,7 @@ enum link_op {
 	LINK_READY = 1,	   /* keeper -> supervisor: serving the control socket */
 	LINK_RESOURCE = 2, /* keeper -> supervisor: text is the resource name */
 	LINK_END = 3,	   /* either way: orderly end */
-	LINK_BY_AGENT = 4
+	LINK_FAIL = 4	   /* keeper -> supervisor: tell Pacemaker of a failure, go on */
 };
 struct link_msg {
 	unsigned op;	/* enum link_op */

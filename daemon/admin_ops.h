@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGERD_ADMIN_OPS_H
+#define CLAVIGERD_ADMIN_OPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <claviger/buf.h>
+#include <claviger/guard.h>
+#include <claviger/keyring.h>
+#include <claviger/list.h>
+
+#include "daemon/admin.h"
+
+/*
+ * What an administrative request does to the signed list: no I/O, so that a
+ * test can walk it. The caller has made `next`, a copy of the list in force
+ * with its version raised by one.
+ */
+struct admin_change {
+	uint8_t op;   /* enum admin_op */
+	uint8_t self; /* this node's number */
+	struct clv_guard *guard;
+	const struct clv_keyring *keyring;
+	struct clv_list *next;
+	bool have_party; /* NODE_APPROVE: the join request of that name */
+	struct clv_party party;
+	const bool *holds; /* by node number: told us that it has a keyring */
+	/* out */
+	struct clv_keyring *new_keyring; /* ROTATE_BEGIN; caller frees */
+	struct clv_buf escrow;		 /* (u32 len, row)* */
+	char drop_join[CLV_NAME_MAX];
+	char backup_where[256]; /* ROTATE_FINISH: to be recorded */
+	uint32_t backup_generation;
+	struct clv_buf data; /* of the answer */
+	char text[256];
+	bool nothing; /* it is so already: nothing to write */
+};
+
+/* args: the request after op and id. */
+int admin_apply(struct admin_change *c, struct clv_rd *args);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/keeper.h"
+#include "daemon/log.h"
+
+/* Keyrings, identity and working copies: a fraction of the usual limit of
+ * 8 MiB, and all of the process that is locked. */
+#define ARENA_LEN (128u * 1024)
+
+void
+keeper_end(struct keeper *k, int status)
+{
+	k->status = status;
+	keeper_tell(k, LINK_END, "");
+	loop_stop(k->loop);
+}
+
+void
+keeper_tell(struct keeper *k, enum link_op op, const char *text)
+{
+	struct link_msg m = {.op = op};
+
+	snprintf(m.text, sizeof(m.text), "%s", text);
+	if (send(k->link_fd, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_warning("supervisor: %s", strerror(errno));
+}
+
+int
+keeper_send(struct keeper *k, enum chan_type type, const struct clv_buf *body)
+{
+	int r = chan_send(k->front, type, body);
+
+	(void)loop_fd_set(
+	    k->loop, chan_fd(k->front), true, chan_wants_write(k->front));
+	return r;
+}
+
+const char *
+keeper_node_name(const struct keeper *k, uint8_t number)
+{
+	const struct clv_list_node *n =
+	    k->secret.list != NULL
+		? clv_list_node_by_number(k->secret.list, number)
+		: NULL;
+
+	return n != NULL ? n->party.name : "an unknown node";
+}
+
+static void
+on_front_message(void *arg, enum chan_type type, struct clv_rd *body)
+{
+	struct keeper *k = arg;
+
+	switch (type) {
+	case CHAN_SQL_RESULT: db_on_result(k, body); break;
+	case CHAN_DATABASE: db_on_state(k, body); break;
+	case CHAN_LISTENING: serving_on_listening(k, body); break;
+	case CHAN_CLOSED: serving_on_closed(k); break;
+	case CHAN_REQUEST: member_on_request(k, body); break;
+	case CHAN_CLUSTER: witness_on_cluster(k, body); break;
+	case CHAN_DELIVER: witness_on_deliver(k, body); break;
+	case CHAN_SQL:
+	case CHAN_TLS:
+	case CHAN_PINS:
+	case CHAN_LISTEN:
+	case CHAN_UNLISTEN:
+	case CHAN_ANSWER:
+	case CHAN_CAST: log_error("the front sent a keeper's message"); break;
+	}
+}
+
+static void
+on_front(void *arg, int fd, bool readable, bool writable)
+{
+	struct keeper *k = arg;
+	int r = CLV_OK;
+
+	if (readable)
+		r = chan_on_read(k->front);
+	if (r == CLV_OK && writable)
+		r = chan_on_write(k->front);
+	if (r != CLV_OK) {
+		log_error("the front is gone: %s", clv_result_text(r));
+		keeper_end(k, 1);
+		return;
+	}
+	(void)loop_fd_set(k->loop, fd, true, chan_wants_write(k->front));
+}
+
+static void
+on_link(void *arg, int fd, bool readable, bool writable)
+{
+	struct keeper *k = arg;
+	struct link_msg m;
+	ssize_t n;
+
+	(void)readable;
+	(void)writable;
+	n = recv(fd, &m, sizeof(m), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n == sizeof(m) && m.op != LINK_END)
+		return;
+	if (n != sizeof(m))
+		log_error("the supervisor is gone");
+	loop_fd_del(k->loop, fd);
+	keeper_end(k, n == sizeof(m) ? 0 : 1);
+}
+
+static void
+on_signal(void *arg, int sig)
+{
+	(void)sig;
+	keeper_end(arg, 0);
+}
+
+static int
+load_identity(struct keeper *k)
+{
+	char path[512];
+	int r;
+
+	if (k->config->system[0] == '\0') {
+		log_notice("no system is configured on this host yet");
+		return CLV_OK;
+	}
+	if (sodium_base642bin(k->system_pk, sizeof(k->system_pk),
+		k->config->system, strlen(k->config->system), NULL, NULL, NULL,
+		sodium_base64_VARIANT_ORIGINAL) != 0) {
+		log_error("%s: system is not a public key", k->config->path);
+		return CLV_E_CONFIG;
+	}
+	snprintf(path, sizeof(path), "%s/identity", k->config->state_dir);
+	r = clv_identity_load(k->guard, path, &k->identity);
+	if (r != CLV_OK)
+		log_error("%s: %s", path, clv_result_text(r));
+	return r;
+}
+
+static int
+load_state(struct keeper *k)
+{
+	int r = state_load(k->config->state_dir, &k->seen);
+
+	if (r == CLV_E_NOT_FOUND)
+		return CLV_OK;
+	if (r != CLV_OK)
+		log_error("%s/state: %s; it says what this node has promised, "
+			  "so it is not guessed: join again after claviger "
+			  "node revoke",
+		    k->config->state_dir, clv_result_text(r));
+	return r;
+}
+
+static int
+watch(struct keeper *k)
+{
+	int r;
+
+	r = loop_fd_add(k->loop, chan_fd(k->front), true, false, on_front, k);
+	if (r == CLV_OK)
+		r = loop_fd_add(k->loop, k->link_fd, true, false, on_link, k);
+	if (r == CLV_OK)
+		r = loop_signal_add(k->loop, SIGTERM, on_signal, k);
+	if (r == CLV_OK)
+		r = loop_signal_add(k->loop, SIGINT, on_signal, k);
+	return r == CLV_OK ? control_init(k) : r;
+}
+
+static int
+init(struct keeper *k, const struct config *c, const struct keeper_fds *fds)
+{
+	int r;
+
+	k->config = c;
+	k->control_fd = fds->control;
+	k->link_fd = fds->link;
+	if (sodium_init() < 0)
+		return CLV_E_SYSTEM;
+	randombytes_buf(k->instance, sizeof(k->instance));
+	r = clv_guard_new(ARENA_LEN, &k->guard);
+	if (r != CLV_OK) {
+		log_error("%u KiB of memory cannot be locked: raise the limit "
+			  "(LimitMEMLOCK=, ulimit -l)",
+		    ARENA_LEN / 1024);
+		return r;
+	}
+	r = loop_new(&k->loop);
+	if (r == CLV_OK)
+		r = chan_new(fds->front, on_front_message, k, &k->front);
+	if (r == CLV_OK)
+		r = load_state(k);
+	if (r == CLV_OK)
+		r = load_identity(k);
+	if (r == CLV_OK && k->identity != NULL)
+		r = secret_init(k);
+	if (r == CLV_OK)
+		r = watch(k);
+	return r;
+}
+
+static void
+fini(struct keeper *k)
+{
+	if (k->loop == NULL)
+		return;
+	admin_fini(k);
+	control_fini(k);
+	serving_fini(k);
+	witness_fini(k);
+	secret_fini(k);
+	db_fini(k);
+	if (k->front != NULL) {
+		loop_fd_del(k->loop, chan_fd(k->front));
+		chan_free(&k->front);
+	}
+	clv_identity_free(&k->identity);
+	loop_free(&k->loop);
+	clv_guard_free_all(&k->guard);
+}
+
+int
+keeper_main(const struct config *c, const struct keeper_fds *fds)
+{
+	static struct keeper k;
+	int r;
+
+	r = init(&k, c, fds);
+	if (r == CLV_OK)
+		r = keeper_seccomp();
+	if (r == CLV_OK) {
+		secret_prove(&k);
+		keeper_tell(&k, LINK_READY, "");
+		loop_run(k.loop);
+	} else {
+		log_error("the keeper cannot start: %s", clv_result_text(r));
+		k.status = 1;
+	}
+	fini(&k);
+	return k.status;
+}

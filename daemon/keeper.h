@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGERD_KEEPER_H
+#define CLAVIGERD_KEEPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <claviger/buf.h>
+#include <claviger/guard.h>
+#include <claviger/identity.h>
+#include <claviger/keyring.h>
+#include <claviger/list.h>
+#include <claviger/result.h>
+#include <claviger/store.h>
+#include <claviger/wire.h>
+
+#include "agents/control.h"
+#include "daemon/chan.h"
+#include "daemon/config.h"
+#include "daemon/loop.h"
+#include "daemon/process.h"
+#include "daemon/role.h"
+#include "daemon/state.h"
+
+/*
+ * The keeper: holds the keys and decides. One struct, one event loop; each
+ * file below owns the part of the struct that carries its name. What comes
+ * from the front is checked as if from outside.
+ */
+
+#define KEEPER_LEASE_MS 15000
+#define KEEPER_RENEW_MS 5000
+#define KEEPER_POLL_MS 5000    /* looking at the database while not active */
+#define KEEPER_RETRY_MS 1000   /* ... while locked */
+#define KEEPER_SQL_MS 3000     /* one statement */
+#define KEEPER_CLAIM_MS 1500   /* a promotion waits no longer for it */
+#define KEEPER_WITNESS_MS 1500 /* acknowledgements of a proposal */
+#define KEEPER_ALIVE_MS 5000   /* heartbeat between server nodes */
+#define KEEPER_LIVE_MS 12000   /* heard within: live */
+#define KEEPER_QUORUM_MS 3000  /* silence of corosync: no quorum */
+#define KEEPER_LATE_MS 5000    /* waiting for live nodes to store a list */
+#define KEEPER_PROOF_MS (24u * 3600u * 1000u)
+#define KEEPER_CHALLENGES 64
+#define KEEPER_CHALLENGE_MS 30000
+
+/* db.c: statements on their way through the front. */
+struct db_field {
+	const uint8_t *p;
+	size_t len;
+};
+struct db_result {
+	int result;
+	const char *text;
+	size_t rows, columns;
+	const struct db_field *fields; /* rows * columns, borrowed */
+};
+struct keeper;
+typedef void (*db_fn)(struct keeper *k, void *arg, const struct db_result *r);
+struct db_call;
+
+struct db {
+	bool up;
+	char why[160]; /* why it is not up */
+	uint64_t next_id;
+	struct db_call *calls;
+	struct loop_timer *poll;
+	/* last answer of HELLO */
+	uint64_t hellos;    /* how many there were */
+	bool known;	    /* there was one on this connection */
+	bool of_our_system; /* it names our system */
+	uint64_t epoch;
+	uint8_t holder;
+	uint8_t instance[16];
+	uint64_t lease_until_ms; /* of the holder, on our clock */
+	uint64_t list_version;
+	uint64_t timeline;
+	uint64_t server_id;
+};
+
+/* secret.c: keyring, list and what proves that they fit. */
+struct secret {
+	struct clv_keyring *keyring;
+	struct clv_list *list;
+	struct clv_buf list_blob; /* as signed, as on disk */
+	bool tls_loaded;	  /* the front has the network name's key */
+	uint8_t tls_thumb[32];
+	bool fetching;	 /* a statement of ours is under way */
+	bool copy_asked; /* since the last HELLO */
+	bool copy_due;	 /* own sealed copy waits to be stored */
+	struct loop_timer *daily;
+	char why[160];	  /* why not proven, "" when proven */
+	char failure[96]; /* of the last fetch */
+};
+
+/* witness.c: what the other server nodes say over CPG. */
+struct peer {
+	uint8_t number;
+	uint64_t heard_ms;
+	uint64_t list_version;
+	uint32_t generation;
+};
+typedef void (*witness_fn)(
+    struct keeper *k, int result, uint64_t epoch, const char *text);
+#define WITNESS_TRIES 5
+struct witness {
+	bool configured, connected, quorate;
+	uint32_t members;
+	uint64_t heard_ms;
+	struct peer peers[CLV_LIST_NODES_MAX + 1]; /* by node number */
+	struct loop_timer *alive;
+	/* the proposal under way */
+	witness_fn fn;
+	bool insist;	/* refused: propose again above what the peer named */
+	uint64_t epoch; /* proposed, 0: none */
+	uint64_t floor; /* highest that a peer named */
+	unsigned tries;
+	bool acked[CLV_LIST_NODES_MAX + 1];
+	struct loop_timer *deadline;
+	struct loop_timer *recast;
+};
+
+/* serving.c: role, epoch, lease, listener. */
+struct serving {
+	enum role_state state;
+	uint64_t epoch;		 /* held, 0: none */
+	uint64_t claiming;	 /* promised by the witness, being taken */
+	unsigned claims;	 /* tries of one claim */
+	uint64_t lease_until_ms; /* 0: none */
+	uint64_t timeline;	 /* of the database that holds the epoch */
+	uint64_t server_id;
+	bool db_older;	     /* database is older than what we have seen */
+	uint64_t shown_list; /* a member proved that these exist */
+	uint32_t shown_generation;
+	bool listening;
+	char last_failure[160]; /* of a promotion */
+	struct loop_timer *renew;
+	struct loop_timer *lease_end;
+	bool by_agent;
+	char resource[64];
+};
+
+/* control_server.c: local connections. */
+struct control_conn;
+
+/* admin.c: one administrative operation at a time. */
+struct admin;
+struct question;
+
+/* member_port.c: challenges given out. */
+struct challenge {
+	uint8_t bytes[CLV_NONCE_LEN];
+	uint64_t until_ms; /* 0: free */
+};
+
+struct keeper {
+	const struct config *config;
+	struct loop *loop;
+	struct chan *front;
+	int control_fd, link_fd;
+	int status; /* exit status */
+	struct clv_guard *guard;
+	struct clv_identity *identity; /* NULL: no system on this host yet */
+	uint8_t system_pk[CLV_SIGN_PK_LEN];
+	uint8_t node_number;  /* 0: not enrolled yet */
+	uint8_t instance[16]; /* of this process: an epoch belongs to it */
+	struct state seen;
+	struct db db;
+	struct secret secret;
+	struct witness witness;
+	struct serving serving;
+	struct control_conn *conns;
+	struct admin *admin;
+	struct question *questions;
+	struct challenge challenges[KEEPER_CHALLENGES];
+};
+
+/* db.c */
+void db_on_state(struct keeper *k, struct clv_rd *body);  /* CHAN_DATABASE */
+void db_on_result(struct keeper *k, struct clv_rd *body); /* CHAN_SQL_RESULT */
+/* fn is called exactly once, also when it cannot be sent. */
+void db_call(struct keeper *k, enum clv_stmt stmt,
+    const struct clv_param *params, size_t n, uint32_t timeout_ms, db_fn fn,
+    void *arg);
+uint64_t db_u64(const struct db_result *r, size_t row, size_t col);
+const struct db_field *db_field(
+    const struct db_result *r, size_t row, size_t col); /* never NULL */
+void db_poll_soon(struct keeper *k); /* HELLO now, and what follows from it */
+void db_fini(struct keeper *k);
+
+/* secret.c */
+int secret_init(struct keeper *k); /* newest list from disk, verified */
+void secret_fini(struct keeper *k);
+/* Look whether keyring, list and certificate fit; fetch what is missing; feed
+ * PROVEN or UNPROVEN to the role. */
+void secret_prove(struct keeper *k);
+/* Recompute the commitment from memory and compare; no I/O. */
+bool secret_is_proven(struct keeper *k);
+void secret_on_hello(struct keeper *k); /* the database said what is newest */
+/* Take a list that verified: durable on disk first, then in force. */
+int secret_accept_list(struct keeper *k, const void *blob, size_t len);
+/* Take a keyring (transferred) into force, after a restore or a rotation. */
+int secret_accept_keyring(struct keeper *k, struct clv_keyring **keyring);
+/* Write this node's own sealed copy to the database. */
+void secret_put_own_copy(struct keeper *k);
+
+/* witness.c */
+void witness_on_cluster(struct keeper *k, struct clv_rd *body);
+void witness_on_deliver(struct keeper *k, struct clv_rd *body);
+/* May anything be changed: no cluster here, or corosync says quorate. */
+bool witness_quorate(struct keeper *k);
+/* Raise the witness above everything known; fn gets the epoch, or
+ * CLV_E_NO_QUORUM, or, unless `insist`, CLV_E_STALE_EPOCH when a peer knows a
+ * higher one. */
+void witness_raise(struct keeper *k, bool insist, witness_fn fn);
+void witness_cancel(struct keeper *k);
+void witness_alive(struct keeper *k); /* say at once what we hold */
+/* Names, joined by ", ", of the other enrolled nodes that are not known to
+ * have this list and generation on disk. Returns how many of them are live:
+ * only those are waited for. */
+unsigned witness_late(const struct keeper *k, uint64_t version,
+    uint32_t generation, char *names, size_t cap);
+void witness_fini(struct keeper *k);
+/* Raise our own high-water mark, durably. */
+int witness_remember(struct keeper *k, uint64_t epoch);
+
+/* serving.c */
+void serving_event(struct keeper *k, enum role_event event, const char *text);
+void serving_on_hello(struct keeper *k);
+void serving_on_listening(struct keeper *k, struct clv_rd *body);
+bool serving_in_lease(const struct keeper *k);
+/* Somebody has seen newer state than ours: nothing may be changed. */
+bool serving_read_only(const struct keeper *k);
+void serving_database_older(struct keeper *k, bool older);
+/* A member showed a head that our system signed. */
+void serving_shown(struct keeper *k, const struct clv_wire_answer *head);
+void serving_on_closed(struct keeper *k);
+/* We promised a higher epoch to another node. */
+void serving_on_promise(struct keeper *k, uint64_t epoch);
+void serving_fini(struct keeper *k);
+int32_t serving_score(struct keeper *k);
+/* Why this node is not ready to serve, "" when it is. */
+void serving_reason(struct keeper *k, char *dst, size_t cap);
+
+/* control_server.c */
+int control_init(struct keeper *k);
+void control_fini(struct keeper *k);
+/* A promotion or demotion ended: answer who waits for it. */
+void control_promoted(struct keeper *k, int result);
+void control_demoted(struct keeper *k);
+void control_status(struct keeper *k, struct ctl_status *st);
+
+/* member_port.c */
+void member_on_request(struct keeper *k, struct clv_rd *body);
+/* The answer to an ADMIN that came over the server port. */
+struct member_reply {
+	uint64_t conn;
+	uint8_t op;
+	uint8_t nonce[CLV_NONCE_LEN];
+	uint8_t box_pk[32];
+};
+void member_answer(struct keeper *k, const struct member_reply *to, int result,
+    const char *text, const void *payload, size_t len);
+void member_pins(struct keeper *k); /* tell the front who may connect */
+
+/* admin.c: origin is one of the two. */
+struct admin_origin {
+	struct control_conn *conn; /* NULL when it went away or is remote */
+	bool remote;
+	struct member_reply reply;
+};
+void admin_request(struct keeper *k, const struct admin_origin *from,
+    const void *p, size_t len);
+void admin_on_peers(struct keeper *k); /* a peer stored something */
+void admin_on_hang_up(struct keeper *k, struct control_conn *conn);
+void admin_fini(struct keeper *k);
+void control_admin_done(struct keeper *k, struct control_conn *conn, int result,
+    const void *p, size_t len);
+
+/* keeper.c */
+void keeper_end(struct keeper *k, int status);
+/* To the front: queued, and written when it can be. */
+int keeper_send(
+    struct keeper *k, enum chan_type type, const struct clv_buf *body);
+void keeper_tell(struct keeper *k, enum link_op op, const char *text);
+const char *keeper_node_name(const struct keeper *k, uint8_t number);
+
+#endif

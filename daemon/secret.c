@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/keeper.h"
+#include "daemon/log.h"
+
+/*
+ * What the node must hold to serve: the signed list (on disk), a keyring with
+ * the current generation (its own sealed copy in PostgreSQL, opened), and the
+ * network name's certificate with its key. Each is fetched when the database
+ * says so, one statement at a time: list, then copy, then certificate.
+ */
+
+static void
+why_set(struct keeper *k, const char *why)
+{
+	if (strcmp(k->secret.why, why) == 0)
+		return;
+	snprintf(k->secret.why, sizeof(k->secret.why), "%s", why);
+	if (why[0] != '\0')
+		log_notice("not ready: %s", why);
+	else
+		log_notice("ready: the current generation is proven");
+}
+
+static void
+find_own_number(struct keeper *k)
+{
+	const struct clv_list_node *n;
+
+	k->node_number = 0;
+	if (k->secret.list == NULL || k->identity == NULL)
+		return;
+	n = clv_list_node_by_name(k->secret.list, k->identity->name);
+	if (n == NULL || n->revoked ||
+	    sodium_memcmp(
+		n->party.sign_pk, k->identity->sign_pk, CLV_SIGN_PK_LEN) != 0 ||
+	    sodium_memcmp(n->party.box_pk, k->identity->box_pk, 32) != 0)
+		return;
+	k->node_number = n->number;
+}
+
+static const struct clv_list_node *
+own_entry(const struct keeper *k)
+{
+	if (k->secret.list == NULL || k->identity == NULL)
+		return NULL;
+	return clv_list_node_by_name(k->secret.list, k->identity->name);
+}
+
+static uint32_t
+newest_generation(const struct clv_list *list)
+{
+	uint32_t newest = 0;
+
+	for (size_t i = 0; i < list->generation_count; i++)
+		if (list->generations[i].state != CLV_GEN_DESTROYED &&
+		    list->generations[i].number > newest)
+			newest = list->generations[i].number;
+	return newest;
+}
+
+#define WHY(...) snprintf(why, cap, __VA_ARGS__)
+
+static void
+reason_list(struct keeper *k, char *why, size_t cap)
+{
+	const struct clv_list_node *own = own_entry(k);
+
+	if (k->identity == NULL)
+		WHY("no system here: claviger init, or claviger join "
+		    "--server");
+	else if (k->db.up && k->db.why[0] != '\0' && !k->db.of_our_system)
+		WHY("%.150s", k->db.why);
+	else if (k->secret.list == NULL && !k->db.up)
+		WHY("database away: %.130s", k->db.why);
+	else if (k->secret.list == NULL)
+		WHY("no signed list yet: %s", k->secret.failure);
+	else if (own != NULL && own->revoked)
+		WHY("this node was revoked");
+	else if (k->node_number == 0)
+		WHY("not approved: claviger node approve %s --fingerprint F",
+		    k->identity->name);
+}
+
+static void
+reason_secret(struct keeper *k, char *why, size_t cap)
+{
+	const struct clv_list *list = k->secret.list;
+	int r;
+
+	if (k->secret.keyring == NULL && !k->db.up)
+		WHY("database away: %.130s", k->db.why);
+	else if (k->secret.keyring == NULL && k->secret.failure[0] != '\0')
+		WHY("the sealed copy does not open: %s: claviger restore FILE",
+		    k->secret.failure);
+	else if (k->secret.keyring == NULL)
+		WHY("secret absent: claviger restore FILE");
+	else if ((r = clv_list_prove(list, k->secret.keyring)) == CLV_E_STALE)
+		WHY("secret stale: generation %u here, %u is current: "
+		    "claviger restore FILE",
+		    clv_keyring_newest(k->secret.keyring),
+		    clv_list_current(list)->number);
+	else if (r != CLV_OK)
+		WHY("the secret does not fit the signed list: %s",
+		    clv_result_text(r));
+	else if (!k->secret.tls_loaded)
+		WHY("no certificate of the network name: %s",
+		    k->secret.failure);
+}
+
+/* The first reason why this node cannot serve, with its remedy. */
+static void
+find_reason(struct keeper *k, char *why, size_t cap)
+{
+	why[0] = '\0';
+	reason_list(k, why, cap);
+	if (why[0] == '\0')
+		reason_secret(k, why, cap);
+}
+
+bool
+secret_is_proven(struct keeper *k)
+{
+	char why[sizeof(k->secret.why)];
+
+	find_reason(k, why, sizeof(why));
+	return why[0] == '\0';
+}
+
+void
+secret_prove(struct keeper *k)
+{
+	char why[sizeof(k->secret.why)];
+
+	find_reason(k, why, sizeof(why));
+	why_set(k, why);
+	serving_event(
+	    k, why[0] == '\0' ? ROLE_EV_PROVEN : ROLE_EV_UNPROVEN, why);
+}
+
+/* The signed list. */
+
+static int
+list_is_acceptable(struct keeper *k, const struct clv_list *list)
+{
+	const struct clv_list_generation *g = clv_list_current(list);
+
+	if (g == NULL)
+		return CLV_E_FORMAT;
+	if (list->version < k->seen.list_version ||
+	    g->number < k->seen.generation)
+		return CLV_E_STALE;
+	if (k->secret.list != NULL && list->version <= k->secret.list->version)
+		return CLV_E_EXISTS;
+	return CLV_OK;
+}
+
+static int
+list_store(
+    struct keeper *k, const struct clv_list *list, const void *blob, size_t len)
+{
+	struct state seen = k->seen;
+	int r;
+
+	r = file_replace(k->config->state_dir, "list", blob, len, 0444);
+	if (r != CLV_OK)
+		return r;
+	memcpy(seen.system_id, list->system_id, sizeof(seen.system_id));
+	seen.list_version = list->version;
+	seen.generation = clv_list_current(list)->number;
+	if (list->epoch > seen.epoch)
+		seen.epoch = list->epoch;
+	r = state_save(k->config->state_dir, &seen);
+	if (r == CLV_OK)
+		k->seen = seen;
+	return r;
+}
+
+static void
+list_in_force(
+    struct keeper *k, struct clv_list **list, const void *blob, size_t len)
+{
+	clv_list_free(&k->secret.list);
+	k->secret.list = *list;
+	*list = NULL; /* transferred */
+	clv_buf_reset(&k->secret.list_blob);
+	clv_buf_raw(&k->secret.list_blob, blob, len);
+	find_own_number(k);
+	member_pins(k);
+}
+
+int
+secret_accept_list(struct keeper *k, const void *blob, size_t len)
+{
+	struct clv_list *list = NULL;
+	int r;
+
+	r = clv_list_open(blob, len, k->system_pk, &list);
+	if (r != CLV_OK)
+		return r;
+	r = list_is_acceptable(k, list);
+	if (r == CLV_OK)
+		r = list_store(k, list, blob, len);
+	if (r == CLV_OK) {
+		log_notice("signed list: version %llu is in force",
+		    (unsigned long long)list->version);
+		list_in_force(k, &list, blob, len);
+		if (!clv_buf_result(&k->secret.list_blob))
+			witness_alive(k);
+	}
+	clv_list_free(&list);
+	return r;
+}
+
+int
+secret_init(struct keeper *k)
+{
+	struct clv_list *list = NULL;
+	void *blob = NULL;
+	size_t len = 0;
+	int r;
+
+	clv_buf_init(&k->secret.list_blob);
+	r = file_read(
+	    k->config->state_dir, "list", CLV_LIST_LEN_MAX, &blob, &len);
+	if (r == CLV_E_NOT_FOUND)
+		return CLV_OK;
+	if (r == CLV_OK)
+		r = clv_list_open(blob, len, k->system_pk, &list);
+	if (r == CLV_OK && list->version < k->seen.list_version)
+		r = CLV_E_STALE;
+	if (r == CLV_OK)
+		list_in_force(k, &list, blob, len);
+	else
+		log_warning("signed list on disk is not used: %s; waiting for "
+			    "the database",
+		    clv_result_text(r));
+	clv_list_free(&list);
+	free(blob);
+	return CLV_OK;
+}
+
+void
+secret_fini(struct keeper *k)
+{
+	loop_timer_del(k->loop, &k->secret.daily);
+	clv_keyring_free(&k->secret.keyring);
+	clv_list_free(&k->secret.list);
+	clv_buf_fini(&k->secret.list_blob);
+}
+
+/* Fetching: list, then own copy, then certificate. */
+
+static void fetch_next(struct keeper *k);
+
+static void
+fetch_failed(struct keeper *k, const char *what, int result, const char *text)
+{
+	snprintf(k->secret.failure, sizeof(k->secret.failure), "%s",
+	    clv_result_text(result));
+	log_warning("%s: %s%s%s", what, clv_result_text(result),
+	    text[0] != '\0' ? ": " : "", text);
+}
+
+static void
+on_list(struct keeper *k, void *arg, const struct db_result *r)
+{
+	const struct db_field *f;
+	int result = r->result;
+
+	(void)arg;
+	k->secret.fetching = false;
+	k->secret.failure[0] = '\0';
+	if (result == CLV_OK && r->rows == 1) {
+		f = db_field(r, 0, 1);
+		result = secret_accept_list(k, f->p, f->len);
+	}
+	if (result != CLV_OK && result != CLV_E_EXISTS) {
+		fetch_failed(
+		    k, "signed list from the database", result, r->text);
+		secret_prove(k);
+		return;
+	}
+	fetch_next(k);
+}
+
+static void
+ack_done(struct keeper *k, void *arg, const struct db_result *r)
+{
+	(void)k;
+	(void)arg;
+	if (r->result != CLV_OK)
+		log_debug("acknowledgement not stored: %s", r->text);
+}
+
+static void
+put_ack(struct keeper *k)
+{
+	uint8_t n[8], v[8], g[8], sig[CLV_SIG_LEN];
+	struct clv_buf b;
+	uint32_t generation;
+
+	if (k->secret.keyring == NULL || k->node_number == 0)
+		return;
+	generation = clv_keyring_newest(k->secret.keyring);
+	clv_buf_init(&b);
+	clv_buf_raw(&b, k->secret.list->system_id, CLV_SYSTEM_ID_LEN);
+	clv_buf_u8(&b, k->node_number);
+	clv_buf_u64(&b, k->secret.list->version);
+	clv_buf_u32(&b, generation);
+	if (clv_buf_result(&b) == CLV_OK &&
+	    clv_sign(k->identity->sign_sk, "claviger-nodeack", b.data, b.len,
+		sig) == CLV_OK) {
+		struct clv_param p[4] = {
+		    clv_param_u64(k->node_number, n),
+		    clv_param_u64(k->secret.list->version, v),
+		    clv_param_u64(generation, g),
+		    {sig, sizeof(sig)},
+		};
+		db_call(
+		    k, CLV_STMT_PUT_ACK, p, 4, KEEPER_SQL_MS, ack_done, NULL);
+	}
+	clv_buf_fini(&b);
+}
+
+static void
+use_keyring(struct keeper *k, struct clv_keyring **keyring)
+{
+	clv_keyring_free(&k->secret.keyring);
+	k->secret.keyring = *keyring;
+	*keyring = NULL; /* transferred */
+	log_notice("keyring opened: newest generation %u",
+	    clv_keyring_newest(k->secret.keyring));
+	put_ack(k);
+	witness_alive(k);
+}
+
+static void
+on_copy(struct keeper *k, void *arg, const struct db_result *r)
+{
+	struct clv_keyring *keyring = NULL;
+	const struct db_field *f = db_field(r, 0, 0);
+	bool daily = arg != NULL;
+	int result = r->result;
+
+	k->secret.fetching = false;
+	k->secret.failure[0] = '\0';
+	if (result == CLV_OK && r->rows == 0)
+		result = CLV_E_NOT_FOUND;
+	if (result == CLV_OK)
+		result = clv_escrow_open(f->p, f->len, k->system_pk,
+		    k->identity, k->node_number, &keyring);
+	if (result == CLV_OK && (k->secret.keyring == NULL ||
+				    clv_keyring_newest(keyring) >
+					clv_keyring_newest(k->secret.keyring)))
+		use_keyring(k, &keyring);
+	clv_keyring_free(&keyring);
+	if (result == CLV_E_NOT_FOUND && k->secret.keyring == NULL) {
+		secret_prove(k);
+		return;
+	}
+	if (result != CLV_OK)
+		fetch_failed(k, "sealed copy of this node", result, r->text);
+	if (daily && result != CLV_OK && r->result == CLV_OK)
+		secret_put_own_copy(k); /* what is in memory is proven */
+	if (result == CLV_OK || k->secret.keyring != NULL)
+		fetch_next(k);
+	else
+		secret_prove(k);
+}
+
+static void
+tls_to_front(struct keeper *k, const struct clv_buf *cert, const uint8_t *key,
+    size_t key_len)
+{
+	struct clv_buf b;
+	int r;
+
+	clv_buf_init(&b);
+	clv_buf_bytes(&b, cert->data, cert->len);
+	clv_buf_bytes(&b, key, key_len);
+	r = clv_buf_result(&b);
+	if (r == CLV_OK)
+		r = keeper_send(k, CHAN_TLS, &b);
+	k->secret.tls_loaded = r == CLV_OK;
+	clv_buf_fini(&b);
+}
+
+static void
+on_certificate(struct keeper *k, void *arg, const struct db_result *r)
+{
+	const struct db_field *thumb = db_field(r, 0, 0);
+	const struct db_field *row = db_field(r, 0, 1);
+	struct clv_buf cert;
+	uint8_t *key = NULL, found[32];
+	size_t key_len = 0;
+	int result = r->result;
+
+	(void)arg;
+	k->secret.fetching = false;
+	k->secret.failure[0] = '\0';
+	clv_buf_init(&cert);
+	if (result == CLV_OK && (r->rows < 1 || thumb->len != 32))
+		result = CLV_E_NOT_FOUND;
+	if (result == CLV_OK)
+		result = clv_tls_row_open(k->guard, k->secret.keyring, row->p,
+		    row->len, &cert, &key, &key_len);
+	if (result == CLV_OK) {
+		crypto_hash_sha256(found, cert.data, cert.len);
+		if (sodium_memcmp(found, k->secret.list->cert_thumb[0], 32))
+			result = CLV_E_MISMATCH;
+	}
+	if (result == CLV_OK) {
+		memcpy(k->secret.tls_thumb, found, 32);
+		tls_to_front(k, &cert, key, key_len);
+	} else {
+		fetch_failed(
+		    k, "certificate of the network name", result, r->text);
+	}
+	clv_guard_put(k->guard, key);
+	clv_buf_fini(&cert);
+	secret_prove(k);
+}
+
+static bool
+tls_is_current(struct keeper *k)
+{
+	return k->secret.tls_loaded &&
+	       sodium_memcmp(
+		   k->secret.tls_thumb, k->secret.list->cert_thumb[0], 32) == 0;
+}
+
+/* What is missing and can be had from the database now? */
+static void
+fetch_next(struct keeper *k)
+{
+	struct clv_list *list = k->secret.list;
+	uint8_t buf[8];
+	struct clv_param p;
+	bool old;
+
+	if (k->secret.fetching || !k->db.up || !k->db.known)
+		return;
+	p = clv_param_u64(list != NULL ? list->version : 0, buf);
+	if (list == NULL || list->version < k->db.list_version) {
+		k->secret.fetching = true;
+		db_call(
+		    k, CLV_STMT_GET_LIST, &p, 1, KEEPER_SQL_MS, on_list, NULL);
+		return;
+	}
+	if (k->node_number == 0) {
+		secret_prove(k);
+		return;
+	}
+	old = k->secret.keyring != NULL &&
+	      clv_keyring_newest(k->secret.keyring) < newest_generation(list);
+	if (k->secret.keyring == NULL || (old && !k->secret.copy_asked)) {
+		k->secret.fetching = true;
+		k->secret.copy_asked = true;
+		p = clv_param_u64(k->node_number, buf);
+		db_call(k, CLV_STMT_GET_ESCROW, &p, 1, KEEPER_SQL_MS, on_copy,
+		    NULL);
+		return;
+	}
+	if (!tls_is_current(k) &&
+	    clv_list_prove(list, k->secret.keyring) == CLV_OK) {
+		k->secret.fetching = true;
+		db_call(k, CLV_STMT_GET_TLS, NULL, 0, KEEPER_SQL_MS,
+		    on_certificate, NULL);
+		return;
+	}
+	secret_prove(k);
+}
+
+static void on_daily(void *arg);
+
+static void
+daily_set(struct keeper *k)
+{
+	if (k->secret.daily == NULL)
+		(void)loop_timer_set(
+		    k->loop, &k->secret.daily, KEEPER_PROOF_MS, on_daily, k);
+}
+
+static void
+on_daily(void *arg)
+{
+	struct keeper *k = arg;
+	uint8_t buf[8];
+	struct clv_param p = clv_param_u64(k->node_number, buf);
+
+	daily_set(k);
+	if (k->secret.keyring == NULL || k->secret.fetching)
+		return;
+	k->secret.fetching = true;
+	db_call(k, CLV_STMT_GET_ESCROW, &p, 1, KEEPER_SQL_MS, on_copy, k);
+}
+
+void
+secret_on_hello(struct keeper *k)
+{
+	daily_set(k);
+	if (k->identity == NULL)
+		return;
+	serving_database_older(k, k->db.list_version < k->seen.list_version);
+	if (k->secret.copy_due && k->secret.keyring != NULL)
+		secret_put_own_copy(k);
+	k->secret.copy_asked = false;
+	fetch_next(k);
+}
+
+static void
+own_copy_done(struct keeper *k, void *arg, const struct db_result *r)
+{
+	(void)arg;
+	if (r->result != CLV_OK || db_u64(r, 0, 0) == 0)
+		log_warning("this node's sealed copy is not stored yet: %s",
+		    r->result != CLV_OK ? r->text : "a newer one is there");
+	else
+		log_info("this node's sealed copy is stored");
+	k->secret.copy_due = r->result != CLV_OK;
+}
+
+void
+secret_put_own_copy(struct keeper *k)
+{
+	uint8_t n[8], g[8];
+	struct clv_buf row;
+	int r;
+
+	clv_buf_init(&row);
+	r = clv_escrow_seal(k->guard, k->secret.keyring, k->node_number,
+	    k->identity->box_pk, &row);
+	if (r == CLV_OK) {
+		struct clv_param p[3] = {
+		    clv_param_u64(k->node_number, n),
+		    clv_param_u64(clv_keyring_newest(k->secret.keyring), g),
+		    {row.data, row.len},
+		};
+		db_call(k, CLV_STMT_PUT_ESCROW, p, 3, KEEPER_SQL_MS,
+		    own_copy_done, NULL);
+	} else {
+		log_error(
+		    "sealing the keyring to this node: %s", clv_result_text(r));
+	}
+	clv_buf_fini(&row);
+}
+
+int
+secret_accept_keyring(struct keeper *k, struct clv_keyring **keyring)
+{
+	int r;
+
+	if (k->secret.list == NULL || k->node_number == 0)
+		return CLV_E_NOT_READY;
+	if (sodium_memcmp(clv_keyring_sign_pk(*keyring), k->system_pk,
+		CLV_SIGN_PK_LEN) != 0)
+		return CLV_E_WRONG_SYSTEM;
+	r = clv_list_prove(k->secret.list, *keyring);
+	if (r != CLV_OK)
+		return r;
+	if (k->secret.keyring != NULL &&
+	    clv_keyring_newest(*keyring) <
+		clv_keyring_newest(k->secret.keyring))
+		return CLV_E_STALE;
+	use_keyring(k, keyring);
+	k->secret.copy_due = true;
+	secret_put_own_copy(k);
+	fetch_next(k);
+	return CLV_OK;
+}

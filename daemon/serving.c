@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/keeper.h"
+#include "daemon/log.h"
+
+/*
+ * Carries out what the role table says: witness, epoch, listener, lease. The
+ * order of a promotion is fixed there; nothing here waits.
+ */
+
+static void start_claim(struct keeper *k);
+
+bool
+serving_read_only(const struct keeper *k)
+{
+	const struct clv_list *list = k->secret.list;
+
+	if (k->serving.db_older || list == NULL)
+		return true;
+	return k->serving.shown_list > list->version ||
+	       k->serving.shown_generation > clv_list_current(list)->number;
+}
+
+bool
+serving_in_lease(const struct keeper *k)
+{
+	return k->serving.state == ROLE_ACTIVE &&
+	       loop_now_ms() < k->serving.lease_until_ms &&
+	       !serving_read_only(k) && witness_quorate((struct keeper *)k);
+}
+
+void
+serving_database_older(struct keeper *k, bool older)
+{
+	if (older && !k->serving.db_older)
+		log_error("the database is older than this node: list version "
+			  "%llu there, %llu was seen here; nothing is changed "
+			  "until the newer database is back",
+		    (unsigned long long)k->db.list_version,
+		    (unsigned long long)k->seen.list_version);
+	k->serving.db_older = older;
+}
+
+void
+serving_shown(struct keeper *k, const struct clv_wire_answer *head)
+{
+	bool was = serving_read_only(k);
+
+	if (head->list_version > k->serving.shown_list)
+		k->serving.shown_list = head->list_version;
+	if (head->generation > k->serving.shown_generation)
+		k->serving.shown_generation = head->generation;
+	if (serving_read_only(k) && !was)
+		log_error("a member holds newer state than this server: list "
+			  "version %llu, generation %u; nothing is changed "
+			  "until the database has it",
+		    (unsigned long long)head->list_version, head->generation);
+	if (head->epoch > k->serving.epoch &&
+	    witness_remember(k, head->epoch) == CLV_OK) {
+		log_warning("a member has seen epoch %llu, above ours: taking "
+			    "a fresh one",
+		    (unsigned long long)head->epoch);
+		serving_event(k, ROLE_EV_DATABASE_MOVED, "");
+	}
+}
+
+/* Timers of the lease. */
+
+static void on_renew(void *arg);
+static void on_lease_end(void *arg);
+
+static void
+lease_granted(struct keeper *k, uint64_t asked_ms)
+{
+	uint64_t now = loop_now_ms();
+	uint64_t until = asked_ms + KEEPER_LEASE_MS;
+
+	k->serving.lease_until_ms = until;
+	(void)loop_timer_set(k->loop, &k->serving.lease_end,
+	    until > now ? until - now : 0, on_lease_end, k);
+	(void)loop_timer_set(
+	    k->loop, &k->serving.renew, KEEPER_RENEW_MS, on_renew, k);
+}
+
+static void
+lease_forget(struct keeper *k)
+{
+	k->serving.lease_until_ms = 0;
+	loop_timer_del(k->loop, &k->serving.lease_end);
+	loop_timer_del(k->loop, &k->serving.renew);
+}
+
+static void
+on_lease_end(void *arg)
+{
+	struct keeper *k = arg;
+
+	lease_forget(k);
+	serving_event(k, ROLE_EV_LEASE_LOST, "");
+	db_poll_soon(k);
+}
+
+/* arg: when it was asked for, in milliseconds: a lease runs from there. */
+static void
+on_renewed(struct keeper *k, void *arg, const struct db_result *r)
+{
+	if (k->serving.state != ROLE_ACTIVE)
+		return;
+	if (r->result == CLV_OK && db_u64(r, 0, 0) != 0) {
+		lease_granted(k, (uint64_t)(uintptr_t)arg);
+		return;
+	}
+	if (r->result == CLV_OK)
+		db_poll_soon(k); /* HELLO tells who holds it now */
+	(void)loop_timer_set(
+	    k->loop, &k->serving.renew, KEEPER_RETRY_MS, on_renew, k);
+}
+
+static void
+on_renew(void *arg)
+{
+	struct keeper *k = arg;
+	uint8_t epoch[8], lease[8];
+	struct clv_param p[3] = {
+	    clv_param_u64(k->serving.epoch, epoch),
+	    {k->instance, sizeof(k->instance)},
+	    clv_param_u64(KEEPER_LEASE_MS, lease),
+	};
+
+	if (!witness_quorate(k)) {
+		(void)loop_timer_set(
+		    k->loop, &k->serving.renew, KEEPER_RETRY_MS, on_renew, k);
+		return;
+	}
+	db_call(k, CLV_STMT_RENEW_LEASE, p, 3, KEEPER_SQL_MS, on_renewed,
+	    (void *)(uintptr_t)loop_now_ms());
+}
+
+static void
+on_released(struct keeper *k, void *arg, const struct db_result *r)
+{
+	(void)k;
+	(void)arg;
+	if (r->result != CLV_OK)
+		log_debug("lease not released: %s", r->text);
+}
+
+static void
+release(struct keeper *k)
+{
+	uint8_t epoch[8];
+	struct clv_param p[2] = {
+	    clv_param_u64(k->serving.epoch, epoch),
+	    {k->instance, sizeof(k->instance)},
+	};
+
+	if (k->serving.lease_until_ms != 0 && k->db.up)
+		db_call(k, CLV_STMT_RELEASE, p, 2, KEEPER_SQL_MS, on_released,
+		    NULL);
+}
+
+/* The steps of a promotion. */
+
+static void
+on_witness(struct keeper *k, int result, uint64_t epoch, const char *text)
+{
+	if (result == CLV_OK) {
+		k->serving.claiming = epoch;
+		serving_event(k, ROLE_EV_WITNESS_OK, "");
+	} else if (result == CLV_E_STALE_EPOCH &&
+		   role_serves(k->serving.state)) {
+		serving_event(k, ROLE_EV_SUPERSEDED, text);
+	} else {
+		serving_event(k, ROLE_EV_WITNESS_FAIL, text);
+	}
+}
+
+static bool
+is_foreign(const struct keeper *k, uint64_t epoch)
+{
+	return (epoch & 0xff) != k->node_number;
+}
+
+static void
+claim_answered(struct keeper *k, uint64_t asked_ms, const struct db_result *r)
+{
+	uint64_t in_force = db_u64(r, 0, 0);
+
+	if (db_u64(r, 0, 1) != 0) {
+		k->serving.epoch = k->serving.claiming;
+		k->serving.timeline = k->db.timeline;
+		k->serving.server_id = k->db.server_id;
+		k->db.epoch = k->serving.epoch;
+		lease_granted(k, asked_ms);
+		serving_event(k, ROLE_EV_CLAIM_OK, "");
+	} else if (role_serves(k->serving.state) &&
+		   in_force > k->serving.epoch && is_foreign(k, in_force)) {
+		serving_event(k, ROLE_EV_SUPERSEDED, "");
+	} else if (in_force < k->serving.claiming && in_force != k->db.epoch &&
+		   ++k->serving.claims < WITNESS_TRIES) {
+		k->db.epoch = in_force; /* what we knew was old */
+		start_claim(k);
+	} else {
+		if (in_force > k->witness.floor)
+			k->witness.floor = in_force;
+		serving_event(k, ROLE_EV_CLAIM_RACED, "");
+	}
+}
+
+static void
+on_claimed(struct keeper *k, void *arg, const struct db_result *r)
+{
+	if (k->serving.state != ROLE_CLAIM &&
+	    k->serving.state != ROLE_AWAY_CLAIM)
+		return;
+	if (r->result == CLV_OK) {
+		claim_answered(k, (uint64_t)(uintptr_t)arg, r);
+		return;
+	}
+	/* Unknown is as good as away: the number is ours and promised. */
+	k->serving.epoch = k->serving.claiming;
+	serving_event(k, ROLE_EV_CLAIM_AWAY, r->text);
+}
+
+static void
+start_claim(struct keeper *k)
+{
+	uint8_t seen[8], new[8], holder[8], timeline[8], lease[8];
+	struct clv_param p[6] = {
+	    clv_param_u64(k->db.epoch, seen),
+	    clv_param_u64(k->serving.claiming, new),
+	    clv_param_u64(k->node_number, holder),
+	    {k->instance, sizeof(k->instance)},
+	    clv_param_u64(k->db.timeline, timeline),
+	    clv_param_u64(KEEPER_LEASE_MS, lease),
+	};
+
+	db_call(k, CLV_STMT_TAKE_EPOCH, p, 6, KEEPER_CLAIM_MS, on_claimed,
+	    (void *)(uintptr_t)loop_now_ms());
+}
+
+static void
+open_listener(struct keeper *k)
+{
+	struct clv_buf b;
+	int r;
+
+	clv_buf_init(&b);
+	clv_buf_str(&b, k->secret.list->address);
+	clv_buf_u16(&b, k->secret.list->port);
+	r = clv_buf_result(&b);
+	if (r == CLV_OK)
+		r = keeper_send(k, CHAN_LISTEN, &b);
+	clv_buf_fini(&b);
+	if (r != CLV_OK)
+		serving_event(k, ROLE_EV_OPEN_FAIL, clv_result_text(r));
+}
+
+void
+serving_on_listening(struct keeper *k, struct clv_rd *body)
+{
+	int result = (int32_t)clv_rd_u32(body);
+	char text[256];
+
+	clv_rd_str(body, text, sizeof(text));
+	if (body->failed)
+		text[0] = '\0';
+	k->serving.listening = result == CLV_OK;
+	serving_event(
+	    k, result == CLV_OK ? ROLE_EV_OPEN_OK : ROLE_EV_OPEN_FAIL, text);
+}
+
+static void
+serve(struct keeper *k)
+{
+	log_notice("serving %s with epoch %llu%s", k->secret.list->network_name,
+	    (unsigned long long)k->serving.epoch,
+	    k->serving.state == ROLE_ACTIVE ? "" : ", for decryption only");
+	witness_alive(k);
+	control_promoted(k, CLV_OK);
+	db_poll_soon(k);
+}
+
+static void
+close_all(struct keeper *k)
+{
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	if (keeper_send(k, CHAN_UNLISTEN, &b) != CLV_OK)
+		log_error("the front does not take messages");
+	clv_buf_fini(&b);
+	release(k);
+	lease_forget(k);
+	witness_cancel(k);
+	k->serving.epoch = 0;
+	control_promoted(k, CLV_E_NOT_READY);
+}
+
+void
+serving_on_closed(struct keeper *k)
+{
+	k->serving.listening = false;
+	control_demoted(k);
+}
+
+static void
+act(struct keeper *k, enum role_action action)
+{
+	switch (action) {
+	case ROLE_ACT_NONE: break;
+	case ROLE_ACT_PROVE:
+		secret_prove(k);
+		db_poll_soon(k);
+		break;
+	case ROLE_ACT_RAISE:
+		k->serving.claims = 0;
+		witness_raise(k, !role_serves(k->serving.state), on_witness);
+		break;
+	case ROLE_ACT_CLAIM: start_claim(k); break;
+	case ROLE_ACT_OPEN: open_listener(k); break;
+	case ROLE_ACT_SERVE: serve(k); break;
+	case ROLE_ACT_FAIL: control_promoted(k, CLV_E_NOT_READY); break;
+	case ROLE_ACT_FALL:
+		keeper_tell(k, LINK_FAIL, "");
+		close_all(k);
+		break;
+	case ROLE_ACT_CLOSE: close_all(k); break;
+	}
+}
+
+static void
+remember_failure(
+    struct keeper *k, const struct role_rule *rule, const char *text)
+{
+	if (rule->action != ROLE_ACT_FAIL && rule->action != ROLE_ACT_CLOSE)
+		return;
+	snprintf(k->serving.last_failure, sizeof(k->serving.last_failure),
+	    "%.70s%s%.80s", rule->why, text[0] != '\0' ? ": " : "", text);
+}
+
+void
+serving_event(struct keeper *k, enum role_event event, const char *text)
+{
+	enum role_state from = k->serving.state;
+	const struct role_rule *rule = role_rule(from, event);
+
+	if (rule == NULL) {
+		log_warning("role: %s in state %s is refused",
+		    role_event_name(event), role_state_name(from));
+		return;
+	}
+	if (rule->to != from)
+		log_notice("role: %s -> %s: %s%s%s", role_state_name(from),
+		    role_state_name(rule->to), rule->why,
+		    text[0] != '\0' ? ": " : "", text);
+	remember_failure(k, rule, text);
+	k->serving.state = rule->to;
+	act(k, rule->action);
+}
+
+/* What the database and the peers say. */
+
+static bool
+database_moved(const struct keeper *k)
+{
+	return k->db.epoch < k->serving.epoch ||
+	       k->db.timeline != k->serving.timeline ||
+	       k->db.server_id != k->serving.server_id ||
+	       memcmp(k->db.instance, k->instance, sizeof(k->instance)) != 0;
+}
+
+void
+serving_on_hello(struct keeper *k)
+{
+	if (!role_serves(k->serving.state))
+		return;
+	if (k->db.epoch > k->serving.epoch && is_foreign(k, k->db.epoch))
+		serving_event(k, ROLE_EV_SUPERSEDED, "");
+	else if (!witness_quorate(k))
+		return;
+	else if (k->serving.state == ROLE_AWAY)
+		serving_event(k, ROLE_EV_DATABASE_BACK, "");
+	else if (k->serving.state == ROLE_ACTIVE && database_moved(k))
+		serving_event(k, ROLE_EV_DATABASE_MOVED, "");
+}
+
+void
+serving_on_promise(struct keeper *k, uint64_t epoch)
+{
+	if (!role_serves(k->serving.state))
+		return;
+	/* With the database at hand it decides; without, the promise does. */
+	if (k->db.up)
+		db_poll_soon(k);
+	else if (epoch > k->serving.epoch)
+		serving_event(k, ROLE_EV_SUPERSEDED, "");
+}
+
+int32_t
+serving_score(struct keeper *k)
+{
+	if (k->serving.state <= ROLE_LOCKED || !secret_is_proven(k) ||
+	    (serving_read_only(k) && !role_serves(k->serving.state)))
+		return CTL_SCORE_NEVER;
+	return role_serves(k->serving.state) ? CTL_SCORE_ACTIVE
+					     : CTL_SCORE_STANDBY;
+}
+
+void
+serving_reason(struct keeper *k, char *dst, size_t cap)
+{
+	dst[0] = '\0';
+	if (k->secret.why[0] != '\0')
+		snprintf(dst, cap, "%s", k->secret.why);
+	else if (serving_read_only(k))
+		snprintf(dst, cap,
+		    "read-only: newer state than the "
+		    "database's has been seen: claviger doctor");
+	else if (k->serving.state == ROLE_AWAY && !k->db.up)
+		snprintf(
+		    dst, cap, "decryption only: database away: %s", k->db.why);
+	else if (role_serves(k->serving.state) && !serving_in_lease(k))
+		snprintf(dst, cap, "decryption only: %s",
+		    witness_quorate(k) ? "no lease" : "no quorum");
+}
+
+void
+serving_fini(struct keeper *k)
+{
+	lease_forget(k);
+}
