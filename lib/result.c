@@ -4,7 +4,8 @@
 /*
  * The one table. Exit statuses of `claviger`: 1 system, 2 usage, 3 not ready
  * or not active, 4 refused, 5 not found, 6 exists, 7 database, 8 unreachable,
- * 9 no quorum, 10..19 files and formats, 20 stale, 21 outcome unknown.
+ * 9 no quorum, 10..19 files and formats, 20 stale, 21 outcome unknown, 22 no
+ * keyring in the file.
  */
 static const struct {
 	const char *name;

@@ -53,7 +53,8 @@ enum clv_result {
 	CLV_E_CONFIG = -41,	 /* configuration file is wrong */
 	CLV_E_MISMATCH = -42,	 /* what was read back is not what was written */
 	CLV_E_CANCELLED = -43,	 /* interrupted by the operator */
-	CLV_E_LAST = -44	 /* one past the last */
+	CLV_E_NO_KEYRING = -44,	 /* opened, but it holds no keyring */
+	CLV_E_LAST = -45	 /* one past the last */
 };
 
 /* Text of a result: a static sentence part without a full stop; never NULL. */
