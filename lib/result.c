@@ -64,6 +64,7 @@ static const struct {
     [-CLV_E_MISMATCH] = {"mismatch",
 	"what was read back is not what was written", 19},
     [-CLV_E_CANCELLED] = {"cancelled", "interrupted", 1},
+    [-CLV_E_NO_KEYRING] = {"no-keyring", "holds no keyring", 22},
 };
 
 _Static_assert(
