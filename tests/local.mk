@@ -68,6 +68,15 @@ check_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync \
 	-Wl,--wrap=renameat
 
 # daemon: keeper
+keeper_tests = check_role check_admin_ops
+check_PROGRAMS += $(keeper_tests)
+TESTS += $(keeper_tests)
+check_role_SOURCES = %D%/unit/check_role.c
+check_role_CPPFLAGS = $(unit_cppflags)
+check_role_LDADD = $(daemon_libs)
+check_admin_ops_SOURCES = %D%/unit/check_admin_ops.c
+check_admin_ops_CPPFLAGS = $(unit_cppflags)
+check_admin_ops_LDADD = $(daemon_libs)
 
 # daemon: front
 

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <check.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <claviger/age.h>
+#include <claviger/result.h>
+
+#include "daemon/admin_ops.h"
+
+static struct clv_guard *guard;
+static struct clv_keyring *keyring;
+static struct clv_identity *self, *joiner;
+static bool holds[CLV_LIST_NODES_MAX + 1];
+static struct admin_change change;
+static struct clv_buf args;
+
+static void
+set_up(void)
+{
+	struct clv_list_generation *g;
+	struct clv_list_node *n;
+	uint8_t key[CLV_KEY_LEN];
+
+	ck_assert_int_ge(sodium_init(), 0);
+	ck_assert_int_eq(clv_guard_new(131072, &guard), CLV_OK);
+	ck_assert_int_eq(clv_keyring_new(guard, &keyring), CLV_OK);
+	ck_assert_int_eq(clv_identity_new(guard, "n1", &self), CLV_OK);
+	ck_assert_int_eq(clv_identity_new(guard, "n2", &joiner), CLV_OK);
+	memset(&change, 0, sizeof(change));
+	memset(holds, 0, sizeof(holds));
+	ck_assert_int_eq(clv_list_new(&change.next), CLV_OK);
+	change.guard = guard;
+	change.keyring = keyring;
+	change.holds = holds;
+	change.self = 1;
+	memcpy(change.next->system_id, clv_keyring_system_id(keyring),
+	    CLV_SYSTEM_ID_LEN);
+	change.next->version = 2;
+	change.next->escrow_policy = CLV_ESCROW_AUTO;
+	g = clv_list_add_generation(change.next);
+	g->number = 1;
+	g->state = CLV_GEN_CURRENT;
+	ck_assert_int_eq(clv_keyring_subkey(
+			     keyring, 1, CLV_SUBKEY_COMMITMENT, g->commitment),
+	    CLV_OK);
+	ck_assert_int_eq(
+	    clv_keyring_subkey(keyring, 1, CLV_SUBKEY_DISTRIBUTION, key),
+	    CLV_OK);
+	clv_key_check(key, g->check);
+	n = clv_list_add_node(change.next);
+	n->number = 1;
+	n->sealed = true;
+	snprintf(n->party.name, sizeof(n->party.name), "n1");
+	memcpy(n->party.sign_pk, self->sign_pk, sizeof(n->party.sign_pk));
+	memcpy(n->party.box_pk, self->box_pk, sizeof(n->party.box_pk));
+	memset(n->party.thumb, 1, 32);
+	clv_buf_init(&args);
+	clv_buf_init(&change.escrow);
+	clv_buf_init(&change.data);
+}
+
+static void
+tear_down(void)
+{
+	clv_buf_fini(&args);
+	clv_buf_fini(&change.escrow);
+	clv_buf_fini(&change.data);
+	clv_keyring_free(&change.new_keyring);
+	clv_list_free(&change.next);
+	clv_identity_free(&joiner);
+	clv_identity_free(&self);
+	clv_keyring_free(&keyring);
+	clv_guard_free_all(&guard);
+}
+
+static int
+apply(enum admin_op op)
+{
+	struct clv_rd r;
+
+	change.op = (uint8_t)op;
+	clv_rd_init(&r, args.data, args.len);
+	return admin_apply(&change, &r);
+}
+
+static void
+joins(const struct clv_identity *id)
+{
+	change.have_party = true;
+	memset(&change.party, 0, sizeof(change.party));
+	snprintf(change.party.name, sizeof(change.party.name), "%s", id->name);
+	memcpy(change.party.sign_pk, id->sign_pk, 32);
+	memcpy(change.party.box_pk, id->box_pk, 32);
+	memset(change.party.thumb, 2, 32);
+}
+
+static void
+approve_args(const char *fingerprint)
+{
+	char text[CLV_FINGERPRINT_TEXT];
+
+	clv_party_fingerprint(&change.party, text);
+	clv_buf_str(&args, "n2");
+	clv_buf_str(&args, fingerprint != NULL ? fingerprint : text);
+}
+
+START_TEST(approve_enrols_and_seals)
+{
+	struct clv_list_node *n;
+
+	joins(joiner);
+	approve_args(NULL);
+	ck_assert_int_eq(apply(ADMIN_NODE_APPROVE), CLV_OK);
+	n = clv_list_node_by_name(change.next, "n2");
+	ck_assert_ptr_nonnull(n);
+	ck_assert_uint_eq(n->number, 2);
+	ck_assert(n->sealed);
+	ck_assert_uint_gt(change.escrow.len, 100);
+	ck_assert_str_eq(change.drop_join, "n2");
+}
+END_TEST
+
+START_TEST(approve_under_policy_manual_seals_nothing)
+{
+	joins(joiner);
+	approve_args(NULL);
+	change.next->escrow_policy = CLV_ESCROW_MANUAL;
+	ck_assert_int_eq(apply(ADMIN_NODE_APPROVE), CLV_OK);
+	ck_assert(!clv_list_node_by_name(change.next, "n2")->sealed);
+	ck_assert_uint_eq(change.escrow.len, 0);
+}
+END_TEST
+
+START_TEST(a_swapped_join_request_is_refused_by_the_fingerprint)
+{
+	char text[CLV_FINGERPRINT_TEXT];
+
+	joins(joiner);
+	clv_party_fingerprint(&change.party, text);
+	joins(self); /* somebody put other keys under the same name */
+	snprintf(change.party.name, sizeof(change.party.name), "n2");
+	approve_args(text);
+	ck_assert_int_eq(apply(ADMIN_NODE_APPROVE), CLV_E_FINGERPRINT);
+	ck_assert_ptr_null(clv_list_node_by_name(change.next, "n2"));
+	ck_assert_uint_eq(change.escrow.len, 0);
+}
+END_TEST
+
+START_TEST(a_short_or_empty_fingerprint_is_refused)
+{
+	joins(joiner);
+	approve_args("");
+	ck_assert_int_eq(apply(ADMIN_NODE_APPROVE), CLV_E_FINGERPRINT);
+}
+END_TEST
+
+START_TEST(approve_without_a_request_is_not_found)
+{
+	approve_args("x");
+	ck_assert_int_eq(apply(ADMIN_NODE_APPROVE), CLV_E_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(an_enrolled_name_with_other_keys_is_refused)
+{
+	struct clv_list_node *n = clv_list_add_node(change.next);
+
+	n->number = 2;
+	snprintf(n->party.name, sizeof(n->party.name), "n2");
+	memset(n->party.sign_pk, 9, 32);
+	joins(joiner);
+	approve_args(NULL);
+	ck_assert_int_eq(apply(ADMIN_NODE_APPROVE), CLV_E_EXISTS);
+}
+END_TEST
+
+START_TEST(a_revoked_name_comes_back_under_a_new_number)
+{
+	struct clv_list_node *n = clv_list_add_node(change.next);
+
+	n->number = 7;
+	n->revoked = true;
+	snprintf(n->party.name, sizeof(n->party.name), "n2");
+	joins(joiner);
+	approve_args(NULL);
+	ck_assert_int_eq(apply(ADMIN_NODE_APPROVE), CLV_OK);
+	n = clv_list_node_by_name(change.next, "n2");
+	ck_assert(!n->revoked);
+	ck_assert_uint_eq(n->number, 8);
+}
+END_TEST
+
+START_TEST(a_node_does_not_revoke_itself)
+{
+	clv_buf_str(&args, "n1");
+	ck_assert_int_eq(apply(ADMIN_NODE_REVOKE), CLV_E_DENIED);
+}
+END_TEST
+
+static void
+member_args(const char *name, uint8_t thumb, const char *scope)
+{
+	uint8_t b[32];
+
+	clv_buf_reset(&args);
+	clv_buf_str(&args, name);
+	memset(b, thumb, sizeof(b));
+	clv_buf_raw(&args, b, 32);
+	clv_buf_raw(&args, joiner->box_pk, 32);
+	clv_buf_raw(&args, joiner->sign_pk, 32);
+	clv_buf_str(&args, scope);
+}
+
+START_TEST(members_are_added_once_and_revoked)
+{
+	member_args("app1", 5, "all");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_ADD), CLV_OK);
+	ck_assert_int_eq(apply(ADMIN_MEMBER_ADD), CLV_E_EXISTS);
+	member_args("app2", 5, "all");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_ADD), CLV_E_EXISTS);
+	clv_buf_reset(&args);
+	clv_buf_str(&args, "app1");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_REVOKE), CLV_OK);
+	ck_assert(clv_list_member_by_name(change.next, "app1")->revoked);
+	ck_assert(!change.nothing);
+	ck_assert_int_eq(apply(ADMIN_MEMBER_REVOKE), CLV_OK);
+	ck_assert(change.nothing);
+	member_args("app1", 6, "billing,crm");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_ADD), CLV_OK);
+	ck_assert(!clv_list_member_by_name(change.next, "app1")->revoked);
+}
+END_TEST
+
+static const char *const bad_scopes[] = {
+    "", ",", "a,", ",a", "a,,b", "all,a", "a b", "../x"};
+
+START_TEST(bad_scopes_are_refused)
+{
+	member_args("app1", 5, bad_scopes[_i]);
+	ck_assert_int_eq(apply(ADMIN_MEMBER_ADD), CLV_E_INVALID);
+	ck_assert_uint_eq(change.next->member_count, 0);
+}
+END_TEST
+
+START_TEST(a_server_node_is_no_second_member)
+{
+	member_args("n1", 5, "all");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_ADD), CLV_E_EXISTS);
+}
+END_TEST
+
+static const struct {
+	const char *key, *value;
+	int result;
+} settings[] = {
+    {"escrow_policy", "manual", CLV_OK},
+    {"escrow_policy", "none", CLV_E_INVALID},
+    {"address", "10.0.0.1", CLV_OK},
+    {"address", "2001:db8::1", CLV_OK},
+    {"address", "host", CLV_E_INVALID},
+    {"port", "8391", CLV_OK},
+    {"port", "0", CLV_E_INVALID},
+    {"port", "65536", CLV_E_INVALID},
+    {"port", "1x", CLV_E_INVALID},
+    {"network_name", "mss.example", CLV_OK},
+    {"network_name", "", CLV_E_INVALID},
+    {"network_name", "a b", CLV_E_INVALID},
+    {"colour", "red", CLV_E_INVALID},
+};
+
+START_TEST(settings_are_checked)
+{
+	clv_buf_str(&args, settings[_i].key);
+	clv_buf_str(&args, settings[_i].value);
+	ck_assert_int_eq(apply(ADMIN_SETTING), settings[_i].result);
+}
+END_TEST
+
+START_TEST(rotation_makes_seals_and_finishes_a_generation)
+{
+	uint8_t sk[32], pk[32];
+	struct clv_list_generation *g;
+
+	clv_age_keygen(sk, pk);
+	clv_buf_raw(&args, pk, 32);
+	ck_assert_int_eq(apply(ADMIN_ROTATE_BEGIN), CLV_OK);
+	ck_assert_ptr_nonnull(change.new_keyring);
+	ck_assert_uint_eq(clv_keyring_newest(change.new_keyring), 2);
+	ck_assert_uint_eq(change.next->generation_count, 2);
+	ck_assert_uint_gt(change.escrow.len, 100);
+	ck_assert_uint_gt(change.data.len, 100);
+	ck_assert_uint_eq(clv_list_current(change.next)->number, 1);
+	clv_buf_reset(&args);
+	clv_buf_u32(&args, 2);
+	clv_buf_str(&args, "/root/backup.age");
+	ck_assert_int_eq(apply(ADMIN_ROTATE_FINISH), CLV_OK);
+	g = (void *)(uintptr_t)clv_list_current(change.next);
+	ck_assert_uint_eq(g->number, 2);
+	ck_assert_uint_eq(
+	    clv_list_generation(change.next, 1)->state, CLV_GEN_RETIRED);
+	ck_assert_int_eq(
+	    clv_list_prove(change.next, change.new_keyring), CLV_OK);
+	ck_assert_int_eq(clv_list_prove(change.next, keyring), CLV_E_STALE);
+}
+END_TEST
+
+START_TEST(a_generation_that_was_not_begun_is_not_finished)
+{
+	clv_buf_u32(&args, 2);
+	clv_buf_str(&args, "x");
+	ck_assert_int_eq(apply(ADMIN_ROTATE_FINISH), CLV_E_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(truncated_arguments_break_the_protocol)
+{
+	const enum admin_op ops[] = {ADMIN_NODE_APPROVE, ADMIN_NODE_REVOKE,
+	    ADMIN_MEMBER_ADD, ADMIN_MEMBER_REVOKE, ADMIN_SETTING,
+	    ADMIN_ROTATE_BEGIN, ADMIN_ROTATE_FINISH};
+
+	clv_buf_u8(&args, 0);
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+		ck_assert_int_eq(apply(ops[i]), CLV_E_PROTOCOL);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("admin_ops");
+	TCase *t = tcase_create("changes");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, approve_enrols_and_seals);
+	tcase_add_test(t, approve_under_policy_manual_seals_nothing);
+	tcase_add_test(t, a_swapped_join_request_is_refused_by_the_fingerprint);
+	tcase_add_test(t, a_short_or_empty_fingerprint_is_refused);
+	tcase_add_test(t, approve_without_a_request_is_not_found);
+	tcase_add_test(t, an_enrolled_name_with_other_keys_is_refused);
+	tcase_add_test(t, a_revoked_name_comes_back_under_a_new_number);
+	tcase_add_test(t, a_node_does_not_revoke_itself);
+	tcase_add_test(t, members_are_added_once_and_revoked);
+	tcase_add_loop_test(t, bad_scopes_are_refused, 0,
+	    sizeof(bad_scopes) / sizeof(bad_scopes[0]));
+	tcase_add_test(t, a_server_node_is_no_second_member);
+	tcase_add_loop_test(
+	    t, settings_are_checked, 0, sizeof(settings) / sizeof(settings[0]));
+	tcase_add_test(t, rotation_makes_seals_and_finishes_a_generation);
+	tcase_add_test(t, a_generation_that_was_not_begun_is_not_finished);
+	tcase_add_test(t, truncated_arguments_break_the_protocol);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
