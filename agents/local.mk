@@ -1,2 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-noinst_HEADERS += %D%/control.h
+# The agents link libc and ocf/ only: each library more costs milliseconds in
+# every monitor.
+noinst_LIBRARIES += libagents.a
+libagents_a_CPPFLAGS = $(AM_CPPFLAGS)
+libagents_a_SOURCES = \
+	%D%/address.c \
+	%D%/address_place.c \
+	%D%/address_read.c \
+	%D%/address_remove.c \
+	%D%/announce.c \
+	%D%/control.c \
+	%D%/rtnl.c \
+	%D%/rtnl_link.c \
+	%D%/tcp_reset.c
+noinst_HEADERS += \
+	%D%/address.h \
+	%D%/announce.h \
+	%D%/control.h \
+	%D%/rtnl.h
+
+if STATIC_AGENTS
+agent_ldflags = $(AM_LDFLAGS) -all-static
+else
+agent_ldflags = $(AM_LDFLAGS)
+endif
+
+agent_PROGRAMS += network-name
+network_name_SOURCES = %D%/network-name.c
+network_name_LDADD = libagents.a libocf.a
+network_name_LDFLAGS = $(agent_ldflags)

@@ -1,1 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+
+# The agents' pages come out of the agents' own tables.
+man_MANS += man/ocf_claviger_network-name.7
+CLEANFILES += man/ocf_claviger_network-name.7
+man/ocf_claviger_network-name.7: network-name$(EXEEXT)
+	$(AM_V_at)$(MKDIR_P) man
+	$(AM_V_GEN)./network-name$(EXEEXT) --man > $@.tmp && mv $@.tmp $@

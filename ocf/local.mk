@@ -3,3 +3,11 @@
 # sample configurations
 examplesdir = $(docdir)/examples
 dist_examples_DATA = %D%/examples/corosync-fast.conf
+noinst_LIBRARIES += libocf.a
+libocf_a_SOURCES = \
+	%D%/log.c \
+	%D%/man.c \
+	%D%/meta.c \
+	%D%/ocf.c \
+	%D%/value.c
+noinst_HEADERS += %D%/ocf.h

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+#include <string.h>
+#include <stdlib.h>
+
+#include "agents/address.h"
+#include "ocf/ocf.h"
+
+static int
+refuse_clone(const struct ocf *o)
+{
+	if (ocf_meta("clone_max") == NULL && ocf_meta("clone") == NULL)
+		return OCF_SUCCESS;
+	return ocf_fail(o, OCF_ERR_CONFIGURED,
+	    "a floating address is on one node at a time: network-name cannot "
+	    "be cloned");
+}
+
+static int
+check(struct ocf *o)
+{
+	struct address a;
+	int rc = refuse_clone(o);
+
+	return rc == OCF_SUCCESS ? address_read(o, &a) : rc;
+}
+
+static int
+on_start(struct ocf *o)
+{
+	struct address a;
+
+	address_read(o, &a);
+	return address_start(o, &a);
+}
+
+static int
+on_stop(struct ocf *o)
+{
+	struct address a;
+
+	address_read(o, &a);
+	return address_stop(o, &a);
+}
+
+/* An address that is not there: gone, or its interface with it? */
+static int
+answer_absent(const struct ocf *o, const struct address *a)
+{
+	struct rtnl_link link;
+	int fd, err;
+
+	if (o->is_probe || a->nic[0] == '\0' || rtnl_open(0, &fd) != 0)
+		return OCF_NOT_RUNNING;
+	err = rtnl_get_link(fd, a->nic, 0, &link);
+	if (err != 0)
+		return ocf_fail(o, OCF_ERR_GENERIC,
+		    "there is no interface %s any more", a->nic);
+	return OCF_NOT_RUNNING;
+}
+
+static int
+on_monitor(struct ocf *o)
+{
+	char why[OCF_REASON_MAX];
+	struct address a;
+	int state;
+
+	address_read(o, &a);
+	state = address_look(&a, why);
+	switch (state) {
+	case ADDRESS_RIGHT: return OCF_SUCCESS;
+	case ADDRESS_WRONG: return ocf_fail(o, OCF_ERR_GENERIC, "%s", why);
+	case ADDRESS_NOT_CARRIED: return OCF_NOT_RUNNING;
+	case ADDRESS_ABSENT: return answer_absent(o, &a);
+	default:
+		return ocf_fail(o, OCF_ERR_GENERIC,
+		    "cannot look at the addresses of this host: %s",
+		    strerror(-state));
+	}
+}
+
+static int
+on_validate(struct ocf *o)
+{
+	struct address a;
+
+	if (o->level < 10)
+		return OCF_SUCCESS; /* all is checked by now */
+	address_read(o, &a);
+	return address_validate(o, &a);
+}
+
+/* What may be reloaded is read afresh by every action. */
+static int
+on_reload(struct ocf *o)
+{
+	return OCF_SUCCESS;
+}
+
+static const struct ocf_param params[] = {
+    ADDRESS_PARAMS(true,
+	"The floating address, for example 192.0.2.10 or 2001:db8::10. It "
+	"belongs to this resource alone: a stop removes it from every "
+	"interface of the node, with whatever prefix length."),
+    {.name = "network_name",
+	.type = OCF_STRING,
+	.reloadable = true,
+	.shortdesc = "Host name of the address",
+	.longdesc = "The name by which clients know the address. It is for "
+		    "people to read: the agent does not register it."},
+};
+
+static const struct ocf_action actions[] = {
+    {.name = "start",
+	.timeout_s = 20,
+	.handler = on_start,
+	.strict = true,
+	.root = true},
+    {.name = "stop", .timeout_s = 20, .handler = on_stop, .root = true},
+    {.name = "monitor",
+	.timeout_s = 20,
+	.interval_s = 10,
+	.handler = on_monitor},
+    {.name = "reload-agent",
+	.timeout_s = 20,
+	.handler = on_reload,
+	.strict = true},
+    {.name = "validate-all",
+	.timeout_s = 20,
+	.handler = on_validate,
+	.strict = true},
+    {.name = "meta-data", .timeout_s = 5},
+};
+
+static const struct ocf_section sections[] = {
+    {"EXIT STATUS",
+	".Bl -tag -width Ds\n"
+	".It 0\nstarted, stopped, or there and usable.\n"
+	".It 1\nfailed; the exit reason says why.\n"
+	"A monitor answers so when the address is there but on the wrong\n"
+	"interface, with another prefix length, or on a link that is down.\n"
+	".It 4\nnot root.\n"
+	".It 5\nthe interface is missing on this node (start).\n"
+	".It 6\na parameter is wrong, or the resource is cloned\n"
+	"(start and validate-all, never a monitor).\n"
+	".It 7\nnot running: the address is on no interface.\n"
+	".El\n"},
+    {"EXAMPLES", ".Bd -literal\n"
+		 "pcs resource create name ocf:claviger:network-name "
+		 "ip=192.0.2.10 \\e\n"
+		 "    cidr_netmask=24 nic=eth0 op monitor interval=10s\n"
+		 "crm configure primitive name ocf:claviger:network-name \\e\n"
+		 "    params ip=192.0.2.10 cidr_netmask=24 nic=eth0 \\e\n"
+		 "    op monitor interval=10s timeout=20s\n"
+		 ".Ed\n"},
+    {"COMPATIBILITY",
+	"The parameters are those of\n.Cm ocf:heartbeat:IPaddr2 .\n"
+	"Different are: the default of\n.Cm nodad ;\n"
+	"a missing interface is 5 at start and not 6, which would ban the\n"
+	"resource from the whole cluster; a stop looks at all interfaces.\n"
+	"Cloned use (cluster IP) and LVS are not supported.\n"},
+    {"SEE ALSO", ".Xr ocf_claviger_master-secret 7 ,\n.Xr clavigerd 8\n"},
+};
+
+static const struct ocf_agent agent = {
+    .name = "network-name",
+    .version = PACKAGE_VERSION,
+    .shortdesc = "Floating IPv4 or IPv6 address of a network name",
+    .longdesc =
+	"Brings a floating address up on one node of the cluster and tells "
+	"the neighbours of it. A stop removes it from all interfaces, makes "
+	"sure that it is gone, and resets its TCP connections.\n\n"
+	"The agent ocf:claviger:master-secret carries an address by itself; "
+	"this one is for those who place the address on their own.",
+    .params = params,
+    .param_count = sizeof(params) / sizeof(params[0]),
+    .actions = actions,
+    .action_count = sizeof(actions) / sizeof(actions[0]),
+    .check = check,
+    .sections = sections,
+    .section_count = sizeof(sections) / sizeof(sections[0]),
+};
+
+int
+main(int argc, char **argv)
+{
+	return ocf_main(&agent, argc, argv);
+}
