@@ -235,14 +235,14 @@ on_hello(struct keeper *k, void *arg, const struct db_result *r)
 		   ? KEEPER_RETRY_MS
 		   : KEEPER_POLL_MS);
 	if (r->result != CLV_OK) {
-		snprintf(k->secret.why, sizeof(k->secret.why),
-		    "the database does not answer: %s", r->text);
 		secret_prove(k);
 		return;
 	}
 	problem = hello_problem(k, r);
-	k->db.of_our_system = problem == NULL;
 	if (problem != NULL) {
+		if (strcmp(k->db.why, problem) != 0)
+			log_error("database: %s", problem);
+		k->db.known = false;
 		snprintf(k->db.why, sizeof(k->db.why), "%s", problem);
 		secret_prove(k);
 		return;

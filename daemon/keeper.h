@@ -65,9 +65,8 @@ struct db {
 	struct db_call *calls;
 	struct loop_timer *poll;
 	/* last answer of HELLO */
-	uint64_t hellos;    /* how many there were */
-	bool known;	    /* there was one on this connection */
-	bool of_our_system; /* it names our system */
+	uint64_t hellos; /* how many there were */
+	bool known;	 /* there was one on this connection */
 	uint64_t epoch;
 	uint8_t holder;
 	uint8_t instance[16];
@@ -212,7 +211,8 @@ bool witness_quorate(struct keeper *k);
  * CLV_E_NO_QUORUM, or, unless `insist`, CLV_E_STALE_EPOCH when a peer knows a
  * higher one. */
 void witness_raise(struct keeper *k, bool insist, witness_fn fn);
-void witness_cancel(struct keeper *k);
+/* Forget the raise that was to call fn, without calling it. */
+void witness_cancel(struct keeper *k, witness_fn fn);
 void witness_alive(struct keeper *k); /* say at once what we hold */
 /* Names, joined by ", ", of the other enrolled nodes that are not known to
  * have this list and generation on disk. Returns how many of them are live:

@@ -75,9 +75,7 @@ reason_list(struct keeper *k, char *why, size_t cap)
 	if (k->identity == NULL)
 		WHY("no system here: claviger init, or claviger join "
 		    "--server");
-	else if (k->db.up && k->db.why[0] != '\0' && !k->db.of_our_system)
-		WHY("%.150s", k->db.why);
-	else if (k->secret.list == NULL && !k->db.up)
+	else if (k->secret.list == NULL && !k->db.known)
 		WHY("database away: %.130s", k->db.why);
 	else if (k->secret.list == NULL)
 		WHY("no signed list yet: %s", k->secret.failure);
@@ -94,7 +92,7 @@ reason_secret(struct keeper *k, char *why, size_t cap)
 	const struct clv_list *list = k->secret.list;
 	int r;
 
-	if (k->secret.keyring == NULL && !k->db.up)
+	if (k->secret.keyring == NULL && !k->db.known)
 		WHY("database away: %.130s", k->db.why);
 	else if (k->secret.keyring == NULL && k->secret.failure[0] != '\0')
 		WHY("the sealed copy does not open: %s: claviger restore FILE",

@@ -239,6 +239,12 @@ start_claim(struct keeper *k)
 	    clv_param_u64(KEEPER_LEASE_MS, lease),
 	};
 
+	/* Not before HELLO has said that it is our system's database. */
+	if (!k->db.known) {
+		k->serving.epoch = k->serving.claiming;
+		serving_event(k, ROLE_EV_CLAIM_AWAY, k->db.why);
+		return;
+	}
 	db_call(k, CLV_STMT_TAKE_EPOCH, p, 6, KEEPER_CLAIM_MS, on_claimed,
 	    (void *)(uintptr_t)loop_now_ms());
 }
@@ -296,7 +302,7 @@ close_all(struct keeper *k)
 	clv_buf_fini(&b);
 	release(k);
 	lease_forget(k);
-	witness_cancel(k);
+	witness_cancel(k, on_witness);
 	k->serving.epoch = 0;
 	control_promoted(k, CLV_E_NOT_READY);
 }
@@ -421,9 +427,9 @@ serving_reason(struct keeper *k, char *dst, size_t cap)
 		snprintf(dst, cap,
 		    "read-only: newer state than the "
 		    "database's has been seen: claviger doctor");
-	else if (k->serving.state == ROLE_AWAY && !k->db.up)
-		snprintf(
-		    dst, cap, "decryption only: database away: %s", k->db.why);
+	else if (role_serves(k->serving.state) && !k->db.known)
+		snprintf(dst, cap, "decryption only: database away: %.110s",
+		    k->db.why);
 	else if (role_serves(k->serving.state) && !serving_in_lease(k))
 		snprintf(dst, cap, "decryption only: %s",
 		    witness_quorate(k) ? "no lease" : "no quorum");

@@ -194,22 +194,31 @@ promised(const struct keeper *k)
 	return n;
 }
 
-void
-witness_cancel(struct keeper *k)
+static witness_fn
+forget(struct keeper *k)
 {
+	witness_fn fn = k->witness.fn;
+
 	loop_timer_del(k->loop, &k->witness.deadline);
 	loop_timer_del(k->loop, &k->witness.recast);
 	k->witness.epoch = 0;
 	k->witness.fn = NULL;
+	return fn;
+}
+
+void
+witness_cancel(struct keeper *k, witness_fn fn)
+{
+	if (k->witness.fn == fn)
+		(void)forget(k);
 }
 
 static void
 raise_end(struct keeper *k, int result, const char *text)
 {
-	witness_fn fn = k->witness.fn;
 	uint64_t epoch = k->witness.epoch;
+	witness_fn fn = forget(k);
 
-	witness_cancel(k);
 	if (fn != NULL)
 		fn(k, result, epoch, text);
 }
@@ -268,7 +277,7 @@ witness_raise(struct keeper *k, bool insist, witness_fn fn)
 {
 	struct witness *w = &k->witness;
 
-	witness_cancel(k);
+	raise_end(k, CLV_E_CANCELLED, "a promotion came in between");
 	w->fn = fn;
 	w->insist = insist;
 	w->tries = 0;
@@ -477,6 +486,6 @@ witness_late(const struct keeper *k, uint64_t version, uint32_t generation,
 void
 witness_fini(struct keeper *k)
 {
-	witness_cancel(k);
+	(void)forget(k);
 	loop_timer_del(k->loop, &k->witness.alive);
 }
