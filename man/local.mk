@@ -6,3 +6,6 @@ CLEANFILES += man/ocf_claviger_network-name.7
 man/ocf_claviger_network-name.7: network-name$(EXEEXT)
 	$(AM_V_at)$(MKDIR_P) man
 	$(AM_V_GEN)./network-name$(EXEEXT) --man > $@.tmp && mv $@.tmp $@
+
+# clavigerd
+dist_man_MANS += man/clavigerd.8
