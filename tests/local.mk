@@ -38,7 +38,16 @@ age_testkit_LDADD = libclaviger-core.la $(ZLIB_LIBS)
 
 # keyring, identity, list, wire
 
-# PostgreSQL
+# PostgreSQL, against a cluster that is made for the test
+store_tests = check_store
+check_PROGRAMS += $(store_tests)
+TESTS += $(store_tests)
+store_rig = %D%/unit/pg.c %D%/unit/pg.h %D%/unit/store_rig.c \
+	%D%/unit/store_rig.h
+store_cppflags = $(unit_cppflags) $(LIBPQ_CFLAGS)
+check_store_SOURCES = %D%/unit/check_store.c $(store_rig)
+check_store_CPPFLAGS = $(store_cppflags)
+check_store_LDADD = $(unit_libs) $(LIBPQ_LIBS)
 
 # agents and ocf
 check_PROGRAMS += check_control

@@ -215,7 +215,7 @@ BEGIN
 	-- a repeat, after an outcome that was not known
 	taken := s.epoch = p_new AND s.instance = p_instance
 	    AND s.holder = p_holder;
-	epoch := s.epoch;
+	epoch := coalesce(s.epoch, 0); -- none before there is a system
 	IF taken OR s.epoch IS DISTINCT FROM p_seen OR p_new <= s.epoch
 	    OR p_timeline <> claviger.timeline() THEN
 		taken := coalesce(taken, false);

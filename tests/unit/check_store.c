@@ -1,0 +1,786 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "store_rig.h"
+
+/* The statements and the fence, against a real PostgreSQL. */
+
+#define A node_a, (size_t)16
+#define B node_b, (size_t)16
+#define OP(s) s "0123456789abcde", (size_t)16 /* s: one letter */
+#define U(n) ((uint64_t)(n))
+#define STR(s) s, sizeof(s) - 1
+#define TAKEN (EPOCH + 256) /* node 1 again */
+#define WAITING(n) \
+	"SELECT count(*) = " #n " FROM pg_stat_activity" \
+	" WHERE wait_event_type = 'Lock' AND datname = 'claviger'"
+
+static struct clv_store *s;
+
+/* A node in office, epoch TAKEN. */
+static void
+in_office(void)
+{
+	with_system();
+	s = as_node();
+	ck_assert(take(s, EPOCH, TAKEN, node_a));
+}
+
+static void
+leave(void)
+{
+	clv_store_free(&s);
+	leave_database();
+}
+
+static bool
+col_is(size_t row, size_t col, const void *p, size_t len)
+{
+	size_t got = 0;
+	const void *v = clv_store_get(s, row, col, &got);
+
+	return v != NULL && got == len && memcmp(v, p, len) == 0;
+}
+
+static int
+put_list(struct clv_store *st, uint64_t epoch, const void *instance,
+    const char *op, uint64_t version)
+{
+	return call(st, CLV_STMT_PUT_LIST, epoch, instance, (size_t)16, op,
+	    (size_t)16, version, STR("another list"), "", (size_t)0, "");
+}
+
+START_TEST(hello_tells_who_is_in_force)
+{
+	ck_ok(s, call(s, CLV_STMT_HELLO));
+	ck_assert_uint_eq(clv_store_rows(s), 1);
+	ck_assert_uint_eq(clv_store_columns(s), 9);
+	ck_assert(col_is(0, 0, system_id, 16));
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 1), CLV_SCHEMA_VERSION);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 2), TAKEN);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 3), 1);
+	ck_assert(col_is(0, 4, node_a, 16));
+	ck_assert_uint_gt(clv_store_get_u64(s, 0, 5), 0);
+	ck_assert_uint_le(clv_store_get_u64(s, 0, 5), 15000);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 6), 1);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 7), 1);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 8),
+	    (uint64_t)sql_int(
+		"SELECT system_identifier FROM pg_control_system()"));
+}
+END_TEST
+
+START_TEST(hello_has_no_row_before_there_is_a_system)
+{
+	sql("DELETE FROM claviger.system");
+	ck_ok(s, call(s, CLV_STMT_HELLO));
+	ck_assert_uint_eq(clv_store_rows(s), 0);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 2), 0);
+	ck_result(put_list(s, TAKEN, node_a, "0123456789abcdef", 2),
+	    CLV_E_STALE_EPOCH);
+	ck_ok(s,
+	    call(s, CLV_STMT_TAKE_EPOCH, U(0), U(1), U(1), A, U(1), U(15000)));
+	ck_assert(!clv_store_get_bool(s, 0, 1));
+}
+END_TEST
+
+START_TEST(new_system_holds_what_init_gave)
+{
+	ck_ok(s, call(s, CLV_STMT_GET_LIST, U(0)));
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 0), 1);
+	ck_assert(col_is(0, 1, "list 1", 6));
+	ck_ok(s, call(s, CLV_STMT_GET_ESCROW, U(1)));
+	ck_assert_uint_eq(clv_store_rows(s), 1);
+	ck_ok(s, call(s, CLV_STMT_GET_TLS));
+	ck_assert(col_is(0, 1, "tls row", 7));
+	ck_ok(s, call(s, CLV_STMT_GET_BACKUPS));
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 0), 1);
+	ck_assert(col_is(0, 1, "backup 1", 8));
+	ck_assert_int_eq(sql_int("SELECT count(*) FROM claviger.epoch_log"), 2);
+}
+END_TEST
+
+START_TEST(lease_of_a_new_system_is_over)
+{
+	struct clv_store *n = as_node();
+
+	ck_ok(n, call(n, CLV_STMT_HELLO));
+	ck_assert_uint_eq(clv_store_get_u64(n, 0, 2), EPOCH);
+	ck_assert_uint_eq(clv_store_get_u64(n, 0, 5), 0);
+	clv_store_free(&n);
+}
+END_TEST
+
+START_TEST(newest_list_is_not_sent_again)
+{
+	ck_ok(s, put_list(s, TAKEN, node_a, "0123456789abcdef", 2));
+	ck_ok(s, call(s, CLV_STMT_GET_LIST, U(1)));
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 0), 2);
+	ck_assert(col_is(0, 1, "another list", 12));
+	ck_ok(s, call(s, CLV_STMT_GET_LIST, U(2)));
+	ck_assert_uint_eq(clv_store_rows(s), 0);
+	/* somebody saw version 3: the database went back, and says so */
+	ck_ok(s, call(s, CLV_STMT_GET_LIST, U(3)));
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 0), 2);
+}
+END_TEST
+
+START_TEST(list_version_must_be_newest_plus_one)
+{
+	static const uint64_t wrong[] = {0, 1, 3, INT64_MAX, UINT64_MAX};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		ck_result(
+		    put_list(s, TAKEN, node_a, "0123456789abcdef", wrong[i]),
+		    CLV_E_STALE);
+		ck_assert_str_eq(clv_store_sqlstate(s), "CL002");
+	}
+	/* the refused operation was not noted as done */
+	ck_assert_int_eq(sql_int("SELECT count(*) FROM claviger.op"), 0);
+	ck_ok(s, put_list(s, TAKEN, node_a, "0123456789abcdef", 2));
+}
+END_TEST
+
+START_TEST(sixteen_lists_are_kept)
+{
+	char op[] = "0123456789abcdef";
+
+	for (uint64_t v = 2; v <= 20; v++) {
+		op[0] = (char)('A' + v);
+		ck_ok(s, put_list(s, TAKEN, node_a, op, v));
+	}
+	ck_assert_int_eq(sql_int("SELECT count(*) FROM claviger.list"), 16);
+	ck_assert_int_eq(sql_int("SELECT min(version) FROM claviger.list"), 5);
+}
+END_TEST
+
+START_TEST(list_brings_escrow_rows_and_drops_the_join_request)
+{
+	uint8_t rows[4 + 64 + 4 + 6] = {0, 0, 0, 64};
+
+	escrow_row(rows + 4, 64, 1, 2);
+	rows[4 + 64 + 3] = 6;
+	escrow_row(rows + 4 + 64 + 4, 6, 2, 2);
+	ck_ok(s, call(s, CLV_STMT_PUT_JOIN, "two", STR("body")));
+	ck_ok(s, call(s, CLV_STMT_PUT_JOIN, "three", STR("body")));
+	ck_ok(s, call(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("a"), U(2),
+		     STR("list 2"), rows, sizeof(rows), "two"));
+	ck_ok(s, call(s, CLV_STMT_GET_ESCROW, U(1)));
+	ck_assert(col_is(0, 0, rows + 4, 64));
+	ck_ok(s, call(s, CLV_STMT_GET_ESCROW, U(2)));
+	ck_assert(col_is(0, 0, rows + 4 + 64 + 4, 6));
+	ck_ok(s, call(s, CLV_STMT_GET_JOINS));
+	ck_assert_uint_eq(clv_store_rows(s), 1);
+	ck_assert(col_is(0, 0, "three", 5));
+}
+END_TEST
+
+START_TEST(broken_escrow_rows_refuse_the_whole_list)
+{
+	static const struct {
+		uint8_t p[16];
+		size_t len;
+	} bad[] = {
+	    {{0}, 1},				    /* no length */
+	    {{0, 0, 0, 7, 2, 0, 0, 0, 1, 'x'}, 10}, /* too short by one */
+	    {{0, 0, 0, 5, 2, 0, 0, 0, 1}, 9},	    /* nothing in it */
+	    {{0xff, 0xff, 0xff, 0xff, 2}, 5},
+	    {{0, 0, 0, 6, 0, 0, 0, 0, 1, 'x'}, 10},    /* node 0 */
+	    {{0, 0, 0, 6, 2, 0, 0, 0, 0, 'x'}, 10},    /* generation 0 */
+	    {{0, 0, 0, 6, 2, 0, 0, 0, 1, 'x', 0}, 11}, /* and one more */
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_result(call(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("a"), U(2),
+			      STR("list 2"), bad[i].p, bad[i].len, ""),
+		    CLV_E_DATABASE);
+	ck_assert_int_eq(sql_int("SELECT max(version) FROM claviger.list"), 1);
+	ck_assert_int_eq(sql_int("SELECT count(*) FROM claviger.escrow"), 1);
+}
+END_TEST
+
+START_TEST(list_with_an_older_escrow_copy_is_refused)
+{
+	uint8_t row[4 + 6] = {0, 0, 0, 6}, newer[6];
+
+	escrow_row(newer, 6, 1, 3);
+	escrow_row(row + 4, 6, 1, 2);
+	ck_ok(s, call(s, CLV_STMT_PUT_ESCROW, U(1), U(3), newer, (size_t)6));
+	ck_result(call(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("a"), U(2),
+		      STR("list 2"), row, sizeof(row), ""),
+	    CLV_E_STALE);
+	ck_assert_int_eq(sql_int("SELECT max(version) FROM claviger.list"), 1);
+}
+END_TEST
+
+START_TEST(done_operation_is_not_done_again)
+{
+	ck_ok(s, call(s, CLV_STMT_GET_OP, OP("a")));
+	ck_assert(!clv_store_get_bool(s, 0, 0));
+	for (int i = 0; i < 3; i++) {
+		ck_ok(s, call(s, CLV_STMT_PUT_BACKUP, U(TAKEN), A, OP("a"),
+			     U(1), STR("backup 2")));
+		ck_assert(clv_store_get_bool(s, 0, 0));
+	}
+	ck_assert_int_eq(sql_int("SELECT count(*) FROM claviger.backup"), 2);
+	ck_ok(s, call(s, CLV_STMT_GET_OP, OP("a")));
+	ck_assert(clv_store_get_bool(s, 0, 0));
+	for (int i = 0; i < 2; i++)
+		ck_ok(s, put_list(s, TAKEN, node_a, "b123456789abcdef", 2));
+	ck_assert_int_eq(sql_int("SELECT max(version) FROM claviger.list"), 2);
+}
+END_TEST
+
+START_TEST(operations_older_than_a_day_are_forgotten)
+{
+	ck_ok(s, put_list(s, TAKEN, node_a, "a123456789abcdef", 2));
+	sql("UPDATE claviger.op SET at = at - interval '25 hours'");
+	ck_ok(s, put_list(s, TAKEN, node_a, "b123456789abcdef", 3));
+	ck_assert_int_eq(sql_int("SELECT count(*) FROM claviger.op"), 1);
+}
+END_TEST
+
+START_TEST(escrow_copy_never_goes_back)
+{
+	uint8_t row[64];
+
+	escrow_row(row, sizeof(row), 2, 5);
+	ck_ok(s, call(s, CLV_STMT_PUT_ESCROW, U(2), U(5), row, sizeof(row)));
+	ck_assert(clv_store_get_bool(s, 0, 0));
+	escrow_row(row, sizeof(row), 2, 4);
+	ck_ok(s, call(s, CLV_STMT_PUT_ESCROW, U(2), U(4), row, sizeof(row)));
+	ck_assert(!clv_store_get_bool(s, 0, 0));
+	ck_assert_int_eq(sql_int("SELECT generation FROM claviger.escrow"
+				 " WHERE node = 2"),
+	    5);
+	ck_ok(s, call(s, CLV_STMT_GET_ESCROW, U(3)));
+	ck_assert_uint_eq(clv_store_rows(s), 0);
+}
+END_TEST
+
+START_TEST(escrow_row_says_its_own_node_and_generation)
+{
+	uint8_t row[64];
+
+	escrow_row(row, sizeof(row), 2, 1);
+	ck_result(call(s, CLV_STMT_PUT_ESCROW, U(3), U(1), row, sizeof(row)),
+	    CLV_E_DATABASE);
+	ck_result(call(s, CLV_STMT_PUT_ESCROW, U(2), U(2), row, sizeof(row)),
+	    CLV_E_DATABASE);
+	ck_result(call(s, CLV_STMT_PUT_ESCROW, U(2), U(1), row, (size_t)0),
+	    CLV_E_DATABASE);
+	ck_assert_int_eq(sql_int("SELECT count(*) FROM claviger.escrow"), 1);
+}
+END_TEST
+
+START_TEST(newest_certificates_come_first_and_four_are_kept)
+{
+	uint8_t thumb[32] = {0};
+	char op[] = "0123456789abcdef";
+
+	for (uint8_t i = 1; i <= 5; i++) {
+		thumb[0] = i;
+		op[0] = (char)('A' + i);
+		ck_ok(s, call(s, CLV_STMT_PUT_TLS, U(TAKEN), A, op, (size_t)16,
+			     thumb, (size_t)32, STR("row")));
+	}
+	op[0] = 'Z';
+	thumb[0] = 3; /* rewrapped */
+	ck_ok(s, call(s, CLV_STMT_PUT_TLS, U(TAKEN), A, op, (size_t)16, thumb,
+		     (size_t)32, STR("new row")));
+	ck_ok(s, call(s, CLV_STMT_GET_TLS));
+	ck_assert_uint_eq(clv_store_rows(s), 4);
+	thumb[0] = 5;
+	ck_assert(col_is(0, 0, thumb, 32));
+	ck_assert(col_is(2, 1, "new row", 7));
+	thumb[0] = 2;
+	ck_assert(col_is(3, 0, thumb, 32));
+}
+END_TEST
+
+START_TEST(join_requests_are_replaced_by_name_and_bounded)
+{
+	char name[16];
+
+	for (int i = 0; i < 70; i++) {
+		snprintf(name, sizeof(name), "node%02d", i);
+		ck_ok(s, call(s, CLV_STMT_PUT_JOIN, name, STR("first")));
+	}
+	ck_ok(s, call(s, CLV_STMT_PUT_JOIN, name, STR("second")));
+	ck_ok(s, call(s, CLV_STMT_GET_JOINS));
+	ck_assert_uint_eq(clv_store_rows(s), 64);
+	ck_assert(col_is(0, 0, "node06", 6));
+	ck_assert(col_is(63, 0, "node69", 6));
+	ck_assert(col_is(63, 1, "second", 6));
+	ck_assert_uint_lt(clv_store_get_u64(s, 63, 2), 60);
+}
+END_TEST
+
+START_TEST(acknowledgement_never_goes_back)
+{
+	uint8_t sig[64] = "signature";
+
+	ck_ok(s, put_list(s, TAKEN, node_a, "a123456789abcdef", 2));
+	ck_ok(s, call(s, CLV_STMT_PUT_ACK, U(2), U(2), U(1), sig, sizeof(sig)));
+	ck_assert(clv_store_get_bool(s, 0, 0));
+	ck_ok(s, call(s, CLV_STMT_PUT_ACK, U(2), U(1), U(1), sig, sizeof(sig)));
+	ck_assert(!clv_store_get_bool(s, 0, 0));
+	/* a list that is not there cannot be acknowledged */
+	ck_ok(s, call(s, CLV_STMT_PUT_ACK, U(2), U(3), U(1), sig, sizeof(sig)));
+	ck_assert(!clv_store_get_bool(s, 0, 0));
+	ck_ok(s, call(s, CLV_STMT_PUT_ACK, U(2), U(2), U(2), sig, sizeof(sig)));
+	ck_ok(s, call(s, CLV_STMT_GET_ACKS));
+	ck_assert_uint_eq(clv_store_rows(s), 1);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 0), 2);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 1), 2);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 2), 2);
+	ck_assert(col_is(0, 3, sig, sizeof(sig)));
+	ck_assert_uint_lt(clv_store_get_u64(s, 0, 4), 60);
+}
+END_TEST
+
+START_TEST(backups_come_newest_first_and_bounded)
+{
+	char op[] = "0123456789abcdef";
+
+	for (uint64_t i = 0; i < 40; i++) {
+		op[0] = (char)('A' + i);
+		ck_ok(s, call(s, CLV_STMT_PUT_BACKUP, U(TAKEN), A, op,
+			     (size_t)16, i + 1, STR("body")));
+	}
+	ck_ok(s, call(s, CLV_STMT_GET_BACKUPS));
+	ck_assert_uint_eq(clv_store_rows(s), 32);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 0), 40);
+	ck_assert_uint_eq(clv_store_get_u64(s, 31, 0), 9);
+}
+END_TEST
+
+START_TEST(hostile_strings_are_only_data)
+{
+	static const char *const names[] = {
+	    "'; DROP SCHEMA claviger CASCADE;--", "\"); SELECT 1; --",
+	    "$1 $$ \\", "%s%n", "\xc3\xa9\xe2\x82\xac"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		ck_ok(s, call(s, CLV_STMT_PUT_JOIN, names[i], names[i],
+			     strlen(names[i])));
+		ck_ok(s, call(s, CLV_STMT_GET_JOINS));
+		ck_assert(col_is(0, 0, names[i], strlen(names[i])));
+		ck_assert(col_is(0, 1, names[i], strlen(names[i])));
+		ck_ok(s,
+		    call(s, CLV_STMT_PUT_LIST, U(TAKEN), A, "0123456789abcde",
+			(size_t)16, U(2), STR("l"), "", (size_t)0, names[i]));
+		sql("DELETE FROM claviger.op");
+		sql("DELETE FROM claviger.list WHERE version = 2");
+	}
+}
+END_TEST
+
+START_TEST(values_out_of_bounds_are_refused)
+{
+	static uint8_t big[65537];
+	static const char long_name[255] = {[0 ... 253] = 'x'};
+	struct clv_param nul[2] = {{"a\0b", 3}, {"body", 4}};
+
+	ck_result(
+	    call(s, CLV_STMT_PUT_JOIN, "\xff\xfe", STR("x")), CLV_E_DATABASE);
+	ck_result(clv_store_run(s, CLV_STMT_PUT_JOIN, nul, 2, TIMEOUT_MS),
+	    CLV_E_DATABASE);
+	ck_result(call(s, CLV_STMT_PUT_JOIN, "", STR("x")), CLV_E_DATABASE);
+	ck_result(
+	    call(s, CLV_STMT_PUT_JOIN, long_name, STR("x")), CLV_E_DATABASE);
+	ck_result(
+	    call(s, CLV_STMT_PUT_JOIN, "a", "", (size_t)0), CLV_E_DATABASE);
+	ck_result(
+	    call(s, CLV_STMT_PUT_JOIN, "a", big, sizeof(big)), CLV_E_DATABASE);
+	ck_result(call(s, CLV_STMT_PUT_ACK, U(2), U(1), U(1), big, (size_t)63),
+	    CLV_E_DATABASE);
+	ck_result(
+	    call(s, CLV_STMT_PUT_ACK, U(256), U(1), U(1), big, (size_t)64),
+	    CLV_E_DATABASE);
+	ck_result(
+	    call(s, CLV_STMT_PUT_ACK, UINT64_MAX, U(1), U(1), big, (size_t)64),
+	    CLV_E_DATABASE);
+	ck_result(call(s, CLV_STMT_PUT_TLS, U(TAKEN), A, OP("a"), big,
+		      (size_t)31, STR("row")),
+	    CLV_E_DATABASE);
+	ck_result(call(s, CLV_STMT_PUT_BACKUP, U(TAKEN), A, "short", (size_t)5,
+		      U(1), STR("b")),
+	    CLV_E_DATABASE);
+	ck_result(call(s, CLV_STMT_RENEW_LEASE, U(TAKEN), A, U(3600001)),
+	    CLV_E_DATABASE);
+	ck_result(call(s, CLV_STMT_TAKE_EPOCH, U(TAKEN), U(TAKEN + 1), U(0), B,
+		      U(1), U(1)),
+	    CLV_E_DATABASE);
+	ck_result(call(s, CLV_STMT_TAKE_EPOCH, U(TAKEN), U(TAKEN + 1), U(2), B,
+		      U(1), UINT64_MAX),
+	    CLV_E_DATABASE);
+	/* after all that it still works, under the same epoch */
+	ck_ok(s, call(s, CLV_STMT_RENEW_LEASE, U(TAKEN), A, U(15000)));
+}
+END_TEST
+
+START_TEST(list_of_the_full_size_goes_through)
+{
+	size_t len = 8u << 20, got = 0;
+	char *body = malloc(len);
+	const char *back;
+
+	memset(body, 0xa5, len);
+	ck_ok(s, call(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("a"), U(2), body,
+		     len, "", (size_t)0, ""));
+	ck_ok(s, call(s, CLV_STMT_GET_LIST, U(1)));
+	back = clv_store_get(s, 0, 1, &got);
+	ck_assert_uint_eq(got, len);
+	ck_assert(memcmp(back, body, len) == 0);
+	free(body);
+}
+END_TEST
+
+START_TEST(stale_epoch_is_refused_and_writes_nothing)
+{
+	uint8_t thumb[32] = "thumb", row[10] = {0, 0, 0, 6};
+	struct clv_store *b = as_node();
+
+	escrow_row(row + 4, 6, 2, 9);
+	ck_assert(take(b, TAKEN, TAKEN + 257, node_b));
+	ck_result(put_list(s, TAKEN, node_a, "0123456789abcdef", 2),
+	    CLV_E_STALE_EPOCH);
+	ck_assert_str_eq(clv_store_sqlstate(s), "CL001");
+	ck_result(call(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("a"), U(2),
+		      STR("x"), row, sizeof(row), "join"),
+	    CLV_E_STALE_EPOCH);
+	ck_result(call(s, CLV_STMT_PUT_TLS, U(TAKEN), A, OP("a"), thumb,
+		      (size_t)32, STR("row")),
+	    CLV_E_STALE_EPOCH);
+	ck_result(
+	    call(s, CLV_STMT_PUT_BACKUP, U(TAKEN), A, OP("a"), U(1), STR("b")),
+	    CLV_E_STALE_EPOCH);
+	ck_result(call(s, CLV_STMT_RENEW_LEASE, U(TAKEN), A, U(15000)),
+	    CLV_E_STALE_EPOCH);
+	ck_result(call(s, CLV_STMT_RELEASE, U(TAKEN), A), CLV_E_STALE_EPOCH);
+	/* right epoch, wrong instance; and the other way round */
+	ck_result(put_list(s, TAKEN + 257, node_a, "0123456789abcdef", 2),
+	    CLV_E_STALE_EPOCH);
+	ck_result(put_list(s, TAKEN, node_b, "0123456789abcdef", 2),
+	    CLV_E_STALE_EPOCH);
+	ck_assert_int_eq(sql_int("SELECT (SELECT count(*) FROM claviger.list)"
+				 " + (SELECT count(*) FROM claviger.tls)"
+				 " + (SELECT count(*) FROM claviger.backup)"
+				 " + (SELECT count(*) FROM claviger.escrow)"
+				 " + (SELECT count(*) FROM claviger.op)"),
+	    4);
+	ck_ok(b, put_list(b, TAKEN + 257, node_b, "0123456789abcdef", 2));
+	clv_store_free(&b);
+}
+END_TEST
+
+START_TEST(epoch_is_taken_by_compare_and_set)
+{
+	/* not the one in force; not above it; another timeline */
+	ck_assert(!take(s, TAKEN - 1, TAKEN + 257, node_b));
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 0), TAKEN);
+	ck_assert(!take(s, 0, TAKEN + 257, node_b));
+	ck_assert(!take(s, TAKEN, TAKEN, node_b));
+	ck_assert(!take(s, TAKEN, TAKEN - 1, node_b));
+	ck_assert(!take(s, TAKEN, UINT64_MAX, node_b));
+	ck_ok(s, call(s, CLV_STMT_TAKE_EPOCH, U(TAKEN), U(TAKEN + 257), U(2), B,
+		     U(2), U(15000)));
+	ck_assert(!clv_store_get_bool(s, 0, 1));
+	ck_assert_int_eq(
+	    sql_int("SELECT max(epoch) FROM claviger.epoch_log"), TAKEN);
+	ck_assert(take(s, TAKEN, TAKEN + 257, node_b));
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 0), TAKEN + 257);
+	ck_assert_int_eq(sql_int("SELECT holder FROM claviger.epoch_log"
+				 " ORDER BY epoch DESC LIMIT 1"),
+	    2);
+}
+END_TEST
+
+START_TEST(taking_an_epoch_again_is_ok_for_its_owner_alone)
+{
+	ck_assert(take(s, EPOCH, TAKEN, node_a));
+	ck_assert(!take(s, EPOCH, TAKEN, node_b));
+	ck_assert_int_eq(sql_int("SELECT count(*) FROM claviger.epoch_log"), 2);
+}
+END_TEST
+
+START_TEST(live_lease_does_not_stop_a_take_over)
+{
+	ck_ok(s, call(s, CLV_STMT_RENEW_LEASE, U(TAKEN), A, U(60000)));
+	ck_assert(take(s, TAKEN, TAKEN + 257, node_b));
+}
+END_TEST
+
+START_TEST(lease_is_renewed_and_runs_out)
+{
+	ck_ok(s, call(s, CLV_STMT_RENEW_LEASE, U(TAKEN), A, U(3600000)));
+	ck_ok(s, call(s, CLV_STMT_HELLO));
+	ck_assert_uint_gt(clv_store_get_u64(s, 0, 5), 15000);
+	sql("UPDATE claviger.system SET lease_expires = now() - interval '1h'");
+	ck_ok(s, call(s, CLV_STMT_HELLO));
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 5), 0);
+	/* a clock set back does not stretch it */
+	sql("UPDATE claviger.system SET lease_expires = now() + interval '9h'");
+	ck_ok(s, call(s, CLV_STMT_HELLO));
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 5), 3600000);
+}
+END_TEST
+
+START_TEST(released_epoch_stays_but_writes_no_more)
+{
+	for (int i = 0; i < 2; i++)
+		ck_ok(s, call(s, CLV_STMT_RELEASE, U(TAKEN), A));
+	ck_ok(s, call(s, CLV_STMT_HELLO));
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 2), TAKEN);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 3), 0);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 5), 0);
+	ck_result(put_list(s, TAKEN, node_a, "0123456789abcdef", 2),
+	    CLV_E_STALE_EPOCH);
+	ck_result(call(s, CLV_STMT_RENEW_LEASE, U(TAKEN), A, U(15000)),
+	    CLV_E_STALE_EPOCH);
+	ck_assert(!take(s, EPOCH, TAKEN, node_a));
+	ck_assert(take(s, TAKEN, TAKEN + 256, node_a));
+}
+END_TEST
+
+START_TEST(epoch_that_was_used_once_is_refused)
+{
+	/* the row went back, the log did not: a fork, and it shows */
+	sql("UPDATE claviger.system SET epoch = %u", EPOCH);
+	ck_result(call(s, CLV_STMT_TAKE_EPOCH, U(EPOCH), U(TAKEN), U(2), B,
+		      U(1), U(15000)),
+	    CLV_E_DATABASE);
+	ck_assert_str_eq(clv_store_sqlstate(s), "23505");
+	ck_assert_int_eq(sql_int("SELECT epoch FROM claviger.system"), EPOCH);
+}
+END_TEST
+
+START_TEST(one_of_two_that_race_for_an_epoch_wins)
+{
+	struct clv_store *b = as_node();
+	bool first, second;
+
+	sql("BEGIN");
+	sql("SELECT 1 FROM claviger.system FOR UPDATE");
+	ck_ok(s, call_send(s, CLV_STMT_TAKE_EPOCH, U(TAKEN), U(TAKEN + 256),
+		     U(1), A, U(1), U(15000)));
+	ck_ok(b, call_send(b, CLV_STMT_TAKE_EPOCH, U(TAKEN), U(TAKEN + 257),
+		     U(2), B, U(1), U(15000)));
+	ck_result(clv_store_step(s), CLV_E_AGAIN);
+	ck_result(clv_store_step(b), CLV_E_AGAIN);
+	sql_wait(WAITING(2));
+	sql("COMMIT");
+	ck_ok(s, call_finish(s));
+	ck_ok(b, call_finish(b));
+	first = clv_store_get_bool(s, 0, 1);
+	second = clv_store_get_bool(b, 0, 1);
+	ck_assert(first != second);
+	ck_assert_uint_eq(
+	    clv_store_get_u64(s, 0, 0), clv_store_get_u64(b, 0, 0));
+	ck_assert_int_eq(sql_int("SELECT count(*) FROM claviger.epoch_log"), 3);
+	clv_store_free(&b);
+}
+END_TEST
+
+START_TEST(write_that_waited_for_a_take_over_is_refused)
+{
+	sql("BEGIN");
+	ck_assert_int_eq(sql_int("SELECT taken::int FROM claviger.take_epoch("
+				 "%u, %u, 2, '0123456789abcdef', 1, 15000)",
+			     TAKEN, TAKEN + 257),
+	    1);
+	ck_ok(s, call_send(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("a"), U(2),
+		     STR("late"), "", (size_t)0, ""));
+	ck_result(clv_store_step(s), CLV_E_AGAIN);
+	sql_wait(WAITING(1));
+	sql("COMMIT");
+	ck_result(call_finish(s), CLV_E_STALE_EPOCH);
+	ck_assert_int_eq(sql_int("SELECT max(version) FROM claviger.list"), 1);
+	ck_assert_int_eq(sql_int("SELECT count(*) FROM claviger.op"), 0);
+}
+END_TEST
+
+START_TEST(take_over_waits_for_a_write_that_passed_its_guard)
+{
+	sql("BEGIN");
+	sql("SELECT claviger.guard(%u, 'node a''s instan\\000')", TAKEN);
+	ck_ok(s, call_send(s, CLV_STMT_TAKE_EPOCH, U(TAKEN), U(TAKEN + 257),
+		     U(2), B, U(1), U(15000)));
+	ck_result(clv_store_step(s), CLV_E_AGAIN);
+	sql_wait(WAITING(1));
+	sql("ROLLBACK");
+	ck_ok(s, call_finish(s));
+	ck_assert(clv_store_get_bool(s, 0, 1));
+}
+END_TEST
+
+START_TEST(question_for_an_operation_waits_for_the_one_under_way)
+{
+	sql("BEGIN");
+	sql("SELECT claviger.put_backup(%u, 'node a''s instan\\000',"
+	    " 'a0123456789abcde', 1, 'body')",
+	    TAKEN);
+	ck_ok(s, call_send(s, CLV_STMT_GET_OP, STR("a0123456789abcde")));
+	ck_result(clv_store_step(s), CLV_E_AGAIN);
+	sql_wait(WAITING(1));
+	sql("COMMIT");
+	ck_ok(s, call_finish(s));
+	ck_assert(clv_store_get_bool(s, 0, 0));
+}
+END_TEST
+
+START_TEST(one_of_two_lists_of_the_same_version_wins)
+{
+	sql("BEGIN");
+	sql("SELECT claviger.put_list(%u, 'node a''s instan\\000',"
+	    " 'b0123456789abcde', 2, 'body', '', '')",
+	    TAKEN);
+	ck_ok(s, call_send(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("a"), U(2),
+		     STR("late"), "", (size_t)0, ""));
+	ck_result(clv_store_step(s), CLV_E_AGAIN);
+	sql_wait(WAITING(1));
+	sql("COMMIT");
+	ck_result(call_finish(s), CLV_E_STALE);
+	ck_assert_int_eq(sql_int("SELECT octet_length(body) FROM claviger.list"
+				 " WHERE version = 2"),
+	    4);
+}
+END_TEST
+
+START_TEST(lock_that_never_comes_is_a_refusal_in_time)
+{
+	sql("BEGIN");
+	sql("SELECT 1 FROM claviger.system FOR UPDATE");
+	ck_result(call(s, CLV_STMT_RENEW_LEASE, U(TAKEN), A, U(15000)),
+	    CLV_E_DATABASE);
+	ck_assert_str_eq(clv_store_sqlstate(s), "55P03");
+	sql("ROLLBACK");
+	ck_ok(s, call(s, CLV_STMT_RENEW_LEASE, U(TAKEN), A, U(15000)));
+}
+END_TEST
+
+START_TEST(every_statement_has_a_name_and_its_parameters)
+{
+	for (int i = CLV_STMT_HELLO; i < CLV_STMT_LAST; i++) {
+		ck_assert_str_ne(clv_store_stmt_name(i), "unknown statement");
+		ck_assert_uint_le(clv_store_param_count(i), 8);
+	}
+	ck_assert_str_eq(clv_store_stmt_name(0), "unknown statement");
+	ck_assert_str_eq(
+	    clv_store_stmt_name(CLV_STMT_LAST), "unknown statement");
+	ck_assert_str_eq(clv_store_stmt_name(-1), "unknown statement");
+	ck_assert_uint_eq(clv_store_param_count(CLV_STMT_LAST), 0);
+	ck_assert_uint_eq(clv_store_param_count(CLV_STMT_PUT_LIST), 7);
+	ck_result(clv_store_send(s, CLV_STMT_LAST, NULL, 0), CLV_E_INVALID);
+	ck_result(clv_store_send(s, 0, NULL, 0), CLV_E_INVALID);
+}
+END_TEST
+
+START_TEST(parameters_of_the_wrong_shape_are_not_sent)
+{
+	struct clv_param p[3] = {{"12345678", 8}, {"x", 1}, {"1234567", 7}};
+
+	ck_result(clv_store_send(s, CLV_STMT_GET_ESCROW, p, 0), CLV_E_INVALID);
+	ck_result(clv_store_send(s, CLV_STMT_GET_ESCROW, p, 2), CLV_E_INVALID);
+	ck_result(
+	    clv_store_send(s, CLV_STMT_GET_ESCROW, p + 1, 1), CLV_E_INVALID);
+	ck_result(clv_store_send(s, CLV_STMT_RENEW_LEASE, p, 3), CLV_E_INVALID);
+	p[1].len = (16u << 20) + 1;
+	ck_result(clv_store_send(s, CLV_STMT_PUT_JOIN, p, 2), CLV_E_INVALID);
+	ck_result(clv_store_step(s), CLV_OK);
+}
+END_TEST
+
+START_TEST(second_statement_waits_for_the_first)
+{
+	ck_ok(s, call_send(s, CLV_STMT_HELLO));
+	ck_result(call_send(s, CLV_STMT_HELLO), CLV_E_BUSY);
+	ck_ok(s, call_finish(s));
+	ck_assert_uint_eq(clv_store_rows(s), 1);
+	/* stepping an idle store keeps the result */
+	ck_ok(s, clv_store_step(s));
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 2), TAKEN);
+	ck_assert_ptr_null(clv_store_get(s, 1, 0, &(size_t){0}));
+	ck_assert_ptr_null(clv_store_get(s, 0, 9, &(size_t){0}));
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 0), 0);
+	ck_assert(!clv_store_get_bool(s, 0, 2));
+}
+END_TEST
+
+static void
+add_reads_and_writes(Suite *suite)
+{
+	TCase *t = tcase_create("statements");
+
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, in_office, leave);
+	tcase_add_test(t, hello_tells_who_is_in_force);
+	tcase_add_test(t, hello_has_no_row_before_there_is_a_system);
+	tcase_add_test(t, new_system_holds_what_init_gave);
+	tcase_add_test(t, newest_list_is_not_sent_again);
+	tcase_add_test(t, list_version_must_be_newest_plus_one);
+	tcase_add_test(t, sixteen_lists_are_kept);
+	tcase_add_test(t, list_brings_escrow_rows_and_drops_the_join_request);
+	tcase_add_test(t, broken_escrow_rows_refuse_the_whole_list);
+	tcase_add_test(t, list_with_an_older_escrow_copy_is_refused);
+	tcase_add_test(t, done_operation_is_not_done_again);
+	tcase_add_test(t, operations_older_than_a_day_are_forgotten);
+	tcase_add_test(t, escrow_copy_never_goes_back);
+	tcase_add_test(t, escrow_row_says_its_own_node_and_generation);
+	tcase_add_test(t, newest_certificates_come_first_and_four_are_kept);
+	tcase_add_test(t, join_requests_are_replaced_by_name_and_bounded);
+	tcase_add_test(t, acknowledgement_never_goes_back);
+	tcase_add_test(t, backups_come_newest_first_and_bounded);
+	tcase_add_test(t, hostile_strings_are_only_data);
+	tcase_add_test(t, values_out_of_bounds_are_refused);
+	tcase_add_test(t, list_of_the_full_size_goes_through);
+	tcase_add_test(t, every_statement_has_a_name_and_its_parameters);
+	tcase_add_test(t, parameters_of_the_wrong_shape_are_not_sent);
+	tcase_add_test(t, second_statement_waits_for_the_first);
+	suite_add_tcase(suite, t);
+}
+
+static void
+add_fence(Suite *suite)
+{
+	TCase *t = tcase_create("the_fence"), *n = tcase_create("a_new_system");
+
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, in_office, leave);
+	tcase_add_test(t, stale_epoch_is_refused_and_writes_nothing);
+	tcase_add_test(t, epoch_is_taken_by_compare_and_set);
+	tcase_add_test(t, taking_an_epoch_again_is_ok_for_its_owner_alone);
+	tcase_add_test(t, live_lease_does_not_stop_a_take_over);
+	tcase_add_test(t, lease_is_renewed_and_runs_out);
+	tcase_add_test(t, released_epoch_stays_but_writes_no_more);
+	tcase_add_test(t, epoch_that_was_used_once_is_refused);
+	tcase_add_test(t, one_of_two_that_race_for_an_epoch_wins);
+	tcase_add_test(t, write_that_waited_for_a_take_over_is_refused);
+	tcase_add_test(t, take_over_waits_for_a_write_that_passed_its_guard);
+	tcase_add_test(
+	    t, question_for_an_operation_waits_for_the_one_under_way);
+	tcase_add_test(t, one_of_two_lists_of_the_same_version_wins);
+	tcase_add_test(t, lock_that_never_comes_is_a_refusal_in_time);
+	suite_add_tcase(suite, t);
+	tcase_set_timeout(n, 60);
+	tcase_add_checked_fixture(n, with_system, leave_database);
+	tcase_add_test(n, lease_of_a_new_system_is_over);
+	suite_add_tcase(suite, n);
+}
+
+int
+main(void)
+{
+	Suite *suite = suite_create("store");
+	int rc = rig_start();
+
+	if (rc != 0)
+		return rc;
+	add_reads_and_writes(suite);
+	add_fence(suite);
+	return rig_run(suite);
+}

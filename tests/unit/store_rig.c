@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../lib/store_internal.h"
+#include "pg.h"
+#include "store_rig.h"
+
+#define DATABASE "claviger"
+
+const uint8_t node_a[16] = "node a's instan";
+const uint8_t node_b[16] = "node b's instan";
+const uint8_t system_id[16] = "the system's id";
+PGconn *raw;
+char owner_conninfo[256];
+char node_conninfo[256];
+
+static PGconn *
+connect_raw(const char *dbname)
+{
+	char conninfo[256];
+	PGconn *conn;
+
+	snprintf(conninfo, sizeof(conninfo), "host=%s user=postgres dbname=%s",
+	    pg_dir(), dbname);
+	conn = PQconnectdb(conninfo);
+	ck_assert_msg(
+	    PQstatus(conn) == CONNECTION_OK, "%s", PQerrorMessage(conn));
+	return conn;
+}
+
+static PGresult *
+query(PGconn *conn, const char *text)
+{
+	PGresult *r = PQexec(conn, text);
+	ExecStatusType st = PQresultStatus(r);
+
+	ck_assert_msg(st == PGRES_TUPLES_OK || st == PGRES_COMMAND_OK, "%s: %s",
+	    text, PQerrorMessage(conn));
+	return r;
+}
+
+void
+sql(const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	PQclear(query(raw, text));
+}
+
+long long
+sql_int(const char *fmt, ...)
+{
+	char text[1024];
+	long long v;
+	PGresult *r;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	r = query(raw, text);
+	ck_assert_int_eq(PQntuples(r), 1);
+	v = atoll(PQgetvalue(r, 0, 0));
+	PQclear(r);
+	return v;
+}
+
+void
+sql_wait(const char *text)
+{
+	PGconn *conn = connect_raw("postgres");
+	time_t deadline = time(NULL) + 20;
+	bool yes = false;
+
+	while (!yes) {
+		PGresult *r = query(conn, text);
+
+		yes = PQntuples(r) == 1 && *PQgetvalue(r, 0, 0) == 't';
+		PQclear(r);
+		ck_assert_msg(time(NULL) < deadline, "never: %s", text);
+		if (!yes)
+			poll(NULL, 0, 5);
+	}
+	PQfinish(conn);
+}
+
+static void
+use_database(const char *name)
+{
+	snprintf(owner_conninfo, sizeof(owner_conninfo),
+	    "host=%s user=postgres dbname=%s", pg_dir(), name);
+	snprintf(node_conninfo, sizeof(node_conninfo),
+	    "host=%s user=node dbname=%s", pg_dir(), name);
+	raw = connect_raw(name);
+	sql("SET client_min_messages = warning");
+}
+
+void
+with_empty_database(void)
+{
+	use_database("postgres");
+	sql("DROP DATABASE IF EXISTS scratch WITH (FORCE)");
+	sql("CREATE DATABASE scratch TEMPLATE template0");
+	leave_database();
+	use_database("scratch");
+}
+
+/* To copy a database takes ten times as long as to empty one. */
+void
+with_schema(void)
+{
+	use_database(DATABASE);
+	sql("TRUNCATE claviger.system, claviger.epoch_log, claviger.list,"
+	    " claviger.escrow, claviger.tls, claviger.join_request,"
+	    " claviger.ack, claviger.backup, claviger.op RESTART IDENTITY");
+}
+
+void
+with_system(void)
+{
+	struct clv_store *s;
+
+	with_schema();
+	s = as_owner();
+	ck_ok(s, create(s, system_id));
+	clv_store_free(&s);
+}
+
+void
+leave_database(void)
+{
+	PQfinish(raw);
+	raw = NULL;
+}
+
+static struct clv_store *
+connect_as(const char *conninfo, bool owner)
+{
+	struct clv_store *s = NULL;
+	char why[256] = "";
+	int rc;
+
+	rc = clv_store_connect(conninfo, NULL, owner, TIMEOUT_MS, &s, why);
+	ck_assert_msg(rc == CLV_OK, "%s: %s", clv_result_name(rc), why);
+	return s;
+}
+
+struct clv_store *
+as_node(void)
+{
+	return connect_as(node_conninfo, false);
+}
+
+struct clv_store *
+as_owner(void)
+{
+	return connect_as(owner_conninfo, true);
+}
+
+static int
+vsend(struct clv_store *s, enum clv_stmt stmt, va_list ap)
+{
+	const struct clv__statement *st = clv__statement_get(stmt);
+	struct clv_param params[CLV__PARAMS_MAX];
+	uint8_t ints[CLV__PARAMS_MAX][8];
+	size_t n;
+
+	for (n = 0; st->params[n] != '\0'; n++) {
+		if (st->params[n] == 'i') {
+			params[n] =
+			    clv_param_u64(va_arg(ap, uint64_t), ints[n]);
+			continue;
+		}
+		params[n].p = va_arg(ap, const void *);
+		params[n].len = st->params[n] == 't' ? strlen(params[n].p)
+						     : va_arg(ap, size_t);
+	}
+	return clv_store_send(s, stmt, params, n);
+}
+
+int
+call_send(struct clv_store *s, enum clv_stmt stmt, ...)
+{
+	va_list ap;
+	int rc;
+
+	va_start(ap, stmt);
+	rc = vsend(s, stmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+int
+call_finish(struct clv_store *s)
+{
+	return clv__store_finish(s, TIMEOUT_MS);
+}
+
+int
+call(struct clv_store *s, enum clv_stmt stmt, ...)
+{
+	va_list ap;
+	int rc;
+
+	va_start(ap, stmt);
+	rc = vsend(s, stmt, ap);
+	va_end(ap);
+	return rc == CLV_OK ? call_finish(s) : rc;
+}
+
+void
+escrow_row(uint8_t *row, size_t len, uint8_t node, uint32_t generation)
+{
+	memset(row, 'x', len);
+	row[0] = node;
+	row[1] = (uint8_t)(generation >> 24);
+	row[2] = (uint8_t)(generation >> 16);
+	row[3] = (uint8_t)(generation >> 8);
+	row[4] = (uint8_t)generation;
+}
+
+int
+create(struct clv_store *owner, const uint8_t id[static 16])
+{
+	uint8_t escrow[64], thumb[32] = "thumbprint of the first one";
+	struct clv_store_system sys = {
+	    .system_id = id,
+	    .epoch = EPOCH,
+	    .holder = 1,
+	    .list = "list 1",
+	    .list_len = 6,
+	    .escrow = escrow,
+	    .escrow_len = sizeof(escrow),
+	    .tls_thumb = thumb,
+	    .tls_row = "tls row",
+	    .tls_row_len = 7,
+	    .backup = "backup 1",
+	    .backup_len = 8,
+	};
+
+	escrow_row(escrow, sizeof(escrow), 1, 1);
+	return clv_store_create_system(owner, &sys, TIMEOUT_MS);
+}
+
+bool
+take(
+    struct clv_store *s, uint64_t seen, uint64_t epoch, const uint8_t *instance)
+{
+	ck_ok(s, call(s, CLV_STMT_TAKE_EPOCH, seen, epoch, epoch & 255,
+		     instance, (size_t)16, (uint64_t)1, (uint64_t)15000));
+	return clv_store_get_bool(s, 0, 1);
+}
+
+/* The library itself makes the template. No ck_assert: no test is running. */
+static int
+make_template(void)
+{
+	static const char *const script[] = {"CREATE DATABASE " DATABASE
+					     " TEMPLATE template0",
+	    "CREATE ROLE node LOGIN"};
+	struct clv_store *s = NULL;
+	char conninfo[256], why[256] = "";
+	PGconn *conn;
+	int rc;
+
+	snprintf(conninfo, sizeof(conninfo), "host=%s user=postgres", pg_dir());
+	conn = PQconnectdb(conninfo);
+	for (size_t i = 0; i < 2; i++)
+		PQclear(PQexec(conn, script[i]));
+	PQfinish(conn);
+	strcat(conninfo, " dbname=" DATABASE);
+	rc = clv_store_connect(conninfo, NULL, true, TIMEOUT_MS, &s, why);
+	if (rc != CLV_OK) {
+		fprintf(stderr, "%s\n", why);
+		return 1;
+	}
+	rc = clv_store_migrate(s, "node");
+	if (rc != CLV_OK)
+		fprintf(stderr, "migrate: %s\n", clv_store_text(s));
+	clv_store_free(&s);
+	return rc != CLV_OK;
+}
+
+int
+rig_start(void)
+{
+	int rc = pg_start(NULL);
+
+	if (rc == 0 && make_template() != 0) {
+		pg_stop();
+		rc = 1;
+	}
+	return rc;
+}
+
+int
+rig_run(Suite *s)
+{
+	SRunner *run = srunner_create(s);
+	int failed;
+
+	srunner_run_all(run, CK_NORMAL);
+	failed = srunner_ntests_failed(run);
+	srunner_free(run);
+	pg_stop();
+	return failed != 0;
+}

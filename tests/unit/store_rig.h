@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TESTS_UNIT_STORE_RIG_H
+#define TESTS_UNIT_STORE_RIG_H
+
+#include <check.h>
+#include <libpq-fe.h>
+#include <claviger/result.h>
+#include <claviger/store.h>
+
+/* What the tests of the store share: a cluster with a migrated database that
+ * each test finds empty. */
+
+#define TIMEOUT_MS 20000
+#define EPOCH 257u /* counter 1, node 1 */
+
+extern const uint8_t node_a[16], node_b[16]; /* instances */
+extern const uint8_t system_id[16];
+extern PGconn *raw;		 /* the superuser, on the test's database */
+extern char owner_conninfo[256]; /* superuser, test's database */
+extern char node_conninfo[256];	 /* login "node", granted claviger_server */
+
+int rig_start(void);   /* as pg_start(): 0, 1, 77 */
+int rig_run(Suite *s); /* runs, stops the cluster, exit status */
+
+/* Fixtures of a test: a bare database, a migrated one, one with a system. */
+void with_empty_database(void);
+void with_schema(void);
+void with_system(void);
+void leave_database(void);
+
+/* The superuser's SQL, printf-style; sql_int() gives its one number. */
+void sql(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+long long sql_int(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void sql_wait(const char *query); /* until it says true */
+
+struct clv_store *as_node(void);
+struct clv_store *as_owner(void);
+/* Arguments as the statement's letters say: i uint64_t, t const char *,
+ * b const void *, size_t. */
+int call(struct clv_store *s, enum clv_stmt stmt, ...);
+int call_send(struct clv_store *s, enum clv_stmt stmt, ...);
+int call_finish(struct clv_store *s);
+
+int create(struct clv_store *owner, const uint8_t id[static 16]);
+/* Take the epoch after `seen` for node and instance; true when taken. */
+bool take(struct clv_store *s, uint64_t seen, uint64_t epoch,
+    const uint8_t *instance);
+/* An escrow row of a node and a generation, len bytes. */
+void escrow_row(uint8_t *row, size_t len, uint8_t node, uint32_t generation);
+
+#define ck_ok(s, expr) \
+	do { \
+		int rc_ = (expr); \
+		ck_assert_msg(rc_ == CLV_OK, "%s: %s (%s %s)", #expr, \
+		    clv_result_name(rc_), clv_store_text(s), \
+		    clv_store_sqlstate(s)); \
+	} while (0)
+#define ck_result(expr, want) \
+	ck_assert_str_eq(clv_result_name(expr), clv_result_name(want))
+
+#endif
