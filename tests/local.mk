@@ -37,6 +37,23 @@ age_testkit_CPPFLAGS = $(unit_cppflags) $(ZLIB_CFLAGS)
 age_testkit_LDADD = libclaviger-core.la $(ZLIB_LIBS)
 
 # keyring, identity, list, wire
+core_tests += check_keyring check_identity check_list check_escrow check_wire
+noinst_HEADERS += %D%/unit/core.h
+check_keyring_SOURCES = %D%/unit/check_keyring.c
+check_keyring_CPPFLAGS = $(unit_cppflags)
+check_keyring_LDADD = $(unit_libs)
+check_identity_SOURCES = %D%/unit/check_identity.c
+check_identity_CPPFLAGS = $(unit_cppflags)
+check_identity_LDADD = $(unit_libs)
+check_list_SOURCES = %D%/unit/check_list.c
+check_list_CPPFLAGS = $(unit_cppflags)
+check_list_LDADD = $(unit_libs)
+check_escrow_SOURCES = %D%/unit/check_escrow.c
+check_escrow_CPPFLAGS = $(unit_cppflags)
+check_escrow_LDADD = $(unit_libs)
+check_wire_SOURCES = %D%/unit/check_wire.c
+check_wire_CPPFLAGS = $(unit_cppflags)
+check_wire_LDADD = $(unit_libs)
 
 # PostgreSQL, against a cluster that is made for the test
 store_tests = check_store

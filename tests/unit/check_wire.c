@@ -1,0 +1,697 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <claviger/wire.h>
+#include "core.h"
+
+static struct clv_keyring *keyring;
+static struct clv_identity *member;
+static struct clv_buf frame;
+
+static void
+set_up(void)
+{
+	set_up_guard();
+	keyring = new_keyring();
+	member = new_identity("m1");
+	clv_buf_init(&frame);
+}
+
+static void
+tear_down(void)
+{
+	clv_buf_fini(&frame);
+	clv_identity_free(&member);
+	clv_keyring_free(&keyring);
+	tear_down_guard();
+}
+
+static struct clv_wire_request
+make_request(uint8_t op)
+{
+	struct clv_wire_request r = {.op = op,
+	    .seen_epoch = 258,
+	    .seen_list = 7,
+	    .seen_generation = 1,
+	    .evidence = (const uint8_t *)"seen",
+	    .evidence_len = 4};
+
+	memcpy(r.system_id, clv_keyring_system_id(keyring), 16);
+	strcpy(r.name, "m1");
+	memset(r.nonce, 3, sizeof(r.nonce));
+	if (op == CLV_WIRE_ADMIN) {
+		memset(r.challenge, 4, sizeof(r.challenge));
+		r.payload = (const uint8_t *)"do it";
+		r.payload_len = 5;
+	}
+	return r;
+}
+
+static int
+format_request(const struct clv_wire_request *r)
+{
+	clv_buf_reset(&frame);
+	return clv_wire_request_format(r, member->sign_sk, &frame);
+}
+
+START_TEST(request_comes_back_as_sent)
+{
+	struct clv_wire_request r = make_request((uint8_t)_i), q = {0};
+
+	ck_assert_int_eq(format_request(&r), CLV_OK);
+	ck_assert_int_eq(
+	    clv_wire_request_parse(frame.data, frame.len, &q), CLV_OK);
+	ck_assert_int_eq(
+	    clv_wire_request_verify(frame.data, frame.len, member->sign_pk),
+	    CLV_OK);
+	ck_assert_uint_eq(q.op, _i);
+	ck_assert_mem_eq(q.system_id, r.system_id, 16);
+	ck_assert_str_eq(q.name, "m1");
+	ck_assert_mem_eq(q.nonce, r.nonce, CLV_NONCE_LEN);
+	ck_assert_mem_eq(q.challenge, r.challenge, CLV_NONCE_LEN);
+	ck_assert_uint_eq(q.seen_epoch, 258);
+	ck_assert_uint_eq(q.seen_list, 7);
+	ck_assert_uint_eq(q.seen_generation, 1);
+	ck_assert_uint_eq(q.evidence_len, 4);
+	ck_assert_mem_eq(q.evidence, "seen", 4);
+	ck_assert_uint_eq(q.payload_len, r.payload_len);
+	ck_assert(
+	    q.payload >= frame.data && q.payload <= frame.data + frame.len);
+}
+END_TEST
+
+START_TEST(every_changed_byte_of_a_request_is_found)
+{
+	struct clv_wire_request r = make_request(CLV_WIRE_FETCH), q;
+	size_t i, taken = 0;
+
+	ck_assert_int_eq(format_request(&r), CLV_OK);
+	for (i = 0; i < frame.len; i++) {
+		frame.data[i] ^= 1;
+		taken += clv_wire_request_verify(frame.data, frame.len,
+			     member->sign_pk) != CLV_E_SIGNATURE;
+		frame.data[i] ^= 1;
+		taken += clv_wire_request_parse(frame.data, i, &q) == CLV_OK;
+		taken += clv_wire_request_verify(
+			     frame.data, i, member->sign_pk) == CLV_OK;
+	}
+	ck_assert_uint_eq(taken, 0);
+	clv_buf_u8(&frame, 0);
+	ck_assert_int_eq(
+	    clv_wire_request_parse(frame.data, frame.len, &q), CLV_E_FORMAT);
+}
+END_TEST
+
+START_TEST(request_of_somebody_else_does_not_verify)
+{
+	struct clv_identity *other = new_identity("m1");
+	struct clv_wire_request r = make_request(CLV_WIRE_FETCH);
+
+	ck_assert_int_eq(format_request(&r), CLV_OK);
+	ck_assert_int_eq(
+	    clv_wire_request_verify(frame.data, frame.len, other->sign_pk),
+	    CLV_E_SIGNATURE);
+	clv_identity_free(&other);
+}
+END_TEST
+
+static void
+make_op_0(struct clv_wire_request *r)
+{
+	r->op = 0;
+}
+
+static void
+make_op_4(struct clv_wire_request *r)
+{
+	r->op = 4;
+}
+
+static void
+make_bad_name(struct clv_wire_request *r)
+{
+	strcpy(r->name, "m 1");
+}
+
+static void
+make_payload(struct clv_wire_request *r)
+{
+	r->payload = (const uint8_t *)"x";
+	r->payload_len = 1;
+}
+
+static void
+make_challenge(struct clv_wire_request *r)
+{
+	r->challenge[31] = 1;
+}
+
+static void
+make_long_evidence(struct clv_wire_request *r)
+{
+	static const uint8_t long_one[1025];
+
+	r->evidence = long_one;
+	r->evidence_len = sizeof(long_one);
+}
+
+static void (*const wrong[])(struct clv_wire_request *) = {make_op_0, make_op_4,
+    make_bad_name, make_payload, make_challenge, make_long_evidence};
+
+START_TEST(wrong_request_is_not_made)
+{
+	struct clv_wire_request r = make_request(CLV_WIRE_FETCH);
+
+	wrong[_i](&r);
+	ck_assert_int_eq(format_request(&r), CLV_E_INVALID);
+	ck_assert_uint_eq(frame.len, 0);
+}
+END_TEST
+
+/* Offsets: version 0, op 1, system id 2, name length 18, name 22, nonce 24,
+ * challenge 56, numbers 88, evidence length 108, payload length 116. */
+static const struct {
+	size_t at;
+	uint8_t value;
+	int result;
+} changes[] = {
+    {0, 0, CLV_E_VERSION},
+    {0, 2, CLV_E_VERSION},
+    {1, 0, CLV_E_FORMAT},
+    {1, 9, CLV_E_FORMAT},
+    {18, 255, CLV_E_FORMAT},
+    {21, 0, CLV_E_FORMAT},
+    {22, '-', CLV_E_FORMAT},
+    {22, 0, CLV_E_FORMAT},
+    {56, 1, CLV_E_FORMAT},
+    {108, 1, CLV_E_FORMAT},
+    {116, 1, CLV_E_FORMAT},
+};
+
+START_TEST(bad_request_is_refused)
+{
+	struct clv_wire_request r = make_request(CLV_WIRE_FETCH), q;
+
+	ck_assert_int_eq(format_request(&r), CLV_OK);
+	frame.data[changes[_i].at] = changes[_i].value;
+	ck_assert_int_eq(clv_wire_request_parse(frame.data, frame.len, &q),
+	    changes[_i].result);
+}
+END_TEST
+
+START_TEST(largest_request_fits_and_one_more_does_not)
+{
+	static uint8_t payload[CLV_WIRE_REQUEST_MAX];
+	struct clv_wire_request r = make_request(CLV_WIRE_ADMIN), q;
+
+	r.payload = payload;
+	r.payload_len = CLV_WIRE_REQUEST_MAX - 120 - CLV_SIG_LEN;
+	ck_assert_int_eq(format_request(&r), CLV_OK);
+	ck_assert_uint_eq(frame.len, CLV_WIRE_REQUEST_MAX);
+	ck_assert_int_eq(
+	    clv_wire_request_parse(frame.data, frame.len, &q), CLV_OK);
+	r.payload_len++;
+	ck_assert_int_eq(format_request(&r), CLV_E_FULL);
+	clv_buf_reset(&frame);
+	clv_buf_raw(&frame, payload, sizeof(payload));
+	clv_buf_u8(&frame, 0);
+	ck_assert_int_eq(
+	    clv_wire_request_parse(frame.data, frame.len, &q), CLV_E_FORMAT);
+	ck_assert_int_eq(
+	    clv_wire_request_verify(frame.data, frame.len, member->sign_pk),
+	    CLV_E_SIGNATURE);
+}
+END_TEST
+
+static struct clv_wire_answer
+make_answer(void)
+{
+	struct clv_wire_answer a = {.result = CLV_E_DENIED,
+	    .op = CLV_WIRE_FETCH,
+	    .epoch = 514,
+	    .list_version = 9,
+	    .generation = 2,
+	    .encrypt = true,
+	    .payload = (const uint8_t *)"sealed",
+	    .payload_len = 6};
+
+	memcpy(a.system_id, clv_keyring_system_id(keyring), 16);
+	memset(a.nonce, 3, sizeof(a.nonce));
+	memset(a.check, 8, sizeof(a.check));
+	strcpy(a.server, "alpha");
+	strcpy(a.text, "not\nallowed");
+	return a;
+}
+
+static void
+format_answer(const struct clv_wire_answer *a)
+{
+	clv_buf_reset(&frame);
+	ck_assert_int_eq(clv_wire_answer_format(a, keyring, &frame), CLV_OK);
+}
+
+static int
+parse_answer(struct clv_wire_answer *ret)
+{
+	return clv_wire_answer_parse(
+	    frame.data, frame.len, clv_keyring_sign_pk(keyring), ret);
+}
+
+START_TEST(answer_comes_back_as_sent)
+{
+	struct clv_wire_answer a = make_answer(), b = {0};
+
+	format_answer(&a);
+	ck_assert_int_eq(parse_answer(&b), CLV_OK);
+	ck_assert_int_eq(b.result, CLV_E_DENIED);
+	ck_assert_uint_eq(b.op, CLV_WIRE_FETCH);
+	ck_assert_mem_eq(b.system_id, a.system_id, 16);
+	ck_assert_mem_eq(b.nonce, a.nonce, CLV_NONCE_LEN);
+	ck_assert_uint_eq(b.epoch, 514);
+	ck_assert_uint_eq(b.list_version, 9);
+	ck_assert_uint_eq(b.generation, 2);
+	ck_assert_mem_eq(b.check, a.check, CLV_KEY_LEN);
+	ck_assert(b.encrypt);
+	ck_assert_str_eq(b.server, "alpha");
+	ck_assert_str_eq(b.text, "not allowed");
+	ck_assert_uint_eq(b.payload_len, 6);
+	ck_assert_mem_eq(b.payload, "sealed", 6);
+}
+END_TEST
+
+START_TEST(every_changed_byte_of_an_answer_is_found)
+{
+	struct clv_wire_answer a = make_answer(), b;
+	size_t i, len, taken = 0;
+
+	format_answer(&a);
+	len = frame.len;
+	for (i = 0; i < len; i++) {
+		frame.data[i] ^= 1;
+		taken += parse_answer(&b) == CLV_OK;
+		frame.data[i] ^= 1;
+		frame.len = i;
+		taken += parse_answer(&b) == CLV_OK;
+		frame.len = len;
+	}
+	ck_assert_uint_eq(taken, 0);
+	clv_buf_u8(&frame, 0);
+	ck_assert_int_eq(parse_answer(&b), CLV_E_FORMAT);
+}
+END_TEST
+
+START_TEST(payload_of_another_answer_is_found)
+{
+	struct clv_wire_answer a = make_answer(), b;
+
+	format_answer(&a);
+	memcpy(frame.data + frame.len - 6, "swoped", 6);
+	ck_assert_int_eq(parse_answer(&b), CLV_E_SIGNATURE);
+}
+END_TEST
+
+START_TEST(answer_of_another_system_is_refused)
+{
+	struct clv_keyring *other = new_keyring();
+	struct clv_wire_answer a = make_answer(), b;
+
+	format_answer(&a);
+	ck_assert_int_eq(clv_wire_answer_parse(frame.data, frame.len,
+			     clv_keyring_sign_pk(other), &b),
+	    CLV_E_SIGNATURE);
+	clv_keyring_free(&other);
+}
+END_TEST
+
+START_TEST(positive_result_is_not_sent)
+{
+	struct clv_wire_answer a = make_answer();
+
+	a.result = 1;
+	ck_assert_int_eq(
+	    clv_wire_answer_format(&a, keyring, &frame), CLV_E_INVALID);
+}
+END_TEST
+
+START_TEST(too_long_an_answer_is_not_sent)
+{
+	static uint8_t payload[CLV_WIRE_ANSWER_MAX];
+	struct clv_wire_answer a = make_answer();
+
+	a.payload = payload;
+	a.payload_len = sizeof(payload);
+	ck_assert_int_eq(
+	    clv_wire_answer_format(&a, keyring, &frame), CLV_E_FULL);
+	ck_assert_uint_eq(frame.len, 0);
+}
+END_TEST
+
+/* Heads that the system signed and that are wrong all the same. Offsets in the
+ * head: version 0, result 1, op 5, encrypt 106, server 107, text 116. */
+static const struct {
+	size_t at;
+	uint8_t value;
+	int result;
+} heads[] = {
+    {0, 2, CLV_E_VERSION},
+    {1, 0x7f, CLV_E_FORMAT},
+    {106 + 0, 2, CLV_E_FORMAT},
+    {111, '\n', CLV_E_FORMAT},
+    {107, 1, CLV_E_FORMAT},
+    {119, 9, CLV_E_FORMAT},
+};
+
+START_TEST(signed_nonsense_is_refused)
+{
+	struct clv_wire_answer a = make_answer(), b;
+	uint8_t *head;
+	size_t len;
+
+	format_answer(&a);
+	head = frame.data + 4;
+	len = frame.len - 4 - CLV_SIG_LEN - 4 - 6;
+	ck_assert_mem_eq(head + 111, "alpha", 5);
+	head[heads[_i].at] = heads[_i].value;
+	clv_keyring_sign(keyring, "claviger-answr-1", head, len, head + len);
+	ck_assert_int_eq(parse_answer(&b), heads[_i].result);
+}
+END_TEST
+
+START_TEST(evidence_is_an_answer_without_its_payload)
+{
+	struct clv_wire_answer a = make_answer(), b = {0};
+	const uint8_t *pk = clv_keyring_sign_pk(keyring);
+	struct clv_buf e = {0};
+
+	format_answer(&a);
+	ck_assert_int_eq(
+	    clv_wire_evidence_cut(frame.data, frame.len, &e), CLV_OK);
+	ck_assert_uint_eq(e.len, frame.len - 4 - 6);
+	ck_assert_int_eq(
+	    clv_wire_evidence_parse(e.data, e.len, pk, &b), CLV_OK);
+	ck_assert_uint_eq(b.epoch, 514);
+	ck_assert_uint_eq(b.list_version, 9);
+	ck_assert_uint_eq(b.payload_len, 0);
+	e.data[20] ^= 1;
+	ck_assert_int_eq(
+	    clv_wire_evidence_parse(e.data, e.len, pk, &b), CLV_E_SIGNATURE);
+	e.data[20] ^= 1;
+	clv_buf_u8(&e, 0);
+	ck_assert_int_eq(
+	    clv_wire_evidence_parse(e.data, e.len, pk, &b), CLV_E_FORMAT);
+	ck_assert_int_eq(
+	    clv_wire_evidence_parse(NULL, 0, pk, &b), CLV_E_FORMAT);
+	clv_buf_fini(&e);
+}
+END_TEST
+
+START_TEST(evidence_fits_into_a_request)
+{
+	struct clv_wire_answer a = make_answer();
+	struct clv_wire_request r = make_request(CLV_WIRE_FETCH);
+	struct clv_buf e = {0};
+
+	memset(a.text, 'x', sizeof(a.text) - 1);
+	memset(a.server, 'y', sizeof(a.server) - 1);
+	format_answer(&a);
+	ck_assert_int_eq(
+	    clv_wire_evidence_cut(frame.data, frame.len, &e), CLV_OK);
+	r.evidence = e.data;
+	r.evidence_len = e.len;
+	ck_assert_int_eq(format_request(&r), CLV_OK);
+	clv_buf_fini(&e);
+}
+END_TEST
+
+START_TEST(what_is_no_answer_gives_no_evidence)
+{
+	struct clv_buf e = {0};
+
+	ck_assert_int_eq(
+	    clv_wire_evidence_cut("\0\0\0\1x", 5, &e), CLV_E_FORMAT);
+	ck_assert_int_eq(clv_wire_evidence_cut(NULL, 0, &e), CLV_E_FORMAT);
+	ck_assert_uint_eq(e.len, 0);
+}
+END_TEST
+
+static int
+seal_keys(const struct clv_list *list, const char *scope)
+{
+	clv_buf_reset(&frame);
+	return clv_wire_keys_seal(
+	    guard, keyring, list, scope, member->box_pk, &frame);
+}
+
+static int
+open_keys(struct clv_wire_key **keys, size_t *n)
+{
+	return clv_wire_keys_open(
+	    guard, member, frame.data, frame.len, keys, n);
+}
+
+START_TEST(scope_all_gets_the_distribution_key)
+{
+	struct clv_list *list = new_list(keyring);
+	struct clv_wire_key *keys = NULL;
+	uint8_t want[CLV_KEY_LEN];
+	size_t n = 0;
+
+	ck_assert_int_eq(seal_keys(list, "all"), CLV_OK);
+	ck_assert_int_eq(open_keys(&keys, &n), CLV_OK);
+	clv_keyring_subkey(keyring, 1, CLV_SUBKEY_DISTRIBUTION, want);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_uint_eq(keys[0].generation, 1);
+	ck_assert_str_eq(keys[0].app, "");
+	ck_assert_mem_eq(keys[0].key, want, CLV_KEY_LEN);
+	clv_guard_put(guard, keys);
+	clv_list_free(&list);
+}
+END_TEST
+
+START_TEST(narrow_scope_gets_its_applications_keys_only)
+{
+	struct clv_list *list = new_list(keyring);
+	struct clv_wire_key *keys = NULL;
+	uint8_t d[CLV_KEY_LEN], want[CLV_KEY_LEN];
+	size_t n = 0, i;
+
+	ck_assert_int_eq(seal_keys(list, "payroll,crm"), CLV_OK);
+	ck_assert_int_eq(open_keys(&keys, &n), CLV_OK);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_str_eq(keys[0].app, "payroll");
+	ck_assert_str_eq(keys[1].app, "crm");
+	clv_keyring_subkey(keyring, 1, CLV_SUBKEY_DISTRIBUTION, d);
+	for (i = 0; i < n; i++) {
+		clv_app_key(
+		    d, clv_keyring_system_id(keyring), keys[i].app, want);
+		ck_assert_mem_eq(keys[i].key, want, CLV_KEY_LEN);
+		ck_assert_mem_ne(keys[i].key, d, CLV_KEY_LEN);
+	}
+	clv_guard_put(guard, keys);
+	clv_list_free(&list);
+}
+END_TEST
+
+/* published, current and retired are given; what is before or after is not */
+START_TEST(only_generations_in_use_are_given)
+{
+	struct clv_list *list = new_list(keyring);
+	struct clv_wire_key *keys = NULL;
+	uint32_t g;
+	size_t n = 0;
+
+	for (g = 1; g < 7; clv_keyring_add(keyring, &g))
+		;
+	list->generations[0].state = CLV_GEN_DESTROYED;
+	add_generation(list, keyring, 2, CLV_GEN_RETIRED);
+	add_generation(list, keyring, 3, CLV_GEN_CURRENT);
+	add_generation(list, keyring, 4, CLV_GEN_PUBLISHED);
+	add_generation(list, keyring, 5, CLV_GEN_BACKED_UP);
+	add_generation(list, keyring, 6, CLV_GEN_ESCROWED);
+	add_generation(list, keyring, 7, CLV_GEN_PENDING);
+	ck_assert_int_eq(seal_keys(list, "all"), CLV_OK);
+	ck_assert_int_eq(open_keys(&keys, &n), CLV_OK);
+	ck_assert_uint_eq(n, 3);
+	ck_assert_uint_eq(keys[0].generation, 2);
+	ck_assert_uint_eq(keys[1].generation, 3);
+	ck_assert_uint_eq(keys[2].generation, 4);
+	clv_guard_put(guard, keys);
+	clv_list_free(&list);
+}
+END_TEST
+
+START_TEST(generation_that_the_server_lacks_is_a_failure)
+{
+	struct clv_list *list = new_list(keyring);
+
+	list->generations[0].number = 9;
+	ck_assert_int_eq(seal_keys(list, "all"), CLV_E_STALE);
+	ck_assert_uint_eq(frame.len, 0);
+	clv_list_free(&list);
+}
+END_TEST
+
+START_TEST(bad_scope_and_weak_recipient_are_refused)
+{
+	struct clv_list *list = new_list(keyring);
+	static const uint8_t weak[32];
+
+	ck_assert_int_eq(seal_keys(list, ""), CLV_E_INVALID);
+	ck_assert_int_eq(seal_keys(list, "a,,b"), CLV_E_INVALID);
+	clv_buf_raw(&frame, "before", 6);
+	ck_assert_int_eq(
+	    clv_wire_keys_seal(guard, keyring, list, "all", weak, &frame),
+	    CLV_E_INVALID);
+	ck_assert_uint_eq(frame.len, 6);
+	clv_list_free(&list);
+}
+END_TEST
+
+START_TEST(more_keys_than_an_answer_holds_are_refused)
+{
+	struct clv_list *list = new_list(keyring);
+	char scope[CLV_SCOPE_MAX] = "a";
+	uint32_t g = 1;
+	int i;
+
+	for (i = 0; strlen(scope) + 3 < CLV_SCOPE_MAX; i++)
+		snprintf(scope + strlen(scope), 4, ",%c%c",
+		    "abcdefghijklmnopqrstuvwxyz"[i % 26],
+		    "abcdefghijklmnopqrstuvwxyz"[i / 26]);
+	while (g < CLV_GENERATIONS_MAX) {
+		clv_keyring_add(keyring, &g);
+		add_generation(list, keyring, g, CLV_GEN_RETIRED);
+	}
+	ck_assert_int_eq(seal_keys(list, scope), CLV_E_FULL);
+	clv_list_free(&list);
+}
+END_TEST
+
+START_TEST(keys_of_somebody_else_stay_shut)
+{
+	struct clv_list *list = new_list(keyring);
+	struct clv_identity *other = new_identity("m2");
+	struct clv_wire_key *keys = NULL;
+	size_t n, i, taken = 0;
+
+	ck_assert_int_eq(seal_keys(list, "all"), CLV_OK);
+	ck_assert_int_eq(
+	    clv_wire_keys_open(guard, other, frame.data, frame.len, &keys, &n),
+	    CLV_E_DAMAGED);
+	for (i = 0; i < frame.len; i++) {
+		frame.data[i] ^= 1;
+		taken += open_keys(&keys, &n) != CLV_E_DAMAGED;
+		frame.data[i] ^= 1;
+	}
+	ck_assert_uint_eq(taken, 0);
+	ck_assert_ptr_null(keys);
+	clv_identity_free(&other);
+	clv_list_free(&list);
+}
+END_TEST
+
+static const struct {
+	const char *plain;
+	size_t len;
+} bad_keys[] = {
+    {"", 0},
+    {"\0\0\0", 3},
+    {"\0\0\0\1", 4},
+    {"\xff\xff\xff\xff", 4},
+    {"\0\0\0\0x", 5},
+    {"\0\0\0\1\0\0\0\1\0\0\0\1-0123456789abcdef0123456789abcdef", 45},
+    {"\0\0\0\1\0\0\0\1\0\0\0\1a0123456789abcdef0123456789abcde", 44},
+    {"\0\0\0\1\0\0\0\1\0\0\0\1a0123456789abcdef0123456789abcdef!", 46},
+    {"\0\0\0\1\0\0\0\1\0\0\0\2a0123456789abcdef0123456789abcdef", 45},
+};
+
+START_TEST(sealed_nonsense_is_refused)
+{
+	struct clv_wire_key *keys = NULL;
+	uint8_t box[128];
+	size_t n;
+
+	crypto_box_seal(box, (const uint8_t *)bad_keys[_i].plain,
+	    bad_keys[_i].len, member->box_pk);
+	ck_assert_int_eq(
+	    clv_wire_keys_open(guard, member, box,
+		bad_keys[_i].len + crypto_box_SEALBYTES, &keys, &n),
+	    CLV_E_FORMAT);
+	ck_assert_int_eq(clv_wire_keys_open(guard, member, box, 47, &keys, &n),
+	    CLV_E_FORMAT);
+	ck_assert_ptr_null(keys);
+}
+END_TEST
+
+START_TEST(no_keys_at_all_are_possible)
+{
+	struct clv_wire_key *keys = NULL;
+	uint8_t box[4 + crypto_box_SEALBYTES];
+	size_t n = 9;
+
+	crypto_box_seal(box, (const uint8_t *)"\0\0\0\0", 4, member->box_pk);
+	ck_assert_int_eq(
+	    clv_wire_keys_open(guard, member, box, sizeof(box), &keys, &n),
+	    CLV_OK);
+	ck_assert_uint_eq(n, 0);
+	clv_guard_put(guard, keys);
+}
+END_TEST
+
+static void
+add_request_tests(Suite *s)
+{
+	TCase *t = tcase_create("a_request");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_loop_test(t, request_comes_back_as_sent, 1, 4);
+	tcase_add_test(t, every_changed_byte_of_a_request_is_found);
+	tcase_add_test(t, request_of_somebody_else_does_not_verify);
+	tcase_add_loop_test(t, wrong_request_is_not_made, 0, 6);
+	tcase_add_loop_test(
+	    t, bad_request_is_refused, 0, sizeof(changes) / sizeof(changes[0]));
+	tcase_add_test(t, largest_request_fits_and_one_more_does_not);
+	suite_add_tcase(s, t);
+}
+
+static void
+add_answer_tests(Suite *s)
+{
+	TCase *t = tcase_create("an_answer");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, answer_comes_back_as_sent);
+	tcase_add_test(t, every_changed_byte_of_an_answer_is_found);
+	tcase_add_test(t, payload_of_another_answer_is_found);
+	tcase_add_test(t, answer_of_another_system_is_refused);
+	tcase_add_test(t, positive_result_is_not_sent);
+	tcase_add_test(t, too_long_an_answer_is_not_sent);
+	tcase_add_loop_test(
+	    t, signed_nonsense_is_refused, 0, sizeof(heads) / sizeof(heads[0]));
+	tcase_add_test(t, evidence_is_an_answer_without_its_payload);
+	tcase_add_test(t, evidence_fits_into_a_request);
+	tcase_add_test(t, what_is_no_answer_gives_no_evidence);
+	suite_add_tcase(s, t);
+}
+
+int
+main(void)
+{
+	Suite *s = suite_create("wire");
+	TCase *k = tcase_create("the_keys_in_an_answer");
+
+	add_request_tests(s);
+	add_answer_tests(s);
+	tcase_add_checked_fixture(k, set_up, tear_down);
+	tcase_add_test(k, scope_all_gets_the_distribution_key);
+	tcase_add_test(k, narrow_scope_gets_its_applications_keys_only);
+	tcase_add_test(k, only_generations_in_use_are_given);
+	tcase_add_test(k, generation_that_the_server_lacks_is_a_failure);
+	tcase_add_test(k, bad_scope_and_weak_recipient_are_refused);
+	tcase_add_test(k, more_keys_than_an_answer_holds_are_refused);
+	tcase_add_test(k, keys_of_somebody_else_stay_shut);
+	tcase_add_loop_test(k, sealed_nonsense_is_refused, 0,
+	    sizeof(bad_keys) / sizeof(bad_keys[0]));
+	tcase_add_test(k, no_keys_at_all_are_possible);
+	suite_add_tcase(s, k);
+	return run_suite(s);
+}
