@@ -17,10 +17,16 @@
 struct tls_ctx;	 /* certificate, key, pins; reference counted */
 struct tls_conn;
 
+/* Bring OpenSSL up without its configuration file; every function here does
+ * so. Before libpq's first use it is called for libpq, too. */
+int tls_init(void);
+
 /* Is this thumbprint (SHA-256 of the DER) one of ours? Must be constant time
  * per entry. */
 typedef bool (*tls_pin_fn)(void *arg, const uint8_t thumb[static 32]);
 
+/* CLV_E_FORMAT: certificate or key (PKCS#8) is not DER; CLV_E_MISMATCH: the key
+ * is not the certificate's. SIGPIPE is ignored from here on. */
 int tls_ctx_new(bool server, const void *cert_der, size_t cert_len,
     const void *key_der, size_t key_len, tls_pin_fn pin, void *arg,
     struct tls_ctx **ret);
@@ -30,8 +36,10 @@ int tls_conn_new(struct tls_ctx *ctx, int fd, struct tls_conn **ret);
 void tls_conn_free(struct tls_conn **c); /* closes fd */
 int tls_conn_fd(const struct tls_conn *c);
 enum clv_want tls_conn_want(const struct tls_conn *c);
-/* CLV_OK handshake done; CLV_E_AGAIN; CLV_E_UNKNOWN_PEER (pin refused);
- * CLV_E_TLS. */
+/* CLV_OK handshake done; CLV_E_AGAIN; CLV_E_UNKNOWN_PEER (pin refused, by us or,
+ * as the text says, by the peer); CLV_E_NO_SERVER (closed or lost); CLV_E_TLS.
+ * In TLS 1.3 a client is done before the server has looked at its certificate:
+ * a refusal comes with the first read. */
 int tls_conn_handshake(struct tls_conn *c);
 int tls_conn_read(struct tls_conn *c, void *p, size_t cap, size_t *ret_len);
 int tls_conn_write(struct tls_conn *c, const void *p, size_t len,
@@ -46,6 +54,8 @@ int tls_client_open(const char *host, uint16_t port, const void *cert_der,
     size_t cert_len, const void *key_der, size_t key_len,
     const uint8_t (*pins)[32], size_t n, int timeout_ms,
     struct tls_client **ret, char ret_why[static 256]);
+/* CLV_E_NOT_FOUND (host), CLV_E_NO_SERVER, CLV_E_TIMEOUT, CLV_E_UNKNOWN_PEER,
+ * CLV_E_TLS, CLV_E_PROTOCOL; *ret_why is the sentence. */
 int tls_client_exchange(struct tls_client *c, const struct clv_buf *body,
     struct clv_buf *ret_body, int timeout_ms, char ret_why[static 256]);
 void tls_client_close(struct tls_client **c);
@@ -55,7 +65,10 @@ void tls_client_close(struct tls_client **c);
 int cert_make(const char *cn, const char *const *names, size_t n,
     struct clv_buf *ret_cert_der, struct clv_buf *ret_key_der);
 int cert_thumb(const void *cert_der, size_t len, uint8_t ret[static 32]);
-/* PEM or DER file, first certificate only, size-capped at 64 KiB. */
+/* PEM or DER file, first certificate only, size-capped at 64 KiB: CLV_E_FULL
+ * above it, CLV_E_NOT_FOUND, CLV_E_PERMISSION (unreadable; for a key also: others
+ * may read or the group may write it), CLV_E_FORMAT, and CLV_E_PASSPHRASE for a
+ * key that is encrypted. A key comes as PKCS#8 DER. */
 int cert_load(const char *path, struct clv_buf *ret_der);
 int cert_key_load(const char *path, struct clv_buf *ret_der);
 int cert_to_pem(const void *der, size_t len, struct clv_buf *ret_pem);

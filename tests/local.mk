@@ -105,6 +105,17 @@ check_admin_ops_CPPFLAGS = $(unit_cppflags)
 check_admin_ops_LDADD = $(daemon_libs)
 
 # daemon: front
+front_tests = check_cert check_tls
+check_PROGRAMS += $(front_tests)
+TESTS += $(front_tests)
+front_cppflags = $(unit_cppflags) $(OPENSSL_CFLAGS)
+front_libs = libdaemon.la $(OPENSSL_LIBS) $(CHECK_LIBS)
+check_cert_SOURCES = %D%/unit/check_cert.c %D%/unit/tls_party.h
+check_cert_CPPFLAGS = $(front_cppflags)
+check_cert_LDADD = $(front_libs)
+check_tls_SOURCES = %D%/unit/check_tls.c %D%/unit/tls_party.h
+check_tls_CPPFLAGS = $(front_cppflags)
+check_tls_LDADD = $(front_libs)
 
 # command
 

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGERD_FRONT_H
+#define CLAVIGERD_FRONT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <claviger/buf.h>
+#include "daemon/chan.h"
+#include "daemon/config.h"
+#include "daemon/loop.h"
+#include "daemon/tls.h"
+
+/*
+ * The front: every network connection, and no key but the network name's TLS
+ * key. Its loop serves the server port; PostgreSQL and corosync, whose
+ * libraries may block (name resolution, a frozen corosync), each have a
+ * thread, which the loop never waits for.
+ */
+struct front_net;
+struct front_db;
+struct front_cluster;
+
+struct front {
+	const struct config *config;
+	struct loop *loop;
+	struct chan *chan;
+	struct loop_timer *self_test_timer;
+	int self_test; /* 1 not yet run; else its result */
+	struct front_net *net;
+	struct front_db *db;
+	struct front_cluster *cluster;
+};
+
+/* Send to the keeper. CLV_E_FULL when it does not read; any other failure ends
+ * the process. */
+int front_send(
+    struct front *f, enum chan_type type, const struct clv_buf *body);
+/* Run the TLS self-test if it has not run yet; its result. */
+int front_self_test(struct front *f);
+
+/* ---- front_worker.c: a thread and messages to and from it ---- */
+#define FRONT_MAIL_LOG 0 /* a message for the log: u8 is_warning, str */
+
+struct front_mail; /* one direction: bounded, in order */
+int front_mail_new(size_t max, struct front_mail **ret);
+void front_mail_free(struct front_mail **m);   /* nobody uses it any more */
+int front_mail_fd(const struct front_mail *m); /* readable: there is some */
+/* The content of body moves (body is empty afterwards). When it is full: waits
+ * for room, or CLV_E_FULL. CLV_E_NO_SERVER while the reader takes none. */
+int front_mail_put(
+    struct front_mail *m, unsigned type, struct clv_buf *body, bool wait);
+/* false when there is none; else the caller owns *ret_body. */
+bool front_mail_get(
+    struct front_mail *m, unsigned *ret_type, struct clv_buf *ret_body);
+/* For the reader: take or refuse messages from now on; those that are already
+ * in stay. */
+void front_mail_accept(struct front_mail *m, bool accept);
+
+struct front_worker {
+	struct front *front;
+	struct front_mail *in;	/* from the loop */
+	struct front_mail *out; /* to the loop, which passes it to the keeper */
+	void *arg;
+};
+typedef void *(*front_worker_fn)(void *worker);
+/* The thread is detached and lives as long as the process. */
+int front_worker_start(
+    struct front *f, front_worker_fn fn, void *arg, struct front_worker **ret);
+void front_worker_log(struct front_worker *w, bool warning, const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- front_db.c ---- */
+int front_db_start(struct front *f, struct front_db **ret);
+void front_db_sql(struct front *f, struct front_db *db, struct clv_rd *rd);
+
+/* ---- front_cluster.c ---- */
+int front_cluster_start(struct front *f, struct front_cluster **ret);
+void front_cluster_cast(struct front_cluster *c, struct clv_rd *rd);
+
+/* ---- front_pins.c: a set of thumbprints ---- */
+struct front_pins;
+int front_pins_new(const uint8_t *thumbs, size_t n, struct front_pins **ret);
+void front_pins_free(struct front_pins **p);
+bool front_pins_has(const struct front_pins *p,
+    const uint8_t thumb[static 32]); /* NULL: nobody */
+
+/* ---- front_net.c: the server port ---- */
+int front_net_new(struct front *f, struct front_net **ret);
+void front_net_free(struct front_net **net);
+/* Messages of the keeper. */
+void front_net_tls(struct front_net *net, struct clv_rd *rd);
+void front_net_pins(struct front_net *net, struct clv_rd *rd);
+void front_net_listen(struct front_net *net, struct clv_rd *rd);
+void front_net_unlisten(struct front_net *net);
+void front_net_answer(struct front_net *net, struct clv_rd *rd);
+
+/* ---- front_conn.c: one connection ---- */
+enum front_conn_state {
+	FRONT_CONN_HANDSHAKE,
+	FRONT_CONN_HEAD, /* idle, or within the four bytes of length */
+	FRONT_CONN_BODY,
+	FRONT_CONN_WAIT, /* its request is with the keeper */
+	FRONT_CONN_WRITE,
+	FRONT_CONN_LINGER /* refused; the alert must be read before the reset */
+};
+
+#define FRONT_HANDSHAKE_MS 3000
+#define FRONT_FRAME_MS 2000
+#define FRONT_IDLE_MS 30000
+#define FRONT_LINGER_MS 1000
+
+struct front_conn {
+	struct front_net *net;
+	struct tls_conn *tls;
+	enum front_conn_state state;
+	bool close_after; /* the answer */
+	bool muted;	  /* sent more while its request was with the keeper */
+	uint64_t id;
+	uint64_t since_ms;
+	uint64_t deadline_ms;
+	uint8_t source[16]; /* IPv4-mapped, or the /64 of IPv6 */
+	uint8_t *frame;	    /* body being read, or frame being written */
+	uint32_t len;
+	uint32_t done;
+	uint8_t head[4];
+};
+
+/* fd is transferred. */
+int front_conn_new(struct front_net *net, struct tls_ctx *ctx, int fd,
+    uint64_t id, const struct sockaddr *from, struct front_conn **ret);
+void front_conn_free(struct front_conn **c);
+bool front_conn_is_known(const struct front_conn *c); /* past the handshake */
+/* Write the answer; the connection may be dropped by it. */
+void front_conn_answer(
+    struct front_conn *c, const void *body, size_t len, bool close);
+
+/* What a connection asks of the table. */
+struct loop *front_net_loop(struct front_net *net);
+/* The handshake is done: is there a place? */
+bool front_net_admit(struct front_net *net, struct front_conn *c);
+/* Pass the request on: CLV_OK, or why not. */
+int front_net_request(struct front_net *net, struct front_conn *c);
+/* The connection ends: `why` for the log or NULL; c is gone afterwards. */
+void front_net_drop(
+    struct front_net *net, struct front_conn *c, const char *why);
+void front_net_refused(struct front_net *net, const struct front_conn *c);
+
+#endif

@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <claviger/result.h>
+#include <claviger/wire.h>
+#include "daemon/front.h"
+#include "daemon/log.h"
+
+/*
+ * The listener and the table of connections, with its limits. The port is
+ * bound to the floating address alone, before that is up (IP_FREEBIND).
+ */
+#define KNOWN_MAX 12000	      /* connections of enrolled peers */
+#define UNKNOWN_MAX 64	      /* before their handshake is done */
+#define UNKNOWN_SOURCE_MAX 16 /* ... of one host */
+#define THUMB_MAX 8	      /* of one certificate; then the oldest goes */
+#define EVICT_MS 250	      /* a handshake may take so long in a crowd */
+#define FDS_RESERVE 64	      /* descriptors for everything else */
+#define SWEEP_MS 250
+#define ACCEPT_BURST 16
+#define BACKLOG 4096
+#define LOG_LINES_MAX 10 /* about refused connections, a minute */
+#define LOG_PERIOD_MS 60000
+#define PINS_MAX 65536
+#define KEY_DER_MAX 16384
+
+struct front_net {
+	struct front *front;
+	struct front_pins *pins;
+	struct tls_ctx *ctx;
+	int listener; /* -1: none */
+	bool paused;  /* it is left waiting for a place */
+	char address[64];
+	uint16_t port;
+	struct front_conn **table; /* by slot, NULL is free */
+	uint32_t size;
+	uint32_t hint; /* where to look for a free slot */
+	uint32_t count;
+	uint32_t unknown;
+	uint32_t known_max;
+	uint64_t serial;
+	struct loop_timer *sweep;
+	unsigned log_lines;
+	uint64_t log_until_ms;
+};
+
+static void on_sweep(void *arg);
+
+struct loop *
+front_net_loop(struct front_net *net)
+{
+	return net->front->loop;
+}
+
+static uint32_t
+known_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) != 0 ||
+	    rl.rlim_cur >= KNOWN_MAX + UNKNOWN_MAX + FDS_RESERVE)
+		return KNOWN_MAX;
+	if (rl.rlim_cur <= UNKNOWN_MAX + FDS_RESERVE)
+		return 1;
+	return (uint32_t)rl.rlim_cur - UNKNOWN_MAX - FDS_RESERVE;
+}
+
+int
+front_net_new(struct front *f, struct front_net **ret)
+{
+	struct front_net *net = calloc(1, sizeof(*net));
+
+	if (net == NULL)
+		return CLV_E_NOMEM;
+	net->front = f;
+	net->listener = -1;
+	net->known_max = known_limit();
+	*ret = net;
+	return CLV_OK;
+}
+
+static void
+arm_sweep(struct front_net *net)
+{
+	if (net->sweep == NULL)
+		loop_timer_set(
+		    net->front->loop, &net->sweep, SWEEP_MS, on_sweep, net);
+}
+
+/* ---- the table ---- */
+
+static int
+find_slot(struct front_net *net, uint32_t *ret)
+{
+	uint32_t i, size;
+	struct front_conn **t;
+
+	for (i = 0; i < net->size; i++) {
+		net->hint = (net->hint + 1) % net->size;
+		if (net->table[net->hint] == NULL) {
+			*ret = net->hint;
+			return CLV_OK;
+		}
+	}
+	size = net->size == 0 ? 16 : net->size * 2;
+	t = realloc(net->table, size * sizeof(struct front_conn *));
+	if (t == NULL)
+		return CLV_E_NOMEM;
+	memset(t + net->size, 0, (size - net->size) * sizeof(*t));
+	*ret = net->size;
+	net->table = t;
+	net->size = size;
+	return CLV_OK;
+}
+
+static struct front_conn *
+find_conn(const struct front_net *net, uint64_t id)
+{
+	uint32_t slot = (uint32_t)(id & 0xffff);
+	struct front_conn *c = slot < net->size ? net->table[slot] : NULL;
+
+	return c != NULL && c->id == id ? c : NULL;
+}
+
+/* A few lines a minute: a flood must not fill the log. */
+static void
+log_refusal(struct front_net *net, const struct front_conn *c, const char *why)
+{
+	char host[INET6_ADDRSTRLEN] = "", quoted[200];
+	uint64_t now = loop_now_ms();
+
+	if (now >= net->log_until_ms) {
+		net->log_lines = 0;
+		net->log_until_ms = now + LOG_PERIOD_MS;
+	}
+	if (net->log_lines++ >= LOG_LINES_MAX)
+		return;
+	inet_ntop(AF_INET6, c->source, host, sizeof(host));
+	log_notice("connection from %s: %s%s", host,
+	    log_quote(why, quoted, sizeof(quoted)),
+	    net->log_lines == LOG_LINES_MAX
+		? "; further ones are not logged for a minute"
+		: "");
+}
+
+void
+front_net_refused(struct front_net *net, const struct front_conn *c)
+{
+	log_refusal(net, c, tls_conn_text(c->tls));
+}
+
+/* Until a place is free, or the next sweep. */
+static void
+pause_accept(struct front_net *net)
+{
+	net->paused = true;
+	loop_fd_set(net->front->loop, net->listener, false, false);
+	arm_sweep(net);
+}
+
+static void
+resume_accept(struct front_net *net)
+{
+	if (!net->paused || net->listener < 0)
+		return;
+	net->paused = false;
+	loop_fd_set(net->front->loop, net->listener, true, false);
+}
+
+void
+front_net_drop(struct front_net *net, struct front_conn *c, const char *why)
+{
+	if (why != NULL)
+		log_refusal(net, c, why);
+	if (!front_conn_is_known(c))
+		net->unknown--;
+	net->count--;
+	net->table[c->id & 0xffff] = NULL;
+	front_conn_free(&c);
+	resume_accept(net);
+}
+
+static void
+drop_all(struct front_net *net)
+{
+	uint32_t i;
+
+	for (i = 0; i < net->size; i++) {
+		if (net->table[i] != NULL)
+			front_net_drop(net, net->table[i], NULL);
+	}
+}
+
+void
+front_net_free(struct front_net **ret)
+{
+	struct front_net *net = *ret;
+
+	*ret = NULL;
+	if (net == NULL)
+		return;
+	front_net_unlisten(net);
+	loop_timer_del(net->front->loop, &net->sweep);
+	tls_ctx_free(&net->ctx);
+	front_pins_free(&net->pins);
+	free(net->table);
+	free(net);
+}
+
+/* ---- limits ---- */
+
+static void
+on_sweep(void *arg)
+{
+	struct front_net *net = arg;
+	uint64_t now = loop_now_ms();
+	struct front_conn *c;
+	uint32_t i;
+
+	resume_accept(net);
+	for (i = 0; i < net->size; i++) {
+		c = net->table[i];
+		if (c != NULL && now >= c->deadline_ms)
+			front_net_drop(net, c, NULL);
+	}
+	if (net->count > 0)
+		arm_sweep(net);
+}
+
+/* Among those that are not known: how many of this host, and the oldest. */
+static uint32_t
+survey(const struct front_net *net, const uint8_t source[static 16],
+    struct front_conn **ret_oldest)
+{
+	struct front_conn *c, *oldest = NULL;
+	uint32_t i, n = 0;
+
+	for (i = 0; i < net->size; i++) {
+		c = net->table[i];
+		if (c == NULL || front_conn_is_known(c))
+			continue;
+		if (memcmp(c->source, source, sizeof(c->source)) == 0)
+			n++;
+		if (oldest == NULL || c->since_ms < oldest->since_ms)
+			oldest = c;
+	}
+	*ret_oldest = oldest;
+	return n;
+}
+
+/*
+ * Before the handshake nobody has more than a small share. A crowd that comes
+ * at once, as after a takeover, waits in the backlog and is served in turn;
+ * those who only hold their places are put out when others wait.
+ */
+static void
+make_room(struct front_net *net)
+{
+	static const uint8_t nobody[16];
+	struct front_conn *oldest;
+
+	if (net->unknown < UNKNOWN_MAX)
+		return;
+	survey(net, nobody, &oldest);
+	if (loop_now_ms() - oldest->since_ms >= EVICT_MS) {
+		front_net_drop(net, oldest, NULL);
+		return;
+	}
+	pause_accept(net);
+}
+
+bool
+front_net_admit(struct front_net *net, struct front_conn *c)
+{
+	const uint8_t *thumb = tls_conn_thumb(c->tls);
+	struct front_conn *other, *oldest = NULL;
+	uint32_t i, n = 0;
+
+	if (net->count - net->unknown >= net->known_max)
+		return false;
+	for (i = 0; i < net->size; i++) {
+		other = net->table[i];
+		if (other == NULL || other == c ||
+		    !front_conn_is_known(other) ||
+		    memcmp(tls_conn_thumb(other->tls), thumb, 32) != 0)
+			continue;
+		n++;
+		if (oldest == NULL || other->since_ms < oldest->since_ms)
+			oldest = other;
+	}
+	/* The oldest and not the newest: a host that lost its connections
+	 * without a word must be able to come back. */
+	if (n >= THUMB_MAX)
+		front_net_drop(net, oldest, NULL);
+	net->unknown--;
+	resume_accept(net);
+	return true;
+}
+
+/* ---- accepting ---- */
+
+static void
+adopt(struct front_net *net, int fd, const struct sockaddr *from)
+{
+	struct front_conn *c, *oldest;
+	uint32_t slot;
+
+	if (find_slot(net, &slot) != CLV_OK) {
+		close(fd);
+		return;
+	}
+	if (front_conn_new(net, net->ctx, fd, ++net->serial << 16 | slot, from,
+		&c) != CLV_OK)
+		return;
+	if (survey(net, c->source, &oldest) >= UNKNOWN_SOURCE_MAX) {
+		front_conn_free(&c);
+		return;
+	}
+	net->table[slot] = c;
+	net->count++;
+	net->unknown++;
+	arm_sweep(net);
+}
+
+static void
+on_accept(void *arg, int listener, bool readable, bool writable)
+{
+	struct front_net *net = arg;
+	struct sockaddr_storage from;
+	socklen_t len;
+	int fd, i;
+
+	for (i = 0; i < ACCEPT_BURST; i++) {
+		make_room(net);
+		if (net->paused)
+			return;
+		len = sizeof(from);
+		fd = accept4(listener, (struct sockaddr *)&from, &len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED)
+			pause_accept(net); /* no descriptors, no memory */
+		if (fd < 0)
+			return;
+		adopt(net, fd, (struct sockaddr *)&from);
+	}
+}
+
+/* ---- the keeper's messages ---- */
+
+static bool
+is_pinned(void *arg, const uint8_t thumb[static 32])
+{
+	const struct front_net *net = arg;
+
+	return front_pins_has(net->pins, thumb);
+}
+
+void
+front_net_tls(struct front_net *net, struct clv_rd *rd)
+{
+	struct tls_ctx *ctx;
+	const uint8_t *cert, *key;
+	size_t cert_len, key_len;
+	int r;
+
+	cert = clv_rd_bytes(rd, &cert_len);
+	key = clv_rd_bytes(rd, &key_len);
+	r = clv_rd_end(rd);
+	if (r == CLV_OK)
+		r = tls_ctx_new(
+		    true, cert, cert_len, key, key_len, is_pinned, net, &ctx);
+	if (r != CLV_OK) {
+		log_error("the network name's certificate cannot be used: %s",
+		    clv_result_text(r));
+		return;
+	}
+	/* Connections that live keep the one they were made with. */
+	tls_ctx_free(&net->ctx);
+	net->ctx = ctx;
+}
+
+/* All who are not in the new set are put out at once. */
+static void
+drop_revoked(struct front_net *net)
+{
+	struct front_conn *c;
+	uint32_t i;
+
+	for (i = 0; i < net->size; i++) {
+		c = net->table[i];
+		if (c != NULL && front_conn_is_known(c) &&
+		    !front_pins_has(net->pins, tls_conn_thumb(c->tls)))
+			front_net_drop(net, c, NULL);
+	}
+}
+
+void
+front_net_pins(struct front_net *net, struct clv_rd *rd)
+{
+	struct front_pins *pins = NULL;
+	uint32_t n = clv_rd_u32(rd);
+	const uint8_t *thumbs = NULL;
+	int r;
+
+	if (n <= PINS_MAX)
+		thumbs = clv_rd_raw(rd, (size_t)n * 32);
+	if (thumbs == NULL || clv_rd_end(rd) != CLV_OK)
+		r = CLV_E_FORMAT;
+	else
+		r = front_pins_new(thumbs, n, &pins);
+	if (r != CLV_OK)
+		log_error("the list of thumbprints cannot be used: %s; nobody "
+			  "is admitted",
+		    clv_result_text(r));
+	front_pins_free(&net->pins);
+	net->pins = pins;
+	drop_revoked(net);
+}
+
+static int
+open_listener(struct front_net *net, const struct addrinfo *a, int *ret)
+{
+	int fd, on = 1;
+
+	fd =
+	    socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return CLV_E_SYSTEM;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (a->ai_family == AF_INET6) {
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on));
+	} else {
+		setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
+	}
+	if (bind(fd, a->ai_addr, a->ai_addrlen) < 0 ||
+	    listen(fd, BACKLOG) < 0 ||
+	    loop_fd_add(net->front->loop, fd, true, false, on_accept, net) !=
+		CLV_OK) {
+		on = errno;
+		close(fd);
+		errno = on;
+		return errno == EADDRINUSE ? CLV_E_IN_USE : CLV_E_SYSTEM;
+	}
+	*ret = fd;
+	return CLV_OK;
+}
+
+static void
+close_listener(struct front_net *net)
+{
+	if (net->listener < 0)
+		return;
+	loop_fd_del(net->front->loop, net->listener);
+	close(net->listener);
+	net->listener = -1;
+	net->paused = false;
+}
+
+/* Bind to what is a number: names are not resolved here, where it would
+ * block. */
+static int
+bind_address(struct front_net *net, const char *address, uint16_t port,
+    char why[static 256])
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+	    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+	struct addrinfo *a = NULL;
+	char service[8];
+	int r;
+
+	snprintf(service, sizeof(service), "%u", port);
+	if (getaddrinfo(address, service, &hints, &a) != 0) {
+		snprintf(why, 256, "%s is not an address", address);
+		return CLV_E_INVALID;
+	}
+	r = open_listener(net, a, &net->listener);
+	if (r != CLV_OK)
+		snprintf(why, 256, "cannot listen on %s port %s: %s", address,
+		    service, strerror(errno));
+	freeaddrinfo(a);
+	return r;
+}
+
+static int
+start_listening(struct front_net *net, const char *address, uint16_t port,
+    char why[static 256])
+{
+	int r;
+
+	if (net->listener >= 0 && net->port == port &&
+	    strcmp(net->address, address) == 0)
+		return CLV_OK;
+	if ((r = front_self_test(net->front)) != CLV_OK) {
+		snprintf(why, 256,
+		    "the TLS self-test failed: this program "
+		    "does not keep strangers out");
+		return r;
+	}
+	if (net->ctx == NULL) {
+		snprintf(why, 256,
+		    "there is no certificate of the network "
+		    "name");
+		return CLV_E_NOT_READY;
+	}
+	close_listener(net);
+	if ((r = bind_address(net, address, port, why)) != CLV_OK)
+		return r;
+	snprintf(net->address, sizeof(net->address), "%s", address);
+	net->port = port;
+	log_notice("listening on %s port %u", address, port);
+	return CLV_OK;
+}
+
+void
+front_net_listen(struct front_net *net, struct clv_rd *rd)
+{
+	char address[64], why[256] = "";
+	struct clv_buf b;
+	uint16_t port;
+	int r;
+
+	clv_rd_str(rd, address, sizeof(address));
+	port = clv_rd_u16(rd);
+	if ((r = clv_rd_end(rd)) == CLV_OK)
+		r = start_listening(net, address, port, why);
+	clv_buf_init(&b);
+	clv_buf_u32(&b, (uint32_t)r);
+	clv_buf_str(
+	    &b, why[0] != '\0' || r == CLV_OK ? why : clv_result_text(r));
+	front_send(net->front, CHAN_LISTENING, &b);
+	clv_buf_fini(&b);
+}
+
+void
+front_net_unlisten(struct front_net *net)
+{
+	if (net->listener >= 0)
+		log_notice("no longer listening on %s port %u", net->address,
+		    net->port);
+	close_listener(net);
+	drop_all(net);
+}
+
+int
+front_net_request(struct front_net *net, struct front_conn *c)
+{
+	const uint8_t *thumb = tls_conn_thumb(c->tls);
+	struct clv_buf b;
+	int r;
+
+	/* Again at each request: whoever was let in may be revoked since. */
+	if (!front_pins_has(net->pins, thumb))
+		return CLV_E_REVOKED;
+	clv_buf_init(&b);
+	clv_buf_u64(&b, c->id);
+	clv_buf_raw(&b, thumb, 32);
+	clv_buf_bytes(&b, c->frame, c->len);
+	r = front_send(net->front, CHAN_REQUEST, &b);
+	clv_buf_fini(&b);
+	return r;
+}
+
+void
+front_net_answer(struct front_net *net, struct clv_rd *rd)
+{
+	uint64_t id = clv_rd_u64(rd);
+	struct front_conn *c;
+	const uint8_t *body;
+	bool close_after;
+	size_t len;
+
+	body = clv_rd_bytes(rd, &len);
+	close_after = clv_rd_u8(rd) != 0;
+	c = find_conn(net, id);
+	if (clv_rd_end(rd) != CLV_OK || len > CLV_WIRE_ANSWER_MAX) {
+		log_error("an answer of the keeper is malformed");
+		if (c != NULL)
+			front_net_drop(net, c, NULL);
+		return;
+	}
+	/* It may have gone, or been revoked, in the meantime. */
+	if (c != NULL && c->state == FRONT_CONN_WAIT)
+		front_conn_answer(c, body, len, close_after);
+}
