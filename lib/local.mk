@@ -7,6 +7,7 @@ lib_LTLIBRARIES += libclaviger.la
 libclaviger_core_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(LIBPQ_CFLAGS)
 libclaviger_core_la_LIBADD = $(SODIUM_LIBS) $(LIBPQ_LIBS)
 libclaviger_core_la_SOURCES =
+nodist_libclaviger_core_la_SOURCES =
 
 # memory, encoding, results
 libclaviger_core_la_SOURCES += %D%/result.c
@@ -17,6 +18,16 @@ libclaviger_core_la_SOURCES += %D%/bech32.c %D%/bech32.h %D%/age.c \
 	%D%/age_armor.c %D%/age_header.c %D%/age_impl.h %D%/age_keys.c \
 	%D%/age_reader.c %D%/age_scrypt.c %D%/age_stream.c %D%/age_writer.c \
 	%D%/age_x25519.c
+libclaviger_core_la_SOURCES += %D%/backup.c %D%/backup_impl.h \
+	%D%/backup_read.c %D%/backup_why.c %D%/passphrase.c \
+	%D%/words/eff_large.h
+nodist_libclaviger_core_la_SOURCES += %D%/words/eff_large.c
+CLEANFILES += %D%/words/eff_large.c
+EXTRA_DIST += %D%/words/eff_large.txt %D%/words/table.awk
+%D%/words/eff_large.c: %D%/words/eff_large.txt %D%/words/table.awk
+	$(AM_V_GEN)$(MKDIR_P) %D%/words && LC_ALL=C $(AWK) \
+	    -f $(srcdir)/%D%/words/table.awk \
+	    $(srcdir)/%D%/words/eff_large.txt >$@.tmp && mv $@.tmp $@
 
 # keyring, identity, list, wire
 libclaviger_core_la_SOURCES += \
@@ -33,7 +44,7 @@ store_migrations = %D%/sql/001-schema.sql
 libclaviger_core_la_SOURCES += %D%/store.c %D%/store_answer.c \
 	%D%/store_conninfo.c %D%/store_internal.h %D%/store_run.c \
 	%D%/store_schema.c %D%/store_statements.c
-nodist_libclaviger_core_la_SOURCES = %D%/store_sql.c
+nodist_libclaviger_core_la_SOURCES += %D%/store_sql.c
 EXTRA_DIST += $(store_migrations)
 CLEANFILES += %D%/store_sql.c
 %D%/store_sql.c: $(store_migrations) %D%/local.mk

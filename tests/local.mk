@@ -19,13 +19,19 @@ check_result_CPPFLAGS = $(unit_cppflags)
 check_result_LDADD = $(unit_libs)
 
 # age files
-age_tests = check_age check_bech32
+age_tests = check_age check_backup check_bech32
 check_PROGRAMS += $(age_tests) age-tool age-testkit
 TESTS += $(age_tests) %D%/unit/age-interop.sh %D%/vectors/age-testkit.sh
 EXTRA_DIST += %D%/unit/age-interop.sh %D%/vectors/age-testkit.sh
 check_age_SOURCES = %D%/unit/check_age.c
 check_age_CPPFLAGS = $(unit_cppflags)
 check_age_LDADD = $(unit_libs)
+check_backup_SOURCES = %D%/unit/check_backup.c
+check_backup_CPPFLAGS = $(unit_cppflags)
+check_backup_LDADD = $(unit_libs)
+check_backup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=read \
+	-Wl,--wrap=fsync -Wl,--wrap=renameat2 -Wl,--wrap=openat \
+	-Wl,--wrap=fchmod -Wl,--wrap=close -Wl,--wrap=fstatat
 check_bech32_SOURCES = %D%/unit/check_bech32.c
 check_bech32_CPPFLAGS = $(unit_cppflags)
 check_bech32_LDADD = $(unit_libs)
