@@ -23,10 +23,10 @@ static bool is_open;
 static bool want_debug;
 
 static int
-target_enable(int32_t target, bool debug)
+target_enable(int32_t target, uint8_t priority)
 {
-	qb_log_filter_ctl(target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "*",
-	    debug ? LOG_DEBUG : LOG_INFO);
+	qb_log_filter_ctl(
+	    target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "*", priority);
 	qb_log_format_set(target, LINE_FORMAT);
 	return qb_log_ctl(target, QB_LOG_CONF_ENABLED, QB_TRUE) == 0
 		   ? CLV_OK
@@ -36,21 +36,23 @@ target_enable(int32_t target, bool debug)
 int
 log_open(const char *process, const char *file, bool debug)
 {
+	const uint8_t priority = debug ? LOG_DEBUG : LOG_INFO;
 	int32_t target;
 	int rc = CLV_OK;
 
-	qb_log_init(process, LOG_DAEMON, debug ? LOG_DEBUG : LOG_INFO);
+	qb_log_init(process, LOG_DAEMON, priority);
 	qb_log_format_set(QB_LOG_SYSLOG, "%b");
 	is_open = true;
 	want_debug = debug;
-	if (isatty(STDERR_FILENO))
-		target_enable(QB_LOG_STDERR, debug);
+	/* Whoever started us hears why we do not start. */
+	target_enable(
+	    QB_LOG_STDERR, isatty(STDERR_FILENO) ? priority : LOG_ERR);
 	if (file == NULL || file[0] == '\0')
 		return CLV_OK;
 	if ((target = qb_log_file_open(file)) < 0)
 		rc = CLV_E_SYSTEM;
 	else
-		rc = target_enable(target, debug);
+		rc = target_enable(target, priority);
 	return rc;
 }
 

@@ -6,7 +6,7 @@
 
 /*
  * libqb's log: syslog (facility daemon) and, with log_file set, a file; also
- * stderr when it is a terminal. One line an event, at most 400 bytes. error:
+ * stderr, when it is no terminal only errors. One line an event, at most 400 bytes. error:
  * someone must act; warning: recovered; notice: a state change an operator
  * wants; info: one line per administrative action. Nothing secret, ever; text
  * that a peer controls goes through log_quote().

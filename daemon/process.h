@@ -3,6 +3,7 @@
 #define CLAVIGERD_PROCESS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include "daemon/config.h"
 
 /*
@@ -32,11 +33,18 @@ struct link_msg {
 	char text[68];	/* [A-Za-z0-9._-]*, checked by the receiver */
 };
 
-/* Run until the end; return the exit status. */
-int supervisor_main(const struct config *c);
+/* Run until the end; return the exit status. Each of the two runs in its own
+ * process, its rights dropped, SIGINT, SIGTERM and SIGHUP ignored. */
+typedef int (*keeper_fn)(const struct config *c, const struct keeper_fds *fds);
+typedef int (*front_fn)(const struct config *c, int chan, int link);
+int supervisor_main(const struct config *c, keeper_fn keeper, front_fn front);
 int keeper_main(const struct config *c, const struct keeper_fds *fds);
 /* chan: the front's end of the pair; link: as above (EOF: end). */
 int front_main(const struct config *c, int chan, int link);
+
+/* notify.c: tell whoever started us ("READY=1"), by the sd_notify protocol.
+ * CLV_OK also when NOTIFY_SOCKET is not set. */
+int notify_send(const char *state);
 
 /* harden.c. In this order: process_clean() right at the program's start (clean
  * environment but TZ and PATH and NOTIFY_SOCKET, umask 077, close fds >= 3 but
@@ -45,6 +53,10 @@ int front_main(const struct config *c, int chan, int link);
  * keeper_seccomp() / front_seccomp() last. */
 void process_clean(void);
 int process_drop(const char *user);
+void process_close_from(int first); /* and every descriptor above it */
+/* An unprivileged user: CLV_E_NOT_FOUND, CLV_E_PERMISSION (root's uid or gid). */
+int process_user(const char *user, uid_t *ret_uid, gid_t *ret_gid);
+/* seccomp.c; no filter in builds with AddressSanitizer. */
 int keeper_seccomp(void); /* AF_UNIX only, no exec, no ptrace, no connect out */
 int front_seccomp(void);  /* no exec, no ptrace, no bpf, no mount... */
 

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/loop.h"
+#include "daemon/process.h"
+#include "daemon/supervisor.h"
+
+#define DEADLINE_MS 5000
+
+static void __attribute__((noreturn)) tool_exec(const char *const argv[])
+{
+	char *const env[] = {
+	    "LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+	int null = open("/dev/null", O_RDWR), fd;
+
+	for (fd = 0; fd <= STDERR_FILENO; fd++)
+		dup2(null, fd);
+	process_close_from(STDERR_FILENO + 1);
+	signal(SIGPIPE, SIG_DFL);
+	/* execvpe() looks for it in our own PATH, the child sees the fixed one
+	 */
+	execvpe(argv[0], (char *const *)(uintptr_t)argv, env);
+	_exit(127);
+}
+
+/* True when it ended in time; what is late is killed. */
+static bool
+tool_wait(pid_t pid)
+{
+	const uint64_t deadline = loop_now_ms() + DEADLINE_MS;
+	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	uint64_t now;
+	int n = 0;
+
+	while (p.fd >= 0 && (now = loop_now_ms()) < deadline) {
+		n = poll(&p, 1, (int)(deadline - now));
+		if (n > 0 || (n < 0 && errno != EINTR))
+			break;
+	}
+	if (p.fd >= 0)
+		close(p.fd);
+	if (n > 0)
+		return true;
+	kill(pid, SIGKILL);
+	return false;
+}
+
+static void
+tool_run(const char *const argv[])
+{
+	bool in_time;
+	int status;
+	pid_t pid;
+
+	if ((pid = fork()) == 0)
+		tool_exec(argv);
+	if (pid < 0) {
+		log_error("%s cannot be started", argv[0]);
+		return;
+	}
+	in_time = tool_wait(pid);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (!in_time)
+		log_error(
+		    "%s did not end within %d s", argv[0], DEADLINE_MS / 1000);
+	else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		log_debug(
+		    "%s ended with status %#x", argv[0], (unsigned)status);
+}
+
+/* The score first, or the same node would be promoted again at once. */
+void
+tell_pacemaker(const char *resource, const char *node)
+{
+	char name[80];
+	const char *const score[] = {
+	    "attrd_updater", "-n", name, "-U", "-INFINITY", NULL};
+	const char *const fail[] = {"crm_resource", "--fail", "--resource",
+	    resource, "--node", node, NULL};
+
+	snprintf(name, sizeof(name), "master-%s", resource);
+	tool_run(score);
+	tool_run(fail);
+}
