@@ -5,11 +5,11 @@
 #include <stdbool.h>
 
 /*
- * libqb's log: syslog (facility daemon) and, with log_file set, a file; also
- * stderr, when it is no terminal only errors. One line an event, at most 400 bytes. error:
- * someone must act; warning: recovered; notice: a state change an operator
- * wants; info: one line per administrative action. Nothing secret, ever; text
- * that a peer controls goes through log_quote().
+ * libqb's log: syslog (facility daemon), a file with log_file set, and stderr,
+ * which gets only errors when it is no terminal. One line an event, at most
+ * 400 bytes. error: someone must act; warning: recovered; notice: a state
+ * change an operator wants; info: one line per administrative action. Nothing
+ * secret, ever; text that a peer controls goes through log_quote().
  */
 int log_open(const char *process, const char *file, bool debug);
 void log_close(void);

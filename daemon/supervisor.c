@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
@@ -21,8 +22,6 @@
 #define FRONT_END_MS 2000 /* for the front, once the keeper has ended */
 #define RESOURCE_MAX 64
 
-enum who { KEEPER, FRONT, N_CHILDREN };
-
 struct child {
 	struct supervisor *s;
 	const char *name;
@@ -34,19 +33,15 @@ struct child {
 struct supervisor {
 	const struct config *c;
 	struct loop *loop;
+	int lock;
 	struct child child[N_CHILDREN];
 	struct loop_timer *deadline;
 	char resource[RESOURCE_MAX + 1];
+	pid_t teller; /* a failure is being told meanwhile; 0: none */
+	int teller_fd;
 	bool ready;
 	bool ending;
 	int status;
-};
-
-/* Descriptors of the two children, before the forks. */
-struct ends {
-	int control;
-	int chan[2];		 /* keeper, front */
-	int link[N_CHILDREN][2]; /* supervisor, child */
 };
 
 static void
@@ -55,127 +50,6 @@ fd_close(int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
-}
-
-static int
-ends_open(struct ends *e)
-{
-	const int type = SOCK_SEQPACKET | SOCK_CLOEXEC;
-	int i;
-
-	if (socketpair(AF_UNIX, type, 0, e->chan) != 0)
-		return CLV_E_SYSTEM;
-	for (i = 0; i < N_CHILDREN; i++) {
-		if (socketpair(AF_UNIX, type, 0, e->link[i]) != 0)
-			return CLV_E_SYSTEM;
-	}
-	return CLV_OK;
-}
-
-static void
-ends_close(struct ends *e)
-{
-	int i;
-
-	fd_close(&e->control);
-	for (i = 0; i < 2; i++)
-		fd_close(&e->chan[i]);
-	for (i = 0; i < N_CHILDREN; i++) {
-		fd_close(&e->link[i][0]);
-		fd_close(&e->link[i][1]);
-	}
-}
-
-/* Move what the child keeps to 3, 4, 5 and close all the rest. */
-static int
-child_fds(int *const kept[], int n)
-{
-	int i, fd;
-
-	for (i = 0; i < n; i++) { /* out of the way first */
-		fd = fcntl(*kept[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1 + n);
-		if (fd < 0)
-			return CLV_E_SYSTEM;
-		*kept[i] = fd;
-	}
-	for (i = 0; i < n; i++) {
-		fd = STDERR_FILENO + 1 + i;
-		if (dup3(*kept[i], fd, O_CLOEXEC) != fd)
-			return CLV_E_SYSTEM;
-		*kept[i] = fd;
-	}
-	process_close_from(STDERR_FILENO + 1 + n);
-	return CLV_OK;
-}
-
-/* A pipe of whoever started us must not stay open for as long as we live: it
- * waits there for our end. A terminal or a file may. */
-static void
-stdio_detach(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	bool keep = isatty(STDERR_FILENO);
-
-	if (null < 0)
-		return;
-	dup2(null, STDIN_FILENO);
-	if (!keep) {
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-	}
-	if (null > STDERR_FILENO)
-		close(null);
-}
-
-static int
-child_begin(const struct config *c, const char *name, const char *user,
-    pid_t parent, int *const kept[], int n)
-{
-	int rc;
-
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	log_close();
-	if ((rc = child_fds(kept, n)) != CLV_OK)
-		return rc;
-	stdio_detach();
-	if (log_open(name, c->log_file, c->debug) != CLV_OK)
-		log_warning("%s cannot be opened", c->log_file);
-	unsetenv("NOTIFY_SOCKET");
-	if ((rc = process_drop(user)) != CLV_OK) {
-		log_error("cannot become user %s: %s", user,
-		    rc == CLV_E_SYSTEM ? strerror(errno) : clv_result_text(rc));
-		return rc;
-	}
-	/* It may have died before PDEATHSIG was set. */
-	return getppid() == parent ? CLV_OK : CLV_E_CANCELLED;
-}
-
-static int
-keeper_child(const struct config *c, struct ends *e, keeper_fn fn, pid_t parent)
-{
-	struct keeper_fds fds = {.control = e->control,
-	    .front = e->chan[KEEPER],
-	    .link = e->link[KEEPER][1]};
-	int *const kept[] = {&fds.control, &fds.front, &fds.link};
-
-	if (child_begin(c, "clavigerd-keeper", c->user, parent, kept, 3) !=
-	    CLV_OK)
-		return 1;
-	return fn(c, &fds);
-}
-
-static int
-front_child(const struct config *c, struct ends *e, front_fn fn, pid_t parent)
-{
-	int chan = e->chan[FRONT], link = e->link[FRONT][1];
-	int *const kept[] = {&chan, &link};
-
-	if (child_begin(c, "clavigerd-front", c->front_user, parent, kept, 2) !=
-	    CLV_OK)
-		return 1;
-	return fn(c, chan, link);
 }
 
 static int
@@ -201,11 +75,11 @@ children_start(
 	int rc;
 
 	if ((pid = fork()) == 0)
-		_exit(front_child(s->c, e, front, parent));
+		_exit(child_front(s->c, e, front, parent));
 	if ((rc = child_watch(s, FRONT, pid, e)) != CLV_OK)
 		return rc;
 	if ((pid = fork()) == 0)
-		_exit(keeper_child(s->c, e, keeper, parent));
+		_exit(child_keeper(s->c, e, keeper, parent));
 	return child_watch(s, KEEPER, pid, e);
 }
 
@@ -305,14 +179,23 @@ log_end(const struct child *ch, int status)
 		    WEXITSTATUS(status), when);
 }
 
-/* Without the one the other is worth nothing, and must not go on serving. The
- * socket goes before Pacemaker is told: from then on nobody answers here. */
+/* From now on nobody answers here, and the next daemon may start. */
+static void
+release(struct supervisor *s)
+{
+	if (s->lock >= 0)
+		startup_control_remove(s->c);
+	fd_close(&s->lock);
+}
+
+/* Without the one the other is worth nothing, and must not go on serving. All
+ * is given back before Pacemaker is told, which may start us again at once. */
 static void
 fail(struct supervisor *s)
 {
 	s->status = 1;
 	children_kill(s);
-	startup_control_remove(s->c);
+	release(s);
 	if (s->resource[0] != '\0')
 		tell_pacemaker(s->resource, s->c->node);
 	loop_stop(s->loop);
@@ -356,6 +239,45 @@ on_child_end(void *arg, int fd, bool readable, bool writable)
 	fail(s);
 }
 
+static void
+on_teller_end(void *arg, int fd, bool readable, bool writable)
+{
+	struct supervisor *s = arg;
+
+	loop_fd_del(s->loop, fd);
+	fd_close(&s->teller_fd);
+	while (waitpid(s->teller, NULL, 0) < 0 && errno == EINTR)
+		;
+	s->teller = 0;
+}
+
+/* A failure while all three live. The tools may take seconds, in which this
+ * loop must not stand still: another process waits for them. */
+static void
+tell_start(struct supervisor *s)
+{
+	pid_t pid;
+
+	if (s->resource[0] == '\0' || s->teller != 0 || s->ending)
+		return;
+	if ((pid = fork()) == 0) {
+		log_close();
+		process_close_from(STDERR_FILENO + 1); /* the lock, too */
+		log_open("clavigerd", s->c->log_file, s->c->debug);
+		tell_pacemaker(s->resource, s->c->node);
+		_exit(0);
+	}
+	if (pid < 0) {
+		log_error("cannot tell Pacemaker: %s", strerror(errno));
+		return;
+	}
+	s->teller = pid;
+	s->teller_fd = pidfd_open(pid, 0);
+	if (s->teller_fd < 0 || loop_fd_add(s->loop, s->teller_fd, true, false,
+				    on_teller_end, s) != CLV_OK)
+		log_error("cannot watch who tells Pacemaker");
+}
+
 static bool
 is_resource(const char *s)
 {
@@ -376,7 +298,7 @@ on_ready(struct supervisor *s)
 	if (notify_send("READY=1") != CLV_OK)
 		log_warning("whoever started us could not be told: %s",
 		    strerror(errno));
-	stdio_detach();
+	child_detach();
 	log_info("ready");
 }
 
@@ -386,7 +308,7 @@ on_keeper_msg(struct supervisor *s, const struct link_msg *m)
 	switch ((enum link_op)m->op) {
 	case LINK_READY: on_ready(s); return;
 	case LINK_END: end_begin(s, "by request"); return;
-	case LINK_BY_AGENT: return;
+	case LINK_FAIL: tell_start(s); return;
 	case LINK_RESOURCE:
 		if (!is_resource(m->text)) {
 			log_error("the keeper told a resource name that is "
@@ -459,49 +381,45 @@ supervise(struct supervisor *s)
 
 /* Fork before there is a loop: libqb's is not to be shared with a child. */
 static int
-run(const struct config *c, struct ends *e, keeper_fn keeper, front_fn front)
+run(struct supervisor *s, struct ends *e, keeper_fn keeper, front_fn front)
 {
-	struct supervisor s = {.c = c,
-	    .child = {{.s = &s, .name = "keeper", .pidfd = -1, .link = -1},
-		{.s = &s, .name = "front", .pidfd = -1, .link = -1}}};
 	int rc;
 
-	rc = children_start(&s, e, keeper, front);
+	rc = ends_open(e);
+	if (rc == CLV_OK)
+		rc = children_start(s, e, keeper, front);
 	ends_close(e);
 	if (rc == CLV_OK)
-		rc = supervise(&s);
-	if (rc != CLV_OK) {
+		rc = supervise(s);
+	if (rc != CLV_OK)
 		log_error("cannot supervise: %s", strerror(errno));
-		s.status = 1;
-	}
-	children_kill(&s);
-	if (s.loop != NULL)
-		loop_timer_del(s.loop, &s.deadline);
-	loop_free(&s.loop);
-	return s.status;
+	children_kill(s);
+	release(s);
+	if (s->loop != NULL)
+		loop_timer_del(s->loop, &s->deadline);
+	loop_free(&s->loop);
+	fd_close(&s->teller_fd);
+	return rc == CLV_OK ? s->status : 1;
 }
 
 int
 supervisor_main(const struct config *c, keeper_fn keeper, front_fn front)
 {
 	struct ends e = {-1, {-1, -1}, {{-1, -1}, {-1, -1}}};
-	int lock, status = 1;
+	struct supervisor s = {.c = c,
+	    .lock = -1,
+	    .teller_fd = -1,
+	    .child = {{.s = &s, .name = "keeper", .pidfd = -1, .link = -1},
+		{.s = &s, .name = "front", .pidfd = -1, .link = -1}}};
+	int status = 1;
 
 	if (log_open("clavigerd", c->log_file, c->debug) != CLV_OK)
 		log_warning("%s cannot be opened", c->log_file);
-	if (startup_users(c) != CLV_OK || startup_state_dir(c) != CLV_OK ||
-	    startup_lock(c, &lock) != CLV_OK)
-		goto out;
-	if (startup_control(c, &e.control) == CLV_OK) {
-		if (ends_open(&e) == CLV_OK)
-			status = run(c, &e, keeper, front);
-		else
-			log_error("no sockets: %s", strerror(errno));
-		startup_control_remove(c);
-	}
-	ends_close(&e);
-	close(lock);
-out:
+	if (startup_users(c) == CLV_OK && startup_state_dir(c) == CLV_OK &&
+	    startup_lock(c, &s.lock) == CLV_OK &&
+	    startup_control(c, &e.control) == CLV_OK)
+		status = run(&s, &e, keeper, front);
+	fd_close(&s.lock);
 	log_close();
 	return status;
 }

@@ -2,7 +2,10 @@
 #ifndef CLAVIGERD_SUPERVISOR_H
 #define CLAVIGERD_SUPERVISOR_H
 
+#include <sys/types.h>
+
 #include "daemon/config.h"
+#include "daemon/process.h"
 
 /* Between the files of the supervisor only. */
 
@@ -19,6 +22,26 @@ void startup_control_remove(const struct config *c);
 /* state_dir is made if need be, 0700, and must be the keeper's alone. */
 int startup_state_dir(const struct config *c);
 int startup_users(const struct config *c);
+
+enum who { KEEPER, FRONT, N_CHILDREN };
+
+/* Descriptors of the two children, before the forks; -1: not open. */
+struct ends {
+	int control;
+	int chan[2];		 /* keeper, front */
+	int link[N_CHILDREN][2]; /* supervisor, child */
+};
+
+int ends_open(struct ends *e); /* all but `control` */
+void ends_close(struct ends *e);
+
+/* child.c: what runs in a child, right after the fork; returns its status. */
+int child_keeper(const struct config *c, struct ends *e, keeper_fn fn,
+    pid_t parent);
+int child_front(const struct config *c, struct ends *e, front_fn fn,
+    pid_t parent);
+/* Let go of the starter's standard streams, but for a terminal. */
+void child_detach(void);
 
 /* tell.c: score −INFINITY, then `crm_resource --fail`, each within 5 s. Without
  * a cluster the tools fail, and that is no matter. */

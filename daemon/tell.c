@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
@@ -20,8 +21,9 @@
 
 static void __attribute__((noreturn)) tool_exec(const char *const argv[])
 {
-	char *const env[] = {
-	    "LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+	static char locale[] = "LC_ALL=C";
+	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	char *const env[] = {locale, path, NULL};
 	int null = open("/dev/null", O_RDWR), fd;
 
 	for (fd = 0; fd <= STDERR_FILENO; fd++)
