@@ -33,4 +33,22 @@ noinst_HEADERS += %D%/admin.h %D%/chan.h %D%/config.h %D%/log.h %D%/loop.h \
 
 # clavigerd
 
-# claviger: the command, one file a verb
+# claviger: the command, one file a verb. All but its main is a library, for
+# the unit tests.
+libdaemon_la_SOURCES += %D%/record.c
+noinst_HEADERS += %D%/cli.h %D%/cli_init.h %D%/record.h
+noinst_LTLIBRARIES += libcli.la
+libcli_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(JSON_CFLAGS)
+libcli_la_LIBADD = libdaemon.la $(JSON_LIBS)
+libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_backup.c %D%/cli_cluster.c \
+	%D%/cli_ctl.c %D%/cli_daemon.c %D%/cli_database.c %D%/cli_fetch.c \
+	%D%/cli_file.c %D%/cli_generation.c %D%/cli_host.c %D%/cli_init.c \
+	%D%/cli_join.c %D%/cli_json.c %D%/cli_list.c %D%/cli_main.c \
+	%D%/cli_member.c %D%/cli_net.c %D%/cli_node.c %D%/cli_opt.c \
+	%D%/cli_pass.c %D%/cli_restore.c %D%/cli_rotate.c %D%/cli_settings.c \
+	%D%/cli_status.c %D%/cli_system.c %D%/cli_util.c %D%/cli_verbs.c \
+	%D%/cli_wire.c
+bin_PROGRAMS += claviger
+claviger_CPPFLAGS = $(AM_CPPFLAGS)
+claviger_SOURCES = %D%/cli.c
+claviger_LDADD = libcli.la

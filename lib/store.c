@@ -85,6 +85,14 @@ clv_store_free(struct clv_store **s)
 	*s = NULL;
 }
 
+const char *
+clv_store_login(const struct clv_store *s)
+{
+	const char *user = PQuser(s->conn);
+
+	return user == NULL ? "" : user;
+}
+
 int
 clv_store_fd(const struct clv_store *s)
 {

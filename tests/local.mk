@@ -124,6 +124,11 @@ check_tls_CPPFLAGS = $(front_cppflags)
 check_tls_LDADD = $(front_libs)
 
 # command
+check_PROGRAMS += check_cli
+TESTS += check_cli
+check_cli_SOURCES = %D%/unit/check_cli.c
+check_cli_CPPFLAGS = $(unit_cppflags)
+check_cli_LDADD = libcli.la $(CHECK_LIBS)
 
 # vectors, fuzz, bench, model
 

@@ -102,6 +102,8 @@ int clv_store_open(const char *conninfo, const char *passfile, bool owner,
     struct clv_store **ret);
 void clv_store_free(struct clv_store **s);
 
+/* The database role that logged in, "" before that; borrowed. */
+const char *clv_store_login(const struct clv_store *s);
 int clv_store_fd(const struct clv_store *s); /* may change after each step */
 enum clv_want clv_store_want(const struct clv_store *s);
 /* Go on: CLV_OK connected and idle (a result may be there), CLV_E_AGAIN,

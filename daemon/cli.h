@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGER_CLI_H
+#define CLAVIGER_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <claviger/backup.h>
+#include <claviger/buf.h>
+#include <claviger/guard.h>
+#include <claviger/identity.h>
+#include <claviger/list.h>
+#include <claviger/result.h>
+#include <claviger/store.h>
+#include "agents/control.h"
+#include "daemon/config.h"
+
+/*
+ * The command. A verb is one row of a table that drives dispatch, option
+ * parsing and help alike; it runs once and returns a result, which becomes the
+ * exit status by clv_result_exit().
+ */
+#define CLI_OPTS_MAX 16
+#define CLI_TIMEOUT_MS 10000	   /* one question to a daemon or database */
+#define CLI_ADMIN_TIMEOUT_MS 60000 /* waits for every live node */
+
+struct cli_opt {
+	const char *name; /* long option, NULL ends the table */
+	const char *arg;  /* what its value is called; NULL: a flag */
+	const char *help;
+	bool required;
+};
+
+enum cli_need {
+	CLI_NEED_ROOT = 1 << 0,
+	CLI_NEED_CONFIG = 1 << 1, /* a configuration that can be read */
+	CLI_NEED_SYSTEM = 1 << 2, /* ... and that names a system */
+	CLI_NEED_SERVER = 1 << 3  /* ... of which this host is a server node */
+};
+
+struct cli;
+struct cli_verb {
+	const char *name; /* one word or two */
+	const char
+	    *args; /* positional arguments, as the usage line shows them */
+	const char *what; /* one line */
+	const struct cli_opt *opts;
+	unsigned args_min, args_max;
+	unsigned needs; /* enum cli_need */
+	int (*run)(struct cli *c);
+};
+extern const struct cli_verb cli_verbs[]; /* ends with name NULL */
+
+struct cli {
+	const char *path;   /* configuration file */
+	const char *daemon; /* clavigerd, for a transient one */
+	const struct cli_verb *verb;
+	struct config config;
+	int config_result; /* of reading it */
+	char config_why[256];
+	struct clv_guard *guard;
+	const char *value[CLI_OPTS_MAX]; /* by position in verb->opts */
+	char **args;
+	unsigned arg_count;
+};
+
+/* cli_opt.c: verbs and their options. */
+const struct cli_verb *cli_verb_find(int argc, char **argv, int *ret_words);
+int cli_opt_parse(struct cli *c, int argc, char **argv);
+/* Value of an option of this verb ("" for a flag that is set), or NULL. */
+const char *cli_opt(const struct cli *c, const char *name);
+void cli_help(FILE *f);
+void cli_verb_help(FILE *f, const struct cli_verb *v);
+
+/* cli_util.c. A failure is a sentence on stderr: what failed and why, then
+ * `next` on a line of its own: what to do. Returns result. */
+int cli_fail(const struct cli *c, int result, const char *next, const char *fmt,
+    ...) __attribute__((format(printf, 4, 5)));
+void cli_warn(const struct cli *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Progress: only when stderr is a terminal. */
+void cli_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int cli_guard(struct cli *c); /* makes c->guard once; says why not */
+/* 64 hex digits, plain or as pairs with colons; 32 bytes of base64. */
+int cli_thumb_parse(const char *text, uint8_t ret[static 32]);
+int cli_key_parse(const char *text, uint8_t ret[static 32]);
+#define CLI_HEX 65
+#define CLI_BASE64 45
+const char *cli_hex(const uint8_t *p, char ret[static CLI_HEX]); /* of 32 B */
+const char *cli_base64(const uint8_t *p, char ret[static CLI_BASE64]);
+int cli_number_parse(
+    const char *text, uint32_t min, uint32_t max, uint32_t *ret);
+/* "3 days", "2 hours": the larger unit alone. */
+const char *cli_age_text(uint64_t age_s, char *dst, size_t cap);
+/* system_pk of the configuration; says why not. */
+int cli_system_pk(const struct cli *c, uint8_t ret[static CLV_SIGN_PK_LEN]);
+/* Text that another host chose, made fit for a terminal, in place. */
+char *cli_printable(char *text);
+
+/* cli_pass.c: passphrases, in guarded memory. */
+enum cli_pass_use { CLI_PASS_READ, CLI_PASS_WRITE };
+#define CLI_PASS_LEN_MAX 1024
+#define CLI_PASS_OPTS \
+	{"passphrase-file", "FILE", \
+	    "read the passphrase from this file, which " \
+	    "only its owner may read", \
+	    false}, \
+	{ \
+		"passphrase-fd", "N", \
+		    "read the passphrase from this descriptor", false \
+	}
+int cli_passphrase(struct cli *c, enum cli_pass_use use, char **ret);
+/* The rules for a file: regular or a pipe, only its owner may read it. */
+int cli_pass_file(struct clv_guard *guard, const char *path, char **ret,
+    char ret_why[static 256]);
+
+/* cli_file.c: files of this host. */
+#define CLI_UNDO_MAX 12
+struct cli_undo { /* what a failure takes away again, newest first */
+	char path[CLI_UNDO_MAX][320];
+	bool is_dir[CLI_UNDO_MAX];
+	size_t n;
+	void *config_was; /* content of a configuration that was replaced */
+	size_t config_was_len;
+};
+void cli_undo_add(struct cli_undo *u, const char *path, bool is_dir);
+/* After a failure, and after success: one of the two. */
+void cli_undo_run(struct cli *c, struct cli_undo *u);
+void cli_undo_forget(struct cli_undo *u);
+/* Act as the service's user, so that its files get their owner and root
+ * follows no link which that user planted. */
+int cli_become(struct cli *c, const struct config *config);
+void cli_unbecome(void);
+/* State directory: made if missing, and held (flock) against a second init or
+ * join on this host until *ret_fd is closed. */
+int cli_state_dir(struct cli *c, const struct config *config,
+    struct cli_undo *undo, int *ret_fd);
+int cli_state_put(struct cli *c, const struct config *config, const char *name,
+    const void *p, size_t len, unsigned mode, struct cli_undo *undo);
+int cli_config_put(
+    struct cli *c, const struct config *config, struct cli_undo *undo);
+/* A small file that the operator named; caller frees. CLV_E_FULL: larger. */
+int cli_file_read(
+    struct cli *c, const char *path, size_t max, void **ret_p, size_t *ret_len);
+
+int cli_absolute(struct cli *c, const char *path, char *dst, size_t cap);
+
+/* cli_host.c: this host's identity and certificate. */
+struct cli_host {
+	struct clv_identity *id;
+	struct clv_buf cert, key; /* DER */
+	struct clv_party party;
+};
+void cli_host_init(struct cli_host *h);
+void cli_host_fini(struct cli_host *h);
+int cli_host_make(
+    struct cli *c, const char *name, const char *address, struct cli_host *h);
+int cli_host_load(struct cli *c, struct cli_host *h);
+int cli_host_save(struct cli *c, const struct config *config,
+    const struct cli_host *h, struct cli_undo *undo);
+
+/* cli_net.c: what init asks the network. */
+int cli_address_parse(const char *text, char ret[static 46]);
+int cli_host_name_check(const char *name);
+int cli_net_resolves(struct cli *c, const char *name, const char *address);
+int cli_net_free(struct cli *c, const char *address);
+
+/* cli_ctl.c: the local daemon. CLV_E_NO_SERVER when none runs. */
+struct cli_reply {
+	size_t len;
+	uint8_t body[CTL_MSG_MAX];
+};
+int cli_ctl(const struct cli *c, enum ctl_op op, const void *body, size_t len,
+    struct cli_reply *reply, int timeout_ms);
+int cli_ctl_status(const struct cli *c, struct ctl_status *ret);
+/* A daemon for this one command, when none runs. */
+struct cli_daemon {
+	bool started;
+	int pid;
+};
+int cli_daemon_start(struct cli *c, struct cli_daemon *d);
+int cli_daemon_need(struct cli *c, struct cli_daemon *d); /* unless one runs */
+void cli_daemon_stop(struct cli *c, struct cli_daemon *d);
+
+/* cli_list.c: the newest signed list known here, verified: the daemon's, or
+ * the file when none runs. Silent; cli_list_need() says why not. */
+int cli_list_get(struct cli *c, struct clv_list **ret);
+int cli_list_need(struct cli *c, struct clv_list **ret);
+
+/* cli_database.c. */
+int cli_db_open(struct cli *c, const char *conninfo, const char *passfile,
+    bool owner, struct clv_store **ret);
+int cli_db_run(struct cli *c, struct clv_store *s, enum clv_stmt stmt,
+    const struct clv_param *params, size_t n);
+int cli_db_check(struct cli *c, const char *option, const char *conninfo);
+
+/* cli_wire.c: the server port. */
+struct clv_wire_answer;
+struct cli_wire {
+	struct cli_host host;
+	struct clv_list *list; /* NULL on a member */
+	struct tls_client *tls;
+	char server[254];
+	uint8_t system_pk[CLV_SIGN_PK_LEN];
+	uint8_t system_id[CLV_SYSTEM_ID_LEN];
+	uint64_t seen_epoch, seen_list;
+	uint32_t seen_generation;
+};
+int cli_wire_open(struct cli *c, struct cli_wire *w);
+void cli_wire_close(struct cli_wire *w);
+struct cli_question {
+	uint8_t op;
+	const uint8_t *challenge; /* 32 B or NULL */
+	const void *evidence;
+	size_t evidence_len;
+	const void *payload;
+	size_t payload_len;
+};
+/* ret_body holds what the answer borrows. Says why not. */
+int cli_wire_ask(struct cli *c, struct cli_wire *w,
+    const struct cli_question *q, struct clv_buf *ret_body,
+    struct clv_wire_answer *ret);
+
+/* cli_admin.c: a request to whichever node may do it. */
+struct cli_answer {
+	int result;
+	char text[512];
+	char late[1024];
+	struct clv_buf data;
+};
+void cli_admin_begin(struct clv_buf *b, uint8_t op);
+/* Does it, warns of late nodes, and on failure says what `what` (an infinitive
+ * phrase) could not be done and why. */
+int cli_admin(struct cli *c, const struct clv_buf *request, const char *what,
+    struct cli_answer *ret);
+/* The same, of the local daemon alone, silent; ret was made by
+ * cli_answer_init(). */
+int cli_admin_local(
+    const struct cli *c, const struct clv_buf *request, struct cli_answer *ret);
+void cli_answer_init(struct cli_answer *a);
+void cli_answer_fini(struct cli_answer *a);
+
+/* cli_backup.c, also for init, restore and rotate. */
+int cli_backup_path(struct cli *c, const char *path); /* before anything */
+int cli_backup_where(struct cli *c, const char *path, char *dst, size_t cap);
+int cli_backup_write(struct cli *c, const struct clv_keyring *k,
+    const char *path, const char *passphrase);
+/* Asks for the passphrase. */
+int cli_backup_read(struct cli *c, const char *path, struct clv_keyring **ret);
+int cli_keyring_open(struct cli *c, const uint8_t *sk, const void *file,
+    size_t len, struct clv_keyring **ret);
+/* Is it of this host's system and, when there is a list, current? */
+int cli_keyring_check(
+    struct cli *c, const struct clv_keyring *k, const struct clv_list *list);
+
+/* cli_json.c: the only file that knows json-c. */
+struct cli_json;
+struct cli_json *cli_json_new(void);
+void cli_json_str(struct cli_json *j, const char *key, const char *value);
+void cli_json_u64(struct cli_json *j, const char *key, uint64_t value);
+void cli_json_bool(struct cli_json *j, const char *key, bool value);
+void cli_json_array(struct cli_json *j, const char *key); /* maybe empty */
+/* An object at the end of array `key`; borrowed from j. */
+struct cli_json *cli_json_push(struct cli_json *j, const char *key);
+void cli_json_str_push(struct cli_json *j, const char *key, const char *value);
+int cli_json_print(struct cli_json *j); /* and frees it */
+
+int cli_main(int argc, char **argv);
+
+int cli_init(struct cli *c);
+int cli_join(struct cli *c);
+int cli_status(struct cli *c);
+int cli_backup(struct cli *c);
+int cli_backup_verify(struct cli *c);
+int cli_restore(struct cli *c);
+int cli_node_list(struct cli *c);
+int cli_node_approve(struct cli *c);
+int cli_node_revoke(struct cli *c);
+int cli_member_add(struct cli *c);
+int cli_member_list(struct cli *c);
+int cli_member_revoke(struct cli *c);
+int cli_settings_show(struct cli *c);
+int cli_settings_set(struct cli *c);
+int cli_settings_upgrade(struct cli *c);
+int cli_rotate(struct cli *c);
+int cli_generation_list(struct cli *c);
+int cli_fetch(struct cli *c);
+int cli_cluster_commands(struct cli *c);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <sodium.h>
+#include <claviger/age.h>
+#include "daemon/admin.h"
+#include "daemon/cli.h"
+#include "daemon/record.h"
+
+/* Found here, before a passphrase is asked for; clv_backup_write() checks
+ * again, and more. */
+int
+cli_backup_path(struct cli *c, const char *path)
+{
+	char copy[PATH_MAX];
+	struct stat st;
+
+	if (strlen(path) >= sizeof(copy))
+		return cli_fail(c, CLV_E_INVALID, NULL,
+		    "the name of the backup file is too long");
+	if (lstat(path, &st) == 0)
+		return cli_fail(c, CLV_E_EXISTS,
+		    "give a new name: no backup is ever overwritten",
+		    "%s is there already", path);
+	snprintf(copy, sizeof(copy), "%s", path);
+	if (stat(dirname(copy), &st) != 0 || !S_ISDIR(st.st_mode))
+		return cli_fail(c, CLV_E_NOT_FOUND, "make its folder first",
+		    "the backup cannot be written to %s: its folder is not "
+		    "there",
+		    path);
+	return CLV_OK;
+}
+
+/* "host:/path", as the record shall name it. */
+int
+cli_backup_where(struct cli *c, const char *path, char *dst, size_t cap)
+{
+	char dir[PATH_MAX], base[PATH_MAX], host[HOST_NAME_MAX + 1] = "";
+	char *real;
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	snprintf(base, sizeof(base), "%s", path);
+	real = realpath(dirname(dir), NULL);
+	if (real == NULL)
+		return cli_fail(c, CLV_E_NOT_FOUND, "make its folder first",
+		    "the backup cannot be written to %s: %s", path,
+		    strerror(errno));
+	gethostname(host, sizeof(host) - 1);
+	snprintf(dst, cap, "%s:%s/%s", host, strcmp(real, "/") == 0 ? "" : real,
+	    basename(base));
+	free(real);
+	cli_printable(dst);
+	return CLV_OK;
+}
+
+int
+cli_backup_write(struct cli *c, const struct clv_keyring *k, const char *path,
+    const char *passphrase)
+{
+	char why[256] = "";
+	int r;
+
+	cli_progress("writing the backup and opening it again");
+	r = clv_backup_write(c->guard, k, path, passphrase, why);
+	if (r == CLV_OK)
+		return CLV_OK;
+	return cli_fail(c, r, NULL, "the backup was not written: %s",
+	    why[0] != '\0' ? why : clv_result_text(r));
+}
+
+int
+cli_backup_read(struct cli *c, const char *path, struct clv_keyring **ret)
+{
+	char *passphrase = NULL, why[256] = "";
+	int r;
+
+	if (access(path, R_OK) != 0)
+		return cli_fail(c,
+		    errno == ENOENT ? CLV_E_NOT_FOUND : CLV_E_SYSTEM,
+		    "look at the name of the file", "%s cannot be read: %s",
+		    path, strerror(errno));
+	r = cli_passphrase(c, CLI_PASS_READ, &passphrase);
+	if (r != CLV_OK)
+		return r;
+	cli_progress("opening the backup");
+	r = clv_backup_read(c->guard, path, passphrase, ret, why);
+	clv_guard_put(c->guard, passphrase);
+	if (r == CLV_OK)
+		return CLV_OK;
+	return cli_fail(c, r, NULL, "%s was not opened: %s", path,
+	    why[0] != '\0' ? why : clv_result_text(r));
+}
+
+/* The keyring as text in an age file sealed to sk, into memory. */
+int
+cli_keyring_open(struct cli *c, const uint8_t *sk, const void *file, size_t len,
+    struct clv_keyring **ret)
+{
+	uint8_t *text = NULL;
+	size_t text_len = 0;
+	int r = clv_age_open(
+	    c->guard, sk, file, len, CLV_KEYRING_TEXT_MAX, &text, &text_len);
+
+	if (r == CLV_OK)
+		r = clv_keyring_parse(
+		    c->guard, (const char *)text, text_len, ret);
+	clv_guard_put(c->guard, text);
+	return r;
+}
+
+/* The daemon hands the keyring out sealed to a key made for this moment. */
+static int export(struct cli *c, struct clv_keyring **ret)
+{
+	uint8_t *sk = clv_guard_get(c->guard, CLV_AGE_KEY_LEN);
+	uint8_t pk[CLV_AGE_KEY_LEN];
+	struct cli_reply reply;
+	int r;
+
+	if (sk == NULL)
+		return CLV_E_FULL;
+	clv_age_keygen(sk, pk);
+	r = cli_ctl(c, CTL_EXPORT, pk, sizeof(pk), &reply, CLI_TIMEOUT_MS);
+	if (r == CLV_OK)
+		r = cli_keyring_open(c, sk, reply.body, reply.len, ret);
+	clv_guard_put(c->guard, sk);
+	return r;
+}
+
+static int
+keyring_export(struct cli *c, struct clv_keyring **ret)
+{
+	uint8_t pk[CLV_SIGN_PK_LEN];
+	int r = cli_system_pk(c, pk);
+
+	if (r != CLV_OK)
+		return r;
+	r = export(c, ret);
+	if (r == CLV_OK &&
+	    sodium_memcmp(clv_keyring_sign_pk(*ret), pk, sizeof(pk)) != 0)
+		r = CLV_E_WRONG_SYSTEM;
+	if (r == CLV_OK)
+		return r;
+	return cli_fail(c, r,
+	    r == CLV_E_NO_SECRET ? "run it on a node that is ready (claviger "
+				   "status), or claviger restore FILE here"
+				 : "claviger status",
+	    "clavigerd did not hand the keyring out: %s", clv_result_text(r));
+}
+
+/* The backup is good also when nobody could note that it was made. */
+static void
+record(struct cli *c, uint32_t generation, const char *where)
+{
+	struct clv_buf b;
+	struct cli_answer a;
+
+	cli_admin_begin(&b, ADMIN_BACKUP_DONE);
+	clv_buf_u32(&b, generation);
+	clv_buf_str(&b, where);
+	if (cli_admin(c, &b, "record the backup in the database", &a) != CLV_OK)
+		cli_warn(c, "the backup itself is good; claviger status will "
+			    "not know of it");
+	cli_answer_fini(&a);
+	clv_buf_fini(&b);
+}
+
+static int
+backup(struct cli *c, const char *path)
+{
+	struct clv_keyring *k = NULL;
+	char where[RECORD_WHERE_MAX];
+	char *passphrase = NULL;
+	uint32_t generation;
+	int r = cli_backup_where(c, path, where, sizeof(where));
+
+	if (r == CLV_OK)
+		r = keyring_export(c, &k);
+	if (r == CLV_OK)
+		r = cli_passphrase(c, CLI_PASS_WRITE, &passphrase);
+	if (r == CLV_OK)
+		r = cli_backup_write(c, k, path, passphrase);
+	clv_guard_put(c->guard, passphrase);
+	if (r == CLV_OK) {
+		generation = clv_keyring_newest(k);
+		record(c, generation, where);
+		printf("%s: generation %u, opened again\n", path, generation);
+	}
+	clv_keyring_free(&k);
+	return r;
+}
+
+int
+cli_backup(struct cli *c)
+{
+	struct cli_daemon d = {false, 0};
+	int r = cli_backup_path(c, c->args[0]);
+
+	if (r == CLV_OK)
+		r = cli_guard(c);
+	if (r == CLV_OK)
+		r = cli_daemon_need(c, &d);
+	if (r == CLV_OK)
+		r = backup(c, c->args[0]);
+	cli_daemon_stop(c, &d);
+	return r;
+}
+
+/* Verify. */
+
+static void
+print_keyring(const struct clv_keyring *k)
+{
+	char key[CLI_BASE64], id[2 * CLV_SYSTEM_ID_LEN + 1];
+
+	printf("system       %s\n", cli_base64(clv_keyring_sign_pk(k), key));
+	printf("system id    %s\n",
+	    sodium_bin2hex(
+		id, sizeof(id), clv_keyring_system_id(k), CLV_SYSTEM_ID_LEN));
+	printf("generations ");
+	for (size_t i = 0; i < clv_keyring_count(k); i++)
+		printf(" %u", clv_keyring_number(k, i));
+	putchar('\n');
+}
+
+int
+cli_keyring_check(
+    struct cli *c, const struct clv_keyring *k, const struct clv_list *list)
+{
+	uint8_t pk[CLV_SIGN_PK_LEN];
+	int r = cli_system_pk(c, pk);
+
+	if (r != CLV_OK)
+		return r;
+	if (sodium_memcmp(clv_keyring_sign_pk(k), pk, sizeof(pk)) != 0)
+		return cli_fail(c, CLV_E_WRONG_SYSTEM,
+		    "look for the backup of this host's system",
+		    "it is the backup of another system; this host belongs to "
+		    "%s",
+		    c->config.system);
+	r = list != NULL ? clv_list_prove(list, k) : CLV_OK;
+	if (r == CLV_E_STALE)
+		return cli_fail(c, r,
+		    "use a newer backup; claviger status names the newest",
+		    "it is older than the system: its newest generation is %u, "
+		    "and %u is current",
+		    clv_keyring_newest(k), clv_list_current(list)->number);
+	if (r != CLV_OK)
+		return cli_fail(c, r, "use another backup",
+		    "it does not hold the secret that the signed list names: "
+		    "%s",
+		    clv_result_text(r));
+	return CLV_OK;
+}
+
+int
+cli_backup_verify(struct cli *c)
+{
+	struct clv_keyring *k = NULL;
+	struct clv_list *list = NULL;
+	int r = cli_backup_read(c, c->args[0], &k);
+
+	if (r != CLV_OK)
+		return r;
+	print_keyring(k);
+	if (c->config_result != CLV_OK || c->config.system[0] == '\0') {
+		puts("this host    belongs to no system: nothing to compare "
+		     "with");
+		goto out;
+	}
+	if (geteuid() == 0 && c->config.database[0] != '\0')
+		(void)cli_list_get(c, &list);
+	r = cli_keyring_check(c, k, list);
+	if (r == CLV_OK && list != NULL)
+		printf("this host    the same system; it opens the current "
+		       "generation %u\n",
+		    clv_list_current(list)->number);
+	else if (r == CLV_OK)
+		puts("this host    the same system; whether it is current is "
+		     "not known here");
+out:
+	clv_keyring_free(&k);
+	clv_list_free(&list);
+	return r;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+#include "daemon/cli.h"
+
+/* As the meta-data of ocf:claiger:master-secret advises; two monitors need two
+ * intervals. */
+static const struct {
+	const char *name;
+	const char *role; /* "" or a role */
+	unsigned interval_s, timeout_s;
+} ops[] = {
+    {"start", "", 0, 30},
+    {"promote", "", 0, 30},
+    {"demote", "", 0, 30},
+    {"stop", "", 0, 30},
+    {"monitor", "Promoted", 5, 20},
+    {"monitor", "Unpromoted", 10, 20},
+};
+#define OPS (sizeof(ops) / sizeof(ops[0]))
+
+struct resource {
+	const char *name, *nic, *cidr;
+	const struct clv_list *list;
+};
+
+static void
+print_parameters(const struct resource *r, const char *indent)
+{
+	printf("%sip=%s network_name=%s", indent, r->list->address,
+	    r->list->network_name);
+	if (r->nic != NULL)
+		printf(" nic=%s", r->nic);
+	if (r->cidr != NULL)
+		printf(" cidr_netmask=%s", r->cidr);
+	puts(" \\");
+}
+
+static void
+print_ops(const char *indent)
+{
+	for (size_t i = 0; i < OPS; i++) {
+		printf("%sop %s interval=%us timeout=%us", indent, ops[i].name,
+		    ops[i].interval_s, ops[i].timeout_s);
+		if (ops[i].role[0] != '\0')
+			printf(" role=%s", ops[i].role);
+		puts(" \\");
+	}
+}
+
+static void
+print_pcs(const struct resource *r)
+{
+	printf(
+	    "pcs resource create %s ocf:claviger:master-secret \\\n", r->name);
+	print_parameters(r, "    ");
+	print_ops("    ");
+	puts("    promotable promoted-max=1 clone-node-max=1 notify=false");
+}
+
+static void
+print_crm(const struct resource *r)
+{
+	printf("crm configure primitive %s ocf:claviger:master-secret \\\n",
+	    r->name);
+	print_parameters(r, "    params ");
+	print_ops("    ");
+	puts("    meta migration-threshold=0");
+	printf("crm configure clone %s-clone %s \\\n"
+	       "    meta promotable=true promoted-max=1 clone-node-max=1 "
+	       "notify=false interleave=true\n",
+	    r->name, r->name);
+}
+
+static int
+check_values(struct cli *c, const struct resource *r)
+{
+	uint32_t bits;
+	bool v6 = strchr(r->list->address, ':') != NULL;
+
+	if (clv_name_check(r->name) != CLV_OK)
+		return cli_fail(c, CLV_E_INVALID, NULL,
+		    "'%s' is not a name of a resource", r->name);
+	if (r->nic != NULL &&
+	    (clv_name_check(r->nic) != CLV_OK || strlen(r->nic) > 15))
+		return cli_fail(c, CLV_E_INVALID, NULL,
+		    "'%s' is not a name of an interface", r->nic);
+	if (r->cidr != NULL &&
+	    cli_number_parse(r->cidr, 1, v6 ? 128 : 32, &bits) != CLV_OK)
+		return cli_fail(c, CLV_E_INVALID, NULL,
+		    "'%s' is not a prefix length for %s", r->cidr,
+		    r->list->address);
+	return CLV_OK;
+}
+
+int
+cli_cluster_commands(struct cli *c)
+{
+	bool pcs = cli_opt(c, "pcs") != NULL;
+	const char *name = cli_opt(c, "resource");
+	struct clv_list *list = NULL;
+	struct resource res = {.name = name != NULL ? name : "mss",
+	    .nic = cli_opt(c, "nic"),
+	    .cidr = cli_opt(c, "cidr")};
+	int r;
+
+	if (pcs == (cli_opt(c, "crm") != NULL))
+		return cli_fail(c, CLV_E_USAGE,
+		    "claviger cluster commands --help",
+		    "give either --pcs or --crm");
+	r = cli_list_need(c, &list);
+	if (r != CLV_OK)
+		return r;
+	res.list = list;
+	r = check_values(c, &res);
+	if (r == CLV_OK && pcs)
+		print_pcs(&res);
+	else if (r == CLV_OK)
+		print_crm(&res);
+	clv_list_free(&list);
+	return r;
+}

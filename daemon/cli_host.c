@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+#include <sodium.h>
+#include "daemon/cli.h"
+#include "daemon/state.h"
+#include "daemon/tls.h"
+
+void
+cli_host_init(struct cli_host *h)
+{
+	memset(h, 0, sizeof(*h));
+	clv_buf_init(&h->cert);
+	clv_buf_init(&h->key);
+}
+
+void
+cli_host_fini(struct cli_host *h)
+{
+	clv_identity_free(&h->id);
+	clv_buf_fini(&h->cert);
+	clv_buf_fini(&h->key);
+}
+
+static int
+fill_party(struct cli_host *h)
+{
+	struct clv_party *p = &h->party;
+
+	memcpy(p->name, h->id->name, sizeof(p->name));
+	memcpy(p->sign_pk, h->id->sign_pk, sizeof(p->sign_pk));
+	memcpy(p->box_pk, h->id->box_pk, sizeof(p->box_pk));
+	return cert_thumb(h->cert.data, h->cert.len, p->thumb);
+}
+
+int
+cli_host_make(
+    struct cli *c, const char *name, const char *address, struct cli_host *h)
+{
+	const char *names[2] = {name, address};
+	size_t n = address != NULL && address[0] != '\0' ? 2 : 1;
+	int r = clv_identity_new(c->guard, name, &h->id);
+
+	if (r == CLV_OK)
+		r = cert_make(name, names, n, &h->cert, &h->key);
+	if (r == CLV_OK)
+		r = fill_party(h);
+	if (r == CLV_OK)
+		return CLV_OK;
+	return cli_fail(c, r, NULL,
+	    "the identity of this host cannot be made: %s", clv_result_text(r));
+}
+
+/* As the service's user: see cli_become(). */
+static int
+load_files(struct cli *c, struct cli_host *h, const char **ret_name)
+{
+	char path[320];
+	int r;
+
+	*ret_name = "identity";
+	snprintf(path, sizeof(path), "%s/identity", c->config.state_dir);
+	r = clv_identity_load(c->guard, path, &h->id);
+	if (r != CLV_OK)
+		return r;
+	*ret_name = "tls.crt";
+	snprintf(path, sizeof(path), "%s/tls.crt", c->config.state_dir);
+	r = cert_load(path, &h->cert);
+	if (r != CLV_OK)
+		return r;
+	*ret_name = "tls.key";
+	snprintf(path, sizeof(path), "%s/tls.key", c->config.state_dir);
+	r = cert_key_load(path, &h->key);
+	return r != CLV_OK ? r : fill_party(h);
+}
+
+int
+cli_host_load(struct cli *c, struct cli_host *h)
+{
+	const char *name;
+	int r = cli_guard(c), saved;
+
+	if (r == CLV_OK)
+		r = cli_become(c, &c->config);
+	if (r != CLV_OK)
+		return r;
+	errno = 0;
+	r = load_files(c, h, &name);
+	saved = errno;
+	cli_unbecome();
+	if (r == CLV_OK)
+		return CLV_OK;
+	return cli_fail(c, r,
+	    "restore the file, or have this host join again under a new name",
+	    "this host's %s/%s cannot be used: %s%s%s", c->config.state_dir,
+	    name, clv_result_text(r), saved != 0 ? ": " : "",
+	    saved != 0 ? strerror(saved) : "");
+}
+
+static int
+save_pem(struct cli *c, const struct config *config, const struct cli_host *h,
+    struct cli_undo *undo)
+{
+	struct clv_buf pem;
+	int r;
+
+	clv_buf_init(&pem);
+	r = cert_to_pem(h->cert.data, h->cert.len, &pem);
+	if (r == CLV_OK)
+		r = cli_state_put(
+		    c, config, "tls.crt", pem.data, pem.len, 0444, undo);
+	clv_buf_reset(&pem);
+	if (r == CLV_OK)
+		r = cert_key_to_pem(h->key.data, h->key.len, &pem);
+	if (r == CLV_OK)
+		r = cli_state_put(
+		    c, config, "tls.key", pem.data, pem.len, 0400, undo);
+	clv_buf_fini(&pem);
+	return r;
+}
+
+int
+cli_host_save(struct cli *c, const struct config *config,
+    const struct cli_host *h, struct cli_undo *undo)
+{
+	char *text = NULL;
+	int r = clv_identity_format(h->id, &text);
+
+	if (r != CLV_OK)
+		return cli_fail(c, r, NULL,
+		    "the identity cannot be written: "
+		    "%s",
+		    clv_result_text(r));
+	r = cli_state_put(
+	    c, config, "identity", text, strlen(text), 0400, undo);
+	clv_guard_put(c->guard, text);
+	return r == CLV_OK ? save_pem(c, config, h, undo) : r;
+}

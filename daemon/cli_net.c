@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if_arp.h>
+#include <netdb.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "daemon/cli.h"
+
+#define PING_TRIES 3
+#define PING_MS 300
+
+union addr {
+	struct sockaddr sa;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static int
+parse(const char *text, union addr *a)
+{
+	memset(a, 0, sizeof(*a));
+	a->v4.sin_family = AF_INET;
+	if (inet_pton(AF_INET, text, &a->v4.sin_addr) == 1)
+		return CLV_OK;
+	a->v6.sin6_family = AF_INET6;
+	if (inet_pton(AF_INET6, text, &a->v6.sin6_addr) == 1)
+		return CLV_OK;
+	return CLV_E_INVALID;
+}
+
+static bool
+same(const union addr *a, const struct sockaddr *b)
+{
+	const struct sockaddr_in *v4 = (const void *)b;
+	const struct sockaddr_in6 *v6 = (const void *)b;
+
+	if (b == NULL || a->sa.sa_family != b->sa_family)
+		return false;
+	if (b->sa_family == AF_INET)
+		return a->v4.sin_addr.s_addr == v4->sin_addr.s_addr;
+	return memcmp(&a->v6.sin6_addr, &v6->sin6_addr,
+		   sizeof(v6->sin6_addr)) == 0;
+}
+
+/* One spelling: what every node compares is the text. Not the addresses that
+ * cannot float. */
+int
+cli_address_parse(const char *text, char ret[static 46])
+{
+	union addr a;
+
+	if (parse(text, &a) != CLV_OK)
+		return CLV_E_INVALID;
+	if (a.sa.sa_family == AF_INET &&
+	    (a.v4.sin_addr.s_addr == htonl(INADDR_ANY) ||
+		IN_MULTICAST(ntohl(a.v4.sin_addr.s_addr)) ||
+		a.v4.sin_addr.s_addr == htonl(INADDR_BROADCAST)))
+		return CLV_E_INVALID;
+	if (a.sa.sa_family == AF_INET6 &&
+	    (IN6_IS_ADDR_UNSPECIFIED(&a.v6.sin6_addr) ||
+		IN6_IS_ADDR_MULTICAST(&a.v6.sin6_addr) ||
+		IN6_IS_ADDR_LINKLOCAL(&a.v6.sin6_addr)))
+		return CLV_E_INVALID;
+	if (a.sa.sa_family == AF_INET)
+		inet_ntop(AF_INET, &a.v4.sin_addr, ret, 46);
+	else
+		inet_ntop(AF_INET6, &a.v6.sin6_addr, ret, 46);
+	return CLV_OK;
+}
+
+/* RFC 1123: labels of 1..63 letters, digits and '-', 253 in all. */
+int
+cli_host_name_check(const char *name)
+{
+	size_t label = 0, len = strlen(name);
+
+	if (len == 0 || len > 253)
+		return CLV_E_INVALID;
+	for (size_t i = 0; i <= len; i++) {
+		if (name[i] == '.' || name[i] == '\0') {
+			if (label == 0 || label > 63 || name[i - 1] == '-')
+				return CLV_E_INVALID;
+			label = 0;
+		} else if (isalnum((unsigned char)name[i]) ||
+			   (name[i] == '-' && label > 0)) {
+			label++;
+		} else {
+			return CLV_E_INVALID;
+		}
+	}
+	return CLV_OK;
+}
+
+/* "10.0.0.1, 10.0.0.2" */
+static void
+join_addresses(const struct addrinfo *list, char *dst, size_t cap)
+{
+	char one[64]; /* numeric */
+	size_t len = 0;
+
+	dst[0] = '\0';
+	for (; list != NULL && len + 1 < cap; list = list->ai_next) {
+		if (getnameinfo(list->ai_addr, list->ai_addrlen, one,
+			sizeof(one), NULL, 0, NI_NUMERICHOST) != 0)
+			continue;
+		snprintf(
+		    dst + len, cap - len, "%s%s", len > 0 ? ", " : "", one);
+		len = strlen(dst);
+	}
+}
+
+int
+cli_net_resolves(struct cli *c, const char *name, const char *address)
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	struct addrinfo *list = NULL;
+	char found[256], next[512];
+	union addr a;
+	bool ok = false;
+	int r;
+
+	if (parse(address, &a) != CLV_OK)
+		return CLV_E_INVALID;
+	snprintf(next, sizeof(next),
+	    "enter %s with %s in the name service or "
+	    "in /etc/hosts of every host, or give --no-resolve-check",
+	    name, address);
+	r = getaddrinfo(name, NULL, &hints, &list);
+	if (r != 0)
+		return cli_fail(c, CLV_E_NOT_FOUND, next,
+		    "the network name %s does not resolve: %s", name,
+		    gai_strerror(r));
+	for (const struct addrinfo *p = list; p != NULL; p = p->ai_next)
+		ok = ok || same(&a, p->ai_addr);
+	join_addresses(list, found, sizeof(found));
+	freeaddrinfo(list);
+	if (ok)
+		return CLV_OK;
+	return cli_fail(c, CLV_E_MISMATCH, next,
+	    "the network name %s resolves to %s, not to %s", name, found,
+	    address);
+}
+
+static bool
+is_local(const union addr *a)
+{
+	struct ifaddrs *list;
+	bool found = false;
+
+	if (getifaddrs(&list) != 0)
+		return false;
+	for (const struct ifaddrs *p = list; p != NULL; p = p->ifa_next)
+		found = found || same(a, p->ifa_addr);
+	freeifaddrs(list);
+	return found;
+}
+
+/* An ICMP socket that the kernel numbers and checks (ping(7)-less: as root a
+ * raw socket, whose answers we tell apart by the sender that connect() set). */
+static int
+ping_socket(const union addr *a)
+{
+	bool v4 = a->sa.sa_family == AF_INET;
+	int fd =
+	    socket(a->sa.sa_family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+
+	if (fd < 0)
+		return -1;
+	if (connect(fd, &a->sa, v4 ? sizeof(a->v4) : sizeof(a->v6)) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static uint16_t
+checksum(const uint8_t *p, size_t len)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i + 1 < len; i += 2)
+		sum += (uint32_t)(p[i] << 8 | p[i + 1]);
+	while (sum > 0xffff)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
+
+static void
+send_echo(int fd, bool v4, uint16_t seq)
+{
+	struct icmphdr m = {.type = v4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST};
+
+	m.un.echo.id = htons((uint16_t)getpid());
+	m.un.echo.sequence = htons(seq);
+	if (v4) /* the kernel fills in ICMPv6's, which covers a pseudo header */
+		m.checksum = checksum((const uint8_t *)&m, sizeof(m));
+	/* Unreachable is as good as no answer. */
+	(void)!send(fd, &m, sizeof(m), 0);
+}
+
+/* Is there an echo reply of this process's in the queue? */
+static bool
+got_reply(int fd, bool v4)
+{
+	uint8_t p[1024];
+	struct icmphdr m;
+	ssize_t n;
+
+	while ((n = recv(fd, p, sizeof(p), MSG_DONTWAIT)) > 0) {
+		size_t at = v4 ? (size_t)(p[0] & 15) * 4 : 0;
+
+		if ((size_t)n < at + sizeof(m))
+			continue;
+		memcpy(&m, p + at, sizeof(m));
+		if (m.type == (v4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY) &&
+		    m.un.echo.id == htons((uint16_t)getpid()))
+			return true;
+	}
+	return false;
+}
+
+static bool
+answers_ping(const union addr *a)
+{
+	bool v4 = a->sa.sa_family == AF_INET, found = false;
+	struct pollfd p = {ping_socket(a), POLLIN, 0};
+
+	if (p.fd < 0)
+		return false;
+	for (uint16_t i = 0; i < PING_TRIES && !found; i++) {
+		send_echo(p.fd, v4, i);
+		if (poll(&p, 1, PING_MS) > 0)
+			found = got_reply(p.fd, v4);
+	}
+	close(p.fd);
+	return found;
+}
+
+/* What the kernel remembers of the address is not an answer of today. */
+static void
+forget_arp(const union addr *a)
+{
+	struct arpreq req = {{0}, {0}, 0, {0}, {0}};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	memcpy(&req.arp_pa, &a->v4, sizeof(a->v4));
+	(void)!ioctl(fd, SIOCDARP, &req);
+	close(fd);
+}
+
+/* A host that drops pings still answers ARP: after the pings above the
+ * kernel's table holds its link address (flag 2, complete). */
+static bool
+answers_arp(const char *address)
+{
+	FILE *f = fopen("/proc/net/arp", "re");
+	char line[256], ip[64];
+	unsigned flags;
+	bool found = false;
+
+	if (f == NULL)
+		return false;
+	while (!found && fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "%63s 0x%*x 0x%x", ip, &flags) == 2)
+			found = strcmp(ip, address) == 0 && (flags & 2) != 0;
+	}
+	fclose(f);
+	return found;
+}
+
+int
+cli_net_free(struct cli *c, const char *address)
+{
+	const char *next = "choose a free address, take that one down, or give "
+			   "--force-address";
+	union addr a;
+
+	if (parse(address, &a) != CLV_OK)
+		return CLV_E_INVALID;
+	if (is_local(&a))
+		return cli_fail(c, CLV_E_IN_USE, next,
+		    "the address %s is up on this host already", address);
+	if (a.sa.sa_family == AF_INET)
+		forget_arp(&a);
+	cli_progress("asking the network whether %s is free", address);
+	if (answers_ping(&a) || answers_arp(address))
+		return cli_fail(c, CLV_E_IN_USE, next,
+		    "the address %s is in use on the network: a host answers",
+		    address);
+	return CLV_OK;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sodium.h>
+#include "daemon/admin.h"
+#include "daemon/cli.h"
+
+struct row {
+	const char *key;
+	char value[1024];
+};
+#define ROWS_MAX 24
+struct rows {
+	struct row row[ROWS_MAX];
+	size_t n;
+};
+
+static void
+put(struct rows *t, const char *key, const char *value)
+{
+	if (t->n == ROWS_MAX)
+		abort();
+	t->row[t->n].key = key;
+	snprintf(t->row[t->n++].value, sizeof(t->row[0].value), "%s", value);
+}
+
+static void
+put_number(struct rows *t, const char *key, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	put(t, key, text);
+}
+
+/* What the signed list says holds for every host. */
+static void
+of_system(struct rows *t, const struct clv_list *list)
+{
+	char hex[CLI_HEX];
+
+	put(t, "network_name", list->network_name);
+	put(t, "address", list->address);
+	put_number(t, "port", list->port);
+	put(t, "escrow_policy",
+	    list->escrow_policy == CLV_ESCROW_MANUAL ? "manual" : "auto");
+	put(t, "server_thumbprint", cli_hex(list->cert_thumb[0], hex));
+	if (!sodium_is_zero(list->cert_thumb[1], 32))
+		put(t, "server_thumbprint_next",
+		    cli_hex(list->cert_thumb[1], hex));
+	put_number(t, "list_version", list->version);
+}
+
+static void
+of_member(struct rows *t, const struct config *f)
+{
+	put(t, "network_name", f->network_name);
+	put(t, "address", f->address);
+	put_number(t, "port", f->port);
+	put(t, "server_thumbprint", f->server_thumbprint);
+}
+
+static void
+of_host(struct rows *t, const struct config *f)
+{
+	put(t, "node", f->node);
+	put(t, "system", f->system);
+	if (f->database[0] != '\0') {
+		put(t, "database", f->database);
+		put(t, "database_passfile", f->database_passfile);
+		put(t, "cluster", f->cluster);
+	}
+	put(t, "state_dir", f->state_dir);
+	put(t, "run_dir", f->run_dir);
+	put(t, "log_file", f->log_file);
+	put(t, "user", f->user);
+	put(t, "front_user", f->front_user);
+}
+
+static void
+print(const struct cli *c, const struct rows *t)
+{
+	struct cli_json *j;
+
+	if (cli_opt(c, "json") == NULL) {
+		for (size_t i = 0; i < t->n; i++)
+			printf("%-22s = %s\n", t->row[i].key, t->row[i].value);
+		return;
+	}
+	j = cli_json_new();
+	for (size_t i = 0; i < t->n; i++)
+		cli_json_str(j, t->row[i].key, t->row[i].value);
+	cli_json_print(j);
+}
+
+int
+cli_settings_show(struct cli *c)
+{
+	struct rows *t = calloc(1, sizeof(*t));
+	struct clv_list *list = NULL;
+	int r = t == NULL ? CLV_E_NOMEM : CLV_OK;
+
+	if (r == CLV_OK && c->config.database[0] != '\0') {
+		r = cli_list_need(c, &list);
+		if (r == CLV_OK)
+			of_system(t, list);
+	} else if (r == CLV_OK) {
+		of_member(t, &c->config);
+	}
+	if (t != NULL) {
+		of_host(t, &c->config);
+		print(c, t);
+	}
+	clv_list_free(&list);
+	free(t);
+	return r;
+}
+
+static bool
+is_policy(const char *v)
+{
+	return strcmp(v, "auto") == 0 || strcmp(v, "manual") == 0;
+}
+
+static bool
+is_host_name(const char *v)
+{
+	return cli_host_name_check(v) == CLV_OK;
+}
+
+static bool
+is_address(const char *v)
+{
+	char text[46];
+
+	return cli_address_parse(v, text) == CLV_OK;
+}
+
+static bool
+is_port(const char *v)
+{
+	uint32_t port;
+
+	return cli_number_parse(v, 1, 65535, &port) == CLV_OK;
+}
+
+static const struct {
+	const char *key;
+	bool (*check)(const char *value);
+	const char *must;
+} settings[] = {
+    {"escrow_policy", is_policy, "auto or manual"},
+    {"network_name", is_host_name, "a host name"},
+    {"address", is_address, "an IPv4 or IPv6 address that can float"},
+    {"port", is_port, "a number from 1 to 65535"},
+};
+#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+static int
+check_setting(struct cli *c, const char *key, const char *value)
+{
+	for (size_t i = 0; i < SETTINGS; i++) {
+		if (strcmp(settings[i].key, key) != 0)
+			continue;
+		if (settings[i].check(value))
+			return CLV_OK;
+		return cli_fail(c, CLV_E_INVALID, NULL,
+		    "%s must be %s, not '%s'", key, settings[i].must, value);
+	}
+	return cli_fail(c, CLV_E_INVALID,
+	    "set escrow_policy, network_name, address or port; what belongs to "
+	    "this host alone stands in its configuration file",
+	    "the system has no setting '%s'", key);
+}
+
+int
+cli_settings_set(struct cli *c)
+{
+	const char *key = c->args[0], *value = c->args[1];
+	char what[128], address[46];
+	struct clv_buf b;
+	struct cli_answer a;
+	int r = check_setting(c, key, value);
+
+	if (r != CLV_OK)
+		return r;
+	if (strcmp(key, "address") == 0 &&
+	    cli_address_parse(value, address) == CLV_OK)
+		value = address;
+	cli_admin_begin(&b, ADMIN_SETTING);
+	clv_buf_str(&b, key);
+	clv_buf_str(&b, value);
+	snprintf(what, sizeof(what), "set %s", key);
+	r = cli_admin(c, &b, what, &a);
+	if (r == CLV_OK)
+		printf("%s = %s%s%s\n", key, value,
+		    a.text[0] != '\0' ? ": " : "", a.text);
+	cli_answer_fini(&a);
+	clv_buf_fini(&b);
+	return r;
+}
+
+int
+cli_settings_upgrade(struct cli *c)
+{
+	const char *conninfo = cli_opt(c, "database-admin");
+	struct clv_store *s = NULL;
+	uint32_t was = 0;
+	int r = cli_db_check(c, "database-admin", conninfo);
+
+	if (r == CLV_OK)
+		r = cli_db_open(c, conninfo,
+		    cli_opt(c, "database-admin-passfile"), true, &s);
+	if (r != CLV_OK)
+		return r;
+	r = clv_store_schema_version(s, &was);
+	if (r == CLV_OK && was == 0)
+		r = CLV_E_NOT_FOUND;
+	if (r == CLV_OK && was < CLV_SCHEMA_VERSION)
+		r = clv_store_migrate(s, "");
+	if (r == CLV_OK)
+		printf("schema version %d%s\n", CLV_SCHEMA_VERSION,
+		    was == CLV_SCHEMA_VERSION ? " already: nothing to do" : "");
+	else
+		cli_fail(c, r,
+		    r == CLV_E_SCHEMA_NEWER ? "upgrade this program"
+					    : "look into PostgreSQL's log",
+		    "the schema cannot be upgraded from version %u to %d: %s",
+		    was, CLV_SCHEMA_VERSION,
+		    clv_store_text(s)[0] != '\0' ? clv_store_text(s)
+						 : clv_result_text(r));
+	clv_store_free(&s);
+	return r;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/cli.h"
+
+/*
+ * Every verb of the command. Dispatch, option parsing and help read this table
+ * and nothing else; claviger(1) has the same order.
+ */
+#define JSON \
+	{ \
+		"json", NULL, "write JSON, for scripts", false \
+	}
+#define DATABASE(required) \
+	{ \
+		"database", "CONNINFO", "PostgreSQL, without a password", \
+		    required \
+	}
+#define PASSFILE \
+	{ \
+		"database-passfile", "FILE", "password file (libpq's format)", \
+		    false \
+	}
+#define ADMIN_DATABASE(required) \
+	{"database-admin", "CONNINFO", \
+	    "the same database as a role that may make schema and roles", \
+	    required}, \
+	{ \
+		"database-admin-passfile", "FILE", "its password file", false \
+	}
+#define NODE \
+	{ \
+		"node", "NAME", "name of this host (its node name)", false \
+	}
+
+static const struct cli_opt opts_none[] = {{NULL, NULL, NULL, false}};
+static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
+static const struct cli_opt opts_passphrase[] = {
+    CLI_PASS_OPTS, {NULL, NULL, NULL, false}};
+
+static const struct cli_opt opts_init[] = {
+    DATABASE(true),
+    PASSFILE,
+    ADMIN_DATABASE(false),
+    {"network-name", "NAME", "host name of the service", true},
+    {"ip", "ADDR", "its floating address", true},
+    {"port", "P", "TCP port of the service (8391)", false},
+    {"backup", "FILE", "write the first backup here", true},
+    CLI_PASS_OPTS,
+    {"escrow-policy", "auto|manual",
+	"whether an approved node gets the keyring at once (auto)", false},
+    NODE,
+    {"no-resolve-check", NULL,
+	"do not insist that NAME resolves to ADDR already", false},
+    {"force-address", NULL, "do not insist that ADDR is free", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_join[] = {
+    {"server", NULL, "join as a server node", false},
+    {"member", NULL, "join as a member", false},
+    {"system", "PUBKEY", "public key of the system, as init printed it", true},
+    DATABASE(false),
+    PASSFILE,
+    {"server-thumbprint", "HEX",
+	"member: SHA-256 of the network name's certificate", false},
+    {"network-name", "NAME", "member: host name of the service", false},
+    {"ip", "ADDR", "member: its address, when the name does not resolve",
+	false},
+    {"port", "P", "member: TCP port of the service (8391)", false},
+    NODE,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_rotate[] = {
+    {"backup", "FILE", "write the backup of the new keyring here", true},
+    CLI_PASS_OPTS,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_approve[] = {
+    {"fingerprint", "F", "what claviger join printed on that node", true},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_member_add[] = {
+    {"certificate", "FILE", "the member's certificate, PEM or DER", true},
+    {"recipient", "AGE1…", "the member's public X25519 key", true},
+    {"sign-key", "KEY", "the member's public Ed25519 key, base64", true},
+    {"scope", "all|APP[,APP]", "which keys it gets", true},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_fetch[] = {
+    {"check", NULL, "prove that the key is there; print no key", true},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_upgrade[] = {
+    ADMIN_DATABASE(true), {NULL, NULL, NULL, false}};
+
+static const struct cli_opt opts_cluster[] = {
+    {"pcs", NULL, "as pcs commands", false},
+    {"crm", NULL, "as crmsh commands", false},
+    {"resource", "NAME", "name of the resource (mss)", false},
+    {"nic", "NIC", "interface that carries the address", false},
+    {"cidr", "N", "prefix length of the address", false},
+    {NULL, NULL, NULL, false},
+};
+
+#define ROOT CLI_NEED_ROOT
+#define SYSTEM (CLI_NEED_ROOT | CLI_NEED_CONFIG | CLI_NEED_SYSTEM)
+#define SERVER (SYSTEM | CLI_NEED_SERVER)
+
+const struct cli_verb cli_verbs[] = {
+    {"init", "", "create a new system, with its first backup", opts_init, 0, 0,
+	ROOT, cli_init},
+    {"join", "", "make this host ready to be approved or added", opts_join, 0,
+	0, ROOT, cli_join},
+    {"status", "", "is this node ready, and if not, why", opts_json, 0, 0,
+	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_status},
+    {"backup", "FILE", "write a passphrase backup and open it again",
+	opts_passphrase, 1, 1, SERVER, cli_backup},
+    {"backup verify", "FILE", "whose backup is it, and is it current",
+	opts_passphrase, 1, 1, 0, cli_backup_verify},
+    {"restore", "FILE", "give this node the master secret from a backup",
+	opts_passphrase, 1, 1, SERVER, cli_restore},
+    {"rotate", "", "make a new generation of the master secret", opts_rotate, 0,
+	0, SERVER, cli_rotate},
+    {"generation list", "", "generations and their states", opts_json, 0, 0,
+	SERVER, cli_generation_list},
+    {"node list", "", "server nodes, and requests to join", opts_json, 0, 0,
+	SERVER, cli_node_list},
+    {"node approve", "NODE", "accept a server node", opts_approve, 1, 1, SERVER,
+	cli_node_approve},
+    {"node revoke", "NODE", "cut a server node off", opts_none, 1, 1, SERVER,
+	cli_node_revoke},
+    {"member add", "HOST", "enrol a member", opts_member_add, 1, 1, SERVER,
+	cli_member_add},
+    {"member list", "", "members and their scopes", opts_json, 0, 0, SERVER,
+	cli_member_list},
+    {"member revoke", "HOST", "cut a member off", opts_none, 1, 1, SERVER,
+	cli_member_revoke},
+    {"fetch", "", "prove that this host gets the current key", opts_fetch, 0, 0,
+	SYSTEM, cli_fetch},
+    {"settings show", "", "what this host and the system are set to", opts_json,
+	0, 0, SYSTEM, cli_settings_show},
+    {"settings set", "KEY VALUE", "change a setting of the system", opts_none,
+	2, 2, SERVER, cli_settings_set},
+    {"settings upgrade", "", "bring the database schema forward", opts_upgrade,
+	0, 0, SERVER, cli_settings_upgrade},
+    {"cluster commands", "", "print the cluster's resource commands",
+	opts_cluster, 0, 0, SERVER, cli_cluster_commands},
+    {NULL, NULL, NULL, NULL, 0, 0, 0, NULL},
+};

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+#include <sodium.h>
+#include <claviger/wire.h>
+#include "daemon/cli.h"
+#include "daemon/state.h"
+#include "daemon/tls.h"
+
+/* What this host has seen; a member that never fetched has seen nothing. */
+static int
+load_seen(struct cli *c, struct cli_wire *w)
+{
+	struct state s;
+	int r = cli_become(c, &c->config);
+
+	if (r != CLV_OK)
+		return r;
+	r = state_load(c->config.state_dir, &s);
+	cli_unbecome();
+	if (r == CLV_E_NOT_FOUND)
+		return CLV_OK;
+	if (r != CLV_OK)
+		return cli_fail(c, r,
+		    "restore the file from this host's backup; without it this "
+		    "host cannot tell an old server from the newest",
+		    "%s/state cannot be used: %s", c->config.state_dir,
+		    clv_result_text(r));
+	memcpy(w->system_id, s.system_id, sizeof(w->system_id));
+	w->seen_epoch = s.epoch;
+	w->seen_list = s.list_version;
+	w->seen_generation = s.generation;
+	return CLV_OK;
+}
+
+static bool
+is_zero(const uint8_t *p, size_t len)
+{
+	return sodium_is_zero(p, len) == 1;
+}
+
+/* Whom to trust at the other end, and where it is: the signed list on a server
+ * node, the configuration on a member. */
+static int
+find_server(struct cli *c, struct cli_wire *w,
+    uint8_t pins[static CLV_LIST_CERTS][32], size_t *ret_n)
+{
+	const char *where = c->config.address[0] != '\0'
+				? c->config.address
+				: c->config.network_name;
+	size_t n = 0;
+	int r;
+
+	if (c->config.database[0] == '\0') {
+		snprintf(w->server, sizeof(w->server), "%s", where);
+		*ret_n = 1;
+		if (cli_thumb_parse(c->config.server_thumbprint, pins[0]) ==
+		    CLV_OK)
+			return CLV_OK;
+		return cli_fail(c, CLV_E_CONFIG,
+		    "run claviger join --member again",
+		    "the line 'server_thumbprint' of %s is not a thumbprint",
+		    c->path);
+	}
+	r = cli_list_need(c, &w->list);
+	if (r != CLV_OK)
+		return r;
+	memcpy(w->system_id, w->list->system_id, sizeof(w->system_id));
+	snprintf(w->server, sizeof(w->server), "%s", w->list->address);
+	for (size_t i = 0; i < CLV_LIST_CERTS; i++) {
+		if (!is_zero(w->list->cert_thumb[i], 32))
+			memcpy(pins[n++], w->list->cert_thumb[i], 32);
+	}
+	*ret_n = n;
+	return CLV_OK;
+}
+
+int
+cli_wire_open(struct cli *c, struct cli_wire *w)
+{
+	uint8_t pins[CLV_LIST_CERTS][32];
+	char why[256] = "";
+	uint16_t port;
+	size_t n = 0;
+	int r;
+
+	memset(w, 0, sizeof(*w));
+	cli_host_init(&w->host);
+	r = cli_system_pk(c, w->system_pk);
+	if (r == CLV_OK)
+		r = load_seen(c, w);
+	if (r == CLV_OK)
+		r = find_server(c, w, pins, &n);
+	if (r == CLV_OK)
+		r = cli_host_load(c, &w->host);
+	if (r != CLV_OK)
+		return r;
+	port = w->list != NULL ? w->list->port : c->config.port;
+	r = tls_client_open(w->server, port, w->host.cert.data,
+	    w->host.cert.len, w->host.key.data, w->host.key.len,
+	    (const uint8_t(*)[32])pins, n, CLI_TIMEOUT_MS, &w->tls, why);
+	if (r == CLV_OK)
+		return CLV_OK;
+	return cli_fail(c, r,
+	    r == CLV_E_UNKNOWN_PEER
+		? "compare the thumbprint with claviger settings show on a "
+		  "server node"
+		: "claviger status on the server nodes tells which one is "
+		  "active",
+	    "the server at %s port %u cannot be used: %s", w->server, port,
+	    why[0] != '\0' ? why : clv_result_text(r));
+}
+
+void
+cli_wire_close(struct cli_wire *w)
+{
+	tls_client_close(&w->tls);
+	cli_host_fini(&w->host);
+	clv_list_free(&w->list);
+}
+
+static int
+format(const struct cli_wire *w, const struct cli_question *q,
+    const uint8_t *nonce, struct clv_buf *ret)
+{
+	struct clv_wire_request m = {.op = q->op,
+	    .seen_epoch = w->seen_epoch,
+	    .seen_list = w->seen_list,
+	    .seen_generation = w->seen_generation,
+	    .evidence = q->evidence,
+	    .evidence_len = q->evidence_len,
+	    .payload = q->payload,
+	    .payload_len = q->payload_len};
+
+	memcpy(m.system_id, w->system_id, sizeof(m.system_id));
+	memcpy(m.name, w->host.id->name, sizeof(m.name));
+	memcpy(m.nonce, nonce, sizeof(m.nonce));
+	if (q->challenge != NULL)
+		memcpy(m.challenge, q->challenge, sizeof(m.challenge));
+	return clv_wire_request_format(&m, w->host.id->sign_sk, ret);
+}
+
+/* Signature was checked; is it the answer to this question, of this system? */
+static int
+matches(const struct cli_wire *w, const struct clv_wire_answer *a, uint8_t op,
+    const uint8_t *nonce)
+{
+	if (sodium_memcmp(a->nonce, nonce, CLV_NONCE_LEN) != 0 || a->op != op)
+		return CLV_E_PROTOCOL;
+	if (!is_zero(w->system_id, sizeof(w->system_id)) &&
+	    memcmp(a->system_id, w->system_id, sizeof(w->system_id)) != 0)
+		return CLV_E_WRONG_SYSTEM;
+	return CLV_OK;
+}
+
+static int
+ask(struct cli *c, struct cli_wire *w, const struct cli_question *q,
+    struct clv_buf *ret_body, struct clv_wire_answer *ret)
+{
+	uint8_t nonce[CLV_NONCE_LEN];
+	char why[256] = "";
+	struct clv_buf request;
+	int r;
+
+	clv_buf_init(&request);
+	clv_buf_reset(ret_body);
+	randombytes_buf(nonce, sizeof(nonce));
+	r = format(w, q, nonce, &request);
+	if (r == CLV_OK)
+		r = tls_client_exchange(w->tls, &request, ret_body,
+		    q->op == CLV_WIRE_ADMIN ? CLI_ADMIN_TIMEOUT_MS
+					    : CLI_TIMEOUT_MS,
+		    why);
+	clv_buf_fini(&request);
+	if (r != CLV_OK)
+		return cli_fail(c, r,
+		    "claviger status on the server nodes tells which one is "
+		    "active; is this host enrolled there (claviger member "
+		    "list)?",
+		    "the server at %s did not answer: %s", w->server,
+		    why[0] != '\0' ? why : clv_result_text(r));
+	r = clv_wire_answer_parse(
+	    ret_body->data, ret_body->len, w->system_pk, ret);
+	if (r == CLV_OK)
+		r = matches(w, ret, q->op, nonce);
+	if (r == CLV_OK)
+		return CLV_OK;
+	return cli_fail(c, r,
+	    "is 'system =' in the configuration the right system? If so, "
+	    "somebody else answers at this address",
+	    "the answer of %s was refused: %s", w->server, clv_result_text(r));
+}
+
+/* A member knows its system by the public key that was pinned when it joined;
+ * the id it learns from the first answer that this key signed. */
+int
+cli_wire_ask(struct cli *c, struct cli_wire *w, const struct cli_question *q,
+    struct clv_buf *ret_body, struct clv_wire_answer *ret)
+{
+	int r = ask(c, w, q, ret_body, ret);
+
+	if (r != CLV_OK || !is_zero(w->system_id, sizeof(w->system_id)))
+		return r;
+	memcpy(w->system_id, ret->system_id, sizeof(w->system_id));
+	if (ret->result == CLV_E_WRONG_SYSTEM)
+		r = ask(c, w, q, ret_body, ret);
+	return r;
+}
