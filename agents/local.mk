@@ -10,14 +10,23 @@ libagents_a_SOURCES = \
 	%D%/address_remove.c \
 	%D%/announce.c \
 	%D%/control.c \
+	%D%/monitor_table.c \
+	%D%/process.c \
 	%D%/rtnl.c \
 	%D%/rtnl_link.c \
-	%D%/tcp_reset.c
+	%D%/score.c \
+	%D%/server.c \
+	%D%/server_spawn.c \
+	%D%/tcp_reset.c \
+	lib/result.c
 noinst_HEADERS += \
 	%D%/address.h \
 	%D%/announce.h \
 	%D%/control.h \
-	%D%/rtnl.h
+	%D%/monitor_table.h \
+	%D%/rtnl.h \
+	%D%/score.h \
+	%D%/server.h
 
 if STATIC_AGENTS
 agent_ldflags = $(AM_LDFLAGS) -all-static
@@ -25,7 +34,10 @@ else
 agent_ldflags = $(AM_LDFLAGS)
 endif
 
-agent_PROGRAMS += network-name
+agent_PROGRAMS += master-secret network-name
+master_secret_SOURCES = %D%/master-secret.c
+master_secret_LDADD = libagents.a libocf.a
+master_secret_LDFLAGS = $(agent_ldflags)
 network_name_SOURCES = %D%/network-name.c
 network_name_LDADD = libagents.a libocf.a
 network_name_LDFLAGS = $(agent_ldflags)

@@ -133,7 +133,8 @@ ocf_man(const struct ocf_agent *a, FILE *f)
 		param(f, &a->params[i]);
 	fputs(".El\n.Sh ACTIONS\n.Bl -tag -width validate-all\n", f);
 	for (i = 0; i < a->action_count; i++)
-		action(f, &a->actions[i]);
+		if (!a->actions[i].hidden)
+			action(f, &a->actions[i]);
 	fputs(".El\n", f);
 	for (i = 0; i < a->section_count; i++)
 		fprintf(

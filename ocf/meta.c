@@ -108,7 +108,8 @@ ocf_meta_data(const struct ocf_agent *a, FILE *f)
 		param(f, &a->params[i]);
 	fputs("</parameters>\n<actions>\n", f);
 	for (i = 0; i < a->action_count; i++)
-		action(f, &a->actions[i]);
+		if (!a->actions[i].hidden)
+			action(f, &a->actions[i]);
 	fputs("</actions>\n</resource-agent>\n", f);
 }
 
@@ -131,7 +132,7 @@ ocf_usage(const struct ocf_agent *a, FILE *f)
 	fprintf(f, "usage: %s ACTION | --man | --help\n%s.\nActions:", a->name,
 	    a->shortdesc);
 	for (i = 0; i < a->action_count; i++)
-		if (is_first(a, i))
+		if (is_first(a, i) && !a->actions[i].hidden)
 			fprintf(f, " %s", a->actions[i].name);
 	fputs("\nParameters, as OCF_RESKEY_<name> in the environment:\n", f);
 	for (i = 0; i < a->param_count; i++)

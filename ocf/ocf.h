@@ -54,6 +54,7 @@ struct ocf_action {
 	int interval_s; /* 0: not recurring */
 	bool strict;	/* parameters are checked first: OCF_ERR_CONFIGURED */
 	bool root;	/* for uid 0 only: OCF_ERR_PERM */
+	bool hidden;	/* answered, but not offered in the meta-data */
 };
 
 /* What stands in the manual page beside the tables. */

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agents/control.h"
+#include "agents/score.h"
+
+#define REFRESH_S 20
+#define UPDATER_MS 2000
+#define VALUE_MAX 16
+
+extern char **environ;
+
+bool
+score_attribute(const char *instance, char *ret, size_t cap)
+{
+	size_t len = strcspn(instance, ":");
+	int n;
+
+	if (len == 0 || strchr(instance, '/') != NULL)
+		return false;
+	n = snprintf(ret, cap, "master-%.*s", (int)len, instance);
+	return n > 0 && (size_t)n < cap;
+}
+
+/* Under /run, so that it is gone after a reboot, as the attribute is. */
+static bool
+note_path(const char *attribute, char *ret, size_t cap)
+{
+	const char *dir = getenv("HA_RSCTMP");
+	int n;
+
+	if (dir == NULL || *dir != '/')
+		dir = access("/run/resource-agents", W_OK) == 0
+			  ? "/run/resource-agents"
+			  : "/run/claviger";
+	n = snprintf(ret, cap, "%s/claviger-%s", dir, attribute);
+	return n > 0 && (size_t)n < cap;
+}
+
+static bool
+is_noted(const char *path, const char *value)
+{
+	char was[VALUE_MAX] = "";
+	struct stat st;
+	time_t age;
+	bool same = false;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &st) == 0 && read(fd, was, sizeof(was) - 1) > 0) {
+		age = time(NULL) - st.st_mtime;
+		/* The wall clock may have been set back. */
+		same = strcmp(was, value) == 0 && age >= 0 && age < REFRESH_S;
+	}
+	close(fd);
+	return same;
+}
+
+static void
+note(const char *path, const char *value)
+{
+	int fd = open(
+	    path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return;
+	if (write(fd, value, strlen(value)) < 0)
+		unlink(path);
+	close(fd);
+}
+
+/* Wait, but not for ever: attrd may hang with the cluster. The exit status, or
+ * -1. */
+static int
+wait_for(pid_t pid)
+{
+	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	int status = 0;
+
+	if (p.fd >= 0) {
+		if (poll(&p, 1, UPDATER_MS) != 1)
+			kill(pid, SIGKILL);
+		close(p.fd);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int
+run_updater(char *const argv[])
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t defaults;
+	pid_t pid;
+	int fd, err;
+
+	if (posix_spawn_file_actions_init(&actions) != 0)
+		return -1;
+	if (posix_spawnattr_init(&attr) != 0) {
+		posix_spawn_file_actions_destroy(&actions);
+		return -1;
+	}
+	for (fd = 0; fd < 3; fd++)
+		posix_spawn_file_actions_addopen(
+		    &actions, fd, "/dev/null", O_RDWR, 0);
+	sigemptyset(&defaults);
+	sigaddset(&defaults, SIGPIPE);
+	posix_spawnattr_setsigdefault(&attr, &defaults);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
+	err = posix_spawnp(&pid, argv[0], &actions, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&actions);
+	return err == 0 ? wait_for(pid) : -1;
+}
+
+void
+score_write(const struct ocf *o, int32_t score, bool force)
+{
+	char attribute[128], path[256] = "", value[VALUE_MAX];
+	char update[VALUE_MAX + 16];
+	char program[] = "attrd_updater", name[] = "-n";
+	char *argv[] = {program, name, attribute, update, NULL};
+	bool has_note;
+	int status;
+
+	if (!score_attribute(o->instance, attribute, sizeof(attribute)))
+		return;
+	if (score <= CTL_SCORE_NEVER)
+		snprintf(value, sizeof(value), "-INFINITY");
+	else
+		snprintf(value, sizeof(value), "%d", (int)score);
+	has_note = note_path(attribute, path, sizeof(path));
+	if (!force && has_note && is_noted(path, value))
+		return;
+	snprintf(update, sizeof(update), "--update=%s", value);
+	status = run_updater(argv);
+	if (status == 0 && has_note)
+		note(path, value);
+	else if (has_note)
+		unlink(path);
+	if (status != 0)
+		ocf_log(LOG_DEBUG, "attrd_updater did not take %s: status %d",
+		    value, status);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGER_SCORE_H
+#define CLAVIGER_SCORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "ocf/ocf.h"
+
+/*
+ * The promotion score: the transient node attribute master-<resource>. It is
+ * written always, −INFINITY (CTL_SCORE_NEVER) included: an absent score can be
+ * outweighed by a location rule. A process is started only when the value
+ * differs from the last one noted, when that note is old (the cluster forgets
+ * such attributes), or when `force` is set. Outside a cluster nothing happens.
+ */
+void score_write(const struct ocf *o, int32_t score, bool force);
+
+/* For the tests. "master-mss" of "mss:1"; false when it does not fit or the
+ * name is none. */
+bool score_attribute(const char *instance, char *ret, size_t cap);
+
+#endif
