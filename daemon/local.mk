@@ -32,6 +32,10 @@ noinst_HEADERS += %D%/admin.h %D%/chan.h %D%/config.h %D%/log.h %D%/loop.h \
 	%D%/process.h %D%/state.h %D%/tls.h
 
 # clavigerd
+sbin_PROGRAMS += clavigerd
+clavigerd_CPPFLAGS = $(AM_CPPFLAGS)
+clavigerd_SOURCES = %D%/main.c
+clavigerd_LDADD = libdaemon.la
 
 # claviger: the command, one file a verb. All but its main is a library, for
 # the unit tests.
