@@ -62,7 +62,7 @@ check_wire_CPPFLAGS = $(unit_cppflags)
 check_wire_LDADD = $(unit_libs)
 
 # PostgreSQL, against a cluster that is made for the test
-store_tests = check_store
+store_tests = check_store check_store_fence check_store_schema
 check_PROGRAMS += $(store_tests)
 TESTS += $(store_tests)
 store_rig = %D%/unit/pg.c %D%/unit/pg.h %D%/unit/store_rig.c \
@@ -71,6 +71,12 @@ store_cppflags = $(unit_cppflags) $(LIBPQ_CFLAGS)
 check_store_SOURCES = %D%/unit/check_store.c $(store_rig)
 check_store_CPPFLAGS = $(store_cppflags)
 check_store_LDADD = $(unit_libs) $(LIBPQ_LIBS)
+check_store_fence_SOURCES = %D%/unit/check_store_fence.c $(store_rig)
+check_store_fence_CPPFLAGS = $(store_cppflags)
+check_store_fence_LDADD = $(unit_libs) $(LIBPQ_LIBS)
+check_store_schema_SOURCES = %D%/unit/check_store_schema.c $(store_rig)
+check_store_schema_CPPFLAGS = $(store_cppflags)
+check_store_schema_LDADD = $(unit_libs) $(LIBPQ_LIBS)
 
 # agents and ocf
 check_PROGRAMS += check_control

@@ -108,14 +108,10 @@ use_database(const char *name)
 void
 with_empty_database(void)
 {
-	use_database("postgres");
-	sql("DROP DATABASE IF EXISTS scratch WITH (FORCE)");
-	sql("CREATE DATABASE scratch TEMPLATE template0");
-	leave_database();
-	use_database("scratch");
+	use_database(DATABASE);
+	sql("DROP SCHEMA IF EXISTS claviger CASCADE");
 }
 
-/* To copy a database takes ten times as long as to empty one. */
 void
 with_schema(void)
 {
@@ -259,6 +255,14 @@ take(
 	ck_ok(s, call(s, CLV_STMT_TAKE_EPOCH, seen, epoch, epoch & 255,
 		     instance, (size_t)16, (uint64_t)1, (uint64_t)15000));
 	return clv_store_get_bool(s, 0, 1);
+}
+
+int
+put_list(struct clv_store *s, uint64_t epoch, const void *instance,
+    const char *op, uint64_t version)
+{
+	return call(s, CLV_STMT_PUT_LIST, epoch, instance, (size_t)16, op,
+	    (size_t)16, version, STR("another list"), "", (size_t)0, "");
 }
 
 /* The library itself makes the template. No ck_assert: no test is running. */

@@ -45,8 +45,22 @@ int create(struct clv_store *owner, const uint8_t id[static 16]);
 /* Take the epoch after `seen` for node and instance; true when taken. */
 bool take(struct clv_store *s, uint64_t seen, uint64_t epoch,
     const uint8_t *instance);
+/* A list without anything besides; op: 16 characters. */
+int put_list(struct clv_store *s, uint64_t epoch, const void *instance,
+    const char *op, uint64_t version);
 /* An escrow row of a node and a generation, len bytes. */
 void escrow_row(uint8_t *row, size_t len, uint8_t node, uint32_t generation);
+
+/* Short forms of arguments. */
+#define A node_a, (size_t)16
+#define B node_b, (size_t)16
+#define OP(s) s "0123456789abcde", (size_t)16 /* s: one letter */
+#define U(n) ((uint64_t)(n))
+#define STR(s) s, sizeof(s) - 1
+#define TAKEN (EPOCH + 256) /* node 1 again */
+#define WAITING(n) \
+	"SELECT count(*) = " #n " FROM pg_stat_activity" \
+	" WHERE wait_event_type = 'Lock' AND datname = 'claviger'"
 
 #define ck_ok(s, expr) \
 	do { \
