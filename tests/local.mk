@@ -86,10 +86,20 @@ check_control_CPPFLAGS = $(unit_cppflags)
 check_control_LDADD = $(unit_libs)
 
 # daemon: process, loop, log, configuration, files
-daemon_tests = check_config check_log check_loop check_state
+daemon_tests = check_chan check_config check_harden check_log check_loop \
+	check_notify check_state
 check_PROGRAMS += $(daemon_tests)
 TESTS += $(daemon_tests)
 daemon_libs = libdaemon.la $(CHECK_LIBS)
+check_chan_SOURCES = %D%/unit/check_chan.c
+check_chan_CPPFLAGS = $(unit_cppflags)
+check_chan_LDADD = $(daemon_libs)
+check_harden_SOURCES = %D%/unit/check_harden.c
+check_harden_CPPFLAGS = $(unit_cppflags)
+check_harden_LDADD = $(daemon_libs)
+check_notify_SOURCES = %D%/unit/check_notify.c
+check_notify_CPPFLAGS = $(unit_cppflags)
+check_notify_LDADD = $(daemon_libs)
 check_config_SOURCES = %D%/unit/check_config.c
 check_config_CPPFLAGS = $(unit_cppflags)
 check_config_LDADD = $(daemon_libs)

@@ -266,7 +266,7 @@ START_TEST(what_the_format_does_not_have_is_refused)
 {
 	assert_refused("port = 1\n[server]\n", "line 2: there are no sections");
 	assert_refused("port = 1 ; why\n", "line 1: a comment needs");
-	assert_refused("database = a\n b\n", "line 2: a line must not begin");
+	assert_refused("node = a\n b\n", "line 2: a line must not begin");
 	assert_refused("port 1\n", "line 1: is not \"key = value\"");
 	assert_refused("\n\nport\n", "line 3: is not \"key = value\"");
 	assert_refused("port = 1\r\n", "line 1: holds a control character");
