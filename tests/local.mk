@@ -149,4 +149,20 @@ check_cli_LDADD = libcli.la $(CHECK_LIBS)
 # vectors, fuzz, bench, model
 
 # lab, cluster scenarios
-EXTRA_DIST += %D%/lab
+EXTRA_DIST += %D%/lab %D%/cluster %D%/lint %D%/packages %D%/setup.sh
+
+lint:
+	$(srcdir)/%D%/lint $(srcdir)
+
+format:
+	cd $(srcdir) && find lib ocf agents daemon tests -name '*.[ch]' \
+		-exec clang-format -i {} +
+
+# Needs root; builds by itself.
+check-cluster:
+	$(srcdir)/run-tests cluster
+
+print-tests:
+	@echo $(TESTS)
+
+.PHONY: lint format check-cluster print-tests

@@ -10,7 +10,7 @@ node_env=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 	HOME=/root USER=root LANG=C.UTF-8)
 
 elapsed() {
-	awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }'
+	awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f", b - a }'
 }
 
 lab_members() {
