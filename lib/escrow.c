@@ -6,6 +6,7 @@
 #include <claviger/list.h>
 #include <claviger/result.h>
 #include "keyring.h"
+#include "sign.h"
 
 #define ESCROW_DOMAIN "claviger-escrw-1"
 
@@ -40,22 +41,24 @@ static int
 format_row(const struct row *row, const struct clv_keyring *k,
     const uint8_t box_pk[static 32], struct clv_buf *ret)
 {
-	struct clv_buf claim = {0};
+	struct clv_buf claim = {0}, body = {0};
 	uint8_t sig[CLV_SIG_LEN];
 	int r = format_claim(row, box_pk, &claim);
 
 	if (r == CLV_OK)
 		r = clv_keyring_sign(
 		    k, ESCROW_DOMAIN, claim.data, claim.len, sig);
+	clv_buf_u8(&body, row->node);
+	clv_buf_u32(&body, row->generation);
+	clv_buf_raw(&body, row->system_id, sizeof(row->system_id));
+	clv_buf_bytes(&body, row->file, row->file_len);
+	if (r == CLV_OK)
+		r = clv_buf_result(&body);
+	if (r == CLV_OK)
+		r = clv__put_signed(ret, &body, sig);
 	clv_buf_fini(&claim);
-	if (r != CLV_OK)
-		return r;
-	clv_buf_u8(ret, row->node);
-	clv_buf_u32(ret, row->generation);
-	clv_buf_raw(ret, row->system_id, sizeof(row->system_id));
-	clv_buf_bytes(ret, row->file, row->file_len);
-	clv_buf_raw(ret, sig, sizeof(sig));
-	return clv_buf_result(ret);
+	clv_buf_fini(&body);
+	return r;
 }
 
 int

@@ -4,6 +4,7 @@
 #include <claviger/result.h>
 #include "list.h"
 #include "party.h"
+#include "sign.h"
 
 /*
  * The body, in the encoding of buf.h; raw fields have fixed lengths:
@@ -189,11 +190,8 @@ clv_list_sign(const struct clv_list *list, const struct clv_keyring *k,
 		r = CLV_E_WRONG_SYSTEM;
 	if (r == CLV_OK)
 		r = clv_keyring_sign(k, LIST_DOMAIN, b.data, b.len, sig);
-	if (r == CLV_OK) {
-		clv_buf_raw(ret, b.data, b.len);
-		clv_buf_raw(ret, sig, sizeof(sig));
-		r = clv_buf_result(ret);
-	}
+	if (r == CLV_OK)
+		r = clv__put_signed(ret, &b, sig);
 	clv_buf_fini(&b);
 	return r;
 }

@@ -31,7 +31,7 @@ EXTRA_DIST += %D%/words/eff_large.txt %D%/words/table.awk
 
 # keyring, identity, list, wire
 libclaviger_core_la_SOURCES += \
-	%D%/keyring.c %D%/keyring.h %D%/party.c %D%/party.h %D%/sign.c \
+	%D%/keyring.c %D%/keyring.h %D%/party.c %D%/party.h %D%/sign.c %D%/sign.h \
 	%D%/subkey.c %D%/text.c %D%/text.h %D%/wrap.c
 libclaviger_core_la_SOURCES += %D%/identity.c
 libclaviger_core_la_SOURCES += %D%/list.c %D%/list.h %D%/list_check.c \

@@ -5,6 +5,7 @@
 #include <claviger/identity.h>
 #include <claviger/result.h>
 #include "party.h"
+#include "sign.h"
 
 #define JOIN_DOMAIN "claviger-join-01"
 
@@ -91,11 +92,8 @@ clv_party_format(
 	r = clv_buf_result(&b);
 	if (r == CLV_OK)
 		r = clv_sign(id->sign_sk, JOIN_DOMAIN, b.data, b.len, sig);
-	if (r == CLV_OK) {
-		clv_buf_raw(ret, b.data, b.len);
-		clv_buf_raw(ret, sig, sizeof(sig));
-		r = clv_buf_result(ret);
-	}
+	if (r == CLV_OK)
+		r = clv__put_signed(ret, &b, sig);
 	clv_buf_fini(&b);
 	return r;
 }

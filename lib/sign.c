@@ -4,6 +4,7 @@
 #include <claviger/buf.h>
 #include <claviger/keyring.h>
 #include <claviger/result.h>
+#include "sign.h"
 
 /*
  * Plain Ed25519 over domain || message, so that any tool can verify; the
@@ -46,4 +47,17 @@ clv_verify(const uint8_t pk[static CLV_SIGN_PK_LEN], const char *domain,
 		r = CLV_E_SIGNATURE;
 	clv_buf_fini(&b);
 	return r;
+}
+
+int
+clv__put_signed(struct clv_buf *ret, const struct clv_buf *body,
+    const uint8_t sig[static CLV_SIG_LEN])
+{
+	size_t before = ret->len;
+
+	clv_buf_raw(ret, body->data, body->len);
+	clv_buf_raw(ret, sig, CLV_SIG_LEN);
+	if (ret->failed)
+		ret->len = before;
+	return clv_buf_result(ret);
 }

@@ -3,6 +3,7 @@
 #include <claviger/buf.h>
 #include <claviger/list.h>
 #include <claviger/result.h>
+#include "sign.h"
 
 #define ROW_DOMAIN "claviger-tlskey1"
 #define CERT_MAX (64u << 10)
@@ -79,11 +80,8 @@ clv_tls_row_seal(struct clv_guard *guard, const struct clv_keyring *k,
 	r = clv_buf_result(&b);
 	if (r == CLV_OK)
 		r = clv_keyring_sign(k, ROW_DOMAIN, b.data, b.len, sig);
-	if (r == CLV_OK) {
-		clv_buf_raw(ret, b.data, b.len);
-		clv_buf_raw(ret, sig, sizeof(sig));
-		r = clv_buf_result(ret);
-	}
+	if (r == CLV_OK)
+		r = clv__put_signed(ret, &b, sig);
 out:
 	clv_buf_fini(&wrapped);
 	clv_buf_fini(&b);

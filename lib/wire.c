@@ -4,6 +4,7 @@
 #include <claviger/buf.h>
 #include <claviger/result.h>
 #include <claviger/wire.h>
+#include "sign.h"
 
 /*
  * Request: u8 version, u8 op, raw system id 16, str name, raw nonce,
@@ -63,11 +64,8 @@ clv_wire_request_format(const struct clv_wire_request *r,
 	res = clv_buf_result(&b);
 	if (res == CLV_OK)
 		res = clv_sign(sign_sk, REQUEST_DOMAIN, b.data, b.len, sig);
-	if (res == CLV_OK) {
-		clv_buf_raw(ret, b.data, b.len);
-		clv_buf_raw(ret, sig, sizeof(sig));
-		res = clv_buf_result(ret);
-	}
+	if (res == CLV_OK)
+		res = clv__put_signed(ret, &b, sig);
 	clv_buf_fini(&b);
 	return res;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdlib.h>
 #include <string.h>
 #include <sodium.h>
 #include <claviger/buf.h>
@@ -100,25 +101,18 @@ static int
 seal(const struct clv_buf *plain, const uint8_t box_pk[static 32],
     struct clv_buf *ret)
 {
-	uint8_t *out;
-	size_t at = ret->len, len = plain->len + crypto_box_SEALBYTES;
-	static const uint8_t zeros[256];
+	size_t len = plain->len + crypto_box_SEALBYTES;
+	uint8_t *out = malloc(len); /* only ever holds ciphertext */
+	int r = CLV_E_INVALID;	    /* a weak public key */
 
-	/* Room in ret first, so that the box is written to its place. */
-	while (len > 0) {
-		size_t n = len < sizeof(zeros) ? len : sizeof(zeros);
-
-		clv_buf_raw(ret, zeros, n);
-		len -= n;
+	if (out == NULL)
+		return CLV_E_NOMEM;
+	if (crypto_box_seal(out, plain->data, plain->len, box_pk) == 0) {
+		clv_buf_raw(ret, out, len);
+		r = clv_buf_result(ret);
 	}
-	if (ret->failed)
-		return clv_buf_result(ret);
-	out = ret->data + at;
-	if (crypto_box_seal(out, plain->data, plain->len, box_pk) != 0) {
-		ret->len = at;
-		return CLV_E_INVALID; /* a weak public key */
-	}
-	return CLV_OK;
+	free(out);
+	return r;
 }
 
 int

@@ -43,7 +43,8 @@ age_testkit_CPPFLAGS = $(unit_cppflags) $(ZLIB_CFLAGS)
 age_testkit_LDADD = libclaviger-core.la $(ZLIB_LIBS)
 
 # keyring, identity, list, wire
-core_tests += check_keyring check_identity check_list check_escrow check_wire
+core_tests += check_keyring check_identity check_list check_escrow check_wire \
+	check_nomem
 noinst_HEADERS += %D%/unit/core.h
 check_keyring_SOURCES = %D%/unit/check_keyring.c
 check_keyring_CPPFLAGS = $(unit_cppflags)
@@ -60,6 +61,11 @@ check_escrow_LDADD = $(unit_libs)
 check_wire_SOURCES = %D%/unit/check_wire.c
 check_wire_CPPFLAGS = $(unit_cppflags)
 check_wire_LDADD = $(unit_libs)
+check_nomem_SOURCES = %D%/unit/check_nomem.c
+check_nomem_CPPFLAGS = $(unit_cppflags)
+check_nomem_LDADD = $(unit_libs)
+check_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc \
+	-Wl,--wrap=realloc -Wl,--wrap=free
 
 # PostgreSQL, against a cluster that is made for the test
 store_tests = check_store check_store_fence check_store_schema
