@@ -153,6 +153,47 @@ check_cli_CPPFLAGS = $(unit_cppflags)
 check_cli_LDADD = libcli.la $(CHECK_LIBS)
 
 # vectors, fuzz, bench, model
+# Fuzz targets: with --enable-fuzzer `make fuzz` runs them under libFuzzer, else
+# they replay their corpus as tests.
+FUZZ_SECONDS = 60
+core_fuzzers = fuzz_list fuzz_wire fuzz_keyring
+check_PROGRAMS += $(core_fuzzers)
+EXTRA_PROGRAMS = fuzz_corpus
+EXTRA_DIST += %D%/fuzz/corpus %D%/fuzz/replay.c
+if FUZZER
+fuzz_main =
+fuzz_ldflags = -fsanitize=fuzzer
+else
+fuzz_main = %D%/fuzz/replay.c
+fuzz_ldflags =
+TESTS += $(core_fuzzers)
+endif
+fuzz_list_SOURCES = %D%/fuzz/fuzz_list.c %D%/fuzz/fuzz.h $(fuzz_main)
+fuzz_list_CPPFLAGS = $(unit_cppflags) \
+	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/list\"
+fuzz_list_LDADD = libclaviger-core.la
+fuzz_list_LDFLAGS = $(AM_LDFLAGS) $(fuzz_ldflags)
+fuzz_wire_SOURCES = %D%/fuzz/fuzz_wire.c %D%/fuzz/fuzz.h $(fuzz_main)
+fuzz_wire_CPPFLAGS = $(unit_cppflags) \
+	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/wire\"
+fuzz_wire_LDADD = libclaviger-core.la
+fuzz_wire_LDFLAGS = $(AM_LDFLAGS) $(fuzz_ldflags)
+fuzz_keyring_SOURCES = %D%/fuzz/fuzz_keyring.c %D%/fuzz/fuzz.h $(fuzz_main)
+fuzz_keyring_CPPFLAGS = $(unit_cppflags) \
+	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/keyring\"
+fuzz_keyring_LDADD = libclaviger-core.la
+fuzz_keyring_LDFLAGS = $(AM_LDFLAGS) $(fuzz_ldflags)
+fuzz_corpus_SOURCES = %D%/fuzz/corpus.c %D%/fuzz/fuzz.h
+fuzz_corpus_CPPFLAGS = $(unit_cppflags)
+fuzz_corpus_LDADD = libclaviger-core.la
+
+fuzz: $(core_fuzzers)
+	for f in $(core_fuzzers); do \
+		mkdir -p fuzz-found/$$f && \
+		./$$f -max_total_time=$(FUZZ_SECONDS) fuzz-found/$$f \
+			$(top_srcdir)/%D%/fuzz/corpus/$${f#fuzz_} || exit 1; \
+	done
+.PHONY: fuzz
 
 # lab, cluster scenarios
 EXTRA_DIST += %D%/lab %D%/cluster %D%/lint %D%/packages %D%/setup.sh

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <sodium.h>
+#include <claviger/wire.h>
+#include "fuzz.h"
+
+/*
+ * The first byte says which of the messages the rest is. Heads and self-signed
+ * parties are signed here, sealed keys are sealed here.
+ */
+static const uint8_t seed[32] = {42};
+
+static const struct clv_identity *
+fuzz_identity(void)
+{
+	static struct clv_identity *id;
+
+	if (id == NULL) {
+		FUZZ_REQUIRE(
+		    clv_identity_new(fuzz_guard(), "fuzz", &id) == CLV_OK);
+		crypto_box_seed_keypair(id->box_pk, id->box_sk, seed);
+		crypto_sign_seed_keypair(id->sign_pk, id->sign_sk, seed);
+	}
+	return id;
+}
+
+static void
+try_request(const uint8_t *p, size_t len)
+{
+	const struct clv_identity *id = fuzz_identity();
+	struct clv_wire_request r;
+	struct clv_buf b = {0};
+
+	clv_wire_request_verify(p, len, id->sign_pk);
+	if (clv_wire_request_parse(p, len, &r) != CLV_OK)
+		return;
+	FUZZ_REQUIRE(clv_wire_request_format(&r, id->sign_sk, &b) == CLV_OK);
+	FUZZ_REQUIRE(b.len == len && memcmp(b.data, p, len - CLV_SIG_LEN) == 0);
+	FUZZ_REQUIRE(
+	    clv_wire_request_verify(b.data, b.len, id->sign_pk) == CLV_OK);
+	clv_buf_fini(&b);
+}
+
+static void
+try_raw_answer(const uint8_t *p, size_t len)
+{
+	const uint8_t *pk = clv_keyring_sign_pk(fuzz_keyring());
+	struct clv_wire_answer a;
+	struct clv_buf b = {0};
+
+	FUZZ_REQUIRE(clv_wire_answer_parse(p, len, pk, &a) != CLV_OK);
+	FUZZ_REQUIRE(clv_wire_evidence_parse(p, len, pk, &a) != CLV_OK);
+	if (clv_wire_evidence_cut(p, len, &b) == CLV_OK)
+		FUZZ_REQUIRE(b.len <= len && memcmp(b.data, p, b.len) == 0);
+	clv_buf_fini(&b);
+}
+
+/* p is a head; the payload, whose hash it must hold, is empty. */
+static void
+try_head(const uint8_t *p, size_t len)
+{
+	const uint8_t *pk = clv_keyring_sign_pk(fuzz_keyring());
+	struct clv_buf b = {0}, again = {0};
+	struct clv_wire_answer a;
+	uint8_t sig[CLV_SIG_LEN];
+	int r;
+
+	FUZZ_REQUIRE(clv_keyring_sign(fuzz_keyring(), "claviger-answr-1", p,
+			 len, sig) == CLV_OK);
+	clv_buf_bytes(&b, p, len);
+	clv_buf_raw(&b, sig, sizeof(sig));
+	r = clv_wire_evidence_parse(b.data, b.len, pk, &a);
+	clv_buf_bytes(&b, NULL, 0);
+	if (clv_wire_answer_parse(b.data, b.len, pk, &a) == CLV_OK) {
+		FUZZ_REQUIRE(r == CLV_OK);
+		FUZZ_REQUIRE(clv_wire_answer_format(
+				 &a, fuzz_keyring(), &again) == CLV_OK);
+		FUZZ_REQUIRE(again.len == b.len &&
+			     memcmp(again.data, b.data, b.len) == 0);
+	}
+	clv_buf_fini(&again);
+	clv_buf_fini(&b);
+}
+
+static void
+try_keys(const uint8_t *p, size_t len)
+{
+	const struct clv_identity *id = fuzz_identity();
+	size_t used = clv_guard_used(fuzz_guard()), n, i;
+	uint8_t *box = malloc(len + crypto_box_SEALBYTES);
+	struct clv_wire_key *keys = NULL;
+
+	FUZZ_REQUIRE(box != NULL);
+	crypto_box_seal(box, p, len, id->box_pk);
+	if (clv_wire_keys_open(fuzz_guard(), id, box,
+		len + crypto_box_SEALBYTES, &keys, &n) == CLV_OK)
+		for (i = 0; i < n; i++)
+			FUZZ_REQUIRE(keys[i].app[0] == '\0' ||
+				     clv_name_check(keys[i].app) == CLV_OK);
+	clv_guard_put(fuzz_guard(), keys);
+	FUZZ_REQUIRE(clv_guard_used(fuzz_guard()) == used);
+	free(box);
+}
+
+/* Signed by the fixed identity: only a body that names it verifies. */
+static void
+try_party(const uint8_t *p, size_t len)
+{
+	struct clv_buf b = {0};
+	struct clv_party party;
+	uint8_t sig[CLV_SIG_LEN];
+	char text[CLV_FINGERPRINT_TEXT];
+
+	FUZZ_REQUIRE(clv_sign(fuzz_identity()->sign_sk, "claviger-join-01", p,
+			 len, sig) == CLV_OK);
+	clv_buf_raw(&b, p, len);
+	clv_buf_raw(&b, sig, sizeof(sig));
+	if (clv_party_parse(b.data, b.len, &party) == CLV_OK) {
+		clv_party_fingerprint(&party, text);
+		FUZZ_REQUIRE(strlen(text) == CLV_FINGERPRINT_TEXT - 1);
+	}
+	clv_buf_fini(&b);
+}
+
+/* p is a certificate row without its signature. */
+static void
+try_tls_row(const uint8_t *p, size_t len)
+{
+	struct clv_buf b = {0}, cert = {0};
+	uint8_t sig[CLV_SIG_LEN], *key = NULL;
+	size_t used = clv_guard_used(fuzz_guard()), key_len;
+
+	FUZZ_REQUIRE(clv_keyring_sign(fuzz_keyring(), "claviger-tlskey1", p,
+			 len, sig) == CLV_OK);
+	clv_buf_raw(&b, p, len);
+	clv_buf_raw(&b, sig, sizeof(sig));
+	clv_tls_row_open(
+	    fuzz_guard(), fuzz_keyring(), b.data, b.len, &cert, &key, &key_len);
+	clv_guard_put(fuzz_guard(), key);
+	FUZZ_REQUIRE(clv_guard_used(fuzz_guard()) == used);
+	clv_buf_fini(&cert);
+	clv_buf_fini(&b);
+}
+
+static void
+try_escrow_row(const uint8_t *p, size_t len)
+{
+	struct clv_keyring *k = NULL;
+
+	FUZZ_REQUIRE(
+	    clv_escrow_open(p, len, clv_keyring_sign_pk(fuzz_keyring()),
+		fuzz_identity(), 3, &k) != CLV_OK);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static void (*const tries[])(const uint8_t *, size_t) = {try_request,
+	    try_raw_answer, try_head, try_keys, try_party, try_tls_row,
+	    try_escrow_row};
+
+	fuzz_keyring();
+	fuzz_identity();
+	if (len > 0 && data[0] < sizeof(tries) / sizeof(tries[0]))
+		tries[data[0]](data + 1, len - 1);
+	return 0;
+}
