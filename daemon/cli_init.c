@@ -317,30 +317,24 @@ check_login(struct cli *c, struct init *s)
 	return r;
 }
 
+/* Schema, roles and grant: what refuses most often, before a backup is written.
+ * It is harmless without a system, and the next init finds it done. */
 static int
-store_system(struct cli *c, struct init *s)
+prepare_database(struct cli *c, struct init *s, struct clv_store **ret)
 {
-	struct clv_store *db = NULL;
-	int r;
+	int r = cli_db_open(c, s->admin, s->admin_passfile, true, ret);
 
-	cli_progress("creating the system in the database");
-	r = cli_db_open(c, s->admin, s->admin_passfile, true, &db);
 	if (r != CLV_OK)
 		return r;
-	r = clv_store_migrate(db, s->login);
-	if (r != CLV_OK)
-		r = cli_fail(c, r,
-		    "connect as a role that may make schema and roles "
-		    "(--database-admin)",
-		    "the schema was not made: %s",
-		    clv_store_text(db)[0] != '\0' ? clv_store_text(db)
-						  : clv_result_text(r));
+	r = clv_store_migrate(*ret, s->login);
 	if (r == CLV_OK)
-		r = check_login(c, s);
-	if (r == CLV_OK)
-		r = create(c, s, db);
-	clv_store_free(&db);
-	return r;
+		return check_login(c, s);
+	return cli_fail(c, r,
+	    "connect as a role that may make schema and roles "
+	    "(--database-admin)",
+	    "the schema was not made: %s",
+	    clv_store_text(*ret)[0] != '\0' ? clv_store_text(*ret)
+					    : clv_result_text(r));
 }
 
 static bool
@@ -354,14 +348,15 @@ interrupted(void)
 		   sigismember(&pending, SIGHUP) == 1);
 }
 
-/* From the first file to the end of the transaction nothing interrupts us; an
- * interruption that waits is honoured before the transaction. */
+/* The last step is the transaction: before it everything can be taken back. */
 static int
-write_all(struct cli *c, struct init *s)
+write_all(struct cli *c, struct init *s, struct clv_store **db)
 {
 	const char *backup = cli_opt(c, "backup");
-	int r = cli_state_dir(c, &s->config, &s->undo, &s->state_fd);
+	int r = prepare_database(c, s, db);
 
+	if (r == CLV_OK)
+		r = cli_state_dir(c, &s->config, &s->undo, &s->state_fd);
 	if (r == CLV_OK)
 		r = cli_system_make(c, s);
 	if (r == CLV_OK) {
@@ -373,12 +368,16 @@ write_all(struct cli *c, struct init *s)
 		r = cli_system_save(c, s);
 	if (r == CLV_OK && interrupted())
 		r = cli_fail(c, CLV_E_CANCELLED, NULL, "interrupted");
-	return r == CLV_OK ? store_system(c, s) : r;
+	if (r != CLV_OK)
+		return r;
+	cli_progress("creating the system in the database");
+	return create(c, s, *db);
 }
 
 static int
 write_or_undo(struct cli *c, struct init *s)
 {
+	struct clv_store *db = NULL;
 	sigset_t signals, old;
 	int r;
 
@@ -387,7 +386,8 @@ write_or_undo(struct cli *c, struct init *s)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, &old);
-	r = write_all(c, s);
+	r = write_all(c, s, &db);
+	clv_store_free(&db);
 	if (r == CLV_OK || r == CLV_E_UNKNOWN) {
 		cli_undo_forget(&s->undo);
 	} else {

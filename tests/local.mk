@@ -147,7 +147,8 @@ check_tls_LDADD = $(front_libs)
 
 # command
 check_PROGRAMS += check_cli
-TESTS += check_cli
+TESTS += check_cli %D%/unit/cli.sh
+EXTRA_DIST += %D%/unit/cli.sh
 check_cli_SOURCES = %D%/unit/check_cli.c
 check_cli_CPPFLAGS = $(unit_cppflags)
 check_cli_LDADD = libcli.la $(CHECK_LIBS)

@@ -1,0 +1,415 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# claviger init, join and backup verify against a real PostgreSQL, with every
+# refusal that leaves nothing half-done. As root; skipped otherwise.
+set -u
+LC_ALL=C
+export LC_ALL
+
+claviger=${CLAVIGER:-$PWD/claviger}
+pgbin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)
+
+skip() {
+	echo "skipped: $*"
+	exit 77
+}
+
+[ "$(id -u)" = 0 ] || skip "needs root"
+[ -x "$pgbin/initdb" ] || skip "needs postgresql"
+id postgres >/dev/null 2>&1 || skip "needs the user postgres"
+command -v runuser >/dev/null || skip "needs runuser"
+
+tmp=$(mktemp -d /tmp/claviger-cli.XXXXXX) || exit 1
+chmod 755 "$tmp"
+failed=0
+passed=0
+
+as_postgres() {
+	(cd "$tmp" && runuser -u postgres -- "$@")
+}
+
+cleanup() {
+	[ -f "$tmp/pg/postmaster.pid" ] &&
+		as_postgres "$pgbin/pg_ctl" -D "$tmp/pg" -s -m immediate stop
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM HUP
+
+mkdir "$tmp/pg" "$tmp/sock" && chown postgres "$tmp/pg" "$tmp/sock"
+as_postgres "$pgbin/initdb" -D "$tmp/pg" -U postgres -A trust -N \
+	>"$tmp/initdb.log" 2>&1 || { cat "$tmp/initdb.log"; exit 1; }
+as_postgres "$pgbin/pg_ctl" -D "$tmp/pg" -s -w -l "$tmp/pg/log" \
+	-o "-k $tmp/sock -c listen_addresses= -F" start || exit 1
+
+sql() {
+	as_postgres psql -qAtX -h "$tmp/sock" -U postgres "$@"
+}
+
+database() { # NAME: a new one, with a login that may not make anything
+	sql -c "CREATE DATABASE $1" postgres
+}
+sql -c "CREATE ROLE login LOGIN" postgres
+
+# A host is a folder: configuration, state, run.
+host() {
+	mkdir -p "$tmp/$1/run"
+	cat >"$tmp/$1/claviger.conf" <<-END
+	state_dir = $tmp/$1/state
+	run_dir = $tmp/$1/run
+	user = daemon
+	front_user = nobody
+	END
+}
+
+on() { # HOST ARGUMENTS…
+	_host=$1
+	shift
+	"$claviger" --config "$tmp/$_host/claviger.conf" \
+		--clavigerd /nonexistent "$@" \
+		>"$tmp/out" 2>"$tmp/err"
+}
+
+ok() {
+	passed=$((passed + 1))
+}
+
+bad() {
+	failed=$((failed + 1))
+	echo "FAILED: $*"
+	sed 's/^/	out: /' "$tmp/out"
+	sed 's/^/	err: /' "$tmp/err"
+}
+
+# expect STATUS PATTERN WHAT: of the last `on`, given as $? first
+expect() { # GOT WANTED PATTERN WHAT
+	if [ "$1" != "$2" ]; then
+		bad "$4: exit status $1, not $2"
+	elif ! grep -q -e "$3" "$tmp/out" "$tmp/err"; then
+		bad "$4: '$3' is not said"
+	else
+		ok
+	fi
+}
+
+same() { # WHAT BEFORE AFTER
+	if [ "$2" = "$3" ]; then
+		ok
+	else
+		bad "$1: '$2' became '$3'"
+	fi
+}
+
+is() { # WHAT COMMAND…
+	_what=$1
+	shift
+	if "$@" >>"$tmp/out" 2>>"$tmp/err"; then
+		ok
+	else
+		bad "$_what"
+	fi
+}
+
+gone() { # WHAT PATH
+	if [ -e "$2" ]; then
+		bad "$1: $2 is there"
+	else
+		ok
+	fi
+}
+
+new_init() { # HOST DATABASE ARGUMENTS…
+	_h=$1 _d=$2
+	shift 2
+	on "$_h" init --database "host=$tmp/sock dbname=$_d user=login" \
+		--database-admin "host=$tmp/sock dbname=$_d user=postgres" \
+		--network-name 127.0.0.9 --ip 127.0.0.9 \
+		--force-address --node "$_h" \
+		--passphrase-file "$tmp/pass" "$@"
+}
+
+nothing_made() { # HOST WHAT
+	gone "$2 leaves no identity" "$tmp/$1/state/identity"
+	gone "$2 leaves no key" "$tmp/$1/state/tls.key"
+	gone "$2 leaves no list" "$tmp/$1/state/list"
+	gone "$2 leaves no state" "$tmp/$1/state/state"
+	if grep -q '^system' "$tmp/$1/claviger.conf"; then
+		bad "$2 leaves a configuration with a system"
+	else
+		ok
+	fi
+}
+
+mkdir -m 700 "$tmp/b" # backups
+printf 'correct horse battery\n' >"$tmp/pass"
+printf 'wrong horse battery\n' >"$tmp/wrong"
+chmod 600 "$tmp/pass" "$tmp/wrong"
+host n1
+host n2
+host n3
+database one
+database two
+
+# Refusals of init, before anything is made.
+
+on n1 init
+expect $? 2 'option --database is missing' 'init without options'
+
+new_init n1 one --backup "$tmp/b/x" --escrow-policy sometimes
+expect $? 2 'must be auto or manual' 'a wrong policy'
+
+on n1 init --database "host=$tmp/sock dbname=one password=hunter22" \
+	--network-name a --ip 10.0.0.1 --backup "$tmp/b/x"
+expect $? 2 'holds a password' 'a password in the connection string'
+if grep -q hunter22 "$tmp/out" "$tmp/err"; then
+	bad 'the password was printed'
+else
+	ok
+fi
+
+on n1 init --database "host=db.example.com dbname=one" \
+	--network-name a --ip 10.0.0.1 --backup "$tmp/b/x"
+expect $? 2 'verify-full' 'a database over the network without verify-full'
+
+on n1 init --database "host=$tmp/sock dbname=one user=postgres" \
+	--network-name no-such-host.invalid --ip 127.0.0.9 \
+	--backup "$tmp/b/x" --passphrase-file "$tmp/pass"
+expect $? 5 'does not resolve' 'a network name that does not resolve'
+
+on n1 init --database "host=$tmp/sock dbname=one user=postgres" \
+	--network-name 127.0.0.8 --ip 127.0.0.9 \
+	--backup "$tmp/b/x" --passphrase-file "$tmp/pass"
+expect $? 19 'resolves to 127.0.0.8' 'a network name of another address'
+
+on n1 init --database "host=$tmp/sock dbname=one user=postgres" \
+	--network-name 127.0.0.1 --ip 127.0.0.1 \
+	--backup "$tmp/b/x" --passphrase-file "$tmp/pass"
+expect $? 6 'up on this host' 'an address in use'
+
+new_init n1 nosuch --backup "$tmp/b/x"
+expect $? 8 'nosuch' 'a database that does not exist'
+
+new_init n1 one --backup "$tmp/nowhere/x"
+expect $? 5 'folder is not there' 'a backup into a missing folder'
+
+: >"$tmp/b/taken"
+new_init n1 one --backup "$tmp/b/taken"
+expect $? 6 'is there already' 'a backup file that exists'
+
+chmod 644 "$tmp/pass"
+new_init n1 one --backup "$tmp/b/x"
+expect $? 4 'others than its owner may read it' 'an open passphrase file'
+chmod 600 "$tmp/pass"
+
+printf 'short\n' >"$tmp/short"
+chmod 600 "$tmp/short"
+on n1 init --database "host=$tmp/sock dbname=one user=postgres" \
+	--network-name 127.0.0.9 --ip 127.0.0.9 --force-address \
+	--backup "$tmp/b/x" --passphrase-file "$tmp/short"
+expect $? 2 'at least 14' 'a short passphrase'
+
+setsid -w "$claviger" --config "$tmp/n1/claviger.conf" init \
+	--database "host=$tmp/sock dbname=one user=postgres" \
+	--network-name 127.0.0.9 --ip 127.0.0.9 --force-address \
+	--backup "$tmp/b/x" >"$tmp/out" 2>"$tmp/err" </dev/null
+expect $? 2 'no terminal' 'no passphrase and no terminal'
+
+new_init n1 one --backup "$tmp/b/x" --node 'a b'
+expect $? 2 'given twice' 'a node name given twice'
+
+on n1 init --database "host=$tmp/sock dbname=one user=login" \
+	--network-name 127.0.0.9 --ip 127.0.0.9 --force-address \
+	--backup "$tmp/b/x" --passphrase-file "$tmp/pass"
+expect $? 4 'was not made' 'a login that may not make the schema'
+nothing_made n1 'a refused migration'
+gone 'a refused migration leaves no backup' "$tmp/b/x"
+gone 'no refusal makes the state folder' "$tmp/n1/state"
+
+# Init, and its results.
+
+new_init n1 one --backup "$tmp/b/one.age" --port 9000
+expect $? 0 '^system ' 'init'
+key=$(sed -n 's/^system  *//p' "$tmp/out")
+thumb=$(sed -n 's/^server thumbprint  *//p' "$tmp/out")
+is 'the identity is its owner'\''s alone' \
+	test "$(stat -c %U%a "$tmp/n1/state/identity")" = daemon400
+is 'the TLS key is its owner'\''s alone' \
+	test "$(stat -c %U%a "$tmp/n1/state/tls.key")" = daemon400
+is 'the state is the user'\''s' \
+	test "$(stat -c %U "$tmp/n1/state/state")" = daemon
+is 'the state folder is closed' \
+	test "$(stat -c %U%a "$tmp/n1/state")" = daemon700
+is 'the backup is root'\''s alone' \
+	test "$(stat -c %U%a "$tmp/b/one.age")" = root400
+is 'the configuration names the system' \
+	grep -q "^system = $key" "$tmp/n1/claviger.conf"
+is 'the configuration keeps its users' \
+	grep -q '^user = daemon' "$tmp/n1/claviger.conf"
+is 'the database holds one system' \
+	test "$(sql -c 'SELECT count(*) FROM claviger.system' one)" = 1
+is 'the first epoch is of node 1' \
+	test "$(sql -c 'SELECT epoch FROM claviger.system' one)" = 257
+is 'a backup is recorded' \
+	test "$(sql -c 'SELECT count(*) FROM claviger.backup' one)" = 1
+if sql -c "SELECT body FROM claviger.list; SELECT body FROM claviger.escrow;
+    SELECT body FROM claviger.tls" one | grep -q AGE-SECRET; then
+	bad 'an identity is in the database'
+else
+	ok
+fi
+
+new_init n1 two --backup "$tmp/b/again.age"
+expect $? 6 'belongs to system' 'init on a host that has a system'
+new_init n2 one --backup "$tmp/b/again.age"
+expect $? 6 'holds a system already' 'init on a database that has a system'
+nothing_made n2 'a second init'
+gone 'a second init leaves no backup' "$tmp/b/again.age"
+
+# What this host knows without a daemon.
+
+on n1 settings show
+expect $? 0 "^server_thumbprint  *= $thumb" 'settings show'
+on n1 status
+expect $? 8 'clavigerd does not run' 'status without a daemon'
+on n1 status --json
+expect $? 8 '"daemon": *false' 'status --json without a daemon'
+on n1 generation list
+expect $? 0 '1  current' 'generation list'
+on n1 member list --json
+expect $? 0 '"list_version": *1' 'member list'
+on n1 cluster commands --pcs --nic eth1 --cidr 24
+expect $? 0 'ip=127.0.0.9 network_name=127.0.0.9 nic=eth1' 'pcs commands'
+on n1 cluster commands
+expect $? 2 'either --pcs or --crm' 'cluster commands of nothing'
+on n1 fetch --check
+expect $? 8 'cannot be used' 'fetch without a server'
+
+# Two at once: one of them gets the database.
+
+"$claviger" --config "$tmp/n2/claviger.conf" init \
+	--database "host=$tmp/sock dbname=two user=postgres" \
+	--network-name 127.0.0.9 --ip 127.0.0.9 --force-address \
+	--backup "$tmp/b/n2.age" --passphrase-file "$tmp/pass" \
+	>"$tmp/out2" 2>"$tmp/err2" &
+other=$!
+on n3 init --database "host=$tmp/sock dbname=two user=postgres" \
+	--network-name 127.0.0.9 --ip 127.0.0.9 --force-address \
+	--backup "$tmp/b/n3.age" --passphrase-file "$tmp/pass"
+a=$?
+wait "$other"
+b=$?
+case "$a $b" in
+"0 6") ok; loser=n2 ;;
+"6 0") ok; loser=n3 ;;
+*) bad "two at once: $a and $b"; cat "$tmp/err2"; loser=n2 ;;
+esac
+nothing_made "$loser" 'the later of two'
+gone 'the later of two leaves no backup' "$tmp/b/$loser.age"
+foreign=$tmp/b/n2.age
+[ -f "$foreign" ] || foreign=$tmp/b/n3.age
+
+# Backups.
+
+verify() { # FILE PASSPHRASE
+	on n1 backup verify "$1" --passphrase-file "$2"
+}
+"$claviger" --config "$tmp/n1/claviger.conf" backup verify "$tmp/b/one.age" \
+	--passphrase-fd 3 3<"$tmp/pass" >"$tmp/out" 2>"$tmp/err"
+expect $? 0 'opens the current generation 1' 'backup verify'
+if grep -q -e AGE-SECRET -e 'generation 1 ' "$tmp/out" "$tmp/err"; then
+	bad 'a key was printed'
+else
+	ok
+fi
+"$claviger" --config "$tmp/nothing/claviger.conf" backup verify \
+	"$tmp/b/one.age" --passphrase-file "$tmp/pass" \
+	>"$tmp/out" 2>"$tmp/err"
+expect $? 0 'nothing to compare' 'backup verify on a host without a system'
+verify "$tmp/b/one.age" "$tmp/wrong"
+expect $? 13 'passphrase' 'a wrong passphrase'
+verify "$tmp/b/nosuch.age" "$tmp/pass"
+expect $? 5 'cannot be read' 'a backup that is not there'
+verify "$foreign" "$tmp/pass"
+expect $? 17 'another system' 'a backup of another system'
+size=$(stat -c %s "$tmp/b/one.age")
+{
+	head -c $((size - 20)) "$tmp/b/one.age"
+	printf 'twenty other bytes!!'
+} >"$tmp/b/damaged.age"
+verify "$tmp/b/damaged.age" "$tmp/pass"
+expect $? 12 'not opened' 'a damaged backup'
+head -c 60 "$tmp/b/one.age" >"$tmp/b/cut.age"
+verify "$tmp/b/cut.age" "$tmp/pass"
+expect $? 16 'not opened' 'a truncated backup'
+echo 'no backup at all' >"$tmp/b/text.age"
+verify "$tmp/b/text.age" "$tmp/pass"
+expect $? 10 'not opened' 'a file that is no backup'
+
+# The plain tool opens it. It asks a terminal: script(1) is one.
+if command -v age >/dev/null && command -v script >/dev/null; then
+	(sleep 1; cat "$tmp/pass") | script -qec \
+		"age -d -o '$tmp/b/plain' '$tmp/b/one.age'" /dev/null \
+		>"$tmp/out" 2>"$tmp/err"
+	is 'age -d opens the backup' grep -q '^claviger-keyring' "$tmp/b/plain"
+	rm -f "$tmp/b/plain"
+fi
+
+# Join.
+
+on n2 join --server
+expect $? 2 'option --system is missing' 'join without a system'
+[ "$loser" = n2 ] || host n2
+[ "$loser" = n2 ] || rm -rf "$tmp/n2/state"
+join_n2() {
+	on n2 join --server --system "${1:-$key}" --node n2 \
+		--database "host=$tmp/sock dbname=${2:-one} user=login"
+}
+join_n2 AAAA
+expect $? 2 'not the public key' 'join with a wrong key'
+join_n2 "$key" two
+expect $? 17 'not signed by that system' 'join at a database of another system'
+nothing_made n2 'a refused join'
+join_n2
+expect $? 0 '^fingerprint ' 'join'
+first=$(sed -n 's/^fingerprint  *//p' "$tmp/out")
+is 'join says what to do' grep -q "node approve n2 --fingerprint $first" \
+	"$tmp/out"
+join_n2
+expect $? 0 '^fingerprint ' 'join again'
+same 'the fingerprint' "$first" "$(sed -n 's/^fingerprint  *//p' "$tmp/out")"
+is 'one request is in the database' test \
+	"$(sql -c 'SELECT count(*) FROM claviger.join_request' one)" = 1
+on n2 join --server --system "$key" --node other
+expect $? 6 'has joined as' 'join again under another name'
+on n2 join --server --member --system "$key"
+expect $? 2 'either --server or --member' 'join as both'
+
+host m1
+on m1 join --member --system "$key" --server-thumbprint "$thumb" \
+	--network-name 127.0.0.9 --node m1
+expect $? 0 'claviger member add m1 --certificate' 'join of a member'
+is 'the member add command is whole' grep -q \
+	'recipient age1[0-9a-z]* --sign-key [A-Za-z0-9+/]*= --scope all' \
+	"$tmp/out"
+on m1 node list
+expect $? 2 'a member, not a server node' 'a server verb on a member'
+on m1 join --member --system "$key" --server-thumbprint xyz \
+	--network-name 127.0.0.9
+expect $? 2 'not a SHA-256' 'join with a wrong thumbprint'
+
+# Values of the other verbs.
+
+on n1 node approve n2 --fingerprint 12
+expect $? 2 '64 hexadecimal' 'approve with half a fingerprint'
+on n1 member add m1 --certificate "$tmp/pass" --recipient age1x \
+	--sign-key x --scope all
+expect $? 2 'age recipient' 'a wrong recipient'
+on n1 settings set port 0
+expect $? 2 'must be a number' 'a wrong setting'
+on n1 settings set colour red
+expect $? 2 'no setting' 'an unknown setting'
+on n1 nonsense
+expect $? 2 'no verb' 'an unknown verb'
+
+echo "cli: $passed passed, $failed failed"
+[ "$failed" = 0 ]
