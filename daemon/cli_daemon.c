@@ -22,6 +22,7 @@
  */
 #define READY_MS 30000
 #define UNLOCK_MS 10000
+#define SETTLED_MS 1000
 
 /* An abstract socket that nobody can guess; name gets "@…" for the child. */
 static int
@@ -99,20 +100,27 @@ wait_ready(int notify, int pidfd)
 	return CLV_E_TIMEOUT;
 }
 
-/* It opens its copy of the keyring by itself if it can: give it the time. */
+/* It opens its copy of the keyring by itself if it can: give it the time. A
+ * reason that does not change any more, with the database there, is its last
+ * word. */
 static void
 wait_unlocked(struct cli *c)
 {
 	const struct timespec pause = {0, 50 * 1000000};
-	uint64_t end = now_ms() + UNLOCK_MS;
+	uint64_t now = now_ms(), end = now + UNLOCK_MS, since = now;
+	char reason[sizeof(((struct ctl_status *)NULL)->reason)] = "";
 	struct ctl_status st;
 
-	while (now_ms() < end && cli_ctl_status(c, &st) == CLV_OK) {
-		if ((st.flags & (CTL_FLAG_UNLOCKED | CTL_FLAG_DATABASE)) ==
-			(CTL_FLAG_UNLOCKED | CTL_FLAG_DATABASE) ||
-		    ((st.flags & CTL_FLAG_DATABASE) != 0 &&
-			st.reason[0] != '\0'))
+	for (; now < end && cli_ctl_status(c, &st) == CLV_OK; now = now_ms()) {
+		bool here = (st.flags & CTL_FLAG_DATABASE) != 0;
+
+		if (here && (st.flags & CTL_FLAG_PROVEN) != 0)
 			return;
+		if (!here || strcmp(reason, st.reason) != 0)
+			since = now;
+		if (now - since >= SETTLED_MS)
+			return;
+		memcpy(reason, st.reason, sizeof(reason));
 		nanosleep(&pause, NULL);
 	}
 }

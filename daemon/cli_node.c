@@ -212,8 +212,7 @@ cli_node_approve(struct cli *c)
 	snprintf(what, sizeof(what), "approve %s", name);
 	r = cli_admin(c, &b, what, &a);
 	if (r == CLV_OK)
-		printf("node %s is enrolled%s%s\n", name,
-		    a.text[0] != '\0' ? ": " : "", a.text);
+		puts(a.text[0] != '\0' ? a.text : "done");
 	cli_answer_fini(&a);
 	clv_buf_fini(&b);
 	return r;
@@ -234,8 +233,7 @@ revoke(struct cli *c, uint8_t op, const char *kind)
 	snprintf(what, sizeof(what), "revoke %s %s", kind, c->args[0]);
 	r = cli_admin(c, &b, what, &a);
 	if (r == CLV_OK)
-		printf("%s %s is revoked%s%s\n", kind, c->args[0],
-		    a.text[0] != '\0' ? ": " : "", a.text);
+		puts(a.text[0] != '\0' ? a.text : "done");
 	cli_answer_fini(&a);
 	clv_buf_fini(&b);
 	return r;

@@ -194,8 +194,7 @@ cli_settings_set(struct cli *c)
 	snprintf(what, sizeof(what), "set %s", key);
 	r = cli_admin(c, &b, what, &a);
 	if (r == CLV_OK)
-		printf("%s = %s%s%s\n", key, value,
-		    a.text[0] != '\0' ? ": " : "", a.text);
+		puts(a.text[0] != '\0' ? a.text : "done");
 	cli_answer_fini(&a);
 	clv_buf_fini(&b);
 	return r;
