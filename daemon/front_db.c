@@ -255,9 +255,10 @@ session(struct front_db *db)
 		tell(db, false, why[0] != '\0' ? why : clv_result_text(r));
 		return false;
 	}
-	tell(db, true, "");
 	db->lost[0] = '\0';
+	/* First, as the keeper asks at once when it is told. */
 	front_mail_accept(db->worker->in, true);
+	tell(db, true, "");
 	serve(db);
 	front_mail_accept(db->worker->in, false);
 	clv_store_free(&db->store);
