@@ -133,7 +133,7 @@ check_admin_ops_CPPFLAGS = $(unit_cppflags)
 check_admin_ops_LDADD = $(daemon_libs)
 
 # daemon: front
-front_tests = check_cert check_tls
+front_tests = check_cert check_tls check_front
 check_PROGRAMS += $(front_tests)
 TESTS += $(front_tests)
 front_cppflags = $(unit_cppflags) $(OPENSSL_CFLAGS)
@@ -144,6 +144,10 @@ check_cert_LDADD = $(front_libs)
 check_tls_SOURCES = %D%/unit/check_tls.c %D%/unit/tls_party.h
 check_tls_CPPFLAGS = $(front_cppflags)
 check_tls_LDADD = $(front_libs)
+front_rig = %D%/unit/front_rig.c %D%/unit/front_rig.h %D%/unit/tls_party.h
+check_front_SOURCES = %D%/unit/check_front.c $(front_rig)
+check_front_CPPFLAGS = $(front_cppflags)
+check_front_LDADD = $(front_libs)
 
 # command
 check_PROGRAMS += check_cli
