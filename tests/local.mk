@@ -133,7 +133,7 @@ check_admin_ops_CPPFLAGS = $(unit_cppflags)
 check_admin_ops_LDADD = $(daemon_libs)
 
 # daemon: front
-front_tests = check_cert check_tls check_front
+front_tests = check_cert check_tls check_front check_front_db
 check_PROGRAMS += $(front_tests)
 TESTS += $(front_tests)
 front_cppflags = $(unit_cppflags) $(OPENSSL_CFLAGS)
@@ -148,6 +148,9 @@ front_rig = %D%/unit/front_rig.c %D%/unit/front_rig.h %D%/unit/tls_party.h
 check_front_SOURCES = %D%/unit/check_front.c $(front_rig)
 check_front_CPPFLAGS = $(front_cppflags)
 check_front_LDADD = $(front_libs)
+check_front_db_SOURCES = %D%/unit/check_front_db.c $(front_rig) $(store_rig)
+check_front_db_CPPFLAGS = $(front_cppflags) $(LIBPQ_CFLAGS)
+check_front_db_LDADD = $(front_libs) $(LIBPQ_LIBS)
 
 # command
 check_PROGRAMS += check_cli

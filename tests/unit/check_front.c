@@ -538,7 +538,7 @@ private_kib(void)
 }
 
 #ifdef __SANITIZE_ADDRESS__
-#define IDLE_KIB 400 /* it keeps what was freed */
+#define IDLE_KIB 2000 /* it keeps what was freed */
 #else
 #define IDLE_KIB 28
 #endif
