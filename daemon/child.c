@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <claviger/result.h>
@@ -73,23 +74,15 @@ child_fds(int *const kept[], int n)
 	return CLV_OK;
 }
 
-/* A pipe of whoever started us must not stay open for as long as we live: it
- * waits there for our end. A terminal or a file may. */
-void
-child_detach(void)
+/* A pipe of whoever started us must not stay open, because at its end somebody
+ * waits; a file may, until we are ready, so that it is told why we are not. */
+static void
+stdio_begin(void)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	bool keep = isatty(STDERR_FILENO);
+	struct stat st;
 
-	if (null < 0)
-		return;
-	dup2(null, STDIN_FILENO);
-	if (!keep) {
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-	}
-	if (null > STDERR_FILENO)
-		close(null);
+	if (fstat(STDERR_FILENO, &st) != 0 || !S_ISREG(st.st_mode))
+		process_detach();
 }
 
 static int
@@ -104,7 +97,7 @@ child_begin(const struct config *c, const char *name, const char *user,
 	log_close();
 	if ((rc = child_fds(kept, n)) != CLV_OK)
 		return rc;
-	child_detach();
+	stdio_begin();
 	if (log_open(name, c->log_file, c->debug) != CLV_OK)
 		log_warning("%s cannot be opened", c->log_file);
 	unsetenv("NOTIFY_SOCKET");

@@ -84,6 +84,19 @@ process_close_from(int first)
 		close(fd);
 }
 
+void
+process_detach(void)
+{
+	int fd, null;
+
+	if (isatty(STDERR_FILENO) ||
+	    (null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+		return;
+	for (fd = 0; fd <= STDERR_FILENO; fd++)
+		dup2(null, fd);
+	close(null);
+}
+
 /* What the starter ignored or blocked is not ours: an ignored SIGCHLD, for
  * one, would hide how a child ended. */
 static void

@@ -241,6 +241,7 @@ keeper_main(const struct config *c, const struct keeper_fds *fds)
 	if (r == CLV_OK) {
 		secret_prove(&k);
 		keeper_tell(&k, LINK_READY, "");
+		process_detach();
 		loop_run(k.loop);
 	} else {
 		log_error("the keeper cannot start: %s", clv_result_text(r));

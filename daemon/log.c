@@ -45,8 +45,12 @@ log_open(const char *process, const char *file, bool debug)
 	is_open = true;
 	want_debug = debug;
 	/* Whoever started us hears why we do not start. */
-	target_enable(
-	    QB_LOG_STDERR, isatty(STDERR_FILENO) ? priority : LOG_ERR);
+	if (isatty(STDERR_FILENO)) {
+		target_enable(QB_LOG_STDERR, priority);
+	} else {
+		target_enable(QB_LOG_STDERR, LOG_ERR);
+		qb_log_format_set(QB_LOG_STDERR, "%b");
+	}
 	if (file == NULL || file[0] == '\0')
 		return CLV_OK;
 	if ((target = qb_log_file_open(file)) < 0)

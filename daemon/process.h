@@ -53,6 +53,8 @@ int notify_send(const char *state);
  * keeper_seccomp() / front_seccomp() last. */
 void process_clean(void);
 int process_drop(const char *user);
+/* Ready: let go of the starter's standard streams, unless it is a terminal. */
+void process_detach(void);
 void process_close_from(int first); /* and every descriptor above it */
 /* An unprivileged user: CLV_E_NOT_FOUND, CLV_E_PERMISSION (root's uid or gid). */
 int process_user(const char *user, uid_t *ret_uid, gid_t *ret_gid);

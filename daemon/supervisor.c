@@ -298,7 +298,7 @@ on_ready(struct supervisor *s)
 	if (notify_send("READY=1") != CLV_OK)
 		log_warning("whoever started us could not be told: %s",
 		    strerror(errno));
-	child_detach();
+	process_detach();
 	log_info("ready");
 }
 

@@ -40,8 +40,6 @@ int child_keeper(const struct config *c, struct ends *e, keeper_fn fn,
     pid_t parent);
 int child_front(const struct config *c, struct ends *e, front_fn fn,
     pid_t parent);
-/* Let go of the starter's standard streams, but for a terminal. */
-void child_detach(void);
 
 /* tell.c: score −INFINITY, then `crm_resource --fail`, each within 5 s. Without
  * a cluster the tools fail, and that is no matter. */

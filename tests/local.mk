@@ -93,7 +93,7 @@ check_control_LDADD = $(unit_libs)
 
 # daemon: process, loop, log, configuration, files
 daemon_tests = check_chan check_config check_harden check_log check_loop \
-	check_notify check_state
+	check_notify check_state check_supervisor
 check_PROGRAMS += $(daemon_tests)
 TESTS += $(daemon_tests)
 daemon_libs = libdaemon.la $(CHECK_LIBS)
@@ -106,6 +106,9 @@ check_harden_LDADD = $(daemon_libs)
 check_notify_SOURCES = %D%/unit/check_notify.c
 check_notify_CPPFLAGS = $(unit_cppflags)
 check_notify_LDADD = $(daemon_libs)
+check_supervisor_SOURCES = %D%/unit/check_supervisor.c
+check_supervisor_CPPFLAGS = $(unit_cppflags)
+check_supervisor_LDADD = $(daemon_libs)
 check_config_SOURCES = %D%/unit/check_config.c
 check_config_CPPFLAGS = $(unit_cppflags)
 check_config_LDADD = $(daemon_libs)
