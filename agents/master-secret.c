@@ -309,7 +309,14 @@ demote_server(const struct ocf *o, const struct mss *m)
 	struct ctl_status st;
 	int result;
 
-	result = server_open(&m->server, SILENCE_MS, 0, &c);
+	result = server_open(&m->server, SILENCE_MS, SILENCE_MS, &c);
+	if (result == CLV_E_NO_SERVER) {
+		/* It died, and the address is away: nothing serves. The next
+		 * monitor reports it; a failure here would only keep the peer
+		 * waiting until this node has started again. */
+		score_write(o, CTL_SCORE_NEVER, true);
+		return OCF_SUCCESS;
+	}
 	if (result != CLV_OK)
 		return fail_by_result(o, "clavigerd", result, NULL);
 	result = server_ask(&c, CTL_DEMOTE, NULL, 0, SILENCE_MS, &st);

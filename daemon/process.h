@@ -10,9 +10,8 @@
  * The three processes. The supervisor stays root: it opens what root must
  * open, forks keeper and front, sends the ready notification
  * (sd_notify protocol, NOTIFY_SOCKET, path or abstract), watches both by
- * pidfd, and when either dies: kills the other, tells Pacemaker (score
- * −INFINITY by attrd_updater, then crm_resource --fail; only when the keeper
- * told it a resource name) and ends with status 1. On SIGTERM it asks the
+ * pidfd, and when either dies: kills the other, tells Pacemaker (tell.c; only
+ * when the keeper told it a resource name) and ends with status 1. On SIGTERM it asks the
  * keeper to end. Keeper and front die with it (PR_SET_PDEATHSIG, and EOF on
  * the link).
  */

@@ -41,8 +41,8 @@ int child_keeper(const struct config *c, struct ends *e, keeper_fn fn,
 int child_front(const struct config *c, struct ends *e, front_fn fn,
     pid_t parent);
 
-/* tell.c: score −INFINITY, then `crm_resource --fail`, each within 5 s. Without
- * a cluster the tools fail, and that is no matter. */
+/* tell.c: score −INFINITY, or if that cannot be written `crm_resource --fail`,
+ * each within 5 s. Without a cluster both fail, and that is no matter. */
 void tell_pacemaker(const char *resource, const char *node);
 
 #endif

@@ -58,7 +58,7 @@ tool_wait(pid_t pid)
 	return false;
 }
 
-static void
+static bool
 tool_run(const char *const argv[])
 {
 	bool in_time;
@@ -69,7 +69,7 @@ tool_run(const char *const argv[])
 		tool_exec(argv);
 	if (pid < 0) {
 		log_error("%s cannot be started", argv[0]);
-		return;
+		return false;
 	}
 	in_time = tool_wait(pid);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -80,9 +80,17 @@ tool_run(const char *const argv[])
 	else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		log_debug(
 		    "%s ended with status %#x", argv[0], (unsigned)status);
+	return in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* The score first, or the same node would be promoted again at once. */
+/*
+ * The score moves the role: demote here and promote there in one transition,
+ * after which the monitor finds this instance gone and it is started again. A
+ * failure recorded in the midst of that makes a new transition, in which
+ * Pacemaker starts this node's instance before it promotes the peer: the outage
+ * was a second longer, and as often as not the same node was promoted again. So
+ * the failure is only what is left to try when the score cannot be written.
+ */
 void
 tell_pacemaker(const char *resource, const char *node)
 {
@@ -93,6 +101,6 @@ tell_pacemaker(const char *resource, const char *node)
 	    resource, "--node", node, NULL};
 
 	snprintf(name, sizeof(name), "master-%s", resource);
-	tool_run(score);
-	tool_run(fail);
+	if (!tool_run(score))
+		tool_run(fail);
 }
