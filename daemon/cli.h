@@ -144,6 +144,7 @@ int cli_config_put(
 int cli_file_read(
     struct cli *c, const char *path, size_t max, void **ret_p, size_t *ret_len);
 
+int cli_passfile_check(struct cli *c, const struct config *config);
 int cli_absolute(struct cli *c, const char *path, char *dst, size_t cap);
 
 /* cli_host.c: this host's identity and certificate. */

@@ -2,7 +2,7 @@
 #include <string.h>
 #include "daemon/cli.h"
 
-/* As the meta-data of ocf:claiger:master-secret advises; two monitors need two
+/* As the meta-data of ocf:claviger:master-secret advises; two monitors need two
  * intervals. */
 static const struct {
 	const char *name;
@@ -11,7 +11,7 @@ static const struct {
 } ops[] = {
     {"start", "", 0, 30},
     {"promote", "", 0, 30},
-    {"demote", "", 0, 30},
+    {"demote", "", 0, 20},
     {"stop", "", 0, 30},
     {"monitor", "Promoted", 5, 20},
     {"monitor", "Unpromoted", 10, 20},
@@ -21,6 +21,8 @@ static const struct {
 struct resource {
 	const char *name, *nic, *cidr;
 	const struct clv_list *list;
+	const char *config; /* NULL: where the agent looks anyway */
+	char socket[320];   /* "": the same */
 };
 
 static void
@@ -32,6 +34,10 @@ print_parameters(const struct resource *r, const char *indent)
 		printf(" nic=%s", r->nic);
 	if (r->cidr != NULL)
 		printf(" cidr_netmask=%s", r->cidr);
+	if (r->config != NULL)
+		printf(" config=%s", r->config);
+	if (r->socket[0] != '\0')
+		printf(" socket=%s", r->socket);
 	puts(" \\");
 }
 
@@ -57,17 +63,20 @@ print_pcs(const struct resource *r)
 	puts("    promotable promoted-max=1 clone-node-max=1 notify=false");
 }
 
+/* In one commit: a primitive alone would start before it is a clone. */
 static void
 print_crm(const struct resource *r)
 {
-	printf("crm configure primitive %s ocf:claviger:master-secret \\\n",
-	    r->name);
+	puts("crm configure <<'END'");
+	printf("primitive %s ocf:claviger:master-secret \\\n", r->name);
 	print_parameters(r, "    params ");
 	print_ops("    ");
-	puts("    meta migration-threshold=0");
-	printf("crm configure clone %s-clone %s \\\n"
+	puts("    meta target-role=Started");
+	printf("clone %s-clone %s \\\n"
 	       "    meta promotable=true promoted-max=1 clone-node-max=1 "
-	       "notify=false interleave=true\n",
+	       "notify=false\n"
+	       "commit\n"
+	       "END\n",
 	    r->name, r->name);
 }
 
@@ -111,6 +120,12 @@ cli_cluster_commands(struct cli *c)
 	if (r != CLV_OK)
 		return r;
 	res.list = list;
+	if (strcmp(c->path, CONFIG_PATH) != 0)
+		res.config = c->path;
+	snprintf(res.socket, sizeof(res.socket), "%s/control.sock",
+	    c->config.run_dir);
+	if (strcmp(res.socket, CTL_SOCKET) == 0)
+		res.socket[0] = '\0';
 	r = check_values(c, &res);
 	if (r == CLV_OK && pcs)
 		print_pcs(&res);

@@ -250,3 +250,31 @@ cli_absolute(struct cli *c, const char *path, char *dst, size_t cap)
 			       : cli_fail(c, CLV_E_INVALID, NULL,
 				     "the name of %s is too long", path);
 }
+
+/* The front opens the password file by itself, as its own user: found out here,
+ * not by a daemon that cannot connect. */
+int
+cli_passfile_check(struct cli *c, const struct config *config)
+{
+	struct config front = *config;
+	int fd, saved, r;
+
+	if (config->database_passfile[0] == '\0')
+		return CLV_OK;
+	snprintf(front.user, sizeof(front.user), "%s", config->front_user);
+	r = cli_become(c, &front);
+	if (r != CLV_OK)
+		return r;
+	fd = open(config->database_passfile, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	saved = errno;
+	cli_unbecome();
+	if (fd >= 0) {
+		close(fd);
+		return CLV_OK;
+	}
+	return cli_fail(c, CLV_E_PERMISSION,
+	    "give it to that user (chown), mode 0600, in a folder that it may "
+	    "enter",
+	    "the service's user '%s' cannot read the password file %s: %s",
+	    config->front_user, config->database_passfile, strerror(saved));
+}

@@ -230,6 +230,8 @@ check_all(struct cli *c, struct init *s)
 	if (r == CLV_OK)
 		r = check_users(c, &s->config);
 	if (r == CLV_OK)
+		r = cli_passfile_check(c, &s->config);
+	if (r == CLV_OK)
 		r = check_network(c, &s->config);
 	return r == CLV_OK ? check_database(c, s) : r;
 }

@@ -216,6 +216,8 @@ join_server(struct cli *c, struct join *j)
 
 	passfile = j->config.database_passfile;
 	if (r == CLV_OK)
+		r = cli_passfile_check(c, &j->config);
+	if (r == CLV_OK)
 		r = cli_db_open(c, j->config.database,
 		    passfile[0] != '\0' ? passfile : NULL, false, &j->db);
 	if (r == CLV_OK)

@@ -16,7 +16,8 @@ node_state(const struct clv_list_node *n)
 {
 	if (n->revoked)
 		return "revoked";
-	return n->sealed ? "enrolled" : "enrolled, secret absent";
+	/* manual: what the node has, only its own status tells */
+	return n->sealed ? "enrolled" : "enrolled, unsealed";
 }
 
 static void

@@ -21,6 +21,7 @@ struct view { /* all that the screen shows */
 	struct clv_list *list; /* may be NULL */
 	struct backup backup;
 	bool ready;
+	bool member;
 };
 
 static const struct {
@@ -135,10 +136,14 @@ active_name(const struct view *v)
 static const char *
 reason(const struct view *v)
 {
+	if (v->member)
+		return v->ready ? "" : "no key was ever obtained";
 	if (v->result == CLV_E_NO_SERVER)
 		return "clavigerd does not run on this host";
 	if (!v->daemon)
 		return clv_result_text(v->result);
+	if (v->st.reason[0] == '\0' && !v->ready && v->st.role < ROLES)
+		return roles[v->st.role].what;
 	return v->st.reason;
 }
 
@@ -190,7 +195,10 @@ print_json(const struct view *v)
 
 	cli_json_bool(j, "daemon", v->daemon);
 	cli_json_bool(j, "ready", v->ready);
-	cli_json_str(j, "role", v->daemon ? role_name(v->st.role) : "stopped");
+	cli_json_str(j, "role",
+	    v->member	? "member"
+	    : v->daemon ? role_name(v->st.role)
+			: "stopped");
 	cli_json_bool(j, "never", v->st.score == CTL_SCORE_NEVER);
 	cli_json_str(j, "reason", reason(v));
 	cli_json_str(j, "node", v->st.node);
@@ -228,7 +236,7 @@ print_role(const struct view *v)
 		line("this node", "%s: %s: %s", v->st.node,
 		    role_name(v->st.role),
 		    v->st.role < ROLES ? roles[v->st.role].what : "");
-	if (v->daemon && v->st.reason[0] != '\0')
+	if (v->st.reason[0] != '\0')
 		line("reason", "%s", v->st.reason);
 	line("active node", "%s",
 	    active != NULL ? active
@@ -288,6 +296,21 @@ print_backup(const struct view *v)
 }
 
 static void
+print_member(const struct view *v)
+{
+	line("this host", "%s: a member", v->st.node);
+	line("network name", "%s%s%s port %u", v->st.network_name,
+	    v->st.address[0] != '\0' ? " at " : "", v->st.address, v->st.port);
+	line("system", "%s", v->st.system_pk);
+	if (v->st.epoch == 0)
+		line("accepted", "nothing yet: claviger fetch --check");
+	else
+		line("accepted",
+		    "generation %u, epoch %" PRIu64 ", list version %" PRIu64,
+		    v->st.current_generation, v->st.epoch, v->st.list_version);
+}
+
+static void
 print_text(const struct view *v)
 {
 	print_role(v);
@@ -303,6 +326,24 @@ print_text(const struct view *v)
 	print_backup(v);
 }
 
+/* A member has no daemon in this version: what it knows is on disk, and
+ * whether it gets its keys is what fetch tells. */
+static int
+member_status(struct cli *c, struct view *v)
+{
+	from_disk(c, v);
+	v->member = true;
+	v->ready = v->st.epoch != 0;
+	if (cli_opt(c, "json") != NULL)
+		print_json(v);
+	else
+		print_member(v);
+	if (v->ready)
+		return CLV_OK;
+	return cli_fail(c, CLV_E_NOT_READY, "claviger fetch --check",
+	    "this host has never obtained a key");
+}
+
 int
 cli_status(struct cli *c)
 {
@@ -310,6 +351,8 @@ cli_status(struct cli *c)
 	int r;
 
 	memset(&v, 0, sizeof(v));
+	if (c->config.system[0] != '\0' && c->config.database[0] == '\0')
+		return member_status(c, &v);
 	gather(c, &v);
 	if (cli_opt(c, "json") != NULL)
 		print_json(&v);
