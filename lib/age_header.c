@@ -44,7 +44,7 @@ static int
 version_line(struct clv__age_header *h, struct clv__age_span line)
 {
 	if (!has_prefix(line, VERSION_PREFIX) ||
-	    line.len == strlen(VERSION_PREFIX))
+	    line.len == strlen(VERSION_PREFIX) || line.len > VERSION_LINE_MAX)
 		return CLV_E_FORMAT;
 	for (size_t i = 0; i < line.len; i++) {
 		if (!is_vchar(line.p[i]))

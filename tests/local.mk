@@ -167,7 +167,7 @@ check_cli_LDADD = libcli.la $(CHECK_LIBS)
 # Fuzz targets: with --enable-fuzzer `make fuzz` runs them under libFuzzer, else
 # they replay their corpus as tests.
 FUZZ_SECONDS = 60
-core_fuzzers = fuzz_list fuzz_wire fuzz_keyring
+core_fuzzers = fuzz_list fuzz_wire fuzz_keyring fuzz_age fuzz_armor
 check_PROGRAMS += $(core_fuzzers)
 EXTRA_PROGRAMS = fuzz_corpus
 EXTRA_DIST += %D%/fuzz/corpus %D%/fuzz/replay.c
@@ -194,6 +194,16 @@ fuzz_keyring_CPPFLAGS = $(unit_cppflags) \
 	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/keyring\"
 fuzz_keyring_LDADD = libclaviger-core.la
 fuzz_keyring_LDFLAGS = $(AM_LDFLAGS) $(fuzz_ldflags)
+fuzz_age_SOURCES = %D%/fuzz/fuzz_age.c %D%/fuzz/fuzz.h $(fuzz_main)
+fuzz_age_CPPFLAGS = $(unit_cppflags) \
+	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/age\"
+fuzz_age_LDADD = libclaviger-core.la
+fuzz_age_LDFLAGS = $(AM_LDFLAGS) $(fuzz_ldflags)
+fuzz_armor_SOURCES = %D%/fuzz/fuzz_armor.c %D%/fuzz/fuzz.h $(fuzz_main)
+fuzz_armor_CPPFLAGS = $(unit_cppflags) \
+	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/armor\"
+fuzz_armor_LDADD = libclaviger-core.la
+fuzz_armor_LDFLAGS = $(AM_LDFLAGS) $(fuzz_ldflags)
 fuzz_corpus_SOURCES = %D%/fuzz/corpus.c %D%/fuzz/fuzz.h
 fuzz_corpus_CPPFLAGS = $(unit_cppflags)
 fuzz_corpus_LDADD = libclaviger-core.la
