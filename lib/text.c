@@ -95,6 +95,12 @@ clv__text_key(struct clv__text *t, uint8_t ret[static 32])
 
 	if (at == NULL)
 		return;
+	/* libsodium 1.0.18 ignores the top bit of a character where char is
+	 * signed: one key would have many texts. */
+	for (size_t i = 0; i < CLV__KEY_TEXT_LEN; i++) {
+		if ((at[i] & 0x80) != 0)
+			t->failed = true;
+	}
 	if (sodium_base642bin(ret, 32, at, CLV__KEY_TEXT_LEN, NULL, &n, &end,
 		sodium_base64_VARIANT_ORIGINAL) != 0 ||
 	    n != 32 || end != at + CLV__KEY_TEXT_LEN)

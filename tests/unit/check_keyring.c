@@ -201,6 +201,7 @@ static const char *const bad[] = {
     HEAD "generation 1 ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8\nend\n",
     HEAD "generation 1 _-EiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\nend\n",
     HEAD "generation 1 ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj9=\nend\n",
+    HEAD "generation 1 \xc9" "CEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\nend\n",
     HEAD "generation 1 IC iIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\nend\n",
     "claviger-keyring 1\nsystem A0A1A2A3-A4A5-A6A7-A8A9-AAABACADAEAF\n"
     "signing " SEED "\n" GEN_1 "end\n",
