@@ -13,8 +13,8 @@
  */
 
 #define CLV_AGE_KEY_LEN 32
-#define CLV_AGE_RECIPIENT_MAX 63  /* "age1…" is 62 characters and a NUL */
-#define CLV_AGE_IDENTITY_MAX 75	  /* "AGE-SECRET-KEY-1…" 74 and a NUL */
+#define CLV_AGE_RECIPIENT_MAX 63 /* "age1…" is 62 characters and a NUL */
+#define CLV_AGE_IDENTITY_MAX 75	 /* "AGE-SECRET-KEY-1…" 74 and a NUL */
 #define CLV_AGE_SCRYPT_LOGN_WRITE 18
 #define CLV_AGE_SCRYPT_LOGN_MAX 20
 
@@ -22,12 +22,12 @@
  * checksum, right length. */
 int clv_age_recipient_format(const uint8_t pk[static CLV_AGE_KEY_LEN],
     char ret_text[static CLV_AGE_RECIPIENT_MAX]);
-int clv_age_recipient_parse(const char *text,
-    uint8_t ret_pk[static CLV_AGE_KEY_LEN]);
+int clv_age_recipient_parse(
+    const char *text, uint8_t ret_pk[static CLV_AGE_KEY_LEN]);
 int clv_age_identity_format(const uint8_t sk[static CLV_AGE_KEY_LEN],
     char ret_text[static CLV_AGE_IDENTITY_MAX]);
-int clv_age_identity_parse(const char *text,
-    uint8_t ret_sk[static CLV_AGE_KEY_LEN]);
+int clv_age_identity_parse(
+    const char *text, uint8_t ret_sk[static CLV_AGE_KEY_LEN]);
 /* New identity: sk from the system's random source, pk = X25519(sk, 9). */
 void clv_age_keygen(uint8_t ret_sk[static CLV_AGE_KEY_LEN],
     uint8_t ret_pk[static CLV_AGE_KEY_LEN]);
@@ -73,9 +73,8 @@ void clv_age_reader_free(struct clv_age_reader **r); /* wipes */
 /* Whole buffers in one call. The plaintext of open goes to guarded memory:
  * *ret_p is of `guard`, caller gives it back with clv_guard_put(). */
 struct clv_buf;
-int clv_age_seal(struct clv_guard *guard,
-    const uint8_t (*pk)[CLV_AGE_KEY_LEN], size_t n, bool armor,
-    const void *p, size_t len, struct clv_buf *ret_file);
+int clv_age_seal(struct clv_guard *guard, const uint8_t (*pk)[CLV_AGE_KEY_LEN],
+    size_t n, bool armor, const void *p, size_t len, struct clv_buf *ret_file);
 int clv_age_open(struct clv_guard *guard,
     const uint8_t sk[static CLV_AGE_KEY_LEN], const void *file, size_t len,
     size_t plain_max, uint8_t **ret_p, size_t *ret_len);
