@@ -134,7 +134,7 @@ START_TEST(limits_mask_and_dumpable_are_set)
 	ck_assert_uint_eq(lim.rlim_cur, 1);
 	ck_assert_uint_eq(lim.rlim_max, 1);
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &lim), 0);
-	ck_assert_uint_le(lim.rlim_cur, 4096);
+	ck_assert_uint_le(lim.rlim_cur, 16384);
 	ck_assert_uint_eq(umask(0), 077);
 	ck_assert_int_eq(prctl(PR_GET_DUMPABLE), 0);
 }

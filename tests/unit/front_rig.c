@@ -28,6 +28,7 @@ struct message {
 struct config config;
 pid_t front_pid;
 int front_link;
+const char *front_user;
 
 static struct chan *chan;
 static struct message *first, **last = &first;
@@ -51,6 +52,9 @@ be_front(int chan_fd, int link_fd)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getenv("FRONT_VERBOSE") == NULL)
 		dup2(null, STDERR_FILENO);
+	if ((front_user != NULL && process_drop(front_user) != CLV_OK) ||
+	    front_seccomp() != CLV_OK)
+		_exit(99);
 	_exit(front_main(&config, chan_fd, link_fd));
 }
 
@@ -108,6 +112,15 @@ void
 keeper_hang_up(void)
 {
 	chan_free(&chan);
+}
+
+struct chan *
+front_rig_swap(struct chan *other)
+{
+	struct chan *before = chan;
+
+	chan = other;
+	return before;
 }
 
 void

@@ -11,12 +11,14 @@
 #include "daemon/tls.h"
 #include "tls_party.h"
 
-/* A front process, with the test as its keeper and its supervisor. */
+/* A front process behind its filter, with the test as its keeper and its
+ * supervisor. */
 #define WAIT_MS 10000
 
 extern struct config config; /* for the next front_rig_start() */
 extern pid_t front_pid;
 extern int front_link;
+extern const char *front_user; /* NULL: no change of user */
 
 void front_rig_start(void);
 /* End it by closing the link; its exit status must be 0. */
@@ -30,6 +32,8 @@ void keeper_get(enum chan_type type, struct clv_buf *ret);
 /* Is there one, within wait_ms? */
 bool keeper_has(enum chan_type type, int wait_ms);
 void keeper_hang_up(void);
+/* Be the keeper of another front; returns the channel to the one before. */
+struct chan *front_rig_swap(struct chan *other);
 
 /* Messages, put together. */
 void keeper_tls(const struct party *p);
