@@ -87,8 +87,10 @@ int cli_thumb_parse(const char *text, uint8_t ret[static 32]);
 int cli_key_parse(const char *text, uint8_t ret[static 32]);
 #define CLI_HEX 65
 #define CLI_BASE64 45
+#define CLI_UUID 37
 const char *cli_hex(const uint8_t *p, char ret[static CLI_HEX]); /* of 32 B */
 const char *cli_base64(const uint8_t *p, char ret[static CLI_BASE64]);
+const char *cli_uuid(const uint8_t *p, char ret[static CLI_UUID]); /* 16 B */
 int cli_number_parse(
     const char *text, uint32_t min, uint32_t max, uint32_t *ret);
 /* "3 days", "2 hours": the larger unit alone. */

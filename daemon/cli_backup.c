@@ -69,7 +69,7 @@ cli_backup_write(struct cli *c, const struct clv_keyring *k, const char *path,
 	r = clv_backup_write(c->guard, k, path, passphrase, why);
 	if (r == CLV_OK)
 		return CLV_OK;
-	return cli_fail(c, r, NULL, "the backup was not written: %s",
+	return cli_fail(c, r, NULL, "no backup was written: %s",
 	    why[0] != '\0' ? why : clv_result_text(r));
 }
 
@@ -92,7 +92,7 @@ cli_backup_read(struct cli *c, const char *path, struct clv_keyring **ret)
 	clv_guard_put(c->guard, passphrase);
 	if (r == CLV_OK)
 		return CLV_OK;
-	return cli_fail(c, r, NULL, "%s was not opened: %s", path,
+	return cli_fail(c, r, NULL, "the backup was not opened: %s",
 	    why[0] != '\0' ? why : clv_result_text(r));
 }
 
@@ -215,12 +215,10 @@ cli_backup(struct cli *c)
 static void
 print_keyring(const struct clv_keyring *k)
 {
-	char key[CLI_BASE64], id[2 * CLV_SYSTEM_ID_LEN + 1];
+	char key[CLI_BASE64], id[CLI_UUID];
 
 	printf("system       %s\n", cli_base64(clv_keyring_sign_pk(k), key));
-	printf("system id    %s\n",
-	    sodium_bin2hex(
-		id, sizeof(id), clv_keyring_system_id(k), CLV_SYSTEM_ID_LEN));
+	printf("system id    %s\n", cli_uuid(clv_keyring_system_id(k), id));
 	printf("generations ");
 	for (size_t i = 0; i < clv_keyring_count(k); i++)
 		printf(" %u", clv_keyring_number(k, i));

@@ -162,16 +162,16 @@ check_network(struct cli *c, const struct config *f)
 static int
 exists(struct cli *c, struct clv_store *s)
 {
-	char hex[2 * CLV_SYSTEM_ID_LEN + 1] = "";
+	char uuid[CLI_UUID] = "";
 	size_t len;
 	const void *id = clv_store_get(s, 0, 0, &len);
 
 	if (len == CLV_SYSTEM_ID_LEN)
-		sodium_bin2hex(hex, sizeof(hex), id, len);
+		cli_uuid(id, uuid);
 	return cli_fail(c, CLV_E_EXISTS,
 	    "claviger join --server adds this host to it; a new system needs "
 	    "a database of its own",
-	    "this database holds a system already (%s)", hex);
+	    "this database holds a system already (%s)", uuid);
 }
 
 static int

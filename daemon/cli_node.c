@@ -243,6 +243,11 @@ revoke(struct cli *c, uint8_t op, const char *kind)
 int
 cli_node_revoke(struct cli *c)
 {
+	if (strcmp(c->args[0], c->config.node) == 0)
+		return cli_fail(c, CLV_E_DENIED,
+		    "run it on another server node",
+		    "a node cannot revoke itself: it would be cut off before "
+		    "it hears the answer");
 	return revoke(c, ADMIN_NODE_REVOKE, "node");
 }
 

@@ -128,6 +128,21 @@ cli_base64(const uint8_t *p, char ret[static CLI_BASE64])
 	    ret, CLI_BASE64, p, 32, sodium_base64_VARIANT_ORIGINAL);
 }
 
+/* As claviger-keyring(5) writes it: 8-4-4-4-12. */
+const char *
+cli_uuid(const uint8_t *p, char ret[static CLI_UUID])
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < CLV_SYSTEM_ID_LEN; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			ret[at++] = '-';
+		snprintf(ret + at, 3, "%02x", p[i]);
+		at += 2;
+	}
+	return ret;
+}
+
 int
 cli_number_parse(const char *text, uint32_t min, uint32_t max, uint32_t *ret)
 {

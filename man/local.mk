@@ -12,3 +12,6 @@ man/ocf_claviger_network-name.7: network-name$(EXEEXT)
 
 # clavigerd
 dist_man_MANS += man/clavigerd.8
+
+# claviger
+dist_man_MANS += man/claviger.1 man/claviger-keyring.5
