@@ -33,9 +33,10 @@ enum chan_type {
 	CHAN_CLOSED = 35,     /* answers CHAN_UNLISTEN */
 	CHAN_REQUEST = 36,    /* u64 conn, 32 B peer thumbprint, bytes body */
 	CHAN_CLUSTER = 37,    /* u8 configured, u8 connected, u8 quorate,
-			       * u32 members (of the CPG group): about every
-			       * second, and at once on a change; silence of
-			       * 3 s means no quorum */
+			       * u32 members (nodes in the CPG group), u64 when
+			       * (CLOCK_BOOTTIME, ms): about every second, and
+			       * at once on a change; older than 3 s means no
+			       * quorum, whenever it was read */
 	CHAN_DELIVER = 38     /* u32 corosync node id, u8 is_self, bytes */
 };
 

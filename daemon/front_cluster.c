@@ -41,21 +41,23 @@ struct front_cluster {
 	bool joined;
 	bool quorate;
 	uint32_t members;
-	uint64_t tick_ms; /* when the next report is due */
-	bool pending;	  /* a message waits to be sent again */
+	uint64_t heard_ms; /* as of when `quorate` is known */
+	uint64_t tick_ms;  /* when the next report is due */
+	bool pending;	   /* a message waits to be sent again */
 	struct clv_buf message;
 	cs_error_t said; /* last failure that was logged */
 };
 
 static void
 status_format(struct clv_buf *b, bool configured, bool connected, bool quorate,
-    uint32_t members)
+    uint32_t members, uint64_t when_ms)
 {
 	clv_buf_init(b);
 	clv_buf_u8(b, configured);
 	clv_buf_u8(b, connected);
 	clv_buf_u8(b, quorate);
 	clv_buf_u32(b, members);
+	clv_buf_u64(b, when_ms);
 }
 
 /* ---- the thread ---- */
@@ -66,7 +68,7 @@ report(struct front_cluster *c)
 	struct clv_buf b;
 
 	status_format(&b, true, c->joined, c->joined && c->quorate,
-	    c->joined ? c->members : 0);
+	    c->joined ? c->members : 0, c->heard_ms);
 	front_mail_put(c->worker->out, CHAN_CLUSTER, &b, true);
 	clv_buf_fini(&b);
 	c->tick_ms = loop_now_ms() + TICK_MS;
@@ -146,6 +148,7 @@ on_quorum(quorum_handle_t handle, uint32_t quorate, struct quorum_ring_id ring,
 		    "corosync: quorum %s, %u nodes",
 		    quorate != 0 ? "gained" : "lost", n);
 	c->quorate = quorate != 0;
+	c->heard_ms = loop_now_ms();
 	report(c);
 }
 
@@ -270,14 +273,17 @@ send_messages(struct front_cluster *c)
 	}
 }
 
-/* A real round trip; then tell. */
+/* A real round trip; then tell. What is heard is as old as the question: a
+ * corosync that was frozen answers first, and finds out later that it has been
+ * alone for long. */
 static cs_error_t
 tick(struct front_cluster *c)
 {
+	uint64_t asked_ms = loop_now_ms();
 	int quorate = 0;
 	cs_error_t e;
 
-	if (loop_now_ms() < c->tick_ms)
+	if (asked_ms < c->tick_ms)
 		return CS_OK;
 	e = quorum_getquorate(c->quorum, &quorate);
 	if (e == CS_ERR_TRY_AGAIN) { /* not heard: nothing to tell */
@@ -287,6 +293,7 @@ tick(struct front_cluster *c)
 	if (e != CS_OK)
 		return e;
 	c->quorate = quorate != 0;
+	c->heard_ms = asked_ms;
 	report(c);
 	return CS_OK;
 }
@@ -392,7 +399,7 @@ on_timer(void *arg)
 		start_thread(c);
 	if (c->worker != NULL)
 		return;
-	status_format(&b, configured, false, false, 0);
+	status_format(&b, configured, false, false, 0, loop_now_ms());
 	front_send(c->front, CHAN_CLUSTER, &b);
 	clv_buf_fini(&b);
 	loop_timer_set(c->front->loop, &c->timer, TICK_MS, on_timer, c);

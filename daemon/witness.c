@@ -438,16 +438,20 @@ witness_on_cluster(struct keeper *k, struct clv_rd *body)
 {
 	struct witness *w = &k->witness;
 	bool was_connected = w->connected, was_quorate = w->quorate;
+	uint64_t now = loop_now_ms(), when_ms;
 
 	w->configured = clv_rd_u8(body) != 0;
 	w->connected = clv_rd_u8(body) != 0;
 	w->quorate = clv_rd_u8(body) != 0;
 	w->members = clv_rd_u32(body);
+	when_ms = clv_rd_u64(body);
 	if (clv_rd_end(body) != CLV_OK) {
 		w->connected = false;
 		return;
 	}
-	w->heard_ms = loop_now_ms();
+	/* Not when it was read: a keeper that was stopped for a minute finds
+	 * old messages first, which say that all is well. */
+	w->heard_ms = when_ms < now ? when_ms : now;
 	if (w->quorate != was_quorate)
 		log_notice(
 		    "cluster: %s", w->quorate ? "quorum gained" : "no quorum");

@@ -690,6 +690,7 @@ START_TEST(without_a_cluster_that_is_said_each_second)
 		ck_assert_uint_eq(clv_rd_u8(&rd), 0);
 		ck_assert_uint_eq(clv_rd_u8(&rd), 0);
 		ck_assert_uint_eq(clv_rd_u32(&rd), 0);
+		ck_assert_uint_le(clv_rd_u64(&rd), loop_now_ms());
 		ck_assert_int_eq(clv_rd_end(&rd), CLV_OK);
 		clv_buf_fini(&b);
 	}

@@ -67,6 +67,7 @@ cluster_get(struct cluster *ret)
 	ret->connected = clv_rd_u8(&rd) != 0;
 	ret->quorate = clv_rd_u8(&rd) != 0;
 	ret->members = clv_rd_u32(&rd);
+	ck_assert_uint_le(clv_rd_u64(&rd), loop_now_ms());
 	ck_assert_int_eq(clv_rd_end(&rd), CLV_OK);
 	clv_buf_fini(&b);
 	ck_assert(ret->configured);
