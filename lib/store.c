@@ -27,10 +27,15 @@ on_notice(void *arg, const PGresult *notice)
 {
 	struct clv_store *s = arg;
 	const char *code = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
+	const char *severity =
+	    PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
 
 	if (code == NULL)
 		return;
-	if (strcmp(code, "01000") != 0 && strncmp(code, "57P", 3) != 0)
+	/* on an idle connection its last words come as a notice */
+	if (severity != NULL && strcmp(severity, "FATAL") == 0)
+		s->closing = true;
+	else if (strcmp(code, "01000") != 0 && strncmp(code, "57P", 3) != 0)
 		return;
 	s->doubt = true;
 	clv__store_note(
@@ -259,7 +264,7 @@ step_connect(struct clv_store *s)
 
 /*
  * Nothing is under way: what can come is the server closing the connection, by
- * a message and the end of the stream, each of which needs a read of its own.
+ * a message, the end of the stream, or both, one read after the other.
  */
 static int
 step_idle(struct clv_store *s)
@@ -271,7 +276,7 @@ step_idle(struct clv_store *s)
 		if (PQconsumeInput(s->conn) == 0)
 			return clv__store_lost(s);
 		PQisBusy(s->conn); /* parses */
-		if (PQstatus(s->conn) == CONNECTION_BAD)
+		if (s->closing || PQstatus(s->conn) == CONNECTION_BAD)
 			return clv__store_lost(s);
 	}
 	return CLV_OK;

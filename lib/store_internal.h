@@ -44,7 +44,8 @@ struct clv_store {
 	enum clv_want want;
 	int lost; /* why, in CLV__STORE_LOST */
 	bool owner;
-	bool doubt; /* a warning: committed, perhaps not replicated */
+	bool doubt;   /* a warning: committed, perhaps not replicated */
+	bool closing; /* the server said that it closes the connection */
 	char text[512];
 	char sqlstate[6];
 };
