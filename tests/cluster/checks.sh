@@ -43,6 +43,12 @@ online() {
 	done
 }
 
+# fenced NODE: somebody has shot it since the cluster was formed.
+fenced() {
+	on "$(any_node)" stonith_admin -H "$1" |
+	    grep -q "turning off of $1 successful"
+}
+
 # No action is pending.
 settled() {
 	local dc

@@ -15,7 +15,7 @@ lab_up() {
 	local args=(--owner "$owner")
 	[ -z "${LAB_PREFIX-}" ] || args+=(--prefix "$LAB_PREFIX")
 	step "lab $lab: $*"
-	must "a lab is up" lab up "${args[@]}" "$@" 2>&1
+	must "a lab is up" lab up "${args[@]}" "$@"
 }
 
 # lab_fresh [OPTION...]: one of its own, removed at the end.

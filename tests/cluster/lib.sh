@@ -58,13 +58,6 @@ step() { echo "$(stamp) $*"; }
 pass() { passed=$((passed + 1)); echo "$(stamp)   ok    $*"; }
 fail() { failed=$((failed + 1)); echo "$(stamp)   FAIL  $*"; }
 
-# What follows cannot be tested without this: end the scenario.
-must() {
-	local what=$1
-	shift
-	if "$@"; then pass "$what"; else fail "$what"; exit 1; fi
-}
-
 # expect SENTENCE COMMAND...: output is shown when it fails.
 expect() {
 	local what=$1 output
@@ -77,6 +70,9 @@ expect() {
 		return 1
 	fi
 }
+
+# What follows makes no sense without this: end the scenario.
+must() { expect "$@" || exit 1; }
 
 refute() {
 	local what=$1 output
@@ -94,7 +90,7 @@ expect_exit() {
 	local status=$1 pattern=$2 what=$3 output rc=0
 	shift 3
 	output=$("$@" 2>&1) || rc=$?
-	if [ $rc = "$status" ] && grep -qE -- "$pattern" <<<"$output"; then
+	if [[ $rc =~ ^($status)$ ]] && grep -qE -- "$pattern" <<<"$output"; then
 		pass "$what"
 	else
 		fail "$what (exit $rc, wanted $status and /$pattern/)"

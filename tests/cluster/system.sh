@@ -1,3 +1,139 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash
-# Claviger itself in a lab.
+# shellcheck shell=bash disable=SC2154
+# Claviger itself in a lab: the first steps, as README gives them.
+
+export CONNINFO="host=db dbname=claviger user=claviger_node sslmode=verify-full sslrootcert=/etc/claviger/db-ca.crt"
+export OWNER_CONNINFO=${CONNINFO/claviger_node/claviger_owner}
+PASSFILE=/etc/claviger/db.pass
+OWNER_PASSFILE=/etc/claviger/owner.pass
+BACKUP=/root/claviger-1.age
+PASS=/root/passphrase
+
+# cl NODE ARG...: the command; what it prints is kept for the canary scan.
+cl() {
+	local node=$1 rc=0
+	shift
+	on "$node" claviger "$@" </dev/null \
+	    >"$LAB_ROOT/$lab/cl.$BASHPID" 2>&1 || rc=$?
+	{
+		echo "$node# claviger $*"
+		cat "$LAB_ROOT/$lab/cl.$BASHPID"
+	} >>"$LAB_ROOT/$lab/transcript"
+	cat "$LAB_ROOT/$lab/cl.$BASHPID"
+	rm -f "$LAB_ROOT/$lab/cl.$BASHPID"
+	return $rc
+}
+
+# passphrase NODE [TEXT]: into the file $PASS of that node.
+passphrase() {
+	echo "${2-a lab passphrase of enough letters}" |
+	    on "$1" install -m 600 /dev/stdin $PASS
+}
+
+# copy FROM FILE TO [AS]: with mode 0600.
+copy() {
+	on "$1" cat "$2" | on "$3" install -m 600 /dev/stdin "${4-$2}"
+}
+
+# system_init [OPTION...]: a new system on n1.
+system_init() { system_init_on n1 "$@"; }
+system_init_on() {
+	local node=$1
+	shift
+	passphrase "$node"
+	cl "$node" init --database "$CONNINFO" --database-passfile $PASSFILE \
+	    --database-admin "$OWNER_CONNINFO" \
+	    --database-admin-passfile $OWNER_PASSFILE \
+	    --network-name mss --ip "$FLOATING" \
+	    --backup $BACKUP --passphrase-file $PASS "$@"
+}
+
+config_of() {
+	on "$1" sed -n "s/^$2 = //p" /etc/claviger/claviger.conf
+}
+
+system_key() { config_of n1 system; }
+
+# Prints what the node printed: the fingerprint among it.
+system_join() {
+	cl "$1" join --server --system "$(system_key)" \
+	    --database "$CONNINFO" --database-passfile $PASSFILE
+}
+
+fingerprint_in() {
+	sed -n 's/^fingerprint  *\([0-9a-f-]*\)$/\1/p'
+}
+
+# join_and_approve NODE [BY]
+join_and_approve() {
+	local fingerprint
+	fingerprint=$(system_join "$1" | fingerprint_in)
+	[ -n "$fingerprint" ] &&
+	    cl "${2-n1}" node approve "$1" --fingerprint "$fingerprint"
+}
+
+# join prints the whole line `claviger member add HOST --certificate HOST.crt`.
+member_enrol() {
+	local host=${1-client} by=${2-n1} thumbprint add
+	thumbprint=$(sed -n 's/^server thumbprint  *//p' \
+	    "$LAB_ROOT/$lab/transcript" | tail -n 1)
+	add=$(cl "$host" join --member --system "$(system_key)" \
+	    --server-thumbprint "$thumbprint" --network-name mss |
+	    sed -n 's/^ *claviger \(member add .*\)/\1/p')
+	[ -n "$add" ] || return 1
+	on "$host" cat /var/lib/claviger/tls.crt |
+	    on "$by" install -m 644 /dev/stdin "/root/$host.crt"
+	eval "cl $by $add"
+}
+
+resource_pcs() {
+	on n1 pcs resource create $rsc ocf:claviger:master-secret \
+	    ip="$FLOATING" network_name=mss "$@" promotable
+}
+
+serving_on() {
+	promoted_is "$1" && address_is "$1"
+}
+serving() { promoted_one && address_is "$(promoted)"; }
+
+fetches() { cl "${1-client}" fetch --check; }
+
+# The epoch that members are served, by the node that serves.
+epoch() {
+	on "$(promoted)" claviger status --json |
+	    python3 -c 'import json, sys; print(json.load(sys.stdin)["epoch"])'
+}
+
+# Standbys proven, one node active: what a scenario begins and ends with.
+all_ready() {
+	local node active
+	active=$(promoted)
+	[[ $active =~ ^n[123]$ ]] && score_is "$active" 100 || return 1
+	for node in n1 n2 n3; do
+		[ "$node" = "$active" ] || score_is "$node" 50 || return 1
+	done
+}
+
+# system_up: three approved nodes, one resource, a member.
+system_up() {
+	must "a system is created" system_init
+	must "n2 joins and is approved" join_and_approve n2
+	must "n3 joins and is approved" join_and_approve n3
+	must "one pcs command makes the resource" resource_pcs
+	expect_within 30 "one node serves, two stand by" all_ready || exit 1
+	must "the address is up" serving
+	must "a member is enrolled" member_enrol
+	expect "the member obtains the key" fetches || exit 1
+}
+
+# lab_system: the shared lab with that in it, in order.
+lab_system() {
+	lab_shared system "$@"
+	if [ -e "$LAB_ROOT/$lab/system" ]; then
+		must "the system of the shared lab is in order" \
+		    wait_until 30 all_ready
+	else
+		system_up
+		touch "$LAB_ROOT/$lab/system"
+	fi
+}

@@ -7,7 +7,7 @@ in_node() {
 	local pid
 	pid=$(cat "$S/nodes/$1/pid" 2>/dev/null) || return 1
 	shift
-	nsenter -t "$pid" -m -n -u -i -p -- env -i "${node_env[@]}" \
+	nsenter -t "$pid" -m -n -u -i -p -- env -i -C /root "${node_env[@]}" \
 	    "TERM=${TERM-dumb}" "$@"
 }
 

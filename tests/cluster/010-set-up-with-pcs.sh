@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck source=tests/cluster/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+scenario "the first steps of the manual, and one pcs command"
+lab_fresh
+step "init on n1"
+must "the system is created" system_init
+expect "the backup is an age file for anybody's age" \
+    on n1 grep -aq '^age-encryption.org/v1' $BACKUP
+expect "only root reads the backup" \
+    test "$(on n1 stat -c %U:%a $BACKUP)" = root:600
+expect "the node's identity belongs to the keeper alone" test \
+    "$(on n1 stat -c %U:%a /var/lib/claviger/identity)" = claviger:400
+refute "no clavigerd is left behind by init" on n1 pgrep -x clavigerd
+expect_exit 6 'holds a system already|belongs to system' \
+    "a second init is refused" system_init
+copy n1 $OWNER_PASSFILE n2
+expect_exit 6 'holds a system already' "also from another node" system_init_on n2
+refute "and left no backup there" on n2 test -e $BACKUP
+refute "nor an identity" on n2 test -e /var/lib/claviger/identity
+
+step "n2 and n3 join"
+output=$(system_join n2)
+fingerprint=$(fingerprint_in <<<"$output")
+expect "join prints a fingerprint" test -n "$fingerprint"
+wrong=${fingerprint//[0-7]/8}
+expect_exit 4 'fingerprint' "a wrong fingerprint is refused" \
+    cl n1 node approve n2 --fingerprint "$wrong"
+expect "the right one is taken" cl n1 node approve n2 --fingerprint "$fingerprint"
+must "n3 joins and is approved" join_and_approve n3
+expect "node list shows three" \
+    test "$(cl n1 node list | grep -c ' enrolled ')" = 3
+
+step "one resource"
+expect "pcs describes the agent" \
+    on n1 pcs resource describe ocf:claviger:master-secret
+must "pcs creates it" resource_pcs
+expect_within 30 "one node serves, two stand by" all_ready
+expect "the address is where the role is, and only there" serving
+expect "status says so" cl "$(promoted)" status
+expect "pcs status shows one promoted" on n1 bash -c \
+    'pcs status | grep -q "Promoted: \[ n"'
+must "a member is enrolled" member_enrol
+expect "it obtains the current key" fetches
+expect "the schema check of the CIB is content" on n1 crm_verify -LV
+
+step "the resource as cluster commands prints it"
+on n1 pcs resource delete $rsc >/dev/null 2>&1
+all_gone() {
+	daemon_absent n1 && daemon_absent n2 && daemon_absent n3 &&
+	    address_nowhere
+}
+expect_within 30 "deleted: no daemon and no address is left" all_gone
+refute "and nobody is served" fetches
+must "the printed commands run as they are" \
+    on n1 bash -ec 'eval "$(claviger cluster commands --pcs)"'
+expect_within 30 "one node serves, two stand by" all_ready
+expect "the member obtains the key again" fetches

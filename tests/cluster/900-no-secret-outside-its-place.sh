@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck source=tests/cluster/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+scenario "after all that happened no secret lies outside of its place"
+lab_fresh
+system_up
+active=$(promoted)
+passphrase "$active"
+must "rotate" cl "$active" rotate --backup /root/claviger-2.age \
+    --passphrase-file $PASS
+must "back up" cl "$active" backup /root/claviger-3.age --passphrase-file $PASS
+fetches >/dev/null
+copy "$active" /root/claviger-3.age n1 /root/newest.age
+step "kill -11 of keeper and front: a core dump would hold everything"
+on "$active" pkill -SEGV -x clavigerd
+expect_within 30 "a peer serves" promoted_other "$active"
+log_allow 'clavigerd.*(died|killed|ended|signal|lost)|core'
+fetches >/dev/null
+
+step "the keys, from the newest backup by age and by nothing of ours"
+list=$LAB_ROOT/$lab/secrets
+words=$(on n1 cat $PASS)
+hex() { od -An -tx1 -v | tr -d ' \n'; }
+{
+	echo "passphrase $(printf %s "$words" | hex)"
+	on n1 python3 -I - <<-'END'
+	import pty, os, sys
+	# age asks for the passphrase on a terminal only.
+	words = open("/root/passphrase").read().strip()
+	pid, fd = pty.fork()
+	if pid == 0:
+	    os.execvp("age", ["age", "-d", "-o", "/dev/shm/opened",
+	                      "/root/newest.age"])
+	os.read(fd, 1024)
+	os.write(fd, words.encode() + b"\n")
+	try:
+	    while os.read(fd, 1024):
+	        pass
+	except OSError:
+	    pass
+	os.waitpid(pid, 0)
+	import base64, re
+	text = open("/dev/shm/opened").read()
+	os.unlink("/dev/shm/opened")
+	for number, line in enumerate(text.splitlines()):
+	    words = line.split()
+	    for word in words[1:]:
+	        try:
+	            key = base64.b64decode(word, validate=True)
+	        except Exception:
+	            continue
+	        if len(key) in (32, 64):
+	            print("%s-%d" % (words[0], number), key[:32].hex())
+	END
+} >"$list"
+cut -c1-40 "$list"
+expect "the list has two generations and the signing key" \
+    test "$(wc -l <"$list")" -ge 4
+on n1 rm -f $PASS
+on "$active" rm -f $PASS
+output=$("$tests/cluster/canary" "$lab" "$list" 2>&1)
+echo "$output" | tail -n 1
+refute "none in logs, CIB, processes, PostgreSQL, shared memory" \
+    grep ' in ' <<<"$output"
+core_dumps() {
+	find "$LAB_ROOT/$lab/nodes" -name 'core*' -type f -size +0 \
+	    -path '*/var/*' | grep .
+}
+refute "no core dump was written" core_dumps
