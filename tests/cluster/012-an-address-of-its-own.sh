@@ -14,7 +14,7 @@ must "the network name" on n1 pcs resource create name \
     ocf:claviger:network-name ip="$FLOATING" cidr_netmask=24
 must "the name goes where the role is" on n1 pcs constraint colocation add \
     name with promoted $rsc-clone INFINITY
-must "after it" on n1 pcs constraint order promote $rsc-clone then start name
+must "after it" on n1 pcs constraint order promote $rsc-clone "then" start name
 expect_within 30 "one node serves, two stand by" all_ready
 expect_within 15 "the address is beside the role" serving
 must "a member is enrolled" member_enrol

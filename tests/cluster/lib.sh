@@ -5,7 +5,7 @@
 set -uo pipefail
 export LC_ALL=C
 
-LAB_ROOT=${CLAVIGER_LAB_DIR:-/run/claviger-lab}
+export LAB_ROOT=${CLAVIGER_LAB_DIR:-/run/claviger-lab}
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=tests/lab/common.sh
 . "$tests/lab/common.sh"
