@@ -37,6 +37,25 @@ clavigerd_CPPFLAGS = $(AM_CPPFLAGS)
 clavigerd_SOURCES = %D%/main.c
 clavigerd_LDADD = libdaemon.la
 
+# systemd: unit, users, folders
+systemdsystemunit_DATA = %D%/clavigerd.service
+sysusers_DATA = %D%/sysusers.d/claviger.conf
+tmpfiles_DATA = %D%/tmpfiles.d/claviger.conf
+CLEANFILES += $(systemdsystemunit_DATA) $(sysusers_DATA) $(tmpfiles_DATA)
+EXTRA_DIST += %D%/clavigerd.service.in %D%/sysusers.conf.in \
+	%D%/tmpfiles.conf.in
+clv_subst = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) \
+	-e 's|@sbindir[@]|$(sbindir)|g' \
+	-e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+	-e 's|@localstatedir[@]|$(localstatedir)|g'
+
+%D%/clavigerd.service: %D%/clavigerd.service.in Makefile
+	$(clv_subst) $(srcdir)/%D%/clavigerd.service.in >$@.tmp && mv $@.tmp $@
+%D%/sysusers.d/claviger.conf: %D%/sysusers.conf.in Makefile
+	$(clv_subst) $(srcdir)/%D%/sysusers.conf.in >$@.tmp && mv $@.tmp $@
+%D%/tmpfiles.d/claviger.conf: %D%/tmpfiles.conf.in Makefile
+	$(clv_subst) $(srcdir)/%D%/tmpfiles.conf.in >$@.tmp && mv $@.tmp $@
+
 # claviger: the command, one file a verb. All but its main is a library, for
 # the unit tests.
 libdaemon_la_SOURCES += %D%/record.c
