@@ -297,8 +297,10 @@ on_promote(struct ocf *o)
 	} else {
 		rc = fail_by_result(o, "clavigerd", result, NULL);
 	}
-	if (rc != OCF_SUCCESS)
+	if (rc != OCF_SUCCESS) {
+		score_fell(o);
 		score_write(o, CTL_SCORE_NEVER, true);
+	}
 	return rc;
 }
 
@@ -314,6 +316,7 @@ demote_server(const struct ocf *o, const struct mss *m)
 		/* It died, and the address is away: nothing serves. The next
 		 * monitor reports it; a failure here would only keep the peer
 		 * waiting until this node has started again. */
+		score_fell(o);
 		score_write(o, CTL_SCORE_NEVER, true);
 		return OCF_SUCCESS;
 	}
@@ -340,8 +343,10 @@ on_demote(struct ocf *o)
 	rc = demote_server(o, &m);
 	if (address_rc != OCF_SUCCESS)
 		rc = address_rc;
-	if (rc != OCF_SUCCESS)
+	if (rc != OCF_SUCCESS) {
+		score_fell(o);
 		score_write(o, CTL_SCORE_NEVER, false);
+	}
 	return rc;
 }
 
@@ -423,6 +428,8 @@ on_monitor(struct ocf *o)
 	rc = o->is_probe ? row->probe : row->rc;
 	/* The score goes first: by the time Pacemaker hears of a failure it
 	 * must already prefer the peer. */
+	if (monitor_is_failure(rc) && !o->is_probe)
+		score_fell(o);
 	score_write(
 	    o, monitor_is_failure(rc) ? CTL_SCORE_NEVER : st.score, false);
 	explain(o, rc, row->why, seen[0] != '\0' ? seen : said);

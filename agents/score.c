@@ -18,6 +18,7 @@
 #include "agents/score.h"
 
 #define REFRESH_S 20
+#define FELL_S 60
 #define UPDATER_MS 2000
 #define VALUE_MAX 16
 
@@ -130,6 +131,41 @@ run_updater(char *const argv[])
 	return err == 0 ? wait_for(pid) : -1;
 }
 
+static bool
+fell_path(const struct ocf *o, char *ret, size_t cap)
+{
+	char attribute[128], path[256];
+	int n;
+
+	if (!score_attribute(o->instance, attribute, sizeof(attribute)) ||
+	    !note_path(attribute, path, sizeof(path)))
+		return false;
+	n = snprintf(ret, cap, "%s.fell", path);
+	return n > 0 && (size_t)n < cap;
+}
+
+void
+score_fell(const struct ocf *o)
+{
+	char path[300];
+
+	if (fell_path(o, path, sizeof(path)))
+		note(path, "fell");
+}
+
+static bool
+has_fallen(const struct ocf *o)
+{
+	char path[300];
+	struct stat st;
+	time_t age;
+
+	if (!fell_path(o, path, sizeof(path)) || lstat(path, &st) != 0)
+		return false;
+	age = time(NULL) - st.st_mtime;
+	return age >= 0 && age < FELL_S;
+}
+
 void
 score_write(const struct ocf *o, int32_t score, bool force)
 {
@@ -142,6 +178,8 @@ score_write(const struct ocf *o, int32_t score, bool force)
 
 	if (!score_attribute(o->instance, attribute, sizeof(attribute)))
 		return;
+	if (score == CTL_SCORE_STANDBY && has_fallen(o))
+		score = SCORE_FELL;
 	if (score <= CTL_SCORE_NEVER)
 		snprintf(value, sizeof(value), "-INFINITY");
 	else

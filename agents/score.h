@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "agents/control.h"
 #include "ocf/ocf.h"
 
 /*
@@ -15,6 +16,15 @@
  * such attributes), or when `force` is set. Outside a cluster nothing happens.
  */
 void score_write(const struct ocf *o, int32_t score, bool force);
+
+/*
+ * This instance has just failed. For a minute its standby score stays one below
+ * the others': after a failure Pacemaker starts this node again before it
+ * promotes another, and would else find both equal. With no peer that is ready
+ * this node is promoted all the same.
+ */
+#define SCORE_FELL (CTL_SCORE_STANDBY - 1)
+void score_fell(const struct ocf *o);
 
 /* For the tests. "master-mss" of "mss:1"; false when it does not fit or the
  * name is none. */
