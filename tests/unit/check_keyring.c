@@ -203,6 +203,9 @@ static const char *const bad[] = {
     HEAD "generation 1 ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj9=\nend\n",
     HEAD "generation 1 \xc9" "CEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\nend\n",
     HEAD "generation 1 IC iIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\nend\n",
+    /* what libsodium 1.0.18 would take where char is signed */
+    HEAD "generation 1 ICEiIyQlJic\377KSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\nend\n",
+    HEAD "generation 1 ICEiIyQlJic\200KSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\nend\n",
     "claviger-keyring 1\nsystem A0A1A2A3-A4A5-A6A7-A8A9-AAABACADAEAF\n"
     "signing " SEED "\n" GEN_1 "end\n",
     "claviger-keyring 1\nsystem a0a1a2a3a4a5a6a7a8a9aaabacadaeaf\n"
