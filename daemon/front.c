@@ -164,8 +164,9 @@ front_main(const struct config *c, int chan, int link)
 	mallopt(M_MMAP_THRESHOLD, 131072);
 	f->config = c;
 	f->self_test = 1;
-	if ((r = start(f, chan, link)) != CLV_OK ||
-	    (r = front_seccomp()) != CLV_OK) {
+	/* Before the threads are made, so that it is theirs too. */
+	if ((r = front_seccomp()) != CLV_OK ||
+	    (r = start(f, chan, link)) != CLV_OK) {
 		log_error("the front cannot start: %s", clv_result_text(r));
 		return 1;
 	}

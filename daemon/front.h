@@ -87,6 +87,24 @@ void front_pins_free(struct front_pins **p);
 bool front_pins_has(const struct front_pins *p,
     const uint8_t thumb[static 32]); /* NULL: nobody */
 
+/* ---- front_listener.c: the listening socket ---- */
+struct front_listener {
+	struct loop *loop;
+	loop_fd_fn on_accept;
+	void *arg;
+	int fd;	     /* -1: none */
+	bool paused; /* those who connect wait in the backlog */
+	char address[64];
+	uint16_t port;
+};
+/* Listen on this address, which need not be up, and no longer on another one.
+ * CLV_E_INVALID (not a numeric address), CLV_E_IN_USE, CLV_E_SYSTEM. */
+int front_listener_open(struct front_listener *l, const char *address,
+    uint16_t port, char why[static 256]);
+void front_listener_close(struct front_listener *l);
+void front_listener_pause(struct front_listener *l);
+void front_listener_resume(struct front_listener *l);
+
 /* ---- front_net.c: the server port ---- */
 int front_net_new(struct front *f, struct front_net **ret);
 void front_net_free(struct front_net **net);

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +15,7 @@
 #include "daemon/front.h"
 #include "daemon/log.h"
 
-/*
- * The listener and the table of connections, with its limits. The port is
- * bound to the floating address alone, before that is up (IP_FREEBIND).
- */
+/* The table of connections, with its limits. */
 #define KNOWN_MAX 12000	      /* connections of enrolled peers */
 #define UNKNOWN_MAX 64	      /* before their handshake is done */
 #define UNKNOWN_SOURCE_MAX 16 /* ... of one host */
@@ -28,20 +24,15 @@
 #define FDS_RESERVE 64	      /* descriptors for everything else */
 #define SWEEP_MS 250
 #define ACCEPT_BURST 16
-#define BACKLOG 4096
 #define LOG_LINES_MAX 10 /* about refused connections, a minute */
 #define LOG_PERIOD_MS 60000
 #define PINS_MAX 65536
-#define KEY_DER_MAX 16384
 
 struct front_net {
 	struct front *front;
 	struct front_pins *pins;
 	struct tls_ctx *ctx;
-	int listener; /* -1: none */
-	bool paused;  /* it is left waiting for a place */
-	char address[64];
-	uint16_t port;
+	struct front_listener listener;
 	struct front_conn **table; /* by slot, NULL is free */
 	uint32_t size;
 	uint32_t hint; /* where to look for a free slot */
@@ -55,6 +46,7 @@ struct front_net {
 };
 
 static void on_sweep(void *arg);
+static void on_accept(void *arg, int fd, bool readable, bool writable);
 
 struct loop *
 front_net_loop(struct front_net *net)
@@ -83,7 +75,8 @@ front_net_new(struct front *f, struct front_net **ret)
 	if (net == NULL)
 		return CLV_E_NOMEM;
 	net->front = f;
-	net->listener = -1;
+	net->listener = (struct front_listener){
+	    .loop = f->loop, .fd = -1, .on_accept = on_accept, .arg = net};
 	net->known_max = known_limit();
 	*ret = net;
 	return CLV_OK;
@@ -163,18 +156,8 @@ front_net_refused(struct front_net *net, const struct front_conn *c)
 static void
 pause_accept(struct front_net *net)
 {
-	net->paused = true;
-	loop_fd_set(net->front->loop, net->listener, false, false);
+	front_listener_pause(&net->listener);
 	arm_sweep(net);
-}
-
-static void
-resume_accept(struct front_net *net)
-{
-	if (!net->paused || net->listener < 0)
-		return;
-	net->paused = false;
-	loop_fd_set(net->front->loop, net->listener, true, false);
 }
 
 void
@@ -187,7 +170,7 @@ front_net_drop(struct front_net *net, struct front_conn *c, const char *why)
 	net->count--;
 	net->table[c->id & 0xffff] = NULL;
 	front_conn_free(&c);
-	resume_accept(net);
+	front_listener_resume(&net->listener);
 }
 
 static void
@@ -227,7 +210,7 @@ on_sweep(void *arg)
 	struct front_conn *c;
 	uint32_t i;
 
-	resume_accept(net);
+	front_listener_resume(&net->listener);
 	for (i = 0; i < net->size; i++) {
 		c = net->table[i];
 		if (c != NULL && now >= c->deadline_ms)
@@ -303,7 +286,7 @@ front_net_admit(struct front_net *net, struct front_conn *c)
 	if (n >= THUMB_MAX)
 		front_net_drop(net, oldest, NULL);
 	net->unknown--;
-	resume_accept(net);
+	front_listener_resume(&net->listener);
 	return true;
 }
 
@@ -342,7 +325,7 @@ on_accept(void *arg, int listener, bool readable, bool writable)
 
 	for (i = 0; i < ACCEPT_BURST; i++) {
 		make_room(net);
-		if (net->paused)
+		if (net->listener.paused)
 			return;
 		len = sizeof(from);
 		fd = accept4(listener, (struct sockaddr *)&from, &len,
@@ -428,79 +411,11 @@ front_net_pins(struct front_net *net, struct clv_rd *rd)
 }
 
 static int
-open_listener(struct front_net *net, const struct addrinfo *a, int *ret)
-{
-	int fd, on = 1;
-
-	fd =
-	    socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return CLV_E_SYSTEM;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (a->ai_family == AF_INET6) {
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-		setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on));
-	} else {
-		setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
-	}
-	if (bind(fd, a->ai_addr, a->ai_addrlen) < 0 ||
-	    listen(fd, BACKLOG) < 0 ||
-	    loop_fd_add(net->front->loop, fd, true, false, on_accept, net) !=
-		CLV_OK) {
-		on = errno;
-		close(fd);
-		errno = on;
-		return errno == EADDRINUSE ? CLV_E_IN_USE : CLV_E_SYSTEM;
-	}
-	*ret = fd;
-	return CLV_OK;
-}
-
-static void
-close_listener(struct front_net *net)
-{
-	if (net->listener < 0)
-		return;
-	loop_fd_del(net->front->loop, net->listener);
-	close(net->listener);
-	net->listener = -1;
-	net->paused = false;
-}
-
-/* Bind to what is a number: names are not resolved here, where it would
- * block. */
-static int
-bind_address(struct front_net *net, const char *address, uint16_t port,
-    char why[static 256])
-{
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-	    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-	struct addrinfo *a = NULL;
-	char service[8];
-	int r;
-
-	snprintf(service, sizeof(service), "%u", port);
-	if (getaddrinfo(address, service, &hints, &a) != 0) {
-		snprintf(why, 256, "%s is not an address", address);
-		return CLV_E_INVALID;
-	}
-	r = open_listener(net, a, &net->listener);
-	if (r != CLV_OK)
-		snprintf(why, 256, "cannot listen on %s port %s: %s", address,
-		    service, strerror(errno));
-	freeaddrinfo(a);
-	return r;
-}
-
-static int
 start_listening(struct front_net *net, const char *address, uint16_t port,
     char why[static 256])
 {
 	int r;
 
-	if (net->listener >= 0 && net->port == port &&
-	    strcmp(net->address, address) == 0)
-		return CLV_OK;
 	if ((r = front_self_test(net->front)) != CLV_OK) {
 		snprintf(why, 256,
 		    "the TLS self-test failed: this program "
@@ -513,13 +428,7 @@ start_listening(struct front_net *net, const char *address, uint16_t port,
 		    "name");
 		return CLV_E_NOT_READY;
 	}
-	close_listener(net);
-	if ((r = bind_address(net, address, port, why)) != CLV_OK)
-		return r;
-	snprintf(net->address, sizeof(net->address), "%s", address);
-	net->port = port;
-	log_notice("listening on %s port %u", address, port);
-	return CLV_OK;
+	return front_listener_open(&net->listener, address, port, why);
 }
 
 void
@@ -545,10 +454,7 @@ front_net_listen(struct front_net *net, struct clv_rd *rd)
 void
 front_net_unlisten(struct front_net *net)
 {
-	if (net->listener >= 0)
-		log_notice("no longer listening on %s port %u", net->address,
-		    net->port);
-	close_listener(net);
+	front_listener_close(&net->listener);
 	drop_all(net);
 }
 

@@ -24,7 +24,8 @@ noinst_HEADERS += %D%/admin_ops.h %D%/keeper.h %D%/role.h
 # front: TLS, PostgreSQL, corosync
 libdaemon_la_SOURCES += %D%/tls.c %D%/tls_client.c %D%/tls_test.c %D%/cert.c \
 	%D%/front.c %D%/front.h %D%/front_worker.c %D%/front_pins.c \
-	%D%/front_conn.c %D%/front_net.c %D%/front_db.c %D%/front_cluster.c
+	%D%/front_conn.c %D%/front_net.c %D%/front_listener.c \
+	%D%/front_db.c %D%/front_cluster.c
 uidgiddir = $(sysconfdir)/corosync/uidgid.d
 dist_uidgid_DATA = %D%/claviger-uidgid.conf
 

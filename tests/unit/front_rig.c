@@ -52,8 +52,7 @@ be_front(int chan_fd, int link_fd)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getenv("FRONT_VERBOSE") == NULL)
 		dup2(null, STDERR_FILENO);
-	if ((front_user != NULL && process_drop(front_user) != CLV_OK) ||
-	    front_seccomp() != CLV_OK)
+	if (front_user != NULL && process_drop(front_user) != CLV_OK)
 		_exit(99);
 	_exit(front_main(&config, chan_fd, link_fd));
 }
