@@ -18,7 +18,7 @@
 #include "agents/score.h"
 
 #define REFRESH_S 20
-#define FELL_S 60
+#define FELL_S 20
 #define UPDATER_MS 2000
 #define VALUE_MAX 16
 

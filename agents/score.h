@@ -18,7 +18,7 @@
 void score_write(const struct ocf *o, int32_t score, bool force);
 
 /*
- * This instance has just failed. For a minute its standby score stays one below
+ * This instance has just failed. For 20 s its standby score stays one below
  * the others': after a failure Pacemaker starts this node again before it
  * promotes another, and would else find both equal. With no peer that is ready
  * this node is promoted all the same.
