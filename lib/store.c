@@ -249,9 +249,26 @@ on_connected(struct clv_store *s)
 	return step_role(s);
 }
 
+/* Is there what the store waits for? (POLLERR and POLLHUP count.) */
+static bool
+is_ready(const struct clv_store *s)
+{
+	struct pollfd pfd = {.fd = PQsocket(s->conn)};
+
+	if ((s->want & CLV_WANT_READ) != 0)
+		pfd.events |= POLLIN;
+	if ((s->want & CLV_WANT_WRITE) != 0)
+		pfd.events |= POLLOUT;
+	return poll(&pfd, 1, 0) > 0;
+}
+
+/* PQconnectPoll takes a socket that has no error yet for a connected one: it
+ * must not be called too early, or the next host is never tried. */
 static int
 step_connect(struct clv_store *s)
 {
+	if (!is_ready(s))
+		return CLV_E_AGAIN;
 	switch (PQconnectPoll(s->conn)) {
 	case PGRES_POLLING_READING: s->want = CLV_WANT_READ; return CLV_E_AGAIN;
 	case PGRES_POLLING_WRITING:

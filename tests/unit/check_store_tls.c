@@ -195,6 +195,47 @@ refuse_tls(const char *answer, size_t len)
 	close(fd);
 }
 
+/* A listener with a full queue drops the next SYN: neither yes nor no. */
+static int
+connect_nobody_accepts(const struct sockaddr_in *a)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	connect(fd, (const struct sockaddr *)a, sizeof(*a));
+	return fd;
+}
+
+START_TEST(host_that_does_not_answer_gives_way_to_the_next)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	struct clv_store *s = NULL;
+	char conninfo[512];
+	int mute, fd = listen_anywhere(&mute), waiting[3];
+
+	listen(fd, 0);
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	a.sin_port = htons((uint16_t)mute);
+	for (int i = 0; i < 3; i++)
+		waiting[i] = connect_nobody_accepts(&a);
+	snprintf(conninfo, sizeof(conninfo),
+	    "host=localhost,localhost "
+	    "hostaddr=127.0.0.1,127.0.0.1 port=%d,%d user=node dbname=claviger "
+	    "sslmode=verify-full sslrootcert=%s/good.crt",
+	    mute, port, pg_dir());
+	ck_ok(s, clv_store_open(conninfo, NULL, false, &s));
+	/* however often it is asked */
+	for (int i = 0; i < 5; i++)
+		ck_result(clv_store_step(s), CLV_E_AGAIN);
+	ck_assert_int_eq(clv_store_want(s), CLV_WANT_WRITE);
+	close(fd); /* the next SYN is refused */
+	ck_ok(s, call_finish(s));
+	ck_ok(s, call(s, CLV_STMT_HELLO));
+	clv_store_free(&s);
+	for (int i = 0; i < 3; i++)
+		close(waiting[i]);
+}
+END_TEST
+
 START_TEST(stripped_tls_is_refused)
 {
 	refuse_tls("N", 1);
@@ -279,6 +320,7 @@ main(void)
 	tcase_add_test(t, large_list_goes_through_tls);
 	tcase_add_test(t, other_name_is_refused);
 	tcase_add_test(t, other_root_is_refused);
+	tcase_add_test(t, host_that_does_not_answer_gives_way_to_the_next);
 	tcase_add_test(t, stripped_tls_is_refused);
 	tcase_add_test(t, text_before_tls_is_not_repeated);
 	tcase_add_test(t, server_without_tls_is_refused);

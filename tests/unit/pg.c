@@ -4,6 +4,7 @@
 #include <ftw.h>
 #include <glob.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -56,6 +58,7 @@ run(const char *program, const char *const *args)
 	pid = fork();
 	if (pid == 0) {
 		become_postgres();
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		fd = open(logfile, O_WRONLY | O_CREAT | O_APPEND, 0600);
 		if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0 ||
 		    chdir(dir) != 0)
@@ -98,8 +101,12 @@ be_janitor(int fd)
 	signal(SIGTERM, SIG_IGN);
 	while (read(fd, &c, 1) > 0)
 		;
-	if (access(data, F_OK) == 0)
-		control("stop", "immediate");
+	/* it may have been just about to start */
+	for (int i = 0; i < 5 && access(data, F_OK) == 0; i++) {
+		if (control("stop", "immediate") == 0)
+			break;
+		poll(NULL, 0, 200);
+	}
 	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	_exit(0);
 }
