@@ -2,6 +2,7 @@
 #ifndef CLAVIGER_CLI_H
 #define CLAVIGER_CLI_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -181,6 +182,7 @@ int cli_ctl_status(const struct cli *c, struct ctl_status *ret);
 struct cli_daemon {
 	bool started;
 	int pid;
+	sigset_t signals; /* as they were: an interruption waits for its end */
 };
 int cli_daemon_start(struct cli *c, struct cli_daemon *d);
 int cli_daemon_need(struct cli *c, struct cli_daemon *d); /* unless one runs */

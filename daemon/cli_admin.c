@@ -124,7 +124,7 @@ by_network(struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
 static int
 anywhere(struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
 {
-	struct cli_daemon d = {false, 0};
+	struct cli_daemon d = {.started = false};
 	int r = cli_admin_local(c, request, ret);
 
 	if (r == CLV_E_NO_SERVER) {

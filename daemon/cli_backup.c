@@ -197,7 +197,7 @@ backup(struct cli *c, const char *path)
 int
 cli_backup(struct cli *c)
 {
-	struct cli_daemon d = {false, 0};
+	struct cli_daemon d = {.started = false};
 	int r = cli_backup_path(c, c->args[0]);
 
 	if (r == CLV_OK)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -50,20 +51,42 @@ notify_socket(char *name, size_t cap, int *ret_fd)
 	return CLV_OK;
 }
 
-/* In the child; argv of a daemon holds nothing but the configuration. */
+/* In the child; argv of a daemon holds nothing but the configuration. What it
+ * has to say goes to the log. */
 static void
-exec_daemon(const struct cli *c, const char *notify)
+exec_daemon(const struct cli *c, const struct cli_daemon *d, const char *notify)
 {
 	char socket_text[80];
 	char *const argv[] = {
 	    (char *)c->daemon, (char *)"--config", (char *)c->path, NULL};
 	char *const envp[] = {
 	    (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", socket_text, NULL};
+	int null = open("/dev/null", O_RDWR);
 
+	for (int fd = 0; fd <= 2; fd++) {
+		if (null < 0 || dup2(null, fd) < 0)
+			_exit(127);
+	}
 	snprintf(socket_text, sizeof(socket_text), "NOTIFY_SOCKET=%s", notify);
 	setsid(); /* the terminal's signals are the command's */
+	sigprocmask(SIG_SETMASK, &d->signals, NULL);
 	execve(c->daemon, argv, envp);
 	_exit(127);
+}
+
+/* An interruption must not leave the daemon behind: it waits until that has
+ * ended, but for the time of a prompt. */
+static void
+hold_signals(struct cli_daemon *d)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
+	sigprocmask(SIG_BLOCK, &set, &d->signals);
 }
 
 static uint64_t
@@ -135,6 +158,12 @@ reap(struct cli_daemon *d)
 	d->started = false;
 }
 
+static void
+release_signals(const struct cli_daemon *d)
+{
+	sigprocmask(SIG_SETMASK, &d->signals, NULL);
+}
+
 int
 cli_daemon_start(struct cli *c, struct cli_daemon *d)
 {
@@ -146,9 +175,10 @@ cli_daemon_start(struct cli *c, struct cli_daemon *d)
 		    c, r, NULL, "no socket for a daemon: %s", strerror(errno));
 	cli_progress("no clavigerd runs here: starting one for this command");
 	fflush(NULL);
+	hold_signals(d);
 	d->pid = fork();
 	if (d->pid == 0)
-		exec_daemon(c, name);
+		exec_daemon(c, d, name);
 	pidfd = d->pid < 0 ? -1 : pidfd_open(d->pid, 0);
 	d->started = d->pid > 0;
 	r = pidfd < 0 ? CLV_E_SYSTEM : wait_ready(notify, pidfd);
@@ -163,6 +193,7 @@ cli_daemon_start(struct cli *c, struct cli_daemon *d)
 		kill(d->pid, SIGTERM);
 		reap(d);
 	}
+	release_signals(d);
 	return cli_fail(c, r, "look into the system log for clavigerd's reason",
 	    "no clavigerd runs here, and %s did not start", c->daemon);
 }
@@ -191,9 +222,11 @@ cli_daemon_stop(struct cli *c, struct cli_daemon *d)
 		return;
 	/* An agent may have switched the server role on meanwhile: then the
 	 * daemon is the cluster's now. */
-	if (cli_ctl_status(c, &st) == CLV_OK && st.role != CTL_ROLE_OFF)
-		return;
-	if (cli_ctl(c, CTL_SHUTDOWN, NULL, 0, &reply, CLI_TIMEOUT_MS) != CLV_OK)
-		kill(d->pid, SIGTERM);
-	reap(d);
+	if (cli_ctl_status(c, &st) != CLV_OK || st.role == CTL_ROLE_OFF) {
+		if (cli_ctl(c, CTL_SHUTDOWN, NULL, 0, &reply, CLI_TIMEOUT_MS) !=
+		    CLV_OK)
+			kill(d->pid, SIGTERM);
+		reap(d);
+	}
+	release_signals(d);
 }

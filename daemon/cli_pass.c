@@ -141,6 +141,7 @@ read_silent(int tty, char *p, size_t cap, size_t *ret_len)
 {
 	struct sigaction act = {.sa_handler = on_signal}, old[SIGNALS];
 	struct termios was, silent;
+	sigset_t mask, masked;
 	int r;
 
 	if (tcgetattr(tty, &was) != 0)
@@ -148,10 +149,15 @@ read_silent(int tty, char *p, size_t cap, size_t *ret_len)
 	silent = was;
 	silent.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
 	sigemptyset(&act.sa_mask);
-	for (size_t i = 0; i < SIGNALS; i++)
+	sigemptyset(&mask);
+	for (size_t i = 0; i < SIGNALS; i++) {
 		sigaction(signals[i], &act, &old[i]);
+		sigaddset(&mask, signals[i]);
+	}
 	tcsetattr(tty, TCSAFLUSH, &silent);
+	sigprocmask(SIG_UNBLOCK, &mask, &masked);
 	r = read_all(tty, true, p, cap, ret_len);
+	sigprocmask(SIG_SETMASK, &masked, NULL);
 	tcsetattr(tty, TCSAFLUSH, &was);
 	for (size_t i = 0; i < SIGNALS; i++)
 		sigaction(signals[i], &old[i], NULL);

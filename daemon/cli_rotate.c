@@ -94,7 +94,7 @@ cli_rotate(struct cli *c)
 {
 	const char *path = cli_opt(c, "backup");
 	char where[RECORD_WHERE_MAX];
-	struct cli_daemon d = {false, 0};
+	struct cli_daemon d = {.started = false};
 	char *passphrase = NULL;
 	int r = cli_backup_path(c, path);
 

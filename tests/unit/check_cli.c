@@ -97,8 +97,11 @@ END_TEST
 static int
 parse(const char *verb, int argc, char **argv)
 {
+	static char *kept[16]; /* c.args points into it */
 	char copy[64], *words[2] = {copy, NULL}, *space;
 	int n;
+
+	memcpy(kept, argv, ((size_t)argc + 1) * sizeof(*argv));
 
 	memset(c.value, 0, sizeof(c.value));
 	snprintf(copy, sizeof(copy), "%s", verb);
@@ -109,7 +112,7 @@ parse(const char *verb, int argc, char **argv)
 	}
 	c.verb = cli_verb_find(space != NULL ? 2 : 1, words, &n);
 	ck_assert_ptr_nonnull(c.verb);
-	return cli_opt_parse(&c, argc, argv);
+	return cli_opt_parse(&c, argc, kept);
 }
 
 #define PARSE(verb, ...) \

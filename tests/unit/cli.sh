@@ -59,6 +59,7 @@ host() {
 	run_dir = $tmp/$1/run
 	user = daemon
 	front_user = nobody
+	cluster = no
 	END
 }
 
@@ -391,6 +392,8 @@ expect $? 0 'claviger member add m1 --certificate' 'join of a member'
 is 'the member add command is whole' grep -q \
 	'recipient age1[0-9a-z]* --sign-key [A-Za-z0-9+/]*= --scope all' \
 	"$tmp/out"
+recipient=$(sed -n 's/.*--recipient \([^ ]*\).*/\1/p' "$tmp/out")
+signkey=$(sed -n 's/.*--sign-key \([^ ]*\).*/\1/p' "$tmp/out")
 on m1 node list
 expect $? 2 'a member, not a server node' 'a server verb on a member'
 on m1 join --member --system "$key" --server-thumbprint xyz \
@@ -410,6 +413,63 @@ on n1 settings set colour red
 expect $? 2 'no setting' 'an unknown setting'
 on n1 nonsense
 expect $? 2 'no verb' 'an unknown verb'
+
+# Without a running daemon: one is started for the command, and ends with it.
+
+daemon=${CLAVIGERD:-$PWD/clavigerd}
+with() { # HOST ARGUMENTS…: as on(), with a daemon to be had
+	_host=$1
+	shift
+	"$claviger" --config "$tmp/$_host/claviger.conf" \
+		--clavigerd "$daemon" "$@" >"$tmp/out" 2>"$tmp/err"
+}
+everything() { # HOST: its files and what the database has sealed to it
+	cat "$tmp/$1/state/identity" "$tmp/$1/state/tls.key" | sha256sum
+	sql -c "SELECT node, md5(body) FROM claviger.escrow ORDER BY node" one
+}
+
+with n1 node list
+expect $? 0 'node approve n2' 'node list'
+with n1 node approve n2 --fingerprint "$(echo "$first" | tr '0-9a-f' '1-9a-f0')"
+expect $? 4 'compare it with what that node printed' 'a wrong fingerprint'
+with n1 settings set escrow_policy manual
+expect $? 0 'escrow_policy = manual' 'settings set'
+with n1 node approve n2 --fingerprint "$first"
+expect $? 0 'policy manual: nothing was sealed' 'node approve, policy manual'
+is 'nothing was sealed' \
+	test "$(sql -c 'SELECT count(*) FROM claviger.escrow' one)" = 1
+with n1 member add m1 --certificate "$tmp/m1/state/tls.crt" \
+	--recipient "$recipient" --sign-key "$signkey" --scope all
+expect $? 0 'm1 is enrolled' 'member add'
+
+before=$(everything n2)
+with n2 backup "$tmp/b/none.age" --passphrase-file "$tmp/pass"
+expect $? 3 'absent' 'a backup where the secret is absent'
+gone 'a backup without a secret' "$tmp/b/none.age"
+with n2 restore "$foreign" --passphrase-file "$tmp/pass"
+expect $? 17 'another system' 'restore of another system'
+with n2 restore "$tmp/b/one.age" --passphrase-file "$tmp/wrong"
+expect $? 13 'passphrase' 'restore with a wrong passphrase'
+with n2 restore "$tmp/b/damaged.age" --passphrase-file "$tmp/pass"
+expect $? 12 'damaged' 'restore of a damaged backup'
+same 'the node after refusals' "$before" "$(everything n2)"
+with n2 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass"
+expect $? 0 'generation 1' 'restore'
+is 'the restored copy is in the database' \
+	test "$(sql -c 'SELECT count(*) FROM claviger.escrow' one)" = 2
+
+with n2 rotate --backup "$tmp/b/two.age" --passphrase-file "$tmp/pass"
+expect $? 0 'generation 2 is current' 'rotate'
+with n2 generation list
+expect $? 0 '2  current' 'generation list after rotate'
+with n1 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass"
+expect $? 20 'older than the system' 'restore of an older generation'
+with n1 node revoke n1
+expect $? 4 'cannot revoke itself' 'a node that revokes itself'
+with n1 node revoke n2
+expect $? 0 'n2 is revoked' 'node revoke'
+on n1 status
+expect $? 8 'clavigerd does not run' 'no daemon is left behind'
 
 echo "cli: $passed passed, $failed failed"
 [ "$failed" = 0 ]
