@@ -427,10 +427,12 @@ serving_reason(struct keeper *k, char *dst, size_t cap)
 		snprintf(dst, cap,
 		    "read-only: newer state than the "
 		    "database's has been seen: claviger doctor");
-	else if (role_serves(k->serving.state) && !k->db.known)
+	else if (!role_serves(k->serving.state) || serving_in_lease(k))
+		return;
+	else if (!k->db.known)
 		snprintf(dst, cap, "decryption only: database away: %.110s",
 		    k->db.why);
-	else if (role_serves(k->serving.state) && !serving_in_lease(k))
+	else
 		snprintf(dst, cap, "decryption only: %s",
 		    witness_quorate(k) ? "no lease" : "no quorum");
 }
