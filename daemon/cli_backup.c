@@ -83,7 +83,9 @@ cli_backup_read(struct cli *c, const char *path, struct clv_keyring **ret)
 		return cli_fail(c,
 		    errno == ENOENT ? CLV_E_NOT_FOUND : CLV_E_SYSTEM,
 		    "look at the name of the file", "%s cannot be read: %s",
-		    path, strerror(errno));
+		    path,
+		    errno == ENOENT ? clv_result_text(CLV_E_NOT_FOUND)
+				    : strerror(errno));
 	r = cli_passphrase(c, CLI_PASS_READ, &passphrase);
 	if (r != CLV_OK)
 		return r;
@@ -255,32 +257,61 @@ cli_keyring_check(
 	return CLV_OK;
 }
 
+static void
+json_keyring(
+    const struct clv_keyring *k, const struct clv_list *list, bool same_system)
+{
+	struct cli_json *j = cli_json_new();
+	char key[CLI_BASE64], id[CLI_UUID];
+
+	cli_json_str(j, "system", cli_base64(clv_keyring_sign_pk(k), key));
+	cli_json_str(j, "system_id", cli_uuid(clv_keyring_system_id(k), id));
+	for (size_t i = 0; i < clv_keyring_count(k); i++)
+		cli_json_u64(cli_json_push(j, "generations"), "number",
+		    clv_keyring_number(k, i));
+	cli_json_bool(j, "same_system", same_system);
+	/* only where a signed list says what is current */
+	if (list != NULL)
+		cli_json_bool(j, "current", clv_list_prove(list, k) == CLV_OK);
+	cli_json_print(j);
+}
+
+static void
+print_verdict(const struct clv_list *list, bool same_system)
+{
+	if (!same_system)
+		puts("this host    belongs to no system: nothing to compare "
+		     "with");
+	else if (list != NULL)
+		printf("this host    the same system; it opens the current "
+		       "generation %u\n",
+		    clv_list_current(list)->number);
+	else
+		puts("this host    the same system; whether it is current is "
+		     "not known here");
+}
+
 int
 cli_backup_verify(struct cli *c)
 {
+	bool json = cli_opt(c, "json") != NULL;
+	bool joined = c->config_result == CLV_OK && c->config.system[0] != '\0';
 	struct clv_keyring *k = NULL;
 	struct clv_list *list = NULL;
 	int r = cli_backup_read(c, c->args[0], &k);
 
 	if (r != CLV_OK)
 		return r;
-	print_keyring(k);
-	if (c->config_result != CLV_OK || c->config.system[0] == '\0') {
-		puts("this host    belongs to no system: nothing to compare "
-		     "with");
-		goto out;
-	}
-	if (geteuid() == 0 && c->config.database[0] != '\0')
+	if (!json)
+		print_keyring(k);
+	if (joined && geteuid() == 0 && c->config.database[0] != '\0')
 		(void)cli_list_get(c, &list);
-	r = cli_keyring_check(c, k, list);
-	if (r == CLV_OK && list != NULL)
-		printf("this host    the same system; it opens the current "
-		       "generation %u\n",
-		    clv_list_current(list)->number);
+	if (joined)
+		r = cli_keyring_check(c, k, list);
+	if (json)
+		json_keyring(k, list, joined && r != CLV_E_WRONG_SYSTEM);
 	else if (r == CLV_OK)
-		puts("this host    the same system; whether it is current is "
-		     "not known here");
-out:
+		print_verdict(list, joined);
 	clv_keyring_free(&k);
 	clv_list_free(&list);
 	return r;

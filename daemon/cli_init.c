@@ -402,6 +402,23 @@ write_or_undo(struct cli *c, struct init *s)
 }
 
 static void
+print_json(const struct cli *c, const struct init *s)
+{
+	struct cli_json *j = cli_json_new();
+	char hex[CLI_HEX];
+
+	cli_json_str(j, "system", s->config.system);
+	cli_json_str(j, "node", s->config.node);
+	cli_json_u64(j, "node_number", INIT_NODE);
+	cli_json_str(j, "network_name", s->config.network_name);
+	cli_json_str(j, "address", s->config.address);
+	cli_json_u64(j, "port", s->config.port);
+	cli_json_str(j, "server_thumbprint", cli_hex(s->cert_thumb, hex));
+	cli_json_str(j, "backup", cli_opt(c, "backup"));
+	cli_json_print(j);
+}
+
+static void
 print(const struct cli *c, const struct init *s)
 {
 	char hex[CLI_HEX];
@@ -439,7 +456,9 @@ cli_init(struct cli *c)
 		r = cli_passphrase(c, CLI_PASS_WRITE, &s.passphrase);
 	if (r == CLV_OK)
 		r = write_or_undo(c, &s);
-	if (r == CLV_OK)
+	if (r == CLV_OK && cli_opt(c, "json") != NULL)
+		print_json(c, &s);
+	else if (r == CLV_OK)
 		print(c, &s);
 	cli_system_fini(c, &s);
 	return r;

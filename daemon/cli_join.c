@@ -315,6 +315,28 @@ print_member(const struct join *j)
 	    recipient, cli_base64(j->host.party.sign_pk, key));
 }
 
+static void
+print_json(const struct join *j)
+{
+	char print[CLV_FINGERPRINT_TEXT], hex[CLI_HEX], key[CLI_BASE64];
+	char recipient[CLV_AGE_RECIPIENT_MAX];
+	const struct clv_party *p = &j->host.party;
+	struct cli_json *o = cli_json_new();
+
+	clv_party_fingerprint(p, print);
+	cli_json_str(o, "node", j->config.node);
+	cli_json_str(o, "system", j->config.system);
+	cli_json_str(o, "network_name", j->config.network_name);
+	cli_json_str(o, "address", j->config.address);
+	cli_json_u64(o, "port", j->config.port);
+	cli_json_str(o, "fingerprint", print);
+	cli_json_str(o, "thumbprint", cli_hex(p->thumb, hex));
+	cli_json_str(o, "sign_key", cli_base64(p->sign_pk, key));
+	if (clv_age_recipient_format(p->box_pk, recipient) == CLV_OK)
+		cli_json_str(o, "recipient", recipient);
+	cli_json_print(o);
+}
+
 static int
 run(struct cli *c, struct join *j, bool server)
 {
@@ -327,7 +349,9 @@ run(struct cli *c, struct join *j, bool server)
 		return r;
 	}
 	cli_undo_forget(&j->undo);
-	if (r == CLV_OK && server)
+	if (r == CLV_OK && cli_opt(c, "json") != NULL)
+		print_json(j);
+	else if (r == CLV_OK && server)
 		print_server(j);
 	else if (r == CLV_OK)
 		print_member(j);

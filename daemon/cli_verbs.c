@@ -36,6 +36,9 @@ static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
 static const struct cli_opt opts_passphrase[] = {
     CLI_PASS_OPTS, {NULL, NULL, NULL, false}};
 
+static const struct cli_opt opts_verify[] = {
+    CLI_PASS_OPTS, JSON, {NULL, NULL, NULL, false}};
+
 static const struct cli_opt opts_init[] = {
     DATABASE(true),
     PASSFILE,
@@ -51,6 +54,7 @@ static const struct cli_opt opts_init[] = {
     {"no-resolve-check", NULL,
 	"do not insist that NAME resolves to ADDR already", false},
     {"force-address", NULL, "do not insist that ADDR is free", false},
+    JSON,
     {NULL, NULL, NULL, false},
 };
 
@@ -67,6 +71,7 @@ static const struct cli_opt opts_join[] = {
 	false},
     {"port", "P", "member: TCP port of the service (8391)", false},
     NODE,
+    JSON,
     {NULL, NULL, NULL, false},
 };
 
@@ -121,7 +126,7 @@ const struct cli_verb cli_verbs[] = {
     {"backup", "FILE", "write a passphrase backup and open it again",
 	opts_passphrase, 1, 1, SERVER, cli_backup},
     {"backup verify", "FILE", "whose backup is it, and is it current",
-	opts_passphrase, 1, 1, 0, cli_backup_verify},
+	opts_verify, 1, 1, 0, cli_backup_verify},
     {"restore", "FILE", "give this node the master secret from a backup",
 	opts_passphrase, 1, 1, SERVER, cli_restore},
     {"rotate", "", "make a new generation of the master secret", opts_rotate, 0,

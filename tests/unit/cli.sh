@@ -375,6 +375,8 @@ expect $? 0 '^fingerprint ' 'join'
 first=$(sed -n 's/^fingerprint  *//p' "$tmp/out")
 is 'join says what to do' grep -q "node approve n2 --fingerprint $first" \
 	"$tmp/out"
+on n2 join --server --system "$key" --json
+expect $? 0 "\"fingerprint\": *\"$first\"" 'join again, as JSON'
 join_n2
 expect $? 0 '^fingerprint ' 'join again'
 same 'the fingerprint' "$first" "$(sed -n 's/^fingerprint  *//p' "$tmp/out")"
@@ -471,5 +473,5 @@ expect $? 0 'n2 is revoked' 'node revoke'
 on n1 status
 expect $? 8 'clavigerd does not run' 'no daemon is left behind'
 
-echo "cli: $passed passed, $failed failed"
+echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
