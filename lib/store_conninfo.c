@@ -26,6 +26,8 @@ static const char *const allowed[] = {"host", "hostaddr", "port", "dbname",
  * than a lease (15 s). client_min_messages, because a role's own setting could
  * hide the warning that a commit was not replicated; the isolation level,
  * because the fence relies on a statement seeing what it waited for. The
+ * server's keepalives: a session of a node that lost its power must not keep
+ * the lock that a take-over waits for (PostgreSQL 14 or later). The
  * password file that cannot exist keeps libpq away from ~/.pgpass
  * (/dev/null itself would be warned about on stderr).
  */
@@ -45,7 +47,10 @@ static const char *const fixed[][2] = {
 		" -c statement_timeout=10s"
 		" -c idle_in_transaction_session_timeout=10s"
 		" -c synchronous_commit=on -c client_min_messages=warning"
-		" -c default_transaction_isolation=read\\ committed"},
+		" -c default_transaction_isolation=read\\ committed"
+		" -c client_connection_check_interval=2s"
+		" -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2"
+		" -c tcp_keepalives_count=3 -c tcp_user_timeout=10s"},
 };
 #define FIXED_COUNT (sizeof(fixed) / sizeof(fixed[0]))
 

@@ -69,7 +69,7 @@ check_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc \
 
 # PostgreSQL, against a cluster that is made for the test
 store_tests = check_store check_store_conninfo check_store_faults check_store_fence \
-	check_store_schema check_store_tls
+	check_store_schema check_store_tls check_store_walk
 check_PROGRAMS += $(store_tests)
 TESTS += $(store_tests)
 store_rig = %D%/unit/pg.c %D%/unit/pg.h %D%/unit/store_rig.c \
@@ -85,15 +85,18 @@ check_store_conninfo_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=PQconnectStartParams
 check_store_faults_SOURCES = %D%/unit/check_store_faults.c $(store_rig)
 check_store_faults_CPPFLAGS = $(store_cppflags)
 check_store_faults_LDADD = $(unit_libs) $(LIBPQ_LIBS)
-check_store_faults_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=PQconnectStartParams \
+check_store_fence_SOURCES = %D%/unit/check_store_fence.c $(store_rig)
+check_store_fence_CPPFLAGS = $(store_cppflags)
+check_store_fence_LDADD = $(unit_libs) $(LIBPQ_LIBS)
+check_store_walk_SOURCES = %D%/unit/check_store_walk.c $(store_rig)
+check_store_walk_CPPFLAGS = $(store_cppflags)
+check_store_walk_LDADD = $(unit_libs) $(LIBPQ_LIBS)
+check_store_walk_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=PQconnectStartParams \
 	-Wl,--wrap=PQconnectPoll -Wl,--wrap=PQsetnonblocking \
 	-Wl,--wrap=PQsendQueryParams -Wl,--wrap=PQsendQuery -Wl,--wrap=PQflush \
 	-Wl,--wrap=PQconsumeInput -Wl,--wrap=PQgetResult \
 	-Wl,--wrap=PQconninfoParse -Wl,--wrap=PQescapeIdentifier \
 	-Wl,--wrap=calloc
-check_store_fence_SOURCES = %D%/unit/check_store_fence.c $(store_rig)
-check_store_fence_CPPFLAGS = $(store_cppflags)
-check_store_fence_LDADD = $(unit_libs) $(LIBPQ_LIBS)
 check_store_tls_SOURCES = %D%/unit/check_store_tls.c $(store_rig)
 check_store_tls_CPPFLAGS = $(store_cppflags)
 check_store_tls_LDADD = $(unit_libs) $(LIBPQ_LIBS)

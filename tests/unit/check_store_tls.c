@@ -112,13 +112,23 @@ START_TEST(right_name_and_root_give_tls)
 	static const struct clv__statement ssl = {"ssl",
 	    "SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
 	    "", "ot", false, true};
+	static const struct clv__statement keepalive = {"keepalive",
+	    "SELECT concat_ws(' ', current_setting('tcp_keepalives_idle'),"
+	    " current_setting('tcp_keepalives_interval'),"
+	    " current_setting('tcp_keepalives_count'),"
+	    " current_setting('tcp_user_timeout'),"
+	    " current_setting('client_connection_check_interval')) AS x",
+	    "", "t", false, true};
 	struct clv_store *s = NULL;
 	size_t len = 0;
 	int rc;
 
-	/* in its own name: the server role may not see this of the login */
 	rc = connect_tls("localhost", "good", &s);
 	ck_assert_msg(rc == CLV_OK, "%s", why);
+	ck_ok(s, clv__store_run(s, &keepalive, NULL, 0, TIMEOUT_MS));
+	ck_assert(
+	    memcmp(clv_store_get(s, 0, 0, &len), "5 2 3 10s 2s", 12) == 0);
+	/* in its own name: the server role may not see this of the login */
 	ck_ok(s, clv__store_run_script(s, "RESET ROLE", TIMEOUT_MS));
 	ck_ok(s, clv__store_run(s, &ssl, NULL, 0, TIMEOUT_MS));
 	ck_assert(clv_store_get_bool(s, 0, 0));
