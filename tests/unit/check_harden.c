@@ -488,8 +488,8 @@ main(void)
 		tcase_add_test(td, dropping_to_root_or_nobody_known_is_refused);
 		tcase_add_test(td, dropped_rights_are_gone_and_stay_gone);
 		tcase_add_test(td, what_the_arena_must_read_stays_readable);
-		suite_add_tcase(s, td);
 	}
+	suite_add_tcase(s, td);
 	if (geteuid() == 0 && FILTERED) {
 		tcase_add_test(tf, the_keeper_has_no_network);
 		tcase_add_test(tf, the_front_has_a_network_and_no_more);
@@ -502,8 +502,8 @@ main(void)
 		tcase_add_loop_test(
 		    tf, the_front_may_have_threads_and_the_keeper_none, 0, 2);
 		tcase_add_loop_test(tf, an_abort_ends_it_as_an_abort, 0, 2);
-		suite_add_tcase(s, tf);
 	}
+	suite_add_tcase(s, tf);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

@@ -248,9 +248,8 @@ until_called(const char *what)
 	}
 }
 
-static const char both_tools[] =
-    "attrd_updater -n master-" RESOURCE " -U -INFINITY []\n"
-    "crm_resource --fail --resource " RESOURCE " --node node-1 []\n";
+#define SCORE "attrd_updater -n master-" RESOURCE " -U -INFINITY []\n"
+#define FAIL "crm_resource --fail --resource " RESOURCE " --node node-1 []\n"
 
 START_TEST(it_is_ready_and_ends_in_order)
 {
@@ -286,8 +285,39 @@ START_TEST(when_one_dies_the_other_is_killed_and_pacemaker_told)
 	assert_exit(1);
 	ck_assert_int_eq(kill(pid[0], 0), -1);
 	ck_assert_int_eq(kill(pid[1], 0), -1);
-	ck_assert_str_eq(called(), both_tools);
+	ck_assert_str_eq(called(), SCORE);
 	ck_assert_int_ne(access(control, F_OK), 0);
+}
+END_TEST
+
+START_TEST(a_score_that_cannot_be_written_is_followed_by_a_failure)
+{
+	pid_t pid[2];
+
+	tool("attrd_updater", "exit 102");
+	start();
+	children(pid);
+	kill(pid[1], SIGKILL);
+	assert_exit(1);
+	ck_assert_str_eq(called(), SCORE FAIL);
+}
+END_TEST
+
+START_TEST(tools_that_are_not_there_are_no_matter)
+{
+	pid_t pid[2];
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/bin/attrd_updater", dir);
+	ck_assert_int_eq(unlink(path), 0);
+	snprintf(path, sizeof(path), "%s/bin/crm_resource", dir);
+	ck_assert_int_eq(unlink(path), 0);
+	setenv("PATH", "/nonexistent", 1);
+	start();
+	setenv("PATH", "/usr/bin:/bin", 1);
+	children(pid);
+	kill(pid[1], SIGKILL);
+	assert_exit(1);
 }
 END_TEST
 
@@ -368,8 +398,8 @@ START_TEST(a_failure_is_told_while_all_goes_on)
 {
 	keeper_tells_failure = true;
 	start();
-	until_called("crm_resource");
-	ck_assert_str_eq(called(), both_tools);
+	until_called("attrd_updater");
+	ck_assert_str_eq(called(), SCORE);
 	ck_assert_int_eq(access(control, F_OK), 0);
 	kill(supervisor, SIGTERM);
 	assert_notified("STOPPING=1");
@@ -395,7 +425,7 @@ START_TEST(a_tool_that_hangs_keeps_nothing_back)
 	assert_exit(0);
 	supervisor = first;
 	assert_exit(1);
-	ck_assert_str_eq(called(), both_tools);
+	ck_assert_str_eq(called(), SCORE FAIL);
 }
 END_TEST
 
@@ -534,6 +564,9 @@ main(void)
 	tcase_add_test(tc, a_hang_up_does_not_end_it);
 	tcase_add_loop_test(
 	    tc, when_one_dies_the_other_is_killed_and_pacemaker_told, 0, 2);
+	tcase_add_test(
+	    tc, a_score_that_cannot_be_written_is_followed_by_a_failure);
+	tcase_add_test(tc, tools_that_are_not_there_are_no_matter);
 	tcase_add_test(tc, without_a_resource_nobody_is_told);
 	tcase_add_loop_test(tc, a_name_that_is_none_never_reaches_a_tool, 0,
 	    sizeof(bad_names) / sizeof(bad_names[0]));
