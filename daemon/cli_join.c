@@ -40,7 +40,7 @@ check_config(struct cli *c, struct join *j)
 		return cli_fail(c, CLV_E_WRONG_SYSTEM,
 		    "remove that file and the state directory first, if this "
 		    "host is to change",
-		    "this host belongs to another system (%s), says %s",
+		    "this host belongs to another system, %s, says %s",
 		    c->config.system, c->path);
 	j->again = c->config.system[0] != '\0';
 	j->config = c->config;

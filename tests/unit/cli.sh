@@ -7,7 +7,10 @@ LC_ALL=C
 export LC_ALL
 
 claviger=${CLAVIGER:-$PWD/claviger}
-pgbin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)
+pgbin=
+for dir in /usr/lib/postgresql/*/bin; do # the newest comes last
+	pgbin=$dir
+done
 
 skip() {
 	echo "skipped: $*"
