@@ -119,15 +119,18 @@ START_TEST(right_name_and_root_give_tls)
 	    " current_setting('tcp_user_timeout'),"
 	    " current_setting('client_connection_check_interval')) AS x",
 	    "", "t", false, true};
+	static const char want[] = "5 2 3 10000 2s";
 	struct clv_store *s = NULL;
+	const char *got;
 	size_t len = 0;
 	int rc;
 
 	rc = connect_tls("localhost", "good", &s);
 	ck_assert_msg(rc == CLV_OK, "%s", why);
 	ck_ok(s, clv__store_run(s, &keepalive, NULL, 0, TIMEOUT_MS));
-	ck_assert(
-	    memcmp(clv_store_get(s, 0, 0, &len), "5 2 3 10s 2s", 12) == 0);
+	got = clv_store_get(s, 0, 0, &len);
+	ck_assert_msg(len == strlen(want) && memcmp(got, want, len) == 0,
+	    "%.*s", (int)len, got);
 	/* in its own name: the server role may not see this of the login */
 	ck_ok(s, clv__store_run_script(s, "RESET ROLE", TIMEOUT_MS));
 	ck_ok(s, clv__store_run(s, &ssl, NULL, 0, TIMEOUT_MS));
