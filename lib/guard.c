@@ -161,6 +161,9 @@ clv_guard_new(size_t len, struct clv_guard **ret_guard)
 		return CLV_E_INVALID;
 	if (sodium_init() < 0)
 		return CLV_E_SYSTEM;
+	/* Bound by the dynamic linker now: at its first call it would save
+	 * vector registers, and what is in them, below the zeroed part. */
+	sodium_stackzero(1);
 	g = calloc(1, sizeof(*g));
 	if (g == NULL)
 		return CLV_E_NOMEM;

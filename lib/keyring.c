@@ -324,7 +324,7 @@ find_generation(const struct clv_keyring *k, uint32_t number)
 	return NULL;
 }
 
-int
+CLV__CLEARS_REGISTERS int
 clv_keyring_subkey(const struct clv_keyring *k, uint32_t generation,
     enum clv_subkey which, uint8_t ret[static CLV_KEY_LEN])
 {
@@ -334,5 +334,6 @@ clv_keyring_subkey(const struct clv_keyring *k, uint32_t generation,
 		return CLV_E_NOT_FOUND;
 	crypto_kdf_derive_from_key(
 	    ret, CLV_KEY_LEN, which, "claviger", g->secret);
+	sodium_stackzero(CLV__HASH_STACK_LEN);
 	return CLV_OK;
 }

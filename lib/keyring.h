@@ -4,6 +4,22 @@
 
 #include <claviger/keyring.h>
 
+/* libsodium's BLAKE2b leaves its output in its stack frame (1.0.18), and the
+ * dynamic linker saves vector registers below it: what derives a key clears
+ * this much of the stack afterwards. */
+#define CLV__HASH_STACK_LEN 8192
+
+/* And its caller finds no key in a vector register, which any later call into
+ * the dynamic linker would write to the stack. */
+#if defined(__has_attribute)
+#if __has_attribute(zero_call_used_regs)
+#define CLV__CLEARS_REGISTERS __attribute__((zero_call_used_regs("all")))
+#endif
+#endif
+#ifndef CLV__CLEARS_REGISTERS
+#define CLV__CLEARS_REGISTERS
+#endif
+
 /* The arena that holds the keyring, and its text form. */
 struct clv_guard *clv__keyring_guard(const struct clv_keyring *k);
 

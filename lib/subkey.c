@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 #include <sodium.h>
-#include <claviger/keyring.h>
+#include "keyring.h"
 
 /* Keys below the distribution key. Each use has an own 16-byte
  * personalisation, so that no two of them ever give the same value. */
 
-void
+CLV__CLEARS_REGISTERS void
 clv_app_key(const uint8_t distribution[static CLV_KEY_LEN],
     const uint8_t system_id[static CLV_SYSTEM_ID_LEN], const char *app,
     uint8_t ret[static CLV_KEY_LEN])
@@ -24,9 +24,10 @@ clv_app_key(const uint8_t distribution[static CLV_KEY_LEN],
 	crypto_generichash_blake2b_update(&st, (const unsigned char *)app, len);
 	crypto_generichash_blake2b_final(&st, ret, CLV_KEY_LEN);
 	sodium_memzero(&st, sizeof(st));
+	sodium_stackzero(CLV__HASH_STACK_LEN);
 }
 
-void
+CLV__CLEARS_REGISTERS void
 clv_key_check(
     const uint8_t key[static CLV_KEY_LEN], uint8_t ret[static CLV_KEY_LEN])
 {

@@ -44,7 +44,7 @@ age_testkit_LDADD = libclaviger-core.la $(ZLIB_LIBS)
 
 # keyring, identity, list, wire
 core_tests += check_keyring check_identity check_list check_escrow check_wire \
-	check_nomem
+	check_nomem check_residue
 noinst_HEADERS += %D%/unit/core.h
 check_keyring_SOURCES = %D%/unit/check_keyring.c
 check_keyring_CPPFLAGS = $(unit_cppflags)
@@ -61,6 +61,9 @@ check_escrow_LDADD = $(unit_libs)
 check_wire_SOURCES = %D%/unit/check_wire.c
 check_wire_CPPFLAGS = $(unit_cppflags)
 check_wire_LDADD = $(unit_libs)
+check_residue_SOURCES = %D%/unit/check_residue.c
+check_residue_CPPFLAGS = $(unit_cppflags)
+check_residue_LDADD = $(unit_libs)
 check_nomem_SOURCES = %D%/unit/check_nomem.c
 check_nomem_CPPFLAGS = $(unit_cppflags)
 check_nomem_LDADD = $(unit_libs)

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+#include <ucontext.h>
+#include <claviger/age.h>
+#include <claviger/wire.h>
+#include "core.h"
+
+/*
+ * After work with keys, no writable memory of the process but the arena holds
+ * any of them: not the heap, not the stack, not a library's data. What is
+ * looked for is kept here only under a mask.
+ */
+#define MASK 0x5a
+#define WINDOW 12 /* so many bytes in a row are a find */
+#define SECRETS_MAX 32
+#define SECRET_MAX 48
+#define MAP_LEN_MAX (64u << 20)
+
+static struct {
+	const char *what;
+	uint8_t masked[SECRET_MAX];
+	size_t len;
+} secrets[SECRETS_MAX];
+static size_t secret_count;
+
+static void
+remember(const char *what, const void *p, size_t len)
+{
+	const volatile uint8_t *from = p; /* no wide copy in between */
+	size_t i;
+
+	ck_assert_uint_lt(secret_count, SECRETS_MAX);
+	ck_assert_uint_le(len, SECRET_MAX);
+	for (i = 0; i < len; i++)
+		secrets[secret_count].masked[i] = from[i] ^ MASK;
+	secrets[secret_count].len = len;
+	secrets[secret_count++].what = what;
+}
+
+static bool
+is_here(const uint8_t *p, const uint8_t *masked)
+{
+	size_t i;
+
+	for (i = 0; i < WINDOW; i++)
+		if ((p[i] ^ MASK) != masked[i])
+			return false;
+	return true;
+}
+
+/* The secret of which a window stands at p, or NULL. Windows start at every
+ * fourth byte of a secret, so that a part is found too. */
+static const char *
+find_at(const uint8_t *p)
+{
+	size_t i, off;
+
+	for (i = 0; i < secret_count; i++)
+		for (off = 0; off + WINDOW <= secrets[i].len; off += 4)
+			if ((p[0] ^ MASK) == secrets[i].masked[off] &&
+			    is_here(p, secrets[i].masked + off))
+				return secrets[i].what;
+	return NULL;
+}
+
+static const char *
+find_between(const uint8_t *p, const uint8_t *end)
+{
+	const char *what = NULL;
+
+	for (; what == NULL && p + WINDOW <= end; p++)
+		what = find_at(p);
+	return what;
+}
+
+/* inside: an address of the arena, which is left out. */
+static const char *
+find_anywhere(const void *inside)
+{
+	char line[512], perms[8];
+	const char *what = NULL;
+	uintptr_t a, z;
+	FILE *f = fopen("/proc/self/maps", "re");
+
+	ck_assert_ptr_nonnull(f);
+	while (what == NULL && fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s", &a, &z,
+			perms) != 3 ||
+		    strncmp(perms, "rw", 2) != 0 || z - a > MAP_LEN_MAX ||
+		    ((uintptr_t)inside >= a && (uintptr_t)inside < z))
+			continue;
+		what = find_between((const uint8_t *)a, (const uint8_t *)z);
+	}
+	fclose(f);
+	return what;
+}
+
+static struct clv_keyring *keyring;
+static struct clv_identity *identity;
+
+static void
+remember_keyring(void)
+{
+	uint8_t *key = clv_guard_get(guard, CLV_KEY_LEN);
+	char *text = NULL, *line;
+	size_t len = 0;
+
+	ck_assert_int_eq(clv_keyring_format(keyring, &text, &len), CLV_OK);
+	for (line = text; (line = strchr(line, '=')) != NULL; line++)
+		remember("a key of the keyring as text", line - 43, 44);
+	line = strstr(text, "generation 1 ");
+	sodium_base642bin(key, CLV_KEY_LEN, line + 13, 44, NULL, NULL, NULL,
+	    sodium_base64_VARIANT_ORIGINAL);
+	remember("the master secret", key, CLV_KEY_LEN);
+	line = strstr(text, "signing ");
+	sodium_base642bin(key, CLV_KEY_LEN, line + 8, 44, NULL, NULL, NULL,
+	    sodium_base64_VARIANT_ORIGINAL);
+	remember("the system's signing key", key, CLV_KEY_LEN);
+	clv_keyring_subkey(keyring, 1, CLV_SUBKEY_DISTRIBUTION, key);
+	remember("the distribution key", key, CLV_KEY_LEN);
+	clv_keyring_subkey(keyring, 1, CLV_SUBKEY_SERVICE, key);
+	remember("the service key", key, CLV_KEY_LEN);
+	clv_guard_put(guard, text);
+	clv_guard_put(guard, key);
+}
+
+/* Run on a stack of its own, which nothing overwrites before it is searched. */
+static uint8_t stack[1 << 18];
+static ucontext_t here, apart;
+
+static void
+run_apart(void (*fn)(void))
+{
+	ck_assert_int_eq(getcontext(&apart), 0);
+	apart.uc_stack.ss_sp = stack;
+	apart.uc_stack.ss_size = sizeof(stack);
+	apart.uc_link = &here;
+	makecontext(&apart, fn, 0);
+	ck_assert_int_eq(swapcontext(&here, &apart), 0);
+}
+
+static void
+make_all(void)
+{
+	keyring = new_keyring();
+	identity = new_identity("alpha");
+	remember_keyring();
+	remember("a host's age identity", identity->box_sk, 32);
+	remember("a host's signing key", identity->sign_sk, 32);
+}
+
+static void
+set_up(void)
+{
+	set_up_guard();
+	secret_count = 0;
+	run_apart(make_all);
+}
+
+static void
+tear_down(void)
+{
+	clv_identity_free(&identity);
+	clv_keyring_free(&keyring);
+	tear_down_guard();
+}
+
+START_TEST(a_copy_on_the_heap_would_be_found)
+{
+	char *copy = malloc(32);
+
+	ck_assert_ptr_nonnull(copy);
+	sodium_memzero(stack, sizeof(stack));
+	memcpy(copy, (uint8_t *)identity->box_sk + 8, 16);
+	ck_assert_str_eq(find_anywhere(keyring), "a host's age identity");
+	sodium_memzero(copy, 32);
+	free(copy);
+}
+END_TEST
+
+static void
+do_careless(void)
+{
+	volatile uint8_t copy[32];
+	size_t i;
+
+	for (i = 0; i < sizeof(copy); i++)
+		copy[i] = identity->sign_sk[i];
+}
+
+START_TEST(a_copy_on_the_stack_would_be_found)
+{
+	sodium_memzero(stack, sizeof(stack));
+	run_apart(do_careless);
+	ck_assert_str_eq(find_anywhere(keyring), "a host's signing key");
+}
+END_TEST
+
+static void
+do_nothing_more(void)
+{
+}
+
+static void
+do_add_generation(void)
+{
+	uint8_t *key = clv_guard_get(guard, CLV_KEY_LEN);
+	uint32_t g;
+
+	ck_assert_int_eq(clv_keyring_add(keyring, &g), CLV_OK);
+	clv_keyring_subkey(keyring, g, CLV_SUBKEY_AUDIT, key);
+	remember("the audit key", key, CLV_KEY_LEN);
+	clv_guard_put(guard, key);
+}
+
+static void
+do_keyring_text(void)
+{
+	struct clv_keyring *k = NULL;
+	char *text = NULL;
+	size_t len = 0;
+
+	ck_assert_int_eq(clv_keyring_format(keyring, &text, &len), CLV_OK);
+	ck_assert_int_eq(clv_keyring_parse(guard, text, len, &k), CLV_OK);
+	clv_keyring_free(&k);
+	clv_guard_put(guard, text);
+}
+
+static void
+do_bad_keyring_text(void)
+{
+	struct clv_keyring *k = NULL;
+	char *text = NULL;
+	size_t len = 0;
+
+	ck_assert_int_eq(clv_keyring_format(keyring, &text, &len), CLV_OK);
+	text[len - 2] = 'x';
+	ck_assert_int_eq(clv_keyring_parse(guard, text, len, &k), CLV_E_FORMAT);
+	clv_guard_put(guard, text);
+}
+
+static void
+do_identity_text(void)
+{
+	struct clv_identity *id = NULL;
+	char *text = NULL, *line;
+
+	ck_assert_int_eq(clv_identity_format(identity, &text), CLV_OK);
+	line = strstr(text, "AGE-SECRET-KEY-1");
+	ck_assert_ptr_nonnull(line);
+	remember("an age identity as text", line + 16, 48);
+	ck_assert_int_eq(
+	    clv_identity_parse(guard, text, strlen(text), &id), CLV_OK);
+	clv_identity_free(&id);
+	clv_guard_put(guard, text);
+}
+
+static void
+do_sign(void)
+{
+	uint8_t sig[CLV_SIG_LEN];
+
+	clv_sign(identity->sign_sk, "claviger-test-01", "x", 1, sig);
+}
+
+static void
+do_list(void)
+{
+	struct clv_buf b = {0};
+	struct clv_list *list = new_list(keyring);
+
+	ck_assert_int_eq(clv_list_sign(list, keyring, &b), CLV_OK);
+	ck_assert_int_eq(clv_list_prove(list, keyring), CLV_OK);
+	clv_buf_fini(&b);
+	clv_list_free(&list);
+}
+
+static void
+do_escrow_seal(void)
+{
+	struct clv_buf row = {0};
+
+	ck_assert_int_eq(
+	    clv_escrow_seal(guard, keyring, 1, identity->box_pk, &row), CLV_OK);
+	clv_buf_fini(&row);
+}
+
+static void
+do_escrow_open(void)
+{
+	struct clv_keyring *k = NULL;
+	struct clv_buf row = {0};
+
+	clv_escrow_seal(guard, keyring, 1, identity->box_pk, &row);
+	ck_assert_int_eq(clv_escrow_open(row.data, row.len,
+			     clv_keyring_sign_pk(keyring), identity, 1, &k),
+	    CLV_OK);
+	clv_keyring_free(&k);
+	clv_buf_fini(&row);
+}
+
+static void
+do_application_key(void)
+{
+	uint8_t *app = clv_guard_get(guard, CLV_KEY_LEN);
+	uint8_t check[CLV_KEY_LEN];
+
+	clv_keyring_subkey(keyring, 1, CLV_SUBKEY_DISTRIBUTION, app);
+	clv_key_check(app, check);
+	clv_app_key(app, clv_keyring_system_id(keyring), "crm", app);
+	remember("an application's key", app, CLV_KEY_LEN);
+	clv_guard_put(guard, app);
+}
+
+static void
+seal_keys(const char *scope, struct clv_buf *ret)
+{
+	struct clv_list *list = new_list(keyring);
+
+	ck_assert_int_eq(clv_wire_keys_seal(guard, keyring, list, scope,
+			     identity->box_pk, ret),
+	    CLV_OK);
+	clv_list_free(&list);
+}
+
+static void
+do_keys_seal(void)
+{
+	struct clv_buf b = {0};
+
+	seal_keys("all", &b);
+	clv_buf_fini(&b);
+}
+
+static void
+do_narrow_keys_seal(void)
+{
+	struct clv_buf b = {0};
+
+	do_application_key();
+	seal_keys("payroll,crm", &b);
+	clv_buf_fini(&b);
+}
+
+static void
+do_keys_open(void)
+{
+	struct clv_wire_key *keys = NULL;
+	struct clv_buf b = {0};
+	size_t n;
+
+	seal_keys("all", &b);
+	ck_assert_int_eq(
+	    clv_wire_keys_open(guard, identity, b.data, b.len, &keys, &n),
+	    CLV_OK);
+	clv_guard_put(guard, keys);
+	clv_buf_fini(&b);
+}
+
+static void
+do_certificate_row(void)
+{
+	struct clv_buf row = {0}, cert = {0};
+	uint8_t *key = clv_guard_get(guard, 40), *back = NULL;
+	size_t len;
+
+	randombytes_buf(key, 40);
+	remember("a TLS key", key, 40);
+	ck_assert_int_eq(
+	    clv_tls_row_seal(guard, keyring, 1, "cert", 4, key, 40, &row),
+	    CLV_OK);
+	ck_assert_int_eq(clv_tls_row_open(guard, keyring, row.data, row.len,
+			     &cert, &back, &len),
+	    CLV_OK);
+	clv_guard_put(guard, back);
+	clv_guard_put(guard, key);
+	clv_buf_fini(&row);
+	clv_buf_fini(&cert);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} operations[] = {
+    {"making keys", do_nothing_more},
+    {"adding a generation", do_add_generation},
+    {"keyring text", do_keyring_text},
+    {"bad keyring text", do_bad_keyring_text},
+    {"identity text", do_identity_text},
+    {"signing", do_sign},
+    {"the list", do_list},
+    {"sealing a copy", do_escrow_seal},
+    {"opening a copy", do_escrow_open},
+    {"an application's key", do_application_key},
+    {"sealing keys", do_keys_seal},
+    {"sealing keys of a narrow scope", do_narrow_keys_seal},
+    {"opening keys", do_keys_open},
+    {"a certificate row", do_certificate_row},
+};
+
+START_TEST(work_leaves_no_key_behind)
+{
+	const char *what;
+
+	run_apart(operations[_i].run);
+	what = find_anywhere(keyring);
+	ck_assert_msg(what == NULL, "%s: %s lies outside the arena",
+	    operations[_i].name, what);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("residue");
+	TCase *t = tcase_create("memory_outside_the_arena");
+
+#ifdef __SANITIZE_ADDRESS__
+	return 77; /* its shadow and quarantine keep what they like */
+#endif
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, a_copy_on_the_heap_would_be_found);
+	tcase_add_test(t, a_copy_on_the_stack_would_be_found);
+	tcase_add_loop_test(t, work_leaves_no_key_behind, 0,
+	    sizeof(operations) / sizeof(operations[0]));
+	suite_add_tcase(s, t);
+	return run_suite(s);
+}
