@@ -90,15 +90,19 @@ daemon_kill() { on "$1" kill "-$3" "$(daemon_pid "$1" "$2")"; }
 probe_start() {
 	probe=$1
 	shift
+	on client rm -f "/tmp/probe.$probe"
 	on client /usr/libexec/claviger-lab/lab-probe "/tmp/probe.$probe" \
 	    "$@" </dev/null >/dev/null 2>&1 &
 	wait_until 10 on client test -s "/tmp/probe.$probe"
 }
 
+probe_ended() { ! on client pgrep -f "lab-probe /tmp/probe.$probe "; }
+
 # Prints the longest outage in seconds.
 probe_stop() {
 	[ -n "${probe-}" ] || return 0
 	on client pkill -f "lab-probe /tmp/probe.$probe "
+	wait_until 5 probe_ended
 	on client cat "/tmp/probe.$probe"
 	probe=
 }
