@@ -21,7 +21,10 @@ void
 keeper_end(struct keeper *k, int status)
 {
 	k->status = status;
-	keeper_tell(k, LINK_END, "");
+	/* Only an orderly end is announced: the other one is a failure, which
+	 * the supervisor sees by the pidfd and tells Pacemaker. */
+	if (status == 0)
+		keeper_tell(k, LINK_END, "");
 	loop_stop(k->loop);
 }
 
