@@ -136,6 +136,7 @@ struct front_conn {
 	enum front_conn_state state;
 	bool close_after; /* the answer */
 	bool muted;	  /* sent more while its request was with the keeper */
+	uint32_t watched; /* events that the table waits for */
 	uint64_t id;
 	uint64_t since_ms;
 	uint64_t deadline_ms;
@@ -155,8 +156,13 @@ bool front_conn_is_known(const struct front_conn *c); /* past the handshake */
 void front_conn_answer(
     struct front_conn *c, const void *body, size_t len, bool close);
 
-/* What a connection asks of the table. */
-struct loop *front_net_loop(struct front_net *net);
+/* Something happened to its descriptor. It may be gone afterwards. */
+void front_conn_event(struct front_conn *c, bool hung_up);
+
+/* What a connection asks of the table. Watch its descriptor, until that is
+ * closed; error and hang-up are always told. */
+int front_net_watch(
+    struct front_net *net, struct front_conn *c, bool read, bool write);
 /* The handshake is done: is there a place? */
 bool front_net_admit(struct front_net *net, struct front_conn *c);
 /* Pass the request on: CLV_OK, or why not. */

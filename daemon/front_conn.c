@@ -20,8 +20,6 @@
  */
 #define DISCARD_MAX 4096
 
-static void on_event(void *arg, int fd, bool readable, bool writable);
-
 /* A host is counted by its address; in IPv6 by its /64, of which everybody
  * has plenty of addresses. */
 static void
@@ -56,8 +54,7 @@ arm(struct front_conn *c)
 
 	if (c->state == FRONT_CONN_LINGER || c->state == FRONT_CONN_WAIT)
 		writes = false;
-	loop_fd_set(front_net_loop(c->net), tls_conn_fd(c->tls),
-	    !writes && !c->muted, writes);
+	front_net_watch(c->net, c, !writes && !c->muted, writes);
 }
 
 int
@@ -77,8 +74,7 @@ front_conn_new(struct front_net *net, struct tls_ctx *ctx, int fd, uint64_t id,
 	c->since_ms = loop_now_ms();
 	put_source(from, c->source);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	r = loop_fd_add(front_net_loop(net), fd, true, false, on_event, c);
-	if (r != CLV_OK) {
+	if ((r = front_net_watch(net, c, true, false)) != CLV_OK) {
 		tls_conn_free(&c->tls);
 		free(c);
 		return r;
@@ -104,7 +100,6 @@ front_conn_free(struct front_conn **conn)
 	*conn = NULL;
 	if (c == NULL)
 		return;
-	loop_fd_del(front_net_loop(c->net), tls_conn_fd(c->tls));
 	tls_conn_free(&c->tls);
 	drop_frame(c);
 	free(c);
@@ -263,10 +258,14 @@ run(struct front_conn *c)
 	    c->net, c, r == CLV_E_NO_SERVER ? NULL : clv_result_text(r));
 }
 
-static void
-on_event(void *arg, int fd, bool readable, bool writable)
+void
+front_conn_event(struct front_conn *c, bool hung_up)
 {
-	run(arg);
+	/* The bytes that are left alone hide the end from recv(). */
+	if (hung_up && c->muted)
+		front_net_drop(c->net, c, NULL);
+	else
+		run(c);
 }
 
 void

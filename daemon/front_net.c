@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,7 +16,11 @@
 #include "daemon/front.h"
 #include "daemon/log.h"
 
-/* The table of connections, with its limits. */
+/*
+ * The table of connections, with its limits. They have an epoll set of their
+ * own, which the loop sees as one descriptor: libqb looks through all it has
+ * for each change, and with thousands of members a demotion took seconds.
+ */
 #define KNOWN_MAX 12000	      /* connections of enrolled peers */
 #define UNKNOWN_MAX 64	      /* before their handshake is done */
 #define UNKNOWN_SOURCE_MAX 16 /* ... of one host */
@@ -24,6 +29,7 @@
 #define FDS_RESERVE 64	      /* descriptors for everything else */
 #define SWEEP_MS 250
 #define ACCEPT_BURST 16
+#define EVENT_BURST 64
 #define LOG_LINES_MAX 10 /* about refused connections, a minute */
 #define LOG_PERIOD_MS 60000
 #define PINS_MAX 65536
@@ -33,6 +39,7 @@ struct front_net {
 	struct front_pins *pins;
 	struct tls_ctx *ctx;
 	struct front_listener listener;
+	int epoll;
 	struct front_conn **table; /* by slot, NULL is free */
 	uint32_t size;
 	uint32_t hint; /* where to look for a free slot */
@@ -46,13 +53,8 @@ struct front_net {
 };
 
 static void on_sweep(void *arg);
+static void on_events(void *arg, int fd, bool readable, bool writable);
 static void on_accept(void *arg, int fd, bool readable, bool writable);
-
-struct loop *
-front_net_loop(struct front_net *net)
-{
-	return net->front->loop;
-}
 
 static uint32_t
 known_limit(void)
@@ -71,9 +73,20 @@ int
 front_net_new(struct front *f, struct front_net **ret)
 {
 	struct front_net *net = calloc(1, sizeof(*net));
+	int r;
 
 	if (net == NULL)
 		return CLV_E_NOMEM;
+	net->epoll = epoll_create1(EPOLL_CLOEXEC);
+	r = net->epoll < 0
+		? CLV_E_SYSTEM
+		: loop_fd_add(f->loop, net->epoll, true, false, on_events, net);
+	if (r != CLV_OK) {
+		if (net->epoll >= 0)
+			close(net->epoll);
+		free(net);
+		return r;
+	}
 	net->front = f;
 	net->listener = (struct front_listener){
 	    .loop = f->loop, .fd = -1, .on_accept = on_accept, .arg = net};
@@ -123,6 +136,42 @@ find_conn(const struct front_net *net, uint64_t id)
 	struct front_conn *c = slot < net->size ? net->table[slot] : NULL;
 
 	return c != NULL && c->id == id ? c : NULL;
+}
+
+int
+front_net_watch(
+    struct front_net *net, struct front_conn *c, bool read, bool write)
+{
+	struct epoll_event e = {.data.u64 = c->id};
+	int op = c->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+
+	e.events = EPOLLERR | EPOLLHUP; /* so that it is never 0 */
+	e.events |= (read ? EPOLLIN : 0) | (write ? EPOLLOUT : 0);
+	if (c->watched == e.events)
+		return CLV_OK;
+	if (epoll_ctl(net->epoll, op, tls_conn_fd(c->tls), &e) < 0)
+		return CLV_E_SYSTEM;
+	c->watched = e.events;
+	return CLV_OK;
+}
+
+/* By number and not by pointer, as one event may end the connection of a later
+ * one. */
+static void
+on_events(void *arg, int fd, bool readable, bool writable)
+{
+	struct front_net *net = arg;
+	struct epoll_event e[EVENT_BURST];
+	struct front_conn *c;
+	int i, n;
+
+	n = epoll_wait(net->epoll, e, EVENT_BURST, 0);
+	for (i = 0; i < n; i++) {
+		c = find_conn(net, e[i].data.u64);
+		if (c != NULL)
+			front_conn_event(
+			    c, (e[i].events & (EPOLLERR | EPOLLHUP)) != 0);
+	}
 }
 
 /* A few lines a minute: a flood must not fill the log. */
@@ -194,6 +243,8 @@ front_net_free(struct front_net **ret)
 		return;
 	front_net_unlisten(net);
 	loop_timer_del(net->front->loop, &net->sweep);
+	loop_fd_del(net->front->loop, net->epoll);
+	close(net->epoll);
 	tls_ctx_free(&net->ctx);
 	front_pins_free(&net->pins);
 	free(net->table);

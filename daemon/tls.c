@@ -32,8 +32,6 @@ struct tls_conn {
 	SSL *ssl;
 	int fd;
 	enum clv_want want;
-	bool up;	  /* handshake done on our side */
-	bool broken;	  /* no close_notify any more */
 	int failed;	  /* and nothing else will come */
 	bool pin_refused; /* by us, until the callback says otherwise */
 	uint8_t thumb[THUMB_LEN];
@@ -218,8 +216,8 @@ tls_conn_free(struct tls_conn **conn)
 	*conn = NULL;
 	if (c == NULL)
 		return;
-	if (c->up && !c->broken)
-		SSL_shutdown(c->ssl); /* best effort; nobody waits for it */
+	/* No close_notify: frames have lengths, so nobody takes a truncated
+	 * one for whole, and for thousands at a demotion it takes too long. */
 	SSL_free(c->ssl);
 	ERR_clear_error();
 	close(c->fd);
@@ -332,14 +330,8 @@ judge(struct tls_conn *c, int ret, int error)
 	case SSL_ERROR_WANT_READ: c->want = CLV_WANT_READ; return CLV_E_AGAIN;
 	case SSL_ERROR_WANT_WRITE: c->want = CLV_WANT_WRITE; return CLV_E_AGAIN;
 	case SSL_ERROR_ZERO_RETURN: r = lost(c, 0); break;
-	case SSL_ERROR_SYSCALL:
-		r = lost(c, error);
-		c->broken = true;
-		break;
-	default:
-		r = c->failed = explain(c, first);
-		c->broken = true;
-		break;
+	case SSL_ERROR_SYSCALL: r = lost(c, error); break;
+	default: r = c->failed = explain(c, first); break;
 	}
 	c->want = CLV_WANT_NONE;
 	ERR_clear_error();
@@ -362,7 +354,6 @@ tls_conn_handshake(struct tls_conn *c)
 		    "the peer's certificate was not checked");
 		return CLV_E_UNKNOWN_PEER;
 	}
-	c->up = true;
 	c->want = CLV_WANT_READ;
 	return CLV_OK;
 }

@@ -85,6 +85,19 @@ out:
 	return r;
 }
 
+/* Each address gets its share of what time is left, so that one that does not
+ * answer leaves some for the next. */
+static uint64_t
+share_until(const struct addrinfo *a, uint64_t deadline_ms)
+{
+	uint64_t now = loop_now_ms();
+	unsigned n = 0;
+
+	for (; a != NULL; a = a->ai_next)
+		n++;
+	return now >= deadline_ms ? now : now + (deadline_ms - now) / n;
+}
+
 /* To each address of the name in turn, until one answers. */
 static int
 connect_any(const char *host, uint16_t port, uint64_t deadline_ms, int *ret,
@@ -103,8 +116,8 @@ connect_any(const char *host, uint16_t port, uint64_t deadline_ms, int *ret,
 		return CLV_E_NOT_FOUND;
 	}
 	for (a = list; a != NULL; a = a->ai_next) {
-		r = connect_one(a, deadline_ms, ret);
-		if (r == CLV_OK || r == CLV_E_TIMEOUT)
+		r = connect_one(a, share_until(a, deadline_ms), ret);
+		if (r == CLV_OK)
 			break;
 	}
 	if (r == CLV_E_TIMEOUT)
