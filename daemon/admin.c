@@ -450,6 +450,15 @@ borrow(struct admin *a)
 		end(a, CLV_E_NOT_ACTIVE, text);
 		return;
 	}
+	/* It serves without a lease: an epoch taken here would depose it. */
+	if (witness_serving(k) != 0) {
+		snprintf(text, sizeof(text),
+		    "%s is the active server, and has no lease at the moment: "
+		    "try again",
+		    keeper_node_name(k, witness_serving(k)));
+		end(a, CLV_E_BUSY, text);
+		return;
+	}
 	a->step = STEP_OTHER;
 	witness_raise(k, true, on_borrow_witness);
 }
@@ -485,7 +494,7 @@ on_tick(void *arg)
 	case STEP_HOLDERS:
 		live = witness_late(
 		    k, 0, a->change.backup_generation, names, sizeof(names));
-		if (live == 0)
+		if (live == 0 && witness_held(k, a->change.backup_generation))
 			put_backup(a, a->change.backup_generation,
 			    a->change.backup_where);
 		else if (over)

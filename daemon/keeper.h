@@ -97,6 +97,7 @@ struct peer {
 	uint64_t heard_ms;
 	uint64_t list_version;
 	uint32_t generation;
+	bool serving;
 };
 typedef void (*witness_fn)(
     struct keeper *k, int result, uint64_t epoch, const char *text);
@@ -219,6 +220,11 @@ void witness_alive(struct keeper *k); /* say at once what we hold */
  * only those are waited for. */
 unsigned witness_late(const struct keeper *k, uint64_t version,
     uint32_t generation, char *names, size_t cap);
+/* Do enough nodes, this one included, hold this generation: two, or all there
+ * are? */
+bool witness_held(const struct keeper *k, uint32_t generation);
+/* Number of the live node that says it serves, 0 for none but this one. */
+uint8_t witness_serving(const struct keeper *k);
 void witness_fini(struct keeper *k);
 /* Raise our own high-water mark, durably. */
 int witness_remember(struct keeper *k, uint64_t epoch);

@@ -114,7 +114,7 @@ on_renewed(struct keeper *k, void *arg, const struct db_result *r)
 		lease_granted(k, (uint64_t)(uintptr_t)arg);
 		return;
 	}
-	if (r->result == CLV_OK)
+	if (r->result == CLV_OK || r->result == CLV_E_STALE_EPOCH)
 		db_poll_soon(k); /* HELLO tells who holds it now */
 	(void)loop_timer_set(
 	    k->loop, &k->serving.renew, KEEPER_RETRY_MS, on_renew, k);
@@ -304,6 +304,7 @@ close_all(struct keeper *k)
 	lease_forget(k);
 	witness_cancel(k, on_witness);
 	k->serving.epoch = 0;
+	witness_alive(k);
 	control_promoted(k, CLV_E_NOT_READY);
 }
 

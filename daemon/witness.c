@@ -22,7 +22,8 @@
 enum kind {
 	KIND_PROPOSE = 1, /* u64 epoch */
 	KIND_PROMISE = 2, /* u8 to, u64 epoch, u8 accepted, u64 highest seen */
-	KIND_ALIVE = 3	  /* u64 list version, u32 generation, u64 epoch seen */
+	KIND_ALIVE = 3	  /* u64 list version, u32 generation, u64 epoch seen,
+			   * u8 serving */
 };
 
 #define DOMAIN_PROPOSE "claviger-propos1"
@@ -151,6 +152,7 @@ witness_alive(struct keeper *k)
 			    ? clv_keyring_newest(k->secret.keyring)
 			    : 0);
 	clv_buf_u64(&b, k->seen.epoch);
+	clv_buf_u8(&b, role_serves(k->serving.state));
 	cast(k, &b, DOMAIN_ALIVE, false);
 }
 
@@ -356,11 +358,13 @@ on_alive(struct keeper *k, uint8_t from, struct clv_rd *r)
 	uint64_t version = clv_rd_u64(r);
 	uint32_t generation = clv_rd_u32(r);
 	uint64_t epoch = clv_rd_u64(r);
+	bool serving = clv_rd_u8(r) == 1;
 
 	if (clv_rd_end(r) != CLV_OK)
 		return;
 	p->number = from;
 	p->heard_ms = loop_now_ms();
+	p->serving = serving;
 	if (version > p->list_version)
 		p->list_version = version;
 	if (generation > p->generation)
@@ -459,12 +463,38 @@ witness_on_cluster(struct keeper *k, struct clv_rd *body)
 		witness_alive(k);
 }
 
+static bool
+is_live(const struct peer *p)
+{
+	return p->heard_ms != 0 && loop_now_ms() - p->heard_ms < KEEPER_LIVE_MS;
+}
+
+bool
+witness_held(const struct keeper *k, uint32_t generation)
+{
+	unsigned n = 1;
+
+	for (unsigned i = 1; i <= CLV_LIST_NODES_MAX; i++)
+		n += i != k->node_number &&
+		     k->witness.peers[i].generation >= generation;
+	return n >= 2 || enrolled(k) < 2;
+}
+
+uint8_t
+witness_serving(const struct keeper *k)
+{
+	for (unsigned i = 1; i <= CLV_LIST_NODES_MAX; i++)
+		if (k->witness.peers[i].serving &&
+		    is_live(&k->witness.peers[i]))
+			return (uint8_t)i;
+	return 0;
+}
+
 unsigned
 witness_late(const struct keeper *k, uint64_t version, uint32_t generation,
     char *names, size_t cap)
 {
 	const struct clv_list *list = k->secret.list;
-	uint64_t now = loop_now_ms();
 	unsigned live = 0;
 	size_t len = 0;
 
@@ -478,8 +508,7 @@ witness_late(const struct keeper *k, uint64_t version, uint32_t generation,
 			(generation == 0 || p->generation == 0 ||
 			    p->generation >= generation)))
 			continue;
-		if (p->heard_ms != 0 && now - p->heard_ms < KEEPER_LIVE_MS)
-			live++;
+		live += is_live(p);
 		if (len + strlen(n->party.name) + 3 < cap)
 			len += (size_t)snprintf(names + len, cap - len, "%s%s",
 			    len > 0 ? ", " : "", n->party.name);

@@ -59,8 +59,9 @@ AC_DEFUN([CLV_HARDENING_FLAGS], [
 		[SAN_CFLAGS="$SAN_CFLAGS -fsanitize=fuzzer-no-link"])
 	AS_VAR_IF([enable_coverage], [yes],
 		[SAN_CFLAGS="$SAN_CFLAGS --coverage"])
-	m4_foreach_w([flag], [-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack],
-		[CLV_TRY_FLAG(flag, [HARDEN_LDFLAGS])])
+	CLV_TRY_FLAG([-Wl,-z,relro], [HARDEN_LDFLAGS])
+	CLV_TRY_FLAG([-Wl,-z,now], [HARDEN_LDFLAGS])
+	CLV_TRY_FLAG([-Wl,-z,noexecstack], [HARDEN_LDFLAGS])
 	AC_SUBST([HARDEN_CFLAGS])
 	AC_SUBST([HARDEN_LDFLAGS])
 	AC_SUBST([SAN_CFLAGS])])
