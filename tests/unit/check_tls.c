@@ -293,6 +293,83 @@ START_TEST(self_test_passes)
 }
 END_TEST
 
+/* ---- when memory runs out ---- */
+
+static long countdown; /* allocations until one fails; 0: none does */
+
+static bool
+fails_now(void)
+{
+	return countdown > 0 && --countdown == 0;
+}
+
+static void *
+test_malloc(size_t n, const char *file, int line)
+{
+	return fails_now() ? NULL : malloc(n);
+}
+
+static void *
+test_realloc(void *p, size_t n, const char *file, int line)
+{
+	return fails_now() ? NULL : realloc(p, n);
+}
+
+static void
+test_free(void *p, const char *file, int line)
+{
+	free(p);
+}
+
+/* The n-th allocation fails, and a stranger does not get in for it, nor does
+ * anything else go wrong; with steps, as there are thousands. */
+START_TEST(stranger_is_not_let_in_when_memory_runs_out)
+{
+	struct pair p;
+	long n, left = 0;
+	char byte;
+	size_t len;
+
+	for (n = 1; left == 0; n += 1 + n / 40) {
+		pair_init(&p, &server, &client, &stranger, &server);
+		countdown = n;
+		pair_shake(&p);
+		left = countdown;
+		countdown = 0;
+		ck_assert_int_ne(p.rs, CLV_OK);
+		if (p.rc == CLV_OK)
+			ck_assert_int_ne(
+			    tls_conn_read(p.c, &byte, 1, &len), CLV_OK);
+		pair_fini(&p);
+	}
+	ck_assert_int_gt(n, 100);
+}
+END_TEST
+
+START_TEST(failing_allocation_fails_the_connection_and_no_more)
+{
+	struct tls_ctx *ctx;
+	struct pair p;
+	long n, left = 0;
+
+	for (n = 1; left == 0; n += 1 + n / 40) {
+		ctx = NULL;
+		countdown = n;
+		if (tls_ctx_new(true, server.cert.data, server.cert.len,
+			server.key.data, server.key.len, pins_one, client.thumb,
+			&ctx) != CLV_OK)
+			ck_assert_ptr_null(ctx);
+		left = countdown;
+		countdown = 0;
+		tls_ctx_free(&ctx);
+	}
+	pair_init(&p, &server, &client, &client, &server);
+	pair_shake(&p);
+	must_carry(p.c, p.s);
+	pair_fini(&p);
+}
+END_TEST
+
 /* ---- against another program's ways: OpenSSL used directly ---- */
 
 struct raw {
@@ -947,6 +1024,9 @@ main(void)
 	TCase *t;
 	int failed;
 
+	/* Only before the library's first allocation. */
+	if (CRYPTO_set_mem_functions(test_malloc, test_realloc, test_free) != 1)
+		return 1;
 	t = add_case(s, "pins");
 	tcase_add_test(t, both_sides_pinned_works_and_each_knows_the_other);
 	tcase_add_test(t, read_of_nothing_says_again_and_wants_to_read);
@@ -964,6 +1044,8 @@ main(void)
 	    t, expired_and_future_certificates_are_accepted_by_their_pin);
 	tcase_add_test(t, same_key_in_another_certificate_is_another_party);
 	tcase_add_test(t, self_test_passes);
+	tcase_add_test(t, stranger_is_not_let_in_when_memory_runs_out);
+	tcase_add_test(t, failing_allocation_fails_the_connection_and_no_more);
 
 	t = add_case(s, "strangers");
 	tcase_add_test(
