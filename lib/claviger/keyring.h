@@ -77,7 +77,7 @@ int clv_sign(const uint8_t sk[static CLV_SIGN_SK_LEN], const char *domain,
     const void *p, size_t len, uint8_t ret_sig[static CLV_SIG_LEN]);
 
 /* AEAD for small rows: XChaCha20-Poly1305 with a random nonce, output
- * nonce 24 || ciphertext || tag 16. */
+ * nonce 24 || ciphertext || tag 16, appended to ret. */
 #define CLV_WRAP_EXTRA (24 + 16)
 struct clv_buf;
 int clv_wrap(const uint8_t key[static CLV_KEY_LEN], const void *aad,

@@ -44,7 +44,8 @@ struct clv_wire_request {
 	size_t payload_len;
 };
 
-/* Signed with "claviger-reqst-1". */
+/* What is formatted is appended to ret, here and below.
+ * Signed with "claviger-reqst-1". CLV_E_INVALID for what no server would take. */
 struct clv_buf;
 int clv_wire_request_format(const struct clv_wire_request *r,
     const uint8_t sign_sk[static CLV_SIGN_SK_LEN], struct clv_buf *ret);
