@@ -198,6 +198,8 @@ int cli_db_open(struct cli *c, const char *conninfo, const char *passfile,
     bool owner, struct clv_store **ret);
 int cli_db_run(struct cli *c, struct clv_store *s, enum clv_stmt stmt,
     const struct clv_param *params, size_t n);
+/* Is there a system, of this program's schema? */
+int cli_db_hello(struct cli *c, struct clv_store *s);
 int cli_db_check(struct cli *c, const char *option, const char *conninfo);
 
 /* cli_wire.c: the server port. */

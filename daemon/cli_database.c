@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
 #include "daemon/cli.h"
 
 int
@@ -33,16 +34,55 @@ cli_db_open(struct cli *c, const char *conninfo, const char *passfile,
 	    why[0] != '\0' ? why : clv_result_text(r));
 }
 
+static int
+failed(struct cli *c, struct clv_store *s, enum clv_stmt stmt, int r)
+{
+	return cli_fail(c, r, "look into PostgreSQL's log",
+	    "the database did not do '%s': %s", clv_store_stmt_name(stmt),
+	    clv_store_text(s)[0] != '\0' ? clv_store_text(s)
+					 : clv_result_text(r));
+}
+
 int
 cli_db_run(struct cli *c, struct clv_store *s, enum clv_stmt stmt,
     const struct clv_param *params, size_t n)
 {
 	int r = clv_store_run(s, stmt, params, n, CLI_TIMEOUT_MS);
 
-	if (r == CLV_OK)
-		return CLV_OK;
-	return cli_fail(c, r, "look into PostgreSQL's log",
-	    "the database did not do '%s': %s", clv_store_stmt_name(stmt),
-	    clv_store_text(s)[0] != '\0' ? clv_store_text(s)
-					 : clv_result_text(r));
+	return r == CLV_OK ? r : failed(c, s, stmt, r);
+}
+
+static int
+no_system(struct cli *c)
+{
+	return cli_fail(c, CLV_E_NOT_FOUND,
+	    "claviger init creates a system; or is it another database?",
+	    "this database holds no system");
+}
+
+int
+cli_db_hello(struct cli *c, struct clv_store *s)
+{
+	int r = clv_store_run(s, CLV_STMT_HELLO, NULL, 0, CLI_TIMEOUT_MS);
+	uint64_t schema;
+
+	if (r != CLV_OK && strcmp(clv_store_sqlstate(s), "3F000") == 0)
+		return no_system(c); /* there is not even the schema */
+	if (r != CLV_OK)
+		return failed(c, s, CLV_STMT_HELLO, r);
+	if (clv_store_rows(s) == 0)
+		return no_system(c);
+	schema = clv_store_get_u64(s, 0, 1);
+	if (schema > CLV_SCHEMA_VERSION)
+		return cli_fail(c, CLV_E_SCHEMA_NEWER, "upgrade this program",
+		    "the database has schema version %u, and this program "
+		    "knows %d",
+		    (unsigned)schema, CLV_SCHEMA_VERSION);
+	if (schema < CLV_SCHEMA_VERSION)
+		return cli_fail(c, CLV_E_SCHEMA_OLDER,
+		    "claviger settings upgrade, on a node of the system",
+		    "the database has schema version %u, and this program "
+		    "needs %d",
+		    (unsigned)schema, CLV_SCHEMA_VERSION);
+	return CLV_OK;
 }

@@ -104,15 +104,12 @@ open_list(struct cli *c, struct join *j)
 	const struct clv_param p = clv_param_u64(0, known);
 	const void *body;
 	size_t len;
-	int r = cli_db_run(c, j->db, CLV_STMT_GET_LIST, &p, 1);
+	int r = cli_db_hello(c, j->db);
 
+	if (r == CLV_OK)
+		r = cli_db_run(c, j->db, CLV_STMT_GET_LIST, &p, 1);
 	if (r != CLV_OK)
 		return r;
-	if (clv_store_rows(j->db) == 0)
-		return cli_fail(c, CLV_E_NOT_FOUND,
-		    "claviger init creates a system; or is it another "
-		    "database?",
-		    "this database holds no system");
 	body = clv_store_get(j->db, 0, 1, &len);
 	clv_buf_raw(&j->blob, body, len);
 	r = clv_buf_result(&j->blob);

@@ -373,6 +373,19 @@ expect $? 2 'not the public key' 'join with a wrong key'
 join_n2 "$key" two
 expect $? 17 'not signed by that system' 'join at a database of another system'
 nothing_made n2 'a refused join'
+database three
+join_n2 "$key" three
+expect $? 5 'holds no system' 'join at a database without a system'
+sql -c 'INSERT INTO claviger.schema_version (version) VALUES (99)' one
+join_n2
+expect $? 7 'schema version 99' 'join at a newer schema'
+new_init n2 one --backup "$tmp/b/again.age"
+expect $? 7 'schema version 99' 'init at a newer schema'
+on n1 settings upgrade --database-admin "host=$tmp/sock dbname=one user=postgres"
+expect $? 7 'schema version 99' 'upgrade to an older program'
+sql -c 'DELETE FROM claviger.schema_version WHERE version = 99' one
+on n1 settings upgrade --database-admin "host=$tmp/sock dbname=one user=postgres"
+expect $? 0 'nothing to do' 'upgrade of a schema that is up to date'
 join_n2
 expect $? 0 '^fingerprint ' 'join'
 first=$(sed -n 's/^fingerprint  *//p' "$tmp/out")
