@@ -15,11 +15,12 @@
 #define SILENCE_MS 2000
 #define END_MS 3000
 #define KILL_MS 3000
+#define KILL_LATE_MS 500 /* when the time of the action is over */
 /* A daemon that is just starting: until it listens. */
 #define SETTLE_MS 1000
 /* After a start: how long the proof may take before the start is over. */
 #define PROOF_MS 2000
-#define PROOF_STEP_MS 50
+#define STEP_MS 50
 /* What a promotion keeps back for the address. */
 #define ADDRESS_MS 1000
 
@@ -118,7 +119,7 @@ wait_for_proof(
 	int64_t end_ms = ocf_now_ms() + ocf_left_ms(o, PROOF_MS);
 
 	while (st->role == CTL_ROLE_LOCKED && ocf_now_ms() < end_ms) {
-		poll(NULL, 0, PROOF_STEP_MS);
+		poll(NULL, 0, STEP_MS);
 		if (server_ask(c, CTL_STATUS, NULL, 0, SILENCE_MS, st) !=
 		    CLV_OK)
 			return;
@@ -176,26 +177,53 @@ on_start(struct ocf *o)
 	result = server_open(
 	    &m.server, ocf_left_ms(o, 5000), ocf_left_ms(o, 5000), &c);
 	if (result == CLV_E_NO_SERVER) {
+		spawned = true;
 		rc = server_spawn(o, &m.server);
 		if (rc != OCF_SUCCESS)
-			return rc;
-		spawned = true;
+			goto out;
 		result = server_open(&m.server, ocf_left_ms(o, 5000), 0, &c);
 	}
-	if (result != CLV_OK)
-		return fail_by_result(o, m.server.socket,
+	if (result == CLV_OK)
+		rc = switch_on(o, &m, &c, spawned);
+	else
+		rc = fail_by_result(o, m.server.socket,
 		    result == CLV_E_NO_SERVER ? CLV_E_PROTOCOL : result, NULL);
-	rc = switch_on(o, &m, &c, spawned);
 	server_close(&c);
+out:
+	/* It may not know yet that an agent started it: a stop would leave it
+	 * running. */
+	if (rc != OCF_SUCCESS && spawned)
+		server_kill(&m.server, KILL_LATE_MS);
 	return rc;
 }
 
 /* ---- stop ---- */
 
+/* A process that is about to end has no program any more, and cannot be found
+ * by it, a moment before its sockets are closed. */
+static bool
+is_socket_free(const struct ocf *o, const struct mss *m)
+{
+	int64_t end_ms = ocf_now_ms() + ocf_left_ms(o, KILL_MS);
+	struct server_conn c;
+	int result;
+
+	for (;;) {
+		result =
+		    ctl_connect(m->server.socket, SILENCE_MS, &c.fd, &c.pid);
+		if (result == CLV_OK)
+			server_close(&c);
+		if (result == CLV_E_NO_SERVER)
+			return true;
+		if (ocf_now_ms() >= end_ms)
+			return false;
+		poll(NULL, 0, STEP_MS);
+	}
+}
+
 static int
 kill_server(const struct ocf *o, const struct mss *m)
 {
-	struct server_conn c;
 	int result;
 
 	ocf_log(LOG_WARNING, "clavigerd does not answer: it is killed");
@@ -204,14 +232,11 @@ kill_server(const struct ocf *o, const struct mss *m)
 		return fail_by_result(
 		    o, "a process of clavigerd cannot be ended", result, NULL);
 	/* Somebody else's socket is not ours to end, nor can it be left. */
-	result = ctl_connect(m->server.socket, SILENCE_MS, &c.fd, &c.pid);
-	if (result == CLV_E_NO_SERVER)
-		return OCF_SUCCESS;
-	if (result == CLV_OK)
-		server_close(&c);
-	return ocf_fail(o, OCF_ERR_GENERIC,
-	    "%s is held by a process that does not run %s", m->server.socket,
-	    m->server.binary);
+	if (!is_socket_free(o, m))
+		return ocf_fail(o, OCF_ERR_GENERIC,
+		    "%s is held by a process that does not run %s",
+		    m->server.socket, m->server.binary);
+	return OCF_SUCCESS;
 }
 
 static int

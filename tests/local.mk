@@ -113,6 +113,23 @@ TESTS += check_control
 check_control_SOURCES = %D%/unit/check_control.c
 check_control_CPPFLAGS = $(unit_cppflags)
 check_control_LDADD = $(unit_libs)
+check_PROGRAMS += fake-server
+fake_server_SOURCES = %D%/agents/fake-server.c
+
+# These need root, and make namespaces of their own.
+agent_tests = \
+	%D%/agents/metadata.sh \
+	%D%/agents/network-name.sh \
+	%D%/agents/master-secret.sh \
+	%D%/agents/ocf-tester.sh \
+	%D%/agents/ocft.sh
+EXTRA_DIST += %D%/agents/lib.sh $(agent_tests)
+.PHONY: check-agents
+check-agents: $(agent_PROGRAMS) fake-server$(EXEEXT)
+	@result=0; for t in $(agent_tests); do \
+		AGENT_DIR=$(abs_top_builddir) bash $(srcdir)/$$t || \
+		    test $$? = 77 || result=1; \
+	done; exit $$result
 
 # daemon: process, loop, log, configuration, files
 daemon_tests = check_chan check_config check_harden check_log check_loop \
