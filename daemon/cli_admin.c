@@ -195,7 +195,8 @@ cli_admin(struct cli *c, const struct clv_buf *request, const char *what,
 		    ret->text[0] != '\0' ? ret->text
 					 : clv_result_text(ret->result));
 	if (ret->late[0] != '\0')
-		cli_warn(c, "done, but not yet known on: %s",
+		cli_warn(c,
+		    "in force; these nodes fetch it when they are back: %s",
 		    cli_printable(ret->late));
 	return CLV_OK;
 }

@@ -171,6 +171,12 @@ control_demoted(struct keeper *k)
 	answer_waiting(k, CTL_STOP, CLV_OK);
 }
 
+void
+control_proven(struct keeper *k)
+{
+	answer_waiting(k, CTL_RESTORE, CLV_OK);
+}
+
 /* Operations. */
 
 static void
@@ -280,14 +286,18 @@ on_restore(struct keeper *k, struct control_conn *c, const void *p, size_t len)
 		r = clv_keyring_parse(
 		    k->guard, (char *)text, text_len, &keyring);
 	clv_guard_put(k->guard, text);
+	c->waiting = CTL_RESTORE; /* answered when this node is ready, or not */
 	if (r == CLV_OK)
 		r = secret_accept_keyring(k, &keyring);
 	clv_keyring_free(&keyring);
-	if (r == CLV_OK)
-		log_notice("the master secret was restored on this node");
-	else
+	if (r != CLV_OK) {
 		log_warning("restore refused: %s", clv_result_text(r));
-	reply_status(k, c, CTL_RESTORE, r);
+		reply_status(k, c, CTL_RESTORE, r);
+		return;
+	}
+	log_notice("the master secret was restored on this node");
+	if (c->waiting == CTL_RESTORE && !k->secret.fetching)
+		secret_prove(k);
 }
 
 void

@@ -253,6 +253,8 @@ void control_fini(struct keeper *k);
 /* A promotion or demotion ended: answer who waits for it. */
 void control_promoted(struct keeper *k, int result);
 void control_demoted(struct keeper *k);
+/* What was missing has been fetched, or cannot be. */
+void control_proven(struct keeper *k);
 void control_status(struct keeper *k, struct ctl_status *st);
 
 /* member_port.c */

@@ -140,6 +140,8 @@ secret_prove(struct keeper *k)
 	why_set(k, why);
 	serving_event(
 	    k, why[0] == '\0' ? ROLE_EV_PROVEN : ROLE_EV_UNPROVEN, why);
+	if (!k->secret.fetching)
+		control_proven(k);
 }
 
 /* The signed list. */

@@ -442,6 +442,7 @@ witness_on_cluster(struct keeper *k, struct clv_rd *body)
 {
 	struct witness *w = &k->witness;
 	bool was_connected = w->connected, was_quorate = w->quorate;
+	uint32_t were = w->members;
 	uint64_t now = loop_now_ms(), when_ms;
 
 	w->configured = clv_rd_u8(body) != 0;
@@ -459,7 +460,8 @@ witness_on_cluster(struct keeper *k, struct clv_rd *body)
 	if (w->quorate != was_quorate)
 		log_notice(
 		    "cluster: %s", w->quorate ? "quorum gained" : "no quorum");
-	if (w->connected && !was_connected)
+	/* Whoever has come knows us at once, not with the next heartbeat. */
+	if (w->connected && (!was_connected || w->members != were))
 		witness_alive(k);
 }
 
