@@ -108,11 +108,21 @@ check_store_schema_CPPFLAGS = $(store_cppflags)
 check_store_schema_LDADD = $(unit_libs) $(LIBPQ_LIBS)
 
 # agents and ocf
-check_PROGRAMS += check_control
-TESTS += check_control
+agent_unit_tests = check_control check_monitor_table check_ocf check_rtnl
+check_PROGRAMS += $(agent_unit_tests)
+TESTS += $(agent_unit_tests)
 check_control_SOURCES = %D%/unit/check_control.c
 check_control_CPPFLAGS = $(unit_cppflags)
 check_control_LDADD = $(unit_libs)
+check_monitor_table_SOURCES = %D%/unit/check_monitor_table.c
+check_monitor_table_CPPFLAGS = $(unit_cppflags)
+check_monitor_table_LDADD = libagents.a libocf.a $(CHECK_LIBS)
+check_ocf_SOURCES = %D%/unit/check_ocf.c
+check_ocf_CPPFLAGS = $(unit_cppflags)
+check_ocf_LDADD = libocf.a $(CHECK_LIBS)
+check_rtnl_SOURCES = %D%/unit/check_rtnl.c
+check_rtnl_CPPFLAGS = $(unit_cppflags)
+check_rtnl_LDADD = libagents.a libocf.a $(CHECK_LIBS)
 check_PROGRAMS += fake-server
 fake_server_SOURCES = %D%/agents/fake-server.c
 
