@@ -152,8 +152,9 @@ static const char *
 remedy(int result)
 {
 	switch (result) {
-	case CLV_E_NO_SECRET:
 	case CLV_E_NOT_READY:
+		return "claviger status, here and on the other server nodes";
+	case CLV_E_NO_SECRET:
 		return "run it on a node that is ready (claviger status), or "
 		       "claviger restore FILE here first";
 	case CLV_E_UNKNOWN:
