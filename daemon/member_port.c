@@ -177,7 +177,7 @@ look_at_evidence(struct keeper *k, const struct clv_wire_request *q)
 	if (q->evidence_len == 0 ||
 	    clv_wire_evidence_parse(
 		q->evidence, q->evidence_len, k->system_pk, &head) != CLV_OK ||
-	    memcmp(head.system_id, k->secret.list->system_id,
+	    sodium_memcmp(head.system_id, k->secret.list->system_id,
 		CLV_SYSTEM_ID_LEN) != 0)
 		return;
 	serving_shown(k, &head);
@@ -224,7 +224,7 @@ member_on_request(struct keeper *k, struct clv_rd *body)
 	r = find_caller(k->secret.list, q.name, thumb, &who);
 	if (r == CLV_OK && who.revoked)
 		r = CLV_E_REVOKED;
-	if (r == CLV_OK && memcmp(q.system_id, k->secret.list->system_id,
+	if (r == CLV_OK && sodium_memcmp(q.system_id, k->secret.list->system_id,
 			       CLV_SYSTEM_ID_LEN) != 0)
 		r = CLV_E_WRONG_SYSTEM;
 	if (r == CLV_OK)

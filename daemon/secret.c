@@ -19,7 +19,9 @@
 static void
 why_set(struct keeper *k, const char *why)
 {
-	if (strcmp(k->secret.why, why) == 0)
+	const char *was = k->secret.why;
+
+	if (strcmp(was, why) == 0)
 		return;
 	snprintf(k->secret.why, sizeof(k->secret.why), "%s", why);
 	if (why[0] != '\0')

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -421,7 +422,8 @@ witness_on_deliver(struct keeper *k, struct clv_rd *body)
 	id = clv_rd_raw(&r, CLV_SYSTEM_ID_LEN);
 	from = clv_rd_u8(&r);
 	if (r.failed || from == k->node_number ||
-	    memcmp(id, k->secret.list->system_id, CLV_SYSTEM_ID_LEN) != 0)
+	    sodium_memcmp(id, k->secret.list->system_id, CLV_SYSTEM_ID_LEN) !=
+		0)
 		return;
 	if (!is_authentic(k, p, len, kind, from)) {
 		log_warning("a message that claims to be from node %u is not "
