@@ -224,8 +224,10 @@ member_on_request(struct keeper *k, struct clv_rd *body)
 	r = find_caller(k->secret.list, q.name, thumb, &who);
 	if (r == CLV_OK && who.revoked)
 		r = CLV_E_REVOKED;
-	if (r == CLV_OK && sodium_memcmp(q.system_id, k->secret.list->system_id,
-			       CLV_SYSTEM_ID_LEN) != 0)
+	/* Zeros: a new member, which knows the system by its public key. */
+	if (r == CLV_OK && !sodium_is_zero(q.system_id, CLV_SYSTEM_ID_LEN) &&
+	    sodium_memcmp(
+		q.system_id, k->secret.list->system_id, CLV_SYSTEM_ID_LEN) != 0)
 		r = CLV_E_WRONG_SYSTEM;
 	if (r == CLV_OK)
 		r = clv_wire_request_verify(p, len, who.party->sign_pk);

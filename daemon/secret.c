@@ -511,7 +511,8 @@ secret_on_hello(struct keeper *k)
 	if (k->identity == NULL)
 		return;
 	serving_database_older(k, k->db.list_version < k->seen.list_version);
-	if (k->secret.copy_due && k->secret.keyring != NULL)
+	if (k->secret.copy_due && k->secret.keyring != NULL &&
+	    k->node_number != 0)
 		secret_put_own_copy(k);
 	k->secret.copy_asked = false;
 	fetch_next(k);
@@ -559,7 +560,7 @@ secret_accept_keyring(struct keeper *k, struct clv_keyring **keyring)
 {
 	int r;
 
-	if (k->secret.list == NULL || k->node_number == 0)
+	if (k->secret.list == NULL)
 		return CLV_E_NOT_READY;
 	if (sodium_memcmp(clv_keyring_sign_pk(*keyring), k->system_pk,
 		CLV_SIGN_PK_LEN) != 0)
@@ -572,8 +573,11 @@ secret_accept_keyring(struct keeper *k, struct clv_keyring **keyring)
 		clv_keyring_newest(k->secret.keyring))
 		return CLV_E_STALE;
 	use_keyring(k, keyring);
+	/* A node that is not approved yet has no row of its own: then it is
+	 * written when it is. */
 	k->secret.copy_due = true;
-	secret_put_own_copy(k);
+	if (k->node_number != 0)
+		secret_put_own_copy(k);
 	fetch_next(k);
 	return CLV_OK;
 }
