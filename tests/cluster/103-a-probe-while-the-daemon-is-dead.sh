@@ -6,6 +6,7 @@
 scenario "a refresh while the daemon is dead and its address is still up"
 lab_system
 log_allow 'clavigerd.*(died|killed|ended|signal|lost)'
+log_allow 'the address is up, but no server runs|the front is gone'
 active=$(promoted)
 # Nobody is told: the resource is unmanaged for that moment.
 on n1 crm_resource -r $rsc-clone --meta -p is-managed -v false >/dev/null 2>&1
