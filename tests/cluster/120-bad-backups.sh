@@ -36,7 +36,7 @@ bad() {
 }
 bad 13 'passphrase' "wrong passphrase" good.age /root/wrong
 bad 12 'damaged' "one byte changed" damaged.age
-bad 16 'ends too early|truncated' "the end is missing" truncated.age
+bad 12 'cut short' "the end is missing" truncated.age
 bad 16 'ends too early|truncated' "nearly all is missing" stub.age
 bad 10 'not a' "a file of another kind" other.age
 bad '1[06]' '' "an empty file" empty.age
