@@ -19,7 +19,7 @@ on db lab-db stop immediate
 expect "keys are served on" fetches
 expect_within 30 "the lease ends: decryption only" encrypt_is False
 expect "and served on" fetches
-expect_exit '[1-9][0-9]*' 'database|lease|ready' \
+expect_exit '[1-9][0-9]*' 'bring PostgreSQL back|database|lease' \
     "nothing may be changed" cl "$first" settings set escrow_policy manual
 holds 5 "the role stays" promoted_is "$first"
 
