@@ -25,7 +25,7 @@
  * sandbox. The system call filters are in seccomp.c.
  */
 
-#define N_FILES 16384 /* the front: 12000 connections */
+#define N_FILES 16384		      /* the front: 12000 connections */
 #define MEMLOCK_MIN ((rlim_t)1 << 20) /* more than the arena needs */
 #define DEFAULT_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
 

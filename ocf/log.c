@@ -60,7 +60,7 @@ ocf_log_init(const struct ocf *o)
 	    o->agent->name, o->instance);
 	snprintf(log_state.tag, sizeof(log_state.tag), "%s[%ld]",
 	    log_state.ident, (long)getpid());
-	log_state.debug = debug != NULL && atoi(debug) > 0;
+	log_state.debug = debug != NULL && strtol(debug, NULL, 10) > 0;
 }
 
 static const char *

@@ -137,5 +137,5 @@ if have pcs && have cibadmin; then
 	ok "the cluster's configuration is valid" crm_verify -V \
 	    --xml-file "$scratch/cib.xml"
 fi
-[ $skipped = 0 ] || echo "# $skipped checks were skipped"
+[ "$skipped" = 0 ] || echo "# $skipped checks were skipped"
 finish

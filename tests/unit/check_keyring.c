@@ -201,7 +201,8 @@ static const char *const bad[] = {
     HEAD "generation 1 ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8\nend\n",
     HEAD "generation 1 _-EiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\nend\n",
     HEAD "generation 1 ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj9=\nend\n",
-    HEAD "generation 1 \xc9" "CEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\nend\n",
+    HEAD "generation 1 \xc9"
+	 "CEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\nend\n",
     HEAD "generation 1 IC iIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\nend\n",
     /* what libsodium 1.0.18 would take where char is signed */
     HEAD "generation 1 ICEiIyQlJic\377KSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\nend\n",
