@@ -295,6 +295,12 @@ witness_raise(struct keeper *k, bool insist, witness_fn fn)
 	propose(k);
 }
 
+static bool
+is_live(const struct peer *p)
+{
+	return p->heard_ms != 0 && loop_now_ms() - p->heard_ms < KEEPER_LIVE_MS;
+}
+
 /* What arrives. */
 
 static void
@@ -359,11 +365,12 @@ on_alive(struct keeper *k, uint8_t from, struct clv_rd *r)
 	uint64_t version = clv_rd_u64(r);
 	uint32_t generation = clv_rd_u32(r);
 	uint64_t epoch = clv_rd_u64(r);
-	bool serving = clv_rd_u8(r) == 1;
+	bool serving = clv_rd_u8(r) == 1, is_new;
 
 	if (clv_rd_end(r) != CLV_OK)
 		return;
 	p->number = from;
+	is_new = !is_live(p);
 	p->heard_ms = loop_now_ms();
 	p->serving = serving;
 	if (version > p->list_version)
@@ -374,6 +381,13 @@ on_alive(struct keeper *k, uint8_t from, struct clv_rd *r)
 		k->witness.floor = epoch;
 	if (version > k->secret.list->version)
 		db_poll_soon(k);
+	if (is_new) { /* it may not have heard us: it had no list yet */
+		log_info("%s is there, with list version %llu and generation "
+			 "%u",
+		    keeper_node_name(k, from), (unsigned long long)version,
+		    generation);
+		witness_alive(k);
+	}
 	admin_on_peers(k);
 }
 
@@ -465,12 +479,6 @@ witness_on_cluster(struct keeper *k, struct clv_rd *body)
 	/* Whoever has come knows us at once, not with the next heartbeat. */
 	if (w->connected && (!was_connected || w->members != were))
 		witness_alive(k);
-}
-
-static bool
-is_live(const struct peer *p)
-{
-	return p->heard_ms != 0 && loop_now_ms() - p->heard_ms < KEEPER_LIVE_MS;
 }
 
 bool
