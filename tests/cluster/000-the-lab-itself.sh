@@ -67,10 +67,9 @@ expect "as base64 in shared memory" finds 'n2:/dev/shm/qb-left'
 on n3 bash -c "exec -a x$secret sleep 100" </dev/null >/dev/null 2>&1 &
 wait_until 5 on n3 pgrep -x sleep
 expect "as hexadecimal on a command line" finds 'cmdline of sleep'
-on db setpriv --reuid postgres --regid postgres --clear-groups \
-    psql -qX -d claviger >/dev/null <<-END
-	CREATE TABLE planted AS SELECT decode('$secret', 'hex') AS b; CHECKPOINT
-	END
+must "a secret is stored in a table" sql "CREATE TABLE planted AS
+    SELECT decode('$secret', 'hex') AS b"
+must "and written out" sql CHECKPOINT
 expect "in PostgreSQL's files" finds 'db:disk/var/up/lib/postgresql'
 rm -f "$list"
 

@@ -25,9 +25,8 @@ on n2 bash -c '
 state() { on n2 sha256sum /var/lib/claviger/identity /var/lib/claviger/state \
     /var/lib/claviger/list 2>/dev/null; }
 sealed() {
-	on db setpriv --reuid postgres --regid postgres --clear-groups psql \
-	    -AtX -d claviger -c 'SELECT md5(string_agg(t::text, $$ $$
-	    ORDER BY t::text)) FROM claviger.escrow t'
+	sql 'SELECT md5(string_agg(t::text, $$ $$ ORDER BY t::text))
+	    FROM claviger.escrow t'
 }
 before="$(state) $(sealed)"
 bad() {

@@ -9,10 +9,6 @@ must "the system is created" system_init
 output=$(system_join n2)
 fingerprint=$(fingerprint_in <<<"$output")
 must "n2 has asked to join" test -n "$fingerprint"
-sql() {
-	on db setpriv --reuid postgres --regid postgres --clear-groups \
-	    psql -AtX -v ON_ERROR_STOP=1 -d claviger -c "$1"
-}
 table=$(sql "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND c.relname LIKE '%join%'")

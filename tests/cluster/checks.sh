@@ -85,6 +85,12 @@ daemon_pid() {
 daemon_absent() { ! on "$1" pgrep -x clavigerd; }
 daemon_kill() { on "$1" kill "-$3" "$(daemon_pid "$1" "$2")"; }
 
+# sql STATEMENT: as PostgreSQL's superuser, on its own host.
+sql() {
+	on db env -C / setpriv --reuid postgres --regid postgres \
+	    --clear-groups psql -AtX -v ON_ERROR_STOP=1 -d claviger -c "$1"
+}
+
 # probe_start NAME COMMAND...: from the client host, again and again; the
 # longest time between two successes is an outage.
 probe_start() {
