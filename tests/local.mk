@@ -272,6 +272,12 @@ fuzz: $(core_fuzzers)
 	done
 .PHONY: fuzz
 
+# LONG=--long: all blows at once
+check-model:
+	$(srcdir)/%D%/model/check-model $(LONG)
+.PHONY: check-model
+EXTRA_DIST += %D%/model
+
 # lab, cluster scenarios
 EXTRA_DIST += %D%/lab %D%/cluster %D%/lint %D%/packages %D%/setup.sh
 
