@@ -9,7 +9,8 @@ OWNER_PASSFILE=/etc/claviger/owner.pass
 BACKUP=/root/claviger-1.age
 PASS=/root/passphrase
 
-# cl NODE ARG...: the command; what it prints is kept for the canary scan.
+# cl NODE ARG...: the command; what it prints is kept for the canary scan, and
+# in the file `last`.
 cl() {
 	local node=$1 rc=0
 	shift
@@ -20,7 +21,7 @@ cl() {
 		cat "$LAB_ROOT/$lab/cl.$BASHPID"
 	} >>"$LAB_ROOT/$lab/transcript"
 	cat "$LAB_ROOT/$lab/cl.$BASHPID"
-	rm -f "$LAB_ROOT/$lab/cl.$BASHPID"
+	mv "$LAB_ROOT/$lab/cl.$BASHPID" "$LAB_ROOT/$lab/last"
 	return $rc
 }
 
