@@ -32,7 +32,7 @@ look_at_link(const struct address *a, int fd, const struct rtnl_addr *at,
 	int err;
 
 	if (link->ifindex != at->ifindex) {
-		err = rtnl_get_link(fd, NULL, at->ifindex, link);
+		err = rtnl_peek_link(fd, NULL, at->ifindex, link);
 		if (err != 0)
 			return err;
 	}
@@ -60,7 +60,7 @@ judge(const struct address *a, int fd, const struct rtnl_addr *at, size_t n,
 	int err;
 
 	if (a->nic[0] != '\0') {
-		err = rtnl_get_link(fd, a->nic, 0, &link);
+		err = rtnl_peek_link(fd, a->nic, 0, &link);
 		if (err != 0 && err != -ENODEV)
 			return err;
 		if (err == -ENODEV)
@@ -69,7 +69,7 @@ judge(const struct address *a, int fd, const struct rtnl_addr *at, size_t n,
 	for (i = 0; i < n; i++) {
 		if ((link.ifindex != 0 && at[i].ifindex != link.ifindex) ||
 		    at[i].ifindex != at[0].ifindex) {
-			err = rtnl_get_link(fd, NULL, at[i].ifindex, &other);
+			err = rtnl_peek_link(fd, NULL, at[i].ifindex, &other);
 			snprintf(why, OCF_REASON_MAX,
 			    "%s is on %s, where it does not belong", a->text,
 			    err == 0 ? other.name : "another link");

@@ -17,7 +17,7 @@ struct address {
 	bool carried;		   /* ip is set */
 	uint8_t family;
 	uint8_t ip[16];
-	char text[INET6_ADDRSTRLEN];
+	char text[INET6_ADDRSTRLEN]; /* as the administrator writes it */
 	char nic[128];		   /* or an alternative name; "": by the route */
 	int prefix;		   /* -1: by the route */
 	uint8_t broadcast[4];	   /* IPv4 */

@@ -29,7 +29,7 @@ read_ip(const struct ocf *o, struct address *a, char *why)
 		    "ip: %.50s is not an address of one host", s);
 		return false;
 	}
-	inet_ntop(a->family, a->ip, a->text, sizeof(a->text));
+	memcpy(a->text, s, strlen(s)); /* shorter, or it had not parsed */
 	a->carried = true;
 	return true;
 }

@@ -28,10 +28,10 @@ noinst_HEADERS += \
 	%D%/score.h \
 	%D%/server.h
 
+# One segment less to map is one twentieth of a monitor.
+agent_ldflags = $(AM_LDFLAGS) -Wl,-z,noseparate-code
 if STATIC_AGENTS
-agent_ldflags = $(AM_LDFLAGS) -all-static
-else
-agent_ldflags = $(AM_LDFLAGS)
+agent_ldflags += -all-static
 endif
 
 agent_PROGRAMS += master-secret network-name

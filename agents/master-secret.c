@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
+#include <arpa/inet.h>
 #include <poll.h>
 #include <string.h>
 #include <syslog.h>
@@ -104,8 +105,12 @@ fail_by_result(
 static bool
 is_other_address(const struct address *a, const struct ctl_status *st)
 {
-	return a->carried && st->address[0] != '\0' &&
-	       strcmp(st->address, a->text) != 0;
+	uint8_t ip[16];
+
+	if (!a->carried || st->address[0] == '\0')
+		return false;
+	return inet_pton(a->family, st->address, ip) != 1 ||
+	       memcmp(ip, a->ip, rtnl_ip_len(a->family)) != 0;
 }
 
 /* ---- start ---- */

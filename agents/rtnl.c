@@ -138,7 +138,8 @@ int
 rtnl_talk(int fd, struct nlmsghdr *h, rtnl_msg_fn fn, void *arg)
 {
 	static uint32_t seq;
-	union {
+	/* Not on the stack: only the pages that an answer fills are touched. */
+	static union {
 		struct nlmsghdr align;
 		char raw[RECEIVE_LEN];
 	} in;

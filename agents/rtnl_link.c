@@ -4,6 +4,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "agents/rtnl.h"
@@ -72,6 +73,31 @@ rtnl_get_link(int fd, const char *name, int ifindex, struct rtnl_link *ret)
 		return err;
 	if (l.ifindex == 0)
 		return -ENODEV;
+	*ret = l;
+	return 0;
+}
+
+int
+rtnl_peek_link(int fd, const char *name, int ifindex, struct rtnl_link *ret)
+{
+	struct ifreq r = {.ifr_ifindex = ifindex};
+	struct rtnl_link l = {.ifindex = ifindex};
+
+	if (name != NULL && strlen(name) >= sizeof(r.ifr_name))
+		return rtnl_get_link(fd, name, 0, ret);
+	if (name != NULL)
+		memcpy(r.ifr_name, name, strlen(name));
+	else if (ioctl(fd, SIOCGIFNAME, &r) != 0)
+		return -errno;
+	memcpy(l.name, r.ifr_name, sizeof(l.name));
+	if (name != NULL) {
+		if (ioctl(fd, SIOCGIFINDEX, &r) != 0)
+			return -errno;
+		l.ifindex = r.ifr_ifindex;
+	}
+	if (ioctl(fd, SIOCGIFFLAGS, &r) != 0)
+		return -errno;
+	l.flags = (uint16_t)r.ifr_flags;
 	*ret = l;
 	return 0;
 }

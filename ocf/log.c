@@ -12,6 +12,7 @@
 #include "ocf/ocf.h"
 
 static struct {
+	const struct ocf *o; /* borrowed until the process ends */
 	char tag[160];
 	char ident[128];
 	bool debug;
@@ -51,16 +52,23 @@ facility(void)
 	return LOG_DAEMON;
 }
 
+/* Most runs log nothing: the rest is done when something is. */
 void
 ocf_log_init(const struct ocf *o)
 {
 	const char *debug = getenv("HA_debug");
 
+	log_state.o = o;
+	log_state.debug = debug != NULL && strtol(debug, NULL, 10) > 0;
+}
+
+static void
+make_tags(void)
+{
 	snprintf(log_state.ident, sizeof(log_state.ident), "%s(%.80s)",
-	    o->agent->name, o->instance);
+	    log_state.o->agent->name, log_state.o->instance);
 	snprintf(log_state.tag, sizeof(log_state.tag), "%s[%ld]",
 	    log_state.ident, (long)getpid());
-	log_state.debug = debug != NULL && strtol(debug, NULL, 10) > 0;
 }
 
 static const char *
@@ -114,6 +122,8 @@ ocf_log(int priority, const char *fmt, ...)
 
 	if (priority == LOG_DEBUG && !log_state.debug)
 		return;
+	if (log_state.ident[0] == '\0')
+		make_tags();
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);

@@ -73,14 +73,15 @@ is_valid(const struct ocf_param *p, const char *value, char *ret_why)
 	return false;
 }
 
+/* Not by snprintf(): this is called for each parameter in every monitor. */
 static const char *
-from_environment(const char *name)
+from_environment(const char *prefix, const char *name)
 {
-	char key[128];
+	char key[128] = PREFIX;
 	const char *v;
-	int n = snprintf(key, sizeof(key), PREFIX "%s", name);
 
-	assert(n > 0 && (size_t)n < sizeof(key));
+	assert(strlen(PREFIX) + strlen(prefix) + strlen(name) < sizeof(key));
+	strcat(strcat(key, prefix), name);
 	v = getenv(key);
 	/* Pacemaker cannot unset a parameter that a template gives; an empty
 	 * one means the default to every agent. */
@@ -98,7 +99,7 @@ ocf_read_params(struct ocf *o, char *ret_why)
 	assert(o->agent->param_count <= OCF_PARAM_MAX);
 	for (i = 0; i < o->agent->param_count; i++) {
 		p = &o->agent->params[i];
-		v = from_environment(p->name);
+		v = from_environment("", p->name);
 		if (v == NULL && p->required) {
 			snprintf(ret_why, OCF_REASON_MAX,
 			    "%s: this parameter is required", p->name);
@@ -165,9 +166,5 @@ ocf_is_set(const struct ocf *o, const char *name)
 const char *
 ocf_meta(const char *name)
 {
-	char key[128];
-	int n = snprintf(key, sizeof(key), "CRM_meta_%s", name);
-
-	assert(n > 0 && (size_t)n < sizeof(key));
-	return from_environment(key);
+	return from_environment("CRM_meta_", name);
 }

@@ -103,6 +103,14 @@ START_TEST(a_link_is_found_by_name_and_index)
 	ck_assert(l.flags & IFF_UP);
 	ck_assert_int_eq(rtnl_get_link(fd, NULL, l.ifindex, &same), 0);
 	ck_assert_str_eq(same.name, "a0");
+	ck_assert_int_eq(rtnl_peek_link(fd, "a0", 0, &same), 0);
+	ck_assert_int_eq(same.ifindex, l.ifindex);
+	ck_assert_uint_eq(same.flags & (IFF_UP | IFF_RUNNING),
+	    l.flags & (IFF_UP | IFF_RUNNING));
+	ck_assert_int_eq(rtnl_peek_link(fd, NULL, l.ifindex, &same), 0);
+	ck_assert_str_eq(same.name, "a0");
+	ck_assert_int_eq(rtnl_peek_link(fd, NULL, 9999, &same), -ENODEV);
+	ck_assert_int_eq(rtnl_peek_link(fd, "no-such-li", 0, &same), -ENODEV);
 	ck_assert_int_eq(rtnl_get_link(fd, "no-such-link", 0, &l), -ENODEV);
 	ck_assert_int_eq(rtnl_get_link(fd, NULL, 9999, &l), -ENODEV);
 }
