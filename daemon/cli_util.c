@@ -11,7 +11,7 @@
 /* Room for a keyring as text several times over, and for age's own keys. */
 #define GUARD_LEN (256u << 10)
 
-static void
+static void __attribute__((format(printf, 3, 0)))
 say(const struct cli *c, const char *kind, const char *fmt, va_list ap)
 {
 	fflush(stdout); /* so that the order is right on one terminal */

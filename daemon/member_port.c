@@ -26,9 +26,11 @@ static bool
 thumb_fits(const uint8_t thumb[static 32], const uint8_t now[static 32],
     const uint8_t next[static 32])
 {
-	return (sodium_memcmp(thumb, now, 32) == 0) |
-	       (!sodium_is_zero(next, 32) &&
-		   sodium_memcmp(thumb, next, 32) == 0);
+	int is_now = sodium_memcmp(thumb, now, 32) == 0;
+	int is_next =
+	    !sodium_is_zero(next, 32) && sodium_memcmp(thumb, next, 32) == 0;
+
+	return (is_now | is_next) != 0;
 }
 
 static int

@@ -259,8 +259,8 @@ START_TEST(bad_names_do_not)
 {
 	static const char *const wrong[] = {"", ".", "-a", ".a", "a b", "a,b",
 	    "a/b", "a\n", "\xc3\xa4", "a:b",
-	    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl"
-	    "m"};
+	    ("abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl"
+	     "m")};
 
 	ck_assert_int_eq(clv_name_check(wrong[_i]), CLV_E_INVALID);
 }

@@ -41,7 +41,7 @@ struct outcome {
 
 enum verdict { PASSED, FAILED, SKIPPED };
 
-static void
+_Noreturn static void
 die(const char *what, const char *name)
 {
 	fprintf(stderr, "age-testkit: %s: %s\n", what, name);
