@@ -19,15 +19,18 @@
 #define CTL_MSG_MAX 65536
 
 enum ctl_op {
-	CTL_STATUS = 1,   /* -> struct ctl_status */
-	CTL_START = 2,    /* struct ctl_start: switch the server role on */
-	CTL_STOP = 3,     /* switch it off; answer: struct ctl_status */
-	CTL_PROMOTE = 4,  /* answer when serving, or why not: struct ctl_status */
-	CTL_DEMOTE = 5,   /* answer when the listener is closed */
-	CTL_LIST = 6,     /* u64 offset -> u64 total, then bytes of the signed list */
-	CTL_EXPORT = 7,   /* 32 B X25519 key -> age file with the keyring text */
-	CTL_RESTORE = 8,  /* age file sealed to this node, holding keyring text */
-	CTL_ADMIN = 9,    /* daemon/admin.h request -> daemon/admin.h answer */
+	CTL_STATUS = 1, /* -> struct ctl_status */
+	CTL_START = 2,	/* struct ctl_start: switch the server role on */
+	CTL_STOP = 3,	/* switch it off; answer: struct ctl_status */
+	CTL_PROMOTE =
+	    4,		/* answer when serving, or why not: struct ctl_status */
+	CTL_DEMOTE = 5, /* answer when the listener is closed */
+	CTL_LIST =
+	    6, /* u64 offset -> u64 total, then bytes of the signed list */
+	CTL_EXPORT = 7, /* 32 B X25519 key -> age file with the keyring text */
+	CTL_RESTORE =
+	    8,	       /* age file sealed to this node, holding keyring text */
+	CTL_ADMIN = 9, /* daemon/admin.h request -> daemon/admin.h answer */
 	CTL_SHUTDOWN = 10 /* end the process (answered first) */
 };
 
@@ -40,18 +43,18 @@ struct ctl_header {
 };
 
 struct ctl_start {
-	char resource[64];   /* OCF_RESOURCE_INSTANCE, or "" */
-	uint8_t by_agent;    /* the agent started this process */
+	char resource[64]; /* OCF_RESOURCE_INSTANCE, or "" */
+	uint8_t by_agent;  /* the agent started this process */
 	uint8_t reserved[7];
 };
 
 enum ctl_role { /* of the server role; also the names of `claviger status` */
 	CTL_ROLE_OFF = 0,
-	CTL_ROLE_LOCKED = 1,	/* on, but cannot serve: reason says why */
-	CTL_ROLE_STANDBY = 2,	/* on, proven */
+	CTL_ROLE_LOCKED = 1,  /* on, but cannot serve: reason says why */
+	CTL_ROLE_STANDBY = 2, /* on, proven */
 	CTL_ROLE_PROMOTING = 3,
-	CTL_ROLE_ACTIVE = 4,	/* serving, inside the lease */
-	CTL_ROLE_AWAY = 5,	/* serving for decryption only */
+	CTL_ROLE_ACTIVE = 4, /* serving, inside the lease */
+	CTL_ROLE_AWAY = 5,   /* serving for decryption only */
 	CTL_ROLE_DEMOTING = 6
 };
 
@@ -60,15 +63,15 @@ enum ctl_role { /* of the server role; also the names of `claviger status` */
 #define CTL_SCORE_NEVER (-1000000) /* −INFINITY */
 
 enum ctl_flag {
-	CTL_FLAG_DATABASE = 1 << 0,   /* connection to PostgreSQL is up */
-	CTL_FLAG_CLUSTER = 1 << 1,    /* a cluster is configured on this host */
+	CTL_FLAG_DATABASE = 1 << 0, /* connection to PostgreSQL is up */
+	CTL_FLAG_CLUSTER = 1 << 1,  /* a cluster is configured on this host */
 	CTL_FLAG_QUORATE = 1 << 2,
-	CTL_FLAG_ENCRYPT = 1 << 3,    /* inside the lease */
-	CTL_FLAG_UNLOCKED = 1 << 4,   /* holds a keyring */
-	CTL_FLAG_PROVEN = 1 << 5,     /* ... with the current generation */
-	CTL_FLAG_BY_AGENT = 1 << 6,   /* an agent started the process */
+	CTL_FLAG_ENCRYPT = 1 << 3,  /* inside the lease */
+	CTL_FLAG_UNLOCKED = 1 << 4, /* holds a keyring */
+	CTL_FLAG_PROVEN = 1 << 5,   /* ... with the current generation */
+	CTL_FLAG_BY_AGENT = 1 << 6, /* an agent started the process */
 	CTL_FLAG_SECRETMEM = 1 << 7,
-	CTL_FLAG_READONLY = 1 << 8,   /* alarm: somebody has seen newer state */
+	CTL_FLAG_READONLY = 1 << 8, /* alarm: somebody has seen newer state */
 	CTL_FLAG_LISTENING = 1 << 9
 };
 
@@ -91,7 +94,8 @@ struct ctl_status {
 	char network_name[254];
 	char address[46];
 	uint16_t port;
-	char reason[160]; /* why not ready, "" when ready; fits an exit reason */
+	char
+	    reason[160]; /* why not ready, "" when ready; fits an exit reason */
 };
 
 /* Connect and check the server's uid. CLV_OK or CLV_E_NO_SERVER (nothing
@@ -99,13 +103,14 @@ struct ctl_status {
  * CLV_E_INVALID (path too long), CLV_E_SYSTEM.
  * *ret_pid: the supervisor's pid, by SO_PEERCRED. path NULL: CTL_SOCKET. */
 int ctl_connect(const char *path, int timeout_ms, int *ret_fd, pid_t *ret_pid);
-/* One request, all in one message of at most CTL_MSG_MAX, and its answer within timeout_ms (CLOCK_BOOTTIME). Returns the
- * answer's result, or CLV_E_TIMEOUT, CLV_E_NO_SERVER (it went away),
- * CLV_E_PROTOCOL (also an answer longer than cap). *ret_len bytes of answer
- * body, which is there also with many results < 0 (a status with the reason).
- * reply NULL: the body is thrown away. ret_len may be NULL. After a failure of
- * its own close fd: a late answer would be taken for the next one's. */
-int ctl_call(int fd, enum ctl_op op, const void *body, size_t len,
-    void *reply, size_t cap, size_t *ret_len, int timeout_ms);
+/* One request, all in one message of at most CTL_MSG_MAX, and its answer within
+ * timeout_ms (CLOCK_BOOTTIME). Returns the answer's result, or CLV_E_TIMEOUT,
+ * CLV_E_NO_SERVER (it went away), CLV_E_PROTOCOL (also an answer longer than
+ * cap). *ret_len bytes of answer body, which is there also with many results <
+ * 0 (a status with the reason). reply NULL: the body is thrown away. ret_len
+ * may be NULL. After a failure of its own close fd: a late answer would be
+ * taken for the next one's. */
+int ctl_call(int fd, enum ctl_op op, const void *body, size_t len, void *reply,
+    size_t cap, size_t *ret_len, int timeout_ms);
 
 #endif

@@ -61,8 +61,8 @@ int rtnl_del_addr(int fd, const struct rtnl_addr *a);
 /* By name (also an alternative name) or, with name NULL, by index. -ENODEV. */
 int rtnl_get_link(int fd, const char *name, int ifindex, struct rtnl_link *ret);
 /* The same, a few times as fast, without type and hardware address. */
-int rtnl_peek_link(int fd, const char *name, int ifindex,
-    struct rtnl_link *ret);
+int rtnl_peek_link(
+    int fd, const char *name, int ifindex, struct rtnl_link *ret);
 int rtnl_set_link_up(int fd, int ifindex);
 
 /* The directly connected network that the ip belongs to, by the route the

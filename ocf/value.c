@@ -77,11 +77,16 @@ is_valid(const struct ocf_param *p, const char *value, char *ret_why)
 static const char *
 from_environment(const char *prefix, const char *name)
 {
-	char key[128] = PREFIX;
-	const char *v;
+	const char *parts[] = {PREFIX, prefix, name}, *v;
+	char key[128] = "";
+	size_t n = 0, i, len;
 
-	assert(strlen(PREFIX) + strlen(prefix) + strlen(name) < sizeof(key));
-	strcat(strcat(key, prefix), name);
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		len = strlen(parts[i]);
+		assert(n + len < sizeof(key));
+		memcpy(key + n, parts[i], len);
+		n += len;
+	}
 	v = getenv(key);
 	/* Pacemaker cannot unset a parameter that a template gives; an empty
 	 * one means the default to every agent. */

@@ -124,7 +124,9 @@ says() {
 
 finish() {
 	echo "1..$((passed + failed))"
-	echo "$(basename "$0"): $passed passed, $failed failed"
+	echo "# $(basename "$0" .sh)"
+	[ $skipped = 0 ] || s=", $skipped skipped"
+	echo "$passed passed, $failed failed${s-}"
 	[ $failed = 0 ]
 	exit
 }

@@ -341,6 +341,9 @@ up promote
 kill -KILL $(pgrep -ox clavigerd)
 wait_until runs_not
 expect 9 "killed, with the address up: a probe does not say 7" monitor
+expect 0 "demote of a killed one" demote
+ok "takes the address away" has_no_vip
+ok "and lets the peer be preferred" score_is -INFINITY
 expect 0 "stop" stop
 ok "no address" has_no_vip
 
@@ -412,6 +415,26 @@ touch "$scratch/attrd-hangs"
 ok "a hanging attribute daemon holds up 2 s" within_ms 3500 eval \
     'agent monitor "${unpromoted[@]}"; [ $rc = 0 ]'
 rm -f "$scratch/attrd-hangs"
+up promote
+kill -KILL $(pgrep -ox clavigerd)
+wait_until runs_not
+agent monitor "${promoted[@]}"
+agent stop
+agent start
+ok "a node that has just failed yields to its peers" score_is 49
+expect 0 "monitor" monitor "${unpromoted[@]}"
+ok "still" score_is 49
+touch -d "-1 minute" /run/resource-agents/claviger-master-mss.fell
+agent monitor "${unpromoted[@]}"
+ok "but not for ever" score_is 50
+expect 0 "promote" promote
+ok "an active one is what it is" score_is 100
+up
+agent monitor "${unpromoted[@]}"
+agent stop
+agent monitor
+agent start
+ok "a stop and a probe are no failure" score_is 50
 expect 0 "no attribute daemon at all" monitor "${unpromoted[@]}" \
     PATH=/nowhere
 
