@@ -17,17 +17,17 @@
 
 enum chan_type {
 	/* keeper -> front */
-	CHAN_SQL = 1,	  /* u64 id, u32 stmt, u32 n, n x bytes */
-	CHAN_TLS = 2,	  /* bytes certificate DER, bytes key PKCS#8 DER */
-	CHAN_PINS = 3,	  /* u32 n, n x 32 B: who may connect; replaces all */
-	CHAN_LISTEN = 4,  /* str address, u16 port */
-	CHAN_UNLISTEN = 5,/* close listener and every connection */
-	CHAN_ANSWER = 6,  /* u64 conn, bytes frame body, u8 close */
-	CHAN_CAST = 7,	  /* bytes: multicast over CPG */
+	CHAN_SQL = 1,	   /* u64 id, u32 stmt, u32 n, n x bytes */
+	CHAN_TLS = 2,	   /* bytes certificate DER, bytes key PKCS#8 DER */
+	CHAN_PINS = 3,	   /* u32 n, n x 32 B: who may connect; replaces all */
+	CHAN_LISTEN = 4,   /* str address, u16 port */
+	CHAN_UNLISTEN = 5, /* close listener and every connection */
+	CHAN_ANSWER = 6,   /* u64 conn, bytes frame body, u8 close */
+	CHAN_CAST = 7,	   /* bytes: multicast over CPG */
 	/* front -> keeper */
-	CHAN_SQL_RESULT = 32, /* u64 id, u32 result (two's complement), str text,
-			       * u32 rows, u32 columns, rows*columns x bytes
-			       * (NULL is empty) */
+	CHAN_SQL_RESULT = 32, /* u64 id, u32 result (two's complement), str
+			       * text, u32 rows, u32 columns, rows*columns x
+			       * bytes (NULL is empty) */
 	CHAN_DATABASE = 33,   /* u8 up, str why */
 	CHAN_LISTENING = 34,  /* u32 result, str text: answers CHAN_LISTEN */
 	CHAN_CLOSED = 35,     /* answers CHAN_UNLISTEN */

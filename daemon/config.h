@@ -15,20 +15,20 @@
 
 struct config {
 	char path[256];
-	char node[65];		 /* this host's name; default: nodename */
-	char system[64];	 /* system public key, base64; "" before init/join */
-	char database[1024];	 /* conninfo without a password; "" on a member */
+	char node[65];	 /* this host's name; default: nodename */
+	char system[64]; /* system public key, base64; "" before init/join */
+	char database[1024]; /* conninfo without a password; "" on a member */
 	char database_passfile[256];
 	char network_name[254];
-	char address[46];	 /* floating address; "" on a member: resolve name */
-	uint16_t port;		 /* 8391 */
+	char address[46]; /* floating address; "" on a member: resolve name */
+	uint16_t port;	  /* 8391 */
 	char server_thumbprint[65]; /* hex; a member's pin of the server */
-	char state_dir[256];	 /* /var/lib/claviger */
-	char run_dir[256];	 /* /run/claviger */
-	char log_file[256];	 /* "" : syslog only */
-	char user[33];		 /* keeper: claviger */
-	char front_user[33];	 /* front: claviger-front */
-	char cluster[8];	 /* auto (corosync.conf exists) | yes | no */
+	char state_dir[256];	    /* /var/lib/claviger */
+	char run_dir[256];	    /* /run/claviger */
+	char log_file[256];	    /* "" : syslog only */
+	char user[33];		    /* keeper: claviger */
+	char front_user[33];	    /* front: claviger-front */
+	char cluster[8];	    /* auto (corosync.conf exists) | yes | no */
 	bool debug;
 };
 
@@ -38,8 +38,8 @@ void config_defaults(struct config *c);
 int config_load(const char *path, struct config *c, char ret_why[static 256]);
 /* Write atomically (temporary file, fsync, rename, fsync directory), only keys
  * that differ from the defaults, with a comment line each. */
-int config_save(const struct config *c, const char *path,
-    char ret_why[static 256]);
+int config_save(
+    const struct config *c, const char *path, char ret_why[static 256]);
 
 /* File names under state_dir:
  *   identity   node identity (lib identity.h), 0400, owner `user`

@@ -68,7 +68,9 @@ is_system(const char *s)
 static bool
 is_path(const char *s)
 {
-	return s[0] == '/' && strstr(s, "/../") == NULL;
+	const char *up = strstr(s, "/..");
+
+	return s[0] == '/' && (up == NULL || (up[3] != '/' && up[3] != '\0'));
 }
 
 static bool

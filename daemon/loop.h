@@ -19,8 +19,8 @@ void loop_stop(struct loop *l);
 
 typedef void (*loop_fd_fn)(void *arg, int fd, bool readable, bool writable);
 /* Watch fd; error and hang-up count as readable. */
-int loop_fd_add(struct loop *l, int fd, bool read, bool write, loop_fd_fn fn,
-    void *arg);
+int loop_fd_add(
+    struct loop *l, int fd, bool read, bool write, loop_fd_fn fn, void *arg);
 int loop_fd_set(struct loop *l, int fd, bool read, bool write);
 /* Also from inside its own callback. Always before close(fd). */
 void loop_fd_del(struct loop *l, int fd);

@@ -11,9 +11,9 @@
  * open, forks keeper and front, sends the ready notification
  * (sd_notify protocol, NOTIFY_SOCKET, path or abstract), watches both by
  * pidfd, and when either dies: kills the other, tells Pacemaker (tell.c; only
- * when the keeper told it a resource name) and ends with status 1. On SIGTERM it asks the
- * keeper to end. Keeper and front die with it (PR_SET_PDEATHSIG, and EOF on
- * the link).
+ * when the keeper told it a resource name) and ends with status 1. On SIGTERM
+ * it asks the keeper to end. Keeper and front die with it (PR_SET_PDEATHSIG,
+ * and EOF on the link).
  */
 struct keeper_fds {
 	int control; /* listening control socket, bound and listening by root */
@@ -22,14 +22,15 @@ struct keeper_fds {
 };
 
 enum link_op {
-	LINK_READY = 1,	   /* keeper -> supervisor: serving the control socket */
+	LINK_READY = 1, /* keeper -> supervisor: serving the control socket */
 	LINK_RESOURCE = 2, /* keeper -> supervisor: text is the resource name */
 	LINK_END = 3,	   /* either way: orderly end */
-	LINK_FAIL = 4	   /* keeper -> supervisor: tell Pacemaker of a failure, go on */
+	LINK_FAIL =
+	    4 /* keeper -> supervisor: tell Pacemaker of a failure, go on */
 };
 struct link_msg {
-	unsigned op;	/* enum link_op */
-	char text[68];	/* [A-Za-z0-9._-]*, checked by the receiver */
+	unsigned op;   /* enum link_op */
+	char text[68]; /* [A-Za-z0-9._-]*, checked by the receiver */
 };
 
 /* Run until the end; return the exit status. Each of the two runs in its own
@@ -55,7 +56,8 @@ int process_drop(const char *user);
 /* Ready: let go of the starter's standard streams, unless it is a terminal. */
 void process_detach(void);
 void process_close_from(int first); /* and every descriptor above it */
-/* An unprivileged user: CLV_E_NOT_FOUND, CLV_E_PERMISSION (root's uid or gid). */
+/* An unprivileged user: CLV_E_NOT_FOUND, CLV_E_PERMISSION (root's uid or gid).
+ */
 int process_user(const char *user, uid_t *ret_uid, gid_t *ret_gid);
 /* seccomp.c; no filter in builds with AddressSanitizer. */
 int keeper_seccomp(void); /* AF_UNIX only, no exec, no ptrace, no connect out */

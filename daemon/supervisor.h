@@ -36,10 +36,10 @@ int ends_open(struct ends *e); /* all but `control` */
 void ends_close(struct ends *e);
 
 /* child.c: what runs in a child, right after the fork; returns its status. */
-int child_keeper(const struct config *c, struct ends *e, keeper_fn fn,
-    pid_t parent);
-int child_front(const struct config *c, struct ends *e, front_fn fn,
-    pid_t parent);
+int child_keeper(
+    const struct config *c, struct ends *e, keeper_fn fn, pid_t parent);
+int child_front(
+    const struct config *c, struct ends *e, front_fn fn, pid_t parent);
 
 /* tell.c: score −INFINITY, or if that cannot be written `crm_resource --fail`,
  * each within 5 s. Without a cluster both fail, and that is no matter. */
