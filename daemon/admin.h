@@ -13,19 +13,22 @@
 enum admin_op {
 	ADMIN_NODE_APPROVE = 1,	 /* str name, str fingerprint */
 	ADMIN_NODE_REVOKE = 2,	 /* str name */
-	ADMIN_MEMBER_ADD = 3,	 /* str name, 32 B thumb, 32 B box_pk, 32 B sign_pk,
-				  * str scope */
+	ADMIN_MEMBER_ADD = 3,	 /* str name, 32 B thumb, 32 B box_pk, 32 B
+				  * sign_pk,    str scope */
 	ADMIN_MEMBER_REVOKE = 4, /* str name */
 	ADMIN_SETTING = 5,	 /* str key, str value: escrow_policy (auto |
 				  * manual), network_name, address, port */
 	ADMIN_BACKUP_DONE = 6,	 /* u32 generation, str where */
-	ADMIN_JOINS = 7,	 /* -> u32 n, n x (str name, str fingerprint, u64 age_s) */
-	ADMIN_BACKUPS = 8,	 /* -> u32 n, n x (u32 generation, str where, u64 age_s) */
-	ADMIN_ROTATE_BEGIN = 9,	 /* 32 B X25519 key: new generation made pending and
-				  * escrowed; answer data: bytes age file with the
-				  * keyring text, sealed to that key */
-	ADMIN_ROTATE_FINISH = 10 /* u32 generation, str where its backup was written
-				  * and opened again: published and current */
+	ADMIN_JOINS =
+	    7, /* -> u32 n, n x (str name, str fingerprint, u64 age_s) */
+	ADMIN_BACKUPS =
+	    8, /* -> u32 n, n x (u32 generation, str where, u64 age_s) */
+	ADMIN_ROTATE_BEGIN = 9, /* 32 B X25519 key: new generation made pending
+				 * and escrowed; answer data: bytes age file
+				 * with the keyring text, sealed to that key */
+	ADMIN_ROTATE_FINISH =
+	    10 /* u32 generation, str where its backup was written
+		* and opened again: published and current */
 };
 /* Answer: u32 result (two's complement), str text (what a person should read),
  * str late (names of live nodes that do not yet have the list on disk, joined

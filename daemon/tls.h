@@ -14,7 +14,7 @@
  * building, tickets, resumption, renegotiation, key log, compression or
  * configuration file. A connection is a step object like the store.
  */
-struct tls_ctx;	 /* certificate, key, pins; reference counted */
+struct tls_ctx; /* certificate, key, pins; reference counted */
 struct tls_conn;
 
 /* Bring OpenSSL up without its configuration file; every function here does
@@ -36,14 +36,14 @@ int tls_conn_new(struct tls_ctx *ctx, int fd, struct tls_conn **ret);
 void tls_conn_free(struct tls_conn **c); /* closes fd */
 int tls_conn_fd(const struct tls_conn *c);
 enum clv_want tls_conn_want(const struct tls_conn *c);
-/* CLV_OK handshake done; CLV_E_AGAIN; CLV_E_UNKNOWN_PEER (pin refused, by us or,
- * as the text says, by the peer); CLV_E_NO_SERVER (closed or lost); CLV_E_TLS.
- * In TLS 1.3 a client is done before the server has looked at its certificate:
- * a refusal comes with the first read. */
+/* CLV_OK handshake done; CLV_E_AGAIN; CLV_E_UNKNOWN_PEER (pin refused, by us
+ * or, as the text says, by the peer); CLV_E_NO_SERVER (closed or lost);
+ * CLV_E_TLS. In TLS 1.3 a client is done before the server has looked at its
+ * certificate: a refusal comes with the first read. */
 int tls_conn_handshake(struct tls_conn *c);
 int tls_conn_read(struct tls_conn *c, void *p, size_t cap, size_t *ret_len);
-int tls_conn_write(struct tls_conn *c, const void *p, size_t len,
-    size_t *ret_len);
+int tls_conn_write(
+    struct tls_conn *c, const void *p, size_t len, size_t *ret_len);
 const uint8_t *tls_conn_thumb(const struct tls_conn *c); /* 32 B of the peer */
 const char *tls_conn_text(const struct tls_conn *c);	 /* why it failed */
 
@@ -66,9 +66,9 @@ int cert_make(const char *cn, const char *const *names, size_t n,
     struct clv_buf *ret_cert_der, struct clv_buf *ret_key_der);
 int cert_thumb(const void *cert_der, size_t len, uint8_t ret[static 32]);
 /* PEM or DER file, first certificate only, size-capped at 64 KiB: CLV_E_FULL
- * above it, CLV_E_NOT_FOUND, CLV_E_PERMISSION (unreadable; for a key also: others
- * may read or the group may write it), CLV_E_FORMAT, and CLV_E_PASSPHRASE for a
- * key that is encrypted. A key comes as PKCS#8 DER. */
+ * above it, CLV_E_NOT_FOUND, CLV_E_PERMISSION (unreadable; for a key also:
+ * others may read or the group may write it), CLV_E_FORMAT, and
+ * CLV_E_PASSPHRASE for a key that is encrypted. A key comes as PKCS#8 DER. */
 int cert_load(const char *path, struct clv_buf *ret_der);
 int cert_key_load(const char *path, struct clv_buf *ret_der);
 int cert_to_pem(const void *der, size_t len, struct clv_buf *ret_pem);

@@ -52,7 +52,8 @@ uint8_t clv_rd_u8(struct clv_rd *r);
 uint16_t clv_rd_u16(struct clv_rd *r);
 uint32_t clv_rd_u32(struct clv_rd *r);
 uint64_t clv_rd_u64(struct clv_rd *r);
-void clv_rd_copy(struct clv_rd *r, void *dst, size_t len); /* zeros on failure */
+void clv_rd_copy(
+    struct clv_rd *r, void *dst, size_t len); /* zeros on failure */
 /* Length-prefixed bytes, borrowed from the reader; NULL on failure. */
 const uint8_t *clv_rd_bytes(struct clv_rd *r, size_t *ret_len);
 /* Length-prefixed text into dst[cap], NUL-terminated; fails when it does not

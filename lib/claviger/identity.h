@@ -16,7 +16,8 @@
  *	age AGE-SECRET-KEY-1…
  *	sign <base64 of the 32-byte Ed25519 seed>
  */
-#define CLV_NAME_MAX 65 /* host or application name with NUL: [A-Za-z0-9._-] */
+/* Of a host or an application, with NUL: letters, digits, '.', '_', '-'. */
+#define CLV_NAME_MAX 65
 
 struct clv_identity { /* lies in guarded memory as a whole */
 	struct clv_guard *guard;
@@ -27,8 +28,8 @@ struct clv_identity { /* lies in guarded memory as a whole */
 	uint8_t sign_pk[CLV_SIGN_PK_LEN];
 };
 
-int clv_identity_new(struct clv_guard *guard, const char *name,
-    struct clv_identity **ret);
+int clv_identity_new(
+    struct clv_guard *guard, const char *name, struct clv_identity **ret);
 void clv_identity_free(struct clv_identity **id);
 /* Text form, in guarded memory; caller gives back with clv_guard_put(). */
 int clv_identity_format(const struct clv_identity *id, char **ret_text);
@@ -36,8 +37,8 @@ int clv_identity_parse(struct clv_guard *guard, const char *text, size_t len,
     struct clv_identity **ret);
 /* From a file: CLV_E_PERMISSION when others than its owner may read it or it
  * is neither root's nor the effective user's. O_NOFOLLOW. */
-int clv_identity_load(struct clv_guard *guard, const char *path,
-    struct clv_identity **ret);
+int clv_identity_load(
+    struct clv_guard *guard, const char *path, struct clv_identity **ret);
 
 /* Name rules: 1..64 of [A-Za-z0-9._-], not starting with '.' or '-'. */
 int clv_name_check(const char *name);
@@ -52,8 +53,8 @@ struct clv_party {		/* the public half of an identity */
 	uint8_t box_pk[32];
 	uint8_t thumb[32]; /* SHA-256 of the certificate's DER */
 };
-void clv_party_fingerprint(const struct clv_party *p,
-    char ret_text[static CLV_FINGERPRINT_TEXT]);
+void clv_party_fingerprint(
+    const struct clv_party *p, char ret_text[static CLV_FINGERPRINT_TEXT]);
 /* Encoded party for the join_request row: canonical, signed by its own sign
  * key ("claviger-join-01"); parse verifies that signature. */
 struct clv_buf;

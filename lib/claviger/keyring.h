@@ -30,8 +30,8 @@ void clv_keyring_free(struct clv_keyring **keyring); /* wipes */
 /* Text form, claviger-keyring(5), NUL-terminated, into guarded memory; caller
  * gives it back with clv_guard_put(). Parsing is strict (any unknown line, any
  * wrong order is CLV_E_FORMAT; a higher version is CLV_E_VERSION). */
-int clv_keyring_format(const struct clv_keyring *k, char **ret_text,
-    size_t *ret_len);
+int clv_keyring_format(
+    const struct clv_keyring *k, char **ret_text, size_t *ret_len);
 int clv_keyring_parse(struct clv_guard *guard, const char *text, size_t len,
     struct clv_keyring **ret);
 
@@ -48,7 +48,7 @@ enum clv_subkey {
 	CLV_SUBKEY_COMMITMENT = 1,   /* public */
 	CLV_SUBKEY_DISTRIBUTION = 2, /* what a member with scope all gets */
 	CLV_SUBKEY_AUDIT = 3,
-	CLV_SUBKEY_SERVICE = 4	     /* encrypts the network name's TLS key */
+	CLV_SUBKEY_SERVICE = 4 /* encrypts the network name's TLS key */
 };
 /* CLV_E_NOT_FOUND when the generation is not in the keyring. Into ret, which
  * should be guarded memory for every subkey but the commitment. */
@@ -62,8 +62,8 @@ void clv_app_key(const uint8_t distribution[static CLV_KEY_LEN],
 /* Public check value of a distribution or application key: keyed BLAKE2b-256
  * with personal "claviger-keychk1" over nothing. It stands in the signed list
  * and lets a member prove that it holds the key. */
-void clv_key_check(const uint8_t key[static CLV_KEY_LEN],
-    uint8_t ret[static CLV_KEY_LEN]);
+void clv_key_check(
+    const uint8_t key[static CLV_KEY_LEN], uint8_t ret[static CLV_KEY_LEN]);
 
 /* Ed25519 signature by the system over domain (exactly 16 bytes, e.g.
  * "claviger-list-01") || p. */

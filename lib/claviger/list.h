@@ -35,17 +35,17 @@ enum clv_escrow_policy { CLV_ESCROW_AUTO = 1, CLV_ESCROW_MANUAL = 2 };
 
 struct clv_list_generation {
 	uint32_t number;
-	uint8_t state; /* enum clv_generation_state */
+	uint8_t state;			 /* enum clv_generation_state */
 	uint8_t commitment[CLV_KEY_LEN]; /* of the master secret */
-	uint8_t check[CLV_KEY_LEN];	 /* clv_key_check of the distribution key */
+	uint8_t check[CLV_KEY_LEN]; /* clv_key_check of the distribution key */
 };
 
 struct clv_list_node {
 	struct clv_party party;
-	uint8_t number;	       /* 1..255, never used again */
+	uint8_t number; /* 1..255, never used again */
 	bool revoked;
-	bool sealed;	       /* false: policy manual, not sealed until restore */
-	uint8_t next_thumb[32];/* zeros: none */
+	bool sealed; /* false: policy manual, not sealed until restore */
+	uint8_t next_thumb[32]; /* zeros: none */
 };
 
 struct clv_list_member {
@@ -94,23 +94,25 @@ struct clv_buf;
 int clv_list_sign(const struct clv_list *list, const struct clv_keyring *k,
     struct clv_buf *ret);
 /* Verify under pk, decode strictly (canonical, names checked, numbers unique,
- * exactly one current generation). CLV_E_SIGNATURE before anything is parsed. */
+ * exactly one current generation). CLV_E_SIGNATURE before anything is parsed.
+ */
 int clv_list_open(const void *p, size_t len,
     const uint8_t pk[static CLV_SIGN_PK_LEN], struct clv_list **ret);
 
 /* Look-ups; NULL when absent. By thumbprint: constant time per entry, current
  * or next thumbprint, revoked entries are found too (caller says REVOKED). */
-struct clv_list_node *clv_list_node_by_name(const struct clv_list *, const char *);
+struct clv_list_node *clv_list_node_by_name(
+    const struct clv_list *, const char *);
 struct clv_list_node *clv_list_node_by_number(const struct clv_list *, uint8_t);
-struct clv_list_node *clv_list_node_by_thumb(const struct clv_list *,
-    const uint8_t thumb[static 32]);
-struct clv_list_member *clv_list_member_by_name(const struct clv_list *,
-    const char *);
-struct clv_list_member *clv_list_member_by_thumb(const struct clv_list *,
-    const uint8_t thumb[static 32]);
+struct clv_list_node *clv_list_node_by_thumb(
+    const struct clv_list *, const uint8_t thumb[static 32]);
+struct clv_list_member *clv_list_member_by_name(
+    const struct clv_list *, const char *);
+struct clv_list_member *clv_list_member_by_thumb(
+    const struct clv_list *, const uint8_t thumb[static 32]);
 const struct clv_list_generation *clv_list_current(const struct clv_list *);
-const struct clv_list_generation *clv_list_generation(const struct clv_list *,
-    uint32_t number);
+const struct clv_list_generation *clv_list_generation(
+    const struct clv_list *, uint32_t number);
 /* Does the keyring hold the current generation, by its commitment? CLV_OK,
  * CLV_E_STALE (older generations only), CLV_E_WRONG_SYSTEM, CLV_E_DAMAGED
  * (commitment differs). Recomputes from memory; takes microseconds. */

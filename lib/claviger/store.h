@@ -17,8 +17,8 @@
 #define CLV_SCHEMA_VERSION 1
 
 enum clv_stmt {
-	/* -> system_id bytea, schema int8, epoch int8, holder int8 (node number,
-	 * 0 nobody), instance bytea, lease_left_ms int8 (0: expired),
+	/* -> system_id bytea, schema int8, epoch int8, holder int8 (node
+	 * number, 0 nobody), instance bytea, lease_left_ms int8 (0: expired),
 	 * list_version int8, timeline int8, pg_system_id int8; no row before
 	 * `init`. Another schema than CLV_SCHEMA_VERSION: use nothing else. */
 	CLV_STMT_HELLO = 1,
@@ -40,9 +40,10 @@ enum clv_stmt {
 	CLV_STMT_RELEASE,
 	/* epoch int8, instance bytea, op_id bytea, version int8, body bytea,
 	 * escrow bytea[] encoded as one bytea: (u32 len, row)*, drop_join text
-	 * ('' none) -> ok bool. In one transaction: guard, op_id, list at version
-	 * = newest + 1, escrow rows upserted, join request deleted. Raises
-	 * CL001 stale epoch, CL002 wrong version; repeating a done op_id is ok. */
+	 * ('' none) -> ok bool. In one transaction: guard, op_id, list at
+	 * version = newest + 1, escrow rows upserted, join request deleted.
+	 * Raises CL001 stale epoch, CL002 wrong version; repeating a done op_id
+	 * is ok. */
 	CLV_STMT_PUT_LIST,
 	/* op_id bytea -> done bool; waits for writes that are under way. One
 	 * that has not reached the server yet cannot be waited for: repeating
@@ -50,12 +51,13 @@ enum clv_stmt {
 	CLV_STMT_GET_OP,
 	/* node int8 -> row bytea; no row: none */
 	CLV_STMT_GET_ESCROW,
-	/* node int8, generation int8, row bytea -> ok bool. A node's own copy, or
-	 * a newer one; false: there is a copy of a newer generation. */
+	/* node int8, generation int8, row bytea -> ok bool. A node's own copy,
+	 * or a newer one; false: there is a copy of a newer generation. */
 	CLV_STMT_PUT_ESCROW,
 	/* -> thumb bytea, row bytea; newest first, 4 at most */
 	CLV_STMT_GET_TLS,
-	/* epoch int8, instance bytea, op_id bytea, thumb bytea, row bytea -> ok */
+	/* epoch int8, instance bytea, op_id bytea, thumb bytea, row bytea -> ok
+	 */
 	CLV_STMT_PUT_TLS,
 	/* name text, body bytea -> ok bool; replaces one of the same name; at
 	 * most 64 requests are kept, the oldest gives way */
@@ -65,12 +67,14 @@ enum clv_stmt {
 	/* node int8, list_version int8, generation int8, sig bytea -> ok bool;
 	 * false: a newer one is there, or the database has no such list */
 	CLV_STMT_PUT_ACK,
-	/* -> node int8, list_version int8, generation int8, sig bytea, age_s int8 */
+	/* -> node int8, list_version int8, generation int8, sig bytea, age_s
+	   int8 */
 	CLV_STMT_GET_ACKS,
 	/* epoch int8, instance bytea, op_id bytea, generation int8, body bytea
 	 * (signed record: what, where, when) -> ok bool */
 	CLV_STMT_PUT_BACKUP,
-	/* -> generation int8, body bytea, age_s int8; newest first, 32 at most */
+	/* -> generation int8, body bytea, age_s int8; newest first, 32 at most
+	 */
 	CLV_STMT_GET_BACKUPS,
 	CLV_STMT_LAST
 };
@@ -112,7 +116,7 @@ enum clv_want clv_store_want(const struct clv_store *s);
  * (clv_store_want() is CLV_WANT_NONE) free it. Stepping an idle store is how
  * to hear that the server closed it: CLV_E_DATABASE_AWAY. */
 int clv_store_step(struct clv_store *s);
-const char *clv_store_text(const struct clv_store *s);	/* borrowed */
+const char *clv_store_text(const struct clv_store *s);	   /* borrowed */
 const char *clv_store_sqlstate(const struct clv_store *s); /* "" or 5 chars */
 
 /* Send one statement; then step until CLV_OK. Results of a statement:
@@ -128,8 +132,8 @@ const char *clv_store_stmt_name(enum clv_stmt stmt);
 size_t clv_store_rows(const struct clv_store *s);
 size_t clv_store_columns(const struct clv_store *s);
 /* Borrowed until the next send. */
-const void *clv_store_get(const struct clv_store *s, size_t row, size_t col,
-    size_t *ret_len);
+const void *clv_store_get(
+    const struct clv_store *s, size_t row, size_t col, size_t *ret_len);
 uint64_t clv_store_get_u64(const struct clv_store *s, size_t row, size_t col);
 bool clv_store_get_bool(const struct clv_store *s, size_t row, size_t col);
 
@@ -162,15 +166,15 @@ struct clv_store_system {
 	uint8_t holder;
 	const void *list;
 	size_t list_len;
-	const void *escrow;	  /* first node's row */
+	const void *escrow; /* first node's row */
 	size_t escrow_len;
 	const uint8_t *tls_thumb; /* 32 */
 	const void *tls_row;
 	size_t tls_row_len;
-	const void *backup;	  /* signed backup record */
+	const void *backup; /* signed backup record */
 	size_t backup_len;
 };
-int clv_store_create_system(struct clv_store *s,
-    const struct clv_store_system *sys, int timeout_ms);
+int clv_store_create_system(
+    struct clv_store *s, const struct clv_store_system *sys, int timeout_ms);
 
 #endif

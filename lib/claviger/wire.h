@@ -23,10 +23,12 @@
 #define CLV_NONCE_LEN 32
 
 enum clv_wire_op {
-	CLV_WIRE_CHALLENGE = 1, /* payload empty; answer payload: 32-byte challenge */
-	CLV_WIRE_FETCH = 2,	/* payload empty; answer: clv_wire_keys sealed */
-	CLV_WIRE_ADMIN = 3	/* server nodes only; payload: admin request
-				 * (daemon/admin.h); `challenge` must be a fresh one */
+	CLV_WIRE_CHALLENGE =
+	    1, /* payload empty; answer payload: 32-byte challenge */
+	CLV_WIRE_FETCH = 2, /* payload empty; answer: clv_wire_keys sealed */
+	CLV_WIRE_ADMIN =
+	    3 /* server nodes only; payload: admin request
+	       * (daemon/admin.h); `challenge` must be a fresh one */
 };
 
 struct clv_wire_request {
@@ -38,23 +40,25 @@ struct clv_wire_request {
 	uint64_t seen_epoch;		  /* highest accepted so far */
 	uint64_t seen_list;
 	uint32_t seen_generation;
-	const uint8_t *evidence;	  /* newest signed answer head, or empty; borrowed */
+	const uint8_t
+	    *evidence; /* newest signed answer head, or empty; borrowed */
 	size_t evidence_len;
-	const uint8_t *payload;		  /* borrowed */
+	const uint8_t *payload; /* borrowed */
 	size_t payload_len;
 };
 
 /* What is formatted is appended to ret, here and below.
- * Signed with "claviger-reqst-1". CLV_E_INVALID for what no server would take. */
+ * Signed with "claviger-reqst-1". CLV_E_INVALID for what no server would take.
+ */
 struct clv_buf;
 int clv_wire_request_format(const struct clv_wire_request *r,
     const uint8_t sign_sk[static CLV_SIGN_SK_LEN], struct clv_buf *ret);
 /* Decodes without verifying (the caller's key is found by name first); the
  * pointers borrow from p. */
-int clv_wire_request_parse(const void *p, size_t len,
-    struct clv_wire_request *ret);
-int clv_wire_request_verify(const void *p, size_t len,
-    const uint8_t sign_pk[static CLV_SIGN_PK_LEN]);
+int clv_wire_request_parse(
+    const void *p, size_t len, struct clv_wire_request *ret);
+int clv_wire_request_verify(
+    const void *p, size_t len, const uint8_t sign_pk[static CLV_SIGN_PK_LEN]);
 
 struct clv_wire_answer {
 	int32_t result; /* enum clv_result */
@@ -63,11 +67,11 @@ struct clv_wire_answer {
 	uint8_t nonce[CLV_NONCE_LEN];
 	uint64_t epoch;
 	uint64_t list_version;
-	uint32_t generation; /* current */
+	uint32_t generation;	    /* current */
 	uint8_t check[CLV_KEY_LEN]; /* of the current distribution key */
-	bool encrypt; /* the server is inside its lease */
+	bool encrypt;		    /* the server is inside its lease */
 	char server[CLV_NAME_MAX];
-	char text[256]; /* what a person should read when result != 0 */
+	char text[256];		/* what a person should read when result != 0 */
 	const uint8_t *payload; /* borrowed */
 	size_t payload_len;
 };
