@@ -20,20 +20,37 @@
 #define REFRESH_S 20
 #define FELL_S 20
 #define UPDATER_MS 2000
-#define VALUE_MAX 16
 
 extern char **environ;
+
+/* a, b and c, one after the other; false when they do not fit. What every
+ * monitor does is done without printf(): see ocf/value.c. */
+static bool
+join(char *ret, size_t cap, const char *a, const char *b, const char *c)
+{
+	size_t a_len = strlen(a), b_len = strlen(b), c_len = strlen(c);
+
+	if (a_len + b_len + c_len >= cap)
+		return false;
+	memcpy(ret, a, a_len);
+	memcpy(ret + a_len, b, b_len);
+	memcpy(ret + a_len + b_len, c, c_len + 1);
+	return true;
+}
 
 bool
 score_attribute(const char *instance, char *ret, size_t cap)
 {
-	size_t len = strcspn(instance, ":");
-	int n;
+	char *colon;
 
-	if (len == 0 || strchr(instance, '/') != NULL)
+	if (*instance == '\0' || *instance == ':' ||
+	    strchr(instance, '/') != NULL ||
+	    !join(ret, cap, "master-", instance, ""))
 		return false;
-	n = snprintf(ret, cap, "master-%.*s", (int)len, instance);
-	return n > 0 && (size_t)n < cap;
+	colon = strchr(ret, ':');
+	if (colon != NULL)
+		*colon = '\0';
+	return true;
 }
 
 /* Under /run, so that it is gone after a reboot, as the attribute is. */
@@ -41,20 +58,18 @@ static bool
 note_path(const char *attribute, char *ret, size_t cap)
 {
 	const char *dir = getenv("HA_RSCTMP");
-	int n;
 
 	if (dir == NULL || *dir != '/')
 		dir = access("/run/resource-agents", W_OK) == 0
 			  ? "/run/resource-agents"
 			  : "/run/claviger";
-	n = snprintf(ret, cap, "%s/claviger-%s", dir, attribute);
-	return n > 0 && (size_t)n < cap;
+	return join(ret, cap, dir, "/claviger-", attribute);
 }
 
 static bool
-is_noted(const char *path, const char *value)
+is_noted(const char *path, int32_t score)
 {
-	char was[VALUE_MAX] = "";
+	int32_t was;
 	struct stat st;
 	time_t age;
 	bool same = false;
@@ -62,24 +77,24 @@ is_noted(const char *path, const char *value)
 
 	if (fd < 0)
 		return false;
-	if (fstat(fd, &st) == 0 && read(fd, was, sizeof(was) - 1) > 0) {
+	if (fstat(fd, &st) == 0 && read(fd, &was, sizeof(was)) == sizeof(was)) {
 		age = time(NULL) - st.st_mtime;
 		/* The wall clock may have been set back. */
-		same = strcmp(was, value) == 0 && age >= 0 && age < REFRESH_S;
+		same = was == score && age >= 0 && age < REFRESH_S;
 	}
 	close(fd);
 	return same;
 }
 
 static void
-note(const char *path, const char *value)
+note(const char *path, int32_t score)
 {
 	int fd = open(
 	    path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return;
-	if (write(fd, value, strlen(value)) < 0)
+	if (write(fd, &score, sizeof(score)) != sizeof(score))
 		unlink(path);
 	close(fd);
 }
@@ -135,13 +150,10 @@ static bool
 fell_path(const struct ocf *o, char *ret, size_t cap)
 {
 	char attribute[128], path[256];
-	int n;
 
-	if (!score_attribute(o->instance, attribute, sizeof(attribute)) ||
-	    !note_path(attribute, path, sizeof(path)))
-		return false;
-	n = snprintf(ret, cap, "%s.fell", path);
-	return n > 0 && (size_t)n < cap;
+	return score_attribute(o->instance, attribute, sizeof(attribute)) &&
+	       note_path(attribute, path, sizeof(path)) &&
+	       join(ret, cap, path, ".fell", "");
 }
 
 void
@@ -150,7 +162,7 @@ score_fell(const struct ocf *o)
 	char path[300];
 
 	if (fell_path(o, path, sizeof(path)))
-		note(path, "fell");
+		note(path, SCORE_FELL);
 }
 
 static bool
@@ -169,8 +181,7 @@ has_fallen(const struct ocf *o)
 void
 score_write(const struct ocf *o, int32_t score, bool force)
 {
-	char attribute[128], path[256] = "", value[VALUE_MAX];
-	char update[VALUE_MAX + 16];
+	char attribute[128], path[256] = "", update[32] = "--update=-INFINITY";
 	char program[] = "attrd_updater", name[] = "-n";
 	char *argv[] = {program, name, attribute, update, NULL};
 	bool has_note;
@@ -180,20 +191,19 @@ score_write(const struct ocf *o, int32_t score, bool force)
 		return;
 	if (score == CTL_SCORE_STANDBY && has_fallen(o))
 		score = SCORE_FELL;
-	if (score <= CTL_SCORE_NEVER)
-		snprintf(value, sizeof(value), "-INFINITY");
-	else
-		snprintf(value, sizeof(value), "%d", (int)score);
+	if (score < CTL_SCORE_NEVER)
+		score = CTL_SCORE_NEVER;
 	has_note = note_path(attribute, path, sizeof(path));
-	if (!force && has_note && is_noted(path, value))
+	if (!force && has_note && is_noted(path, score))
 		return;
-	snprintf(update, sizeof(update), "--update=%s", value);
+	if (score != CTL_SCORE_NEVER)
+		snprintf(update, sizeof(update), "--update=%d", (int)score);
 	status = run_updater(argv);
 	if (status == 0 && has_note)
-		note(path, value);
+		note(path, score);
 	else if (has_note)
 		unlink(path);
 	if (status != 0)
 		ocf_log(LOG_DEBUG, "attrd_updater did not take %s: status %d",
-		    value, status);
+		    update, status);
 }

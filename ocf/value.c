@@ -1,30 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 #include <assert.h>
-#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "ocf/ocf.h"
 
 #define PREFIX "OCF_RESKEY_"
 
+/* strtol() would skip blanks and take a sign or 0x. */
 bool
 ocf_parse_int(const char *s, long min, long max, long *ret)
 {
-	char *end;
-	long v;
+	long v = 0;
 
-	/* strtol() would skip blanks and take a sign or 0x. */
-	if (*s == '\0' || strspn(s, "0123456789") != strlen(s))
+	if (*s == '\0')
 		return false;
-	errno = 0;
-	v = strtol(s, &end, 10);
-	if (errno != 0 || v < min || v > max)
+	for (; *s != '\0'; s++) {
+		if (*s < '0' || *s > '9' || v > (LONG_MAX - 9) / 10)
+			return false;
+		v = 10 * v + (*s - '0');
+	}
+	if (v < min || v > max)
 		return false;
 	*ret = v;
 	return true;
+}
+
+/* In the C locale, and without its tables: mapping pages of the C library is
+ * a good part of a monitor. */
+static bool
+is_word(const char *s, const char *word)
+{
+	for (; *s != '\0' && *word != '\0'; s++, word++)
+		if (*s != *word && (*s < 'A' || *s > 'Z' || (*s | 32) != *word))
+			return false;
+	return *s == *word;
 }
 
 /* The words that the other agents take (ocf_is_true), and their opposites. */
@@ -36,11 +48,11 @@ ocf_parse_bool(const char *s, bool *ret)
 	size_t i;
 
 	for (i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
-		if (strcasecmp(s, yes[i]) == 0) {
+		if (is_word(s, yes[i])) {
 			*ret = true;
 			return true;
 		}
-		if (strcasecmp(s, no[i]) == 0) {
+		if (is_word(s, no[i])) {
 			*ret = false;
 			return true;
 		}
