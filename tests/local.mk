@@ -278,6 +278,35 @@ check-model:
 .PHONY: check-model
 EXTRA_DIST += %D%/model
 
+# Figures as ratios, no tests: see tests/bench/README. Needs root and the
+# packages of the lab.
+bench_programs = bench-spawn bench-ready bench-keyprobe \
+	bench-network-name-static bench-master-secret-static
+EXTRA_PROGRAMS += $(bench_programs)
+EXTRA_DIST += %D%/bench
+bench_spawn_SOURCES = %D%/bench/spawnbench.c
+bench_ready_SOURCES = %D%/bench/readybench.c
+bench_keyprobe_SOURCES = %D%/bench/keyprobe.c
+bench_keyprobe_CPPFLAGS = $(unit_cppflags)
+bench_keyprobe_LDADD = libcli.la
+bench_network_name_static_SOURCES = agents/network-name.c
+bench_network_name_static_LDADD = $(network_name_LDADD)
+bench_network_name_static_LDFLAGS = $(AM_LDFLAGS) -all-static
+bench_master_secret_static_SOURCES = agents/master-secret.c
+bench_master_secret_static_LDADD = $(master_secret_LDADD)
+bench_master_secret_static_LDFLAGS = $(AM_LDFLAGS) -all-static
+
+BENCH_OPTIONS =
+bench: all $(bench_programs)
+	rm -rf bench-root
+	$(MAKE) install DESTDIR=$(abs_builddir)/bench-root >bench-install.log
+	$(srcdir)/%D%/bench/bench --build $(abs_builddir) \
+		--prefix $(abs_builddir)/bench-root $(BENCH_OPTIONS)
+
+clean-local:
+	rm -rf bench-root bench-install.log
+.PHONY: bench
+
 # lab, cluster scenarios
 EXTRA_DIST += %D%/lab %D%/cluster %D%/lint %D%/packages %D%/setup.sh
 

@@ -7,7 +7,7 @@ pg_bin=$(pg_config --bindir 2>/dev/null || echo /usr/lib/postgresql/15/bin)
 [ -x "$pg_bin/initdb" ] || pg_bin=/usr/lib/postgresql/15/bin
 
 layer_make() {
-	local profile=$1 prefix=$2 cluster=$3
+	local profile=$1 prefix=$2 cluster=$3 debug=$4
 	mkdir -p "$S/layer/etc/claviger" "$S/layer/etc/corosync" \
 	    "$S/layer/usr/libexec/claviger-lab" "$S/layer/usr/sbin"
 	chmod 755 "$S" "$S/layer" "$S/layer/etc" "$S/layer/usr"
@@ -18,6 +18,13 @@ layer_make() {
 	layer_corosync "$profile" "$prefix"
 	layer_cib
 	layer_database
+	[ -z "$debug" ] || layer_debug "$debug"
+}
+
+# Daemons of Pacemaker whose debug messages go to pacemaker.log.
+layer_debug() {
+	mkdir -p "$S/layer/etc/default"
+	echo "PCMK_debug=$1" >"$S/layer/etc/default/pacemaker"
 }
 
 layer_tools() {
