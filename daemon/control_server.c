@@ -40,7 +40,7 @@ conn_free(struct keeper *k, struct control_conn *c)
 }
 
 static void
-reply(struct control_conn *c, enum ctl_op op, int result, const void *p,
+send_reply(struct control_conn *c, enum ctl_op op, int result, const void *p,
     size_t len)
 {
 	struct ctl_header h = {
@@ -48,9 +48,16 @@ reply(struct control_conn *c, enum ctl_op op, int result, const void *p,
 	struct iovec iov[2] = {{&h, sizeof(h)}, {(void *)(uintptr_t)p, len}};
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
 
-	c->waiting = 0;
 	if (sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_debug("control: %s", strerror(errno));
+}
+
+static void
+reply(struct control_conn *c, enum ctl_op op, int result, const void *p,
+    size_t len)
+{
+	c->waiting = 0;
+	send_reply(c, op, result, p, len);
 }
 
 static enum ctl_role
@@ -358,7 +365,7 @@ on_conn(void *arg, int fd, bool readable, bool writable)
 		return;
 	}
 	if (c->waiting != 0) /* one at a time on one connection */
-		reply(c, h.op, CLV_E_BUSY, NULL, 0);
+		send_reply(c, h.op, CLV_E_BUSY, NULL, 0);
 	else
 		on_message(c->k, c, h.op, msg + sizeof(h), h.len);
 	sodium_memzero(msg, (size_t)n);

@@ -10,6 +10,7 @@
 
 /* More than any statement of ours returns; the front is not believed. */
 #define DB_FIELDS_MAX 4096
+#define LEASE_MAX 3600000 /* as in the schema */
 
 struct db_call {
 	struct db_call *next;
@@ -66,7 +67,8 @@ db_call(struct keeper *k, enum clv_stmt stmt, const struct clv_param *params,
 	struct clv_buf b;
 	int result;
 
-	if (!k->db.up) {
+	/* Nothing is written before HELLO has said that it is our system's. */
+	if (!k->db.up || (!k->db.known && stmt != CLV_STMT_HELLO)) {
 		refuse(k, fn, arg, CLV_E_DATABASE_AWAY, k->db.why);
 		return;
 	}
@@ -99,6 +101,16 @@ db_call(struct keeper *k, enum clv_stmt stmt, const struct clv_param *params,
 		call_fail(k, c, result, clv_result_text(result));
 }
 
+/* For a log and a terminal: printable ASCII, whatever the front says. */
+static void
+read_text(struct clv_rd *body, char *dst, size_t cap)
+{
+	clv_rd_str(body, dst, cap);
+	for (; *dst != '\0'; dst++)
+		if ((unsigned char)*dst >= 0x7f)
+			*dst = '?';
+}
+
 static struct db_call *
 call_by_id(struct keeper *k, uint64_t id)
 {
@@ -120,7 +132,9 @@ db_on_result(struct keeper *k, struct clv_rd *body)
 
 	c = call_by_id(k, clv_rd_u64(body));
 	r.result = (int32_t)clv_rd_u32(body);
-	clv_rd_str(body, text, sizeof(text));
+	if (r.result > CLV_OK || r.result <= CLV_E_LAST)
+		r.result = CLV_E_PROTOCOL;
+	read_text(body, text, sizeof(text));
 	r.text = text;
 	r.rows = clv_rd_u32(body);
 	r.columns = clv_rd_u32(body);
@@ -200,6 +214,8 @@ hello_problem(struct keeper *k, const struct db_result *r)
 		       "claviger settings upgrade";
 	if (!same_system(k, db_field(r, 0, 0)))
 		return "the database belongs to another system";
+	if (k->secret.list != NULL && !witness_believes(k, db_u64(r, 0, 2)))
+		return "the database names an epoch that cannot be";
 	return NULL;
 }
 
@@ -208,6 +224,7 @@ hello_keep(struct keeper *k, const struct db_result *r)
 {
 	struct db *db = &k->db;
 	const struct db_field *instance = db_field(r, 0, 4);
+	uint64_t left_ms = db_u64(r, 0, 5);
 
 	db->epoch = db_u64(r, 0, 2);
 	db->holder = (uint8_t)db_u64(r, 0, 3);
@@ -215,8 +232,9 @@ hello_keep(struct keeper *k, const struct db_result *r)
 	if (instance->len == sizeof(db->instance))
 		memcpy(db->instance, instance->p, instance->len);
 	db->lease_until_ms = 0;
-	if (db_u64(r, 0, 5) > 0)
-		db->lease_until_ms = loop_now_ms() + db_u64(r, 0, 5);
+	if (left_ms > 0)
+		db->lease_until_ms =
+		    loop_now_ms() + (left_ms < LEASE_MAX ? left_ms : LEASE_MAX);
 	db->list_version = db_u64(r, 0, 6);
 	db->timeline = db_u64(r, 0, 7);
 	db->server_id = db_u64(r, 0, 8);
@@ -236,6 +254,7 @@ on_hello(struct keeper *k, void *arg, const struct db_result *r)
 		   : KEEPER_POLL_MS);
 	if (r->result != CLV_OK) {
 		secret_prove(k);
+		serving_on_silence(k);
 		return;
 	}
 	problem = hello_problem(k, r);
@@ -245,6 +264,7 @@ on_hello(struct keeper *k, void *arg, const struct db_result *r)
 		k->db.known = false;
 		snprintf(k->db.why, sizeof(k->db.why), "%s", problem);
 		secret_prove(k);
+		serving_on_silence(k);
 		return;
 	}
 	k->db.why[0] = '\0';
@@ -280,12 +300,18 @@ db_poll_soon(struct keeper *k)
 }
 
 void
+db_poll_in(struct keeper *k, uint64_t after_ms)
+{
+	poll_set(k, after_ms);
+}
+
+void
 db_on_state(struct keeper *k, struct clv_rd *body)
 {
 	bool up = clv_rd_u8(body) != 0;
 	char why[1024];
 
-	clv_rd_str(body, why, sizeof(why));
+	read_text(body, why, sizeof(why));
 	if (body->failed)
 		why[0] = '\0';
 	if (up != k->db.up) {
@@ -300,8 +326,10 @@ db_on_state(struct keeper *k, struct clv_rd *body)
 	    (int)sizeof(k->db.why) - 1, why);
 	if (up)
 		db_poll_soon(k);
-	else
+	else {
 		secret_prove(k);
+		serving_on_silence(k);
+	}
 }
 
 void

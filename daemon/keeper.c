@@ -180,8 +180,9 @@ watch(struct keeper *k)
 	return r == CLV_OK ? control_init(k) : r;
 }
 
-static int
-init(struct keeper *k, const struct config *c, const struct keeper_fds *fds)
+int
+keeper_init(
+    struct keeper *k, const struct config *c, const struct keeper_fds *fds)
 {
 	int r;
 
@@ -212,8 +213,8 @@ init(struct keeper *k, const struct config *c, const struct keeper_fds *fds)
 	return r;
 }
 
-static void
-fini(struct keeper *k)
+void
+keeper_fini(struct keeper *k)
 {
 	if (k->loop == NULL)
 		return;
@@ -238,7 +239,7 @@ keeper_main(const struct config *c, const struct keeper_fds *fds)
 	static struct keeper k;
 	int r;
 
-	r = init(&k, c, fds);
+	r = keeper_init(&k, c, fds);
 	if (r == CLV_OK)
 		r = keeper_seccomp();
 	if (r == CLV_OK) {
@@ -250,6 +251,6 @@ keeper_main(const struct config *c, const struct keeper_fds *fds)
 		log_error("the keeper cannot start: %s", clv_result_text(r));
 		k.status = 1;
 	}
-	fini(&k);
+	keeper_fini(&k);
 	return k.status;
 }

@@ -38,6 +38,7 @@
 #define KEEPER_ALIVE_MS 5000   /* heartbeat between server nodes */
 #define KEEPER_LIVE_MS 12000   /* heard within: live */
 #define KEEPER_QUORUM_MS 3000  /* silence of corosync: no quorum */
+#define KEEPER_PROMISE_MS 10000 /* a promise that came to nothing by then */
 #define KEEPER_LATE_MS 5000    /* waiting for live nodes to store a list */
 #define KEEPER_PROOF_MS (24u * 3600u * 1000u)
 #define KEEPER_CHALLENGES 64
@@ -96,18 +97,24 @@ struct peer {
 	uint8_t number;
 	uint64_t heard_ms;
 	uint64_t list_version;
+	uint64_t epoch;
 	uint32_t generation;
 	bool serving;
 };
 typedef void (*witness_fn)(
     struct keeper *k, int result, uint64_t epoch, const char *text);
 #define WITNESS_TRIES 5
+/* Epochs ahead of ours by more than 2^24 takeovers are not believed of those
+ * who cannot sign for the system: one lie would use up all numbers for ever. */
+#define WITNESS_LEAP (UINT64_C(1) << 32)
 struct witness {
 	bool configured, connected, quorate;
 	uint32_t members;
 	uint64_t heard_ms;
 	struct peer peers[CLV_LIST_NODES_MAX + 1]; /* by node number */
 	struct loop_timer *alive;
+	uint64_t promised; /* the last promise to another node, and to which */
+	uint8_t promised_to[16]; /* of its processes */
 	/* the proposal under way */
 	witness_fn fn;
 	bool insist;	/* refused: propose again above what the peer named */
@@ -125,6 +132,11 @@ struct serving {
 	uint64_t epoch;		 /* held, 0: none */
 	uint64_t claiming;	 /* promised by the witness, being taken */
 	unsigned claims;	 /* tries of one claim */
+	unsigned rounds;	 /* ... of a promotion, each with a new number */
+	uintptr_t ask;		 /* the claim or renewal that counts, */
+	uint64_t asked_ms;	 /* and when it was sent */
+	uint64_t fresh_ms;	 /* when the epoch was taken */
+	uint64_t promised_ms;	 /* when another node was promised more */
 	uint64_t lease_until_ms; /* 0: none */
 	uint64_t timeline;	 /* of the database that holds the epoch */
 	uint64_t server_id;
@@ -185,6 +197,7 @@ uint64_t db_u64(const struct db_result *r, size_t row, size_t col);
 const struct db_field *db_field(
     const struct db_result *r, size_t row, size_t col); /* never NULL */
 void db_poll_soon(struct keeper *k); /* HELLO now, and what follows from it */
+void db_poll_in(struct keeper *k, uint64_t after_ms);
 void db_fini(struct keeper *k);
 
 /* secret.c */
@@ -215,6 +228,8 @@ void witness_raise(struct keeper *k, bool insist, witness_fn fn);
 /* Forget the raise that was to call fn, without calling it. */
 void witness_cancel(struct keeper *k, witness_fn fn);
 void witness_alive(struct keeper *k); /* say at once what we hold */
+/* May there be such an epoch, when the database or a peer says so? */
+bool witness_believes(const struct keeper *k, uint64_t epoch);
 /* Names, joined by ", ", of the other enrolled nodes that are not known to
  * have this list and generation on disk. Returns how many of them are live:
  * only those are waited for. */
@@ -241,7 +256,9 @@ void serving_database_older(struct keeper *k, bool older);
 void serving_shown(struct keeper *k, const struct clv_wire_answer *head);
 void serving_on_closed(struct keeper *k);
 /* We promised a higher epoch to another node. */
-void serving_on_promise(struct keeper *k, uint64_t epoch);
+void serving_on_promise(struct keeper *k);
+/* The database does not say who holds the epoch. */
+void serving_on_silence(struct keeper *k);
 void serving_fini(struct keeper *k);
 int32_t serving_score(struct keeper *k);
 /* Why this node is not ready to serve, "" when it is. */
@@ -285,6 +302,10 @@ void control_admin_done(struct keeper *k, struct control_conn *conn, int result,
     const void *p, size_t len);
 
 /* keeper.c */
+/* k is zeroed; after a failure too it wants keeper_fini(). */
+int keeper_init(
+    struct keeper *k, const struct config *c, const struct keeper_fds *fds);
+void keeper_fini(struct keeper *k);
 void keeper_end(struct keeper *k, int status);
 /* To the front: queued, and written when it can be. */
 int keeper_send(

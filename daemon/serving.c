@@ -74,10 +74,10 @@ static void on_renew(void *arg);
 static void on_lease_end(void *arg);
 
 static void
-lease_granted(struct keeper *k, uint64_t asked_ms)
+lease_granted(struct keeper *k)
 {
 	uint64_t now = loop_now_ms();
-	uint64_t until = asked_ms + KEEPER_LEASE_MS;
+	uint64_t until = k->serving.asked_ms + KEEPER_LEASE_MS;
 
 	k->serving.lease_until_ms = until;
 	(void)loop_timer_set(k->loop, &k->serving.lease_end,
@@ -104,14 +104,23 @@ on_lease_end(void *arg)
 	db_poll_soon(k);
 }
 
-/* arg: when it was asked for, in milliseconds: a lease runs from there. */
+/* Of all claims and renewals only the last counts: the answer to one before
+ * it, of an epoch that is over perhaps, may still be on its way. A lease runs
+ * from when it was asked for. */
+static void *
+ask(struct keeper *k)
+{
+	k->serving.asked_ms = loop_now_ms();
+	return (void *)++k->serving.ask;
+}
+
 static void
 on_renewed(struct keeper *k, void *arg, const struct db_result *r)
 {
-	if (k->serving.state != ROLE_ACTIVE)
+	if (k->serving.state != ROLE_ACTIVE || (uintptr_t)arg != k->serving.ask)
 		return;
 	if (r->result == CLV_OK && db_u64(r, 0, 0) != 0) {
-		lease_granted(k, (uint64_t)(uintptr_t)arg);
+		lease_granted(k);
 		return;
 	}
 	if (r->result == CLV_OK || r->result == CLV_E_STALE_EPOCH)
@@ -131,13 +140,15 @@ on_renew(void *arg)
 	    clv_param_u64(KEEPER_LEASE_MS, lease),
 	};
 
+	if (k->serving.state != ROLE_ACTIVE)
+		return; /* a claim is under way, and it begins a new lease */
 	if (!witness_quorate(k)) {
 		(void)loop_timer_set(
 		    k->loop, &k->serving.renew, KEEPER_RETRY_MS, on_renew, k);
 		return;
 	}
-	db_call(k, CLV_STMT_RENEW_LEASE, p, 3, KEEPER_SQL_MS, on_renewed,
-	    (void *)(uintptr_t)loop_now_ms());
+	db_call(
+	    k, CLV_STMT_RENEW_LEASE, p, 3, KEEPER_SQL_MS, on_renewed, ask(k));
 }
 
 static void
@@ -186,7 +197,7 @@ is_foreign(const struct keeper *k, uint64_t epoch)
 }
 
 static void
-claim_answered(struct keeper *k, uint64_t asked_ms, const struct db_result *r)
+claim_answered(struct keeper *k, const struct db_result *r)
 {
 	uint64_t in_force = db_u64(r, 0, 0);
 
@@ -195,7 +206,8 @@ claim_answered(struct keeper *k, uint64_t asked_ms, const struct db_result *r)
 		k->serving.timeline = k->db.timeline;
 		k->serving.server_id = k->db.server_id;
 		k->db.epoch = k->serving.epoch;
-		lease_granted(k, asked_ms);
+		k->serving.fresh_ms = loop_now_ms();
+		lease_granted(k);
 		serving_event(k, ROLE_EV_CLAIM_OK, "");
 	} else if (role_serves(k->serving.state) &&
 		   in_force > k->serving.epoch && is_foreign(k, in_force)) {
@@ -204,21 +216,27 @@ claim_answered(struct keeper *k, uint64_t asked_ms, const struct db_result *r)
 		   ++k->serving.claims < WITNESS_TRIES) {
 		k->db.epoch = in_force; /* what we knew was old */
 		start_claim(k);
-	} else {
-		if (in_force > k->witness.floor)
+	} else if (++k->serving.rounds < WITNESS_TRIES) {
+		if (in_force > k->witness.floor &&
+		    witness_believes(k, in_force))
 			k->witness.floor = in_force;
 		serving_event(k, ROLE_EV_CLAIM_RACED, "");
+	} else {
+		k->serving.epoch = k->serving.claiming;
+		serving_event(k, ROLE_EV_CLAIM_AWAY,
+		    "the database lets no epoch be taken");
 	}
 }
 
 static void
 on_claimed(struct keeper *k, void *arg, const struct db_result *r)
 {
-	if (k->serving.state != ROLE_CLAIM &&
-	    k->serving.state != ROLE_AWAY_CLAIM)
+	if ((k->serving.state != ROLE_CLAIM &&
+		k->serving.state != ROLE_AWAY_CLAIM) ||
+	    (uintptr_t)arg != k->serving.ask)
 		return;
 	if (r->result == CLV_OK) {
-		claim_answered(k, (uint64_t)(uintptr_t)arg, r);
+		claim_answered(k, r);
 		return;
 	}
 	/* Unknown is as good as away: the number is ours and promised. */
@@ -245,8 +263,8 @@ start_claim(struct keeper *k)
 		serving_event(k, ROLE_EV_CLAIM_AWAY, k->db.why);
 		return;
 	}
-	db_call(k, CLV_STMT_TAKE_EPOCH, p, 6, KEEPER_CLAIM_MS, on_claimed,
-	    (void *)(uintptr_t)loop_now_ms());
+	db_call(
+	    k, CLV_STMT_TAKE_EPOCH, p, 6, KEEPER_CLAIM_MS, on_claimed, ask(k));
 }
 
 static void
@@ -287,6 +305,11 @@ serve(struct keeper *k)
 	    (unsigned long long)k->serving.epoch,
 	    k->serving.state == ROLE_ACTIVE ? "" : ", for decryption only");
 	witness_alive(k);
+	/* Somebody else may have been promised more while we opened. */
+	if (!k->db.known)
+		serving_on_silence(k);
+	if (!role_serves(k->serving.state))
+		return;
 	control_promoted(k, CLV_OK);
 	db_poll_soon(k);
 }
@@ -302,6 +325,7 @@ close_all(struct keeper *k)
 	clv_buf_fini(&b);
 	release(k);
 	lease_forget(k);
+	k->serving.ask++;
 	witness_cancel(k, on_witness);
 	k->serving.epoch = 0;
 	witness_alive(k);
@@ -331,7 +355,10 @@ act(struct keeper *k, enum role_action action)
 	case ROLE_ACT_CLAIM: start_claim(k); break;
 	case ROLE_ACT_OPEN: open_listener(k); break;
 	case ROLE_ACT_SERVE: serve(k); break;
-	case ROLE_ACT_FAIL: control_promoted(k, CLV_E_NOT_READY); break;
+	case ROLE_ACT_FAIL:
+		witness_cancel(k, on_witness);
+		control_promoted(k, CLV_E_NOT_READY);
+		break;
 	case ROLE_ACT_FALL:
 		keeper_tell(k, LINK_FAIL, "");
 		close_all(k);
@@ -367,10 +394,28 @@ serving_event(struct keeper *k, enum role_event event, const char *text)
 		    text[0] != '\0' ? ": " : "", text);
 	remember_failure(k, rule, text);
 	k->serving.state = rule->to;
+	if (event == ROLE_EV_PROMOTE)
+		k->serving.rounds = 0;
 	act(k, rule->action);
 }
 
 /* What the database and the peers say. */
+
+/* Another node was promised more than we serve. */
+static bool
+promised_away(const struct keeper *k)
+{
+	return k->seen.epoch > k->serving.epoch && is_foreign(k, k->seen.epoch);
+}
+
+/* It came to nothing, or the database would know: above it, so that nobody
+ * need ask who serves when the database is away. */
+static bool
+promise_is_void(const struct keeper *k)
+{
+	return promised_away(k) &&
+	       loop_now_ms() - k->serving.promised_ms > KEEPER_PROMISE_MS;
+}
 
 static bool
 database_moved(const struct keeper *k)
@@ -392,20 +437,34 @@ serving_on_hello(struct keeper *k)
 		return;
 	else if (k->serving.state == ROLE_AWAY)
 		serving_event(k, ROLE_EV_DATABASE_BACK, "");
-	else if (k->serving.state == ROLE_ACTIVE && database_moved(k))
+	else if (k->serving.state != ROLE_ACTIVE ||
+		 (!database_moved(k) && !promise_is_void(k)))
+		return;
+	else if (loop_now_ms() - k->serving.fresh_ms < KEEPER_RETRY_MS)
+		db_poll_in(k, KEEPER_RETRY_MS); /* not without end */
+	else
 		serving_event(k, ROLE_EV_DATABASE_MOVED, "");
 }
 
 void
-serving_on_promise(struct keeper *k, uint64_t epoch)
+serving_on_silence(struct keeper *k)
 {
+	if (role_serves(k->serving.state) && promised_away(k))
+		serving_event(k, ROLE_EV_SUPERSEDED,
+		    "it was promised one, and the database is silent");
+}
+
+void
+serving_on_promise(struct keeper *k)
+{
+	k->serving.promised_ms = loop_now_ms();
 	if (!role_serves(k->serving.state))
 		return;
 	/* With the database at hand it decides; without, the promise does. */
 	if (k->db.up)
 		db_poll_soon(k);
-	else if (epoch > k->serving.epoch)
-		serving_event(k, ROLE_EV_SUPERSEDED, "");
+	else
+		serving_on_silence(k);
 }
 
 int32_t

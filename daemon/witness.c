@@ -18,11 +18,14 @@
  *
  *	u8 kind, 16 B system id, u8 node, kind's fields, 64 B signature
  *
- * An epoch is promised only after the promise is synced to disk.
+ * An epoch is promised only after the promise is synced to disk, and to one
+ * process: a node that was put back in time, or copied, may ask for a number
+ * that it has served before.
  */
 enum kind {
-	KIND_PROPOSE = 1, /* u64 epoch */
-	KIND_PROMISE = 2, /* u8 to, u64 epoch, u8 accepted, u64 highest seen */
+	KIND_PROPOSE = 1, /* 16 B instance, u64 epoch */
+	KIND_PROMISE = 2, /* u8 to, 16 B its instance, u64 epoch, u8 accepted,
+			   * u64 highest seen */
 	KIND_ALIVE = 3	  /* u64 list version, u32 generation, u64 epoch seen,
 			   * u8 serving */
 };
@@ -40,6 +43,21 @@ configured(const struct keeper *k)
 	if (strcmp(k->config->cluster, "yes") == 0)
 		return true;
 	return access("/etc/corosync/corosync.conf", F_OK) == 0;
+}
+
+bool
+witness_believes(const struct keeper *k, uint64_t epoch)
+{
+	/* PostgreSQL's integers end there. */
+	return epoch <= INT64_MAX && (epoch <= k->seen.epoch ||
+					 epoch - k->seen.epoch <= WITNESS_LEAP);
+}
+
+static void
+raise_floor(struct keeper *k, uint64_t epoch)
+{
+	if (epoch > k->witness.floor && witness_believes(k, epoch))
+		k->witness.floor = epoch;
 }
 
 bool
@@ -115,17 +133,20 @@ cast_proposal(struct keeper *k)
 	struct clv_buf b;
 
 	head(k, &b, KIND_PROPOSE);
+	clv_buf_raw(&b, k->instance, sizeof(k->instance));
 	clv_buf_u64(&b, k->witness.epoch);
 	cast(k, &b, DOMAIN_PROPOSE, true);
 }
 
 static void
-cast_promise(struct keeper *k, uint8_t to, uint64_t epoch, bool accepted)
+cast_promise(struct keeper *k, uint8_t to, const uint8_t instance[static 16],
+    uint64_t epoch, bool accepted)
 {
 	struct clv_buf b;
 
 	head(k, &b, KIND_PROMISE);
 	clv_buf_u8(&b, to);
+	clv_buf_raw(&b, instance, 16);
 	clv_buf_u64(&b, epoch);
 	clv_buf_u8(&b, accepted);
 	clv_buf_u64(&b, k->seen.epoch);
@@ -258,6 +279,10 @@ propose(struct keeper *k)
 		base = k->db.epoch;
 	if (w->floor > base)
 		base = w->floor;
+	if (base > INT64_MAX - 512) {
+		raise_end(k, CLV_E_FULL, "no epoch is left above the highest");
+		return;
+	}
 	w->epoch = ((base >> 8) + 1) << 8 | k->node_number;
 	memset(w->acked, 0, sizeof(w->acked));
 	if (witness_remember(k, w->epoch) != CLV_OK) {
@@ -306,18 +331,24 @@ is_live(const struct peer *p)
 static void
 on_propose(struct keeper *k, uint8_t from, struct clv_rd *r)
 {
+	struct witness *w = &k->witness;
+	const uint8_t *instance = clv_rd_raw(r, sizeof(w->promised_to));
 	uint64_t epoch = clv_rd_u64(r);
 	bool accepted;
 
-	if (clv_rd_end(r) != CLV_OK || (epoch & 0xff) != from)
+	if (clv_rd_end(r) != CLV_OK || (epoch & 0xff) != from ||
+	    epoch > INT64_MAX)
 		return;
-	/* The same proposal again: our promise was lost on its way. */
-	accepted =
-	    epoch == k->seen.epoch ||
-	    (epoch > k->seen.epoch && witness_remember(k, epoch) == CLV_OK);
-	cast_promise(k, from, epoch, accepted);
+	if (epoch > k->seen.epoch && witness_remember(k, epoch) == CLV_OK) {
+		w->promised = epoch;
+		memcpy(w->promised_to, instance, sizeof(w->promised_to));
+	}
+	/* Or the same proposal again: our promise was lost on its way. */
+	accepted = epoch == k->seen.epoch && epoch == w->promised &&
+		   memcmp(instance, w->promised_to, 16) == 0;
+	cast_promise(k, from, instance, epoch, accepted);
 	if (accepted)
-		serving_on_promise(k, epoch);
+		serving_on_promise(k);
 }
 
 static void
@@ -325,9 +356,10 @@ on_refusal(struct keeper *k, uint64_t highest)
 {
 	struct witness *w = &k->witness;
 
-	if (highest > w->floor)
-		w->floor = highest;
-	if (!w->insist)
+	raise_floor(k, highest);
+	/* Our own number is refused to who cannot know that we are the one
+	 * whom it was promised. */
+	if (!w->insist && highest > w->epoch)
 		raise_end(k, CLV_E_STALE_EPOCH,
 		    "another node has promised a newer epoch");
 	else if (++w->tries < WITNESS_TRIES)
@@ -342,12 +374,14 @@ on_promise(struct keeper *k, uint8_t from, struct clv_rd *r)
 {
 	struct witness *w = &k->witness;
 	uint8_t to = clv_rd_u8(r);
+	const uint8_t *instance = clv_rd_raw(r, sizeof(k->instance));
 	uint64_t epoch = clv_rd_u64(r);
 	bool accepted = clv_rd_u8(r) == 1;
 	uint64_t highest = clv_rd_u64(r);
 
 	if (clv_rd_end(r) != CLV_OK || to != k->node_number || w->epoch == 0 ||
-	    epoch != w->epoch)
+	    epoch != w->epoch ||
+	    memcmp(instance, k->instance, sizeof(k->instance)) != 0)
 		return;
 	if (!accepted) {
 		on_refusal(k, highest);
@@ -367,18 +401,19 @@ on_alive(struct keeper *k, uint8_t from, struct clv_rd *r)
 	uint64_t epoch = clv_rd_u64(r);
 	bool serving = clv_rd_u8(r) == 1, is_new;
 
-	if (clv_rd_end(r) != CLV_OK)
+	/* These two never go down: else it is an old message once more. */
+	if (clv_rd_end(r) != CLV_OK || epoch < p->epoch ||
+	    version < p->list_version)
 		return;
 	p->number = from;
+	p->epoch = epoch;
 	is_new = !is_live(p);
 	p->heard_ms = loop_now_ms();
 	p->serving = serving;
-	if (version > p->list_version)
-		p->list_version = version;
+	p->list_version = version;
 	if (generation > p->generation)
 		p->generation = generation;
-	if (epoch > k->witness.floor)
-		k->witness.floor = epoch;
+	raise_floor(k, epoch);
 	if (version > k->secret.list->version)
 		db_poll_soon(k);
 	if (is_new) { /* it may not have heard us: it had no list yet */

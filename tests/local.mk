@@ -175,7 +175,7 @@ check_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync \
 	-Wl,--wrap=renameat
 
 # daemon: keeper
-keeper_tests = check_role check_admin_ops
+keeper_tests = check_role check_admin_ops check_keeper
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
 check_role_SOURCES = %D%/unit/check_role.c
@@ -184,6 +184,26 @@ check_role_LDADD = $(daemon_libs)
 check_admin_ops_SOURCES = %D%/unit/check_admin_ops.c
 check_admin_ops_CPPFLAGS = $(unit_cppflags)
 check_admin_ops_LDADD = $(daemon_libs)
+# whole keepers, with all that is around them played by the rig
+keeper_rig = %D%/unit/keeper_rig.c %D%/unit/keeper_rig.h \
+	%D%/unit/keeper_world.c %D%/unit/keeper_db.c \
+	%D%/unit/keeper_wrap.c %D%/unit/keeper_wrap.h
+keeper_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
+	-Wl,--wrap=loop_fd_add -Wl,--wrap=loop_fd_set -Wl,--wrap=loop_fd_del \
+	-Wl,--wrap=loop_timer_set -Wl,--wrap=loop_timer_del \
+	-Wl,--wrap=loop_signal_add -Wl,--wrap=loop_stop \
+	-Wl,--wrap=loop_now_ms -Wl,--wrap=chan_new -Wl,--wrap=chan_free \
+	-Wl,--wrap=chan_fd -Wl,--wrap=chan_wants_write -Wl,--wrap=chan_send \
+	-Wl,--wrap=state_load -Wl,--wrap=state_save -Wl,--wrap=file_replace \
+	-Wl,--wrap=file_read -Wl,--wrap=clv_identity_load -Wl,--wrap=accept4 \
+	-Wl,--wrap=getsockopt -Wl,--wrap=recv -Wl,--wrap=send \
+	-Wl,--wrap=sendmsg -Wl,--wrap=close -Wl,--wrap=log_error \
+	-Wl,--wrap=log_warning -Wl,--wrap=log_notice -Wl,--wrap=log_info \
+	-Wl,--wrap=log_debug
+check_keeper_SOURCES = %D%/unit/check_keeper.c $(keeper_rig)
+check_keeper_CPPFLAGS = $(unit_cppflags)
+check_keeper_LDADD = $(daemon_libs)
+check_keeper_LDFLAGS = $(keeper_ldflags)
 
 # daemon: front
 front_tests = check_cert check_tls check_front check_front_db

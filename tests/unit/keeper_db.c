@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keeper_rig.h"
+
+/* The functions of the schema, in memory: lib/sql/001-schema.sql is the text
+ * that check_store tests; this is what they do. */
+
+struct rig_db rig_db;
+static struct rig_db replica;
+static struct clv_list *newest;
+
+/* Every epoch that was taken, with whose instance it was. */
+static struct {
+	uint64_t epoch;
+	uint8_t instance[16];
+} taken_log[4096];
+static unsigned taken_count;
+
+/* One statement on its way. */
+struct call {
+	uint64_t id;
+	enum clv_stmt stmt;
+	struct {
+		const uint8_t *p;
+		size_t len;
+	} param[8];
+	struct clv_buf *out;
+};
+
+static void
+buf_copy(struct clv_buf *dst, const struct clv_buf *src)
+{
+	clv_buf_init(dst);
+	clv_buf_raw(dst, src->data, src->len);
+	RIG_REQUIRE(clv_buf_result(dst) == CLV_OK);
+}
+
+static void
+buf_set(struct clv_buf *dst, const void *p, size_t len)
+{
+	clv_buf_reset(dst);
+	clv_buf_raw(dst, p, len);
+	RIG_REQUIRE(clv_buf_result(dst) == CLV_OK);
+}
+
+static void
+world_fini(struct rig_db *db)
+{
+	for (unsigned i = 0; i < 4; i++)
+		clv_buf_fini(&db->lists[i]);
+	for (unsigned i = 0; i <= CLV_LIST_NODES_MAX; i++)
+		clv_buf_fini(&db->escrow[i]);
+	clv_buf_fini(&db->tls);
+	clv_buf_fini(&db->join);
+	memset(db, 0, sizeof(*db));
+}
+
+static void
+world_copy(struct rig_db *dst, const struct rig_db *src)
+{
+	world_fini(dst);
+	*dst = *src;
+	for (unsigned i = 0; i < 4; i++)
+		buf_copy(&dst->lists[i], &src->lists[i]);
+	for (unsigned i = 0; i <= CLV_LIST_NODES_MAX; i++)
+		buf_copy(&dst->escrow[i], &src->escrow[i]);
+	buf_copy(&dst->tls, &src->tls);
+	buf_copy(&dst->join, &src->join);
+}
+
+void
+rig_db_init(void)
+{
+	memset(&rig_db, 0, sizeof(rig_db));
+	rig_db.schema = CLV_SCHEMA_VERSION;
+	rig_db.timeline = 1;
+	rig_db.server_id = 4711;
+}
+
+void
+rig_db_fini(void)
+{
+	world_fini(&rig_db);
+	world_fini(&replica);
+	taken_count = 0;
+	clv_list_free(&newest);
+}
+
+void
+rig_db_save(void)
+{
+	world_copy(&replica, &rig_db);
+}
+
+void
+rig_db_failover(void)
+{
+	uint64_t timeline = rig_db.timeline;
+
+	world_copy(&rig_db, &replica);
+	rig_db.timeline = timeline + 1;
+}
+
+const struct clv_list *
+rig_db_list(void)
+{
+	clv_list_free(&newest);
+	RIG_REQUIRE(clv_list_open(rig_db.lists[0].data, rig_db.lists[0].len,
+			clv_keyring_sign_pk(rig.keyring), &newest) == CLV_OK);
+	return newest;
+}
+
+bool
+rig_db_took(uint64_t epoch, const uint8_t instance[static 16])
+{
+	for (unsigned i = 0; i < taken_count; i++)
+		if (taken_log[i].epoch == epoch &&
+		    memcmp(taken_log[i].instance, instance, 16) == 0)
+			return true;
+	return false;
+}
+
+/* Answers. */
+
+void
+rig_result_put(struct clv_buf *b, uint64_t id, int result, const char *text,
+    uint32_t rows, uint32_t columns)
+{
+	clv_buf_u64(b, id);
+	clv_buf_u32(b, (uint32_t)result);
+	clv_buf_str(b, text);
+	clv_buf_u32(b, rows);
+	clv_buf_u32(b, columns);
+}
+
+static void
+refuse(struct call *c, int result, const char *text)
+{
+	rig_result_put(c->out, c->id, result, text, 0, 0);
+}
+
+static void
+rows(struct call *c, uint32_t n, uint32_t columns)
+{
+	rig_result_put(c->out, c->id, CLV_OK, "", n, columns);
+}
+
+static void
+put_u64(struct call *c, uint64_t v)
+{
+	clv_buf_u32(c->out, 8);
+	clv_buf_u64(c->out, v);
+}
+
+static void
+put_bool(struct call *c, bool v)
+{
+	clv_buf_u32(c->out, 1);
+	clv_buf_u8(c->out, v);
+}
+
+static void
+say_bool(struct call *c, bool v)
+{
+	rows(c, 1, 1);
+	put_bool(c, v);
+}
+
+/* Parameters. */
+
+static uint64_t
+u64(const struct call *c, unsigned i)
+{
+	struct clv_rd r;
+
+	RIG_REQUIRE(c->param[i].len == 8);
+	clv_rd_init(&r, c->param[i].p, 8);
+	return clv_rd_u64(&r);
+}
+
+static const uint8_t *
+raw(const struct call *c, unsigned i, size_t len)
+{
+	RIG_REQUIRE(c->param[i].len == len);
+	return c->param[i].p;
+}
+
+/* Statements. */
+
+static void
+hello(struct call *c)
+{
+	uint64_t left =
+	    rig_db.lease_until > rig.now ? rig_db.lease_until - rig.now : 0;
+
+	rows(c, 1, 9);
+	clv_buf_bytes(c->out, rig_db.system_id, sizeof(rig_db.system_id));
+	put_u64(c, rig_db.schema);
+	put_u64(c, rig_db.epoch);
+	put_u64(c, rig_db.holder);
+	clv_buf_bytes(c->out, rig_db.instance, 16);
+	put_u64(c, left < rig_db.lease_ms ? left : rig_db.lease_ms);
+	put_u64(c, rig_db.versions[0]);
+	put_u64(c, rig_db.timeline);
+	put_u64(c, rig_db.server_id);
+}
+
+static void
+get_list(struct call *c)
+{
+	if (u64(c, 0) == rig_db.versions[0]) {
+		rows(c, 0, 2);
+		return;
+	}
+	rows(c, 1, 2);
+	put_u64(c, rig_db.versions[0]);
+	clv_buf_bytes(c->out, rig_db.lists[0].data, rig_db.lists[0].len);
+}
+
+static void
+take_epoch(struct call *c)
+{
+	uint64_t seen = u64(c, 0), new = u64(c, 1), holder = u64(c, 2);
+	const uint8_t *instance = raw(c, 3, 16);
+	bool taken = rig_db.epoch == new &&rig_db.holder ==
+		     holder &&memcmp(rig_db.instance, instance, 16) == 0;
+
+	if ((int64_t) new <= 0) { /* the CHECK of epoch_log */
+		refuse(c, CLV_E_DATABASE, "epoch out of range");
+		return;
+	}
+	if (!taken && rig_db.epoch == seen &&
+	    new > rig_db.epoch &&u64(c, 4) == rig_db.timeline) {
+		rig_db.epoch = new;
+		rig_db.holder = holder;
+		memcpy(rig_db.instance, instance, 16);
+		rig_db.lease_ms = u64(c, 5);
+		rig_db.lease_until = rig.now + rig_db.lease_ms;
+		RIG_REQUIRE(taken_count < 4096);
+		taken_log[taken_count].epoch = new;
+		memcpy(taken_log[taken_count++].instance, instance, 16);
+		taken = true;
+	}
+	rows(c, 1, 2);
+	put_u64(c, rig_db.epoch);
+	put_bool(c, taken);
+}
+
+static bool
+guard(struct call *c)
+{
+	if (u64(c, 0) == rig_db.epoch && rig_db.holder != 0 &&
+	    memcmp(raw(c, 1, 16), rig_db.instance, 16) == 0)
+		return true;
+	refuse(c, CLV_E_STALE_EPOCH, "stale epoch");
+	return false;
+}
+
+static void
+renew_lease(struct call *c)
+{
+	if (!guard(c))
+		return;
+	rig_db.lease_until = rig.now + u64(c, 2);
+	say_bool(c, true);
+}
+
+static void
+release(struct call *c)
+{
+	if (u64(c, 0) != rig_db.epoch ||
+	    memcmp(raw(c, 1, 16), rig_db.instance, 16) != 0) {
+		refuse(c, CLV_E_STALE_EPOCH, "stale epoch");
+		return;
+	}
+	rig_db.holder = 0;
+	rig_db.lease_until = 0;
+	say_bool(c, true);
+}
+
+static bool
+op_is_done(const uint8_t *id)
+{
+	for (unsigned i = 0; i < rig_db.op_count; i++)
+		if (memcmp(rig_db.ops[i].id, id, 16) == 0)
+			return true;
+	return false;
+}
+
+/* Guard, and true when it has not been done; else it has answered. */
+static bool
+start_op(struct call *c)
+{
+	if (!guard(c))
+		return false;
+	if (op_is_done(raw(c, 2, 16))) {
+		say_bool(c, true);
+		return false;
+	}
+	RIG_REQUIRE(rig_db.op_count < 256);
+	return true;
+}
+
+static void
+op_done(struct call *c)
+{
+	memcpy(rig_db.ops[rig_db.op_count++].id, raw(c, 2, 16), 16);
+	say_bool(c, true);
+}
+
+static bool
+set_escrow(const uint8_t *p, size_t len)
+{
+	struct clv_rd r;
+	uint8_t node;
+	uint32_t generation;
+
+	clv_rd_init(&r, p, len);
+	node = clv_rd_u8(&r);
+	generation = clv_rd_u32(&r);
+	RIG_REQUIRE(!r.failed && node != 0);
+	if (rig_db.escrow_generation[node] > generation)
+		return false;
+	rig_db.escrow_generation[node] = generation;
+	buf_set(&rig_db.escrow[node], p, len);
+	return true;
+}
+
+/* What the fence is for: a list of the epoch in force, one above the newest. */
+static void
+check_list(const struct call *c)
+{
+	struct clv_list *l = NULL;
+
+	RIG_REQUIRE(clv_list_open(c->param[4].p, c->param[4].len,
+			clv_keyring_sign_pk(rig.keyring), &l) == CLV_OK);
+	RIG_REQUIRE(l->version == rig_db.versions[0] + 1);
+	RIG_REQUIRE(l->epoch == rig_db.epoch);
+	clv_list_free(&l);
+}
+
+static void
+put_list(struct call *c)
+{
+	const uint8_t *row;
+	struct clv_rd r;
+	size_t len;
+
+	if (!start_op(c))
+		return;
+	if (u64(c, 3) != rig_db.versions[0] + 1) {
+		refuse(c, CLV_E_STALE, "not the version after the newest list");
+		return;
+	}
+	check_list(c);
+	clv_buf_fini(&rig_db.lists[3]);
+	memmove(&rig_db.lists[1], &rig_db.lists[0], 3 * sizeof(struct clv_buf));
+	memmove(&rig_db.versions[1], &rig_db.versions[0], 3 * sizeof(uint64_t));
+	clv_buf_init(&rig_db.lists[0]);
+	rig_db.versions[0] = u64(c, 3);
+	buf_set(&rig_db.lists[0], c->param[4].p, c->param[4].len);
+	clv_rd_init(&r, c->param[5].p, c->param[5].len);
+	while (r.len > 0) {
+		row = clv_rd_bytes(&r, &len);
+		RIG_REQUIRE(row != NULL && set_escrow(row, len));
+	}
+	if (strlen(rig_db.join_name) == c->param[6].len &&
+	    memcmp(rig_db.join_name, c->param[6].p, c->param[6].len) == 0)
+		rig_db.join_name[0] = '\0';
+	op_done(c);
+}
+
+static void
+put_backup(struct call *c)
+{
+	if (!start_op(c))
+		return;
+	rig_db.backups++;
+	op_done(c);
+}
+
+static void
+get_escrow(struct call *c)
+{
+	uint64_t node = u64(c, 0);
+	bool there = node <= CLV_LIST_NODES_MAX && rig_db.escrow[node].len > 0;
+
+	rows(c, there, 1);
+	if (there)
+		clv_buf_bytes(
+		    c->out, rig_db.escrow[node].data, rig_db.escrow[node].len);
+}
+
+static void
+get_tls(struct call *c)
+{
+	rows(c, 1, 2);
+	clv_buf_bytes(c->out, rig_db.tls_thumb, 32);
+	clv_buf_bytes(c->out, rig_db.tls.data, rig_db.tls.len);
+}
+
+static void
+get_joins(struct call *c)
+{
+	rows(c, rig_db.join_name[0] != '\0', 3);
+	if (rig_db.join_name[0] == '\0')
+		return;
+	clv_buf_str(c->out, rig_db.join_name);
+	clv_buf_bytes(c->out, rig_db.join.data, rig_db.join.len);
+	put_u64(c, 3);
+}
+
+static void
+perform(struct call *c)
+{
+	switch (c->stmt) {
+	case CLV_STMT_HELLO: hello(c); break;
+	case CLV_STMT_GET_LIST: get_list(c); break;
+	case CLV_STMT_TAKE_EPOCH: take_epoch(c); break;
+	case CLV_STMT_RENEW_LEASE: renew_lease(c); break;
+	case CLV_STMT_RELEASE: release(c); break;
+	case CLV_STMT_PUT_LIST: put_list(c); break;
+	case CLV_STMT_GET_OP: say_bool(c, op_is_done(raw(c, 0, 16))); break;
+	case CLV_STMT_GET_ESCROW: get_escrow(c); break;
+	case CLV_STMT_PUT_ESCROW:
+		say_bool(c, set_escrow(c->param[2].p, c->param[2].len));
+		break;
+	case CLV_STMT_GET_TLS: get_tls(c); break;
+	case CLV_STMT_GET_JOINS: get_joins(c); break;
+	case CLV_STMT_PUT_ACK: say_bool(c, true); break;
+	case CLV_STMT_PUT_BACKUP: put_backup(c); break;
+	case CLV_STMT_GET_BACKUPS: rows(c, 0, 3); break;
+	case CLV_STMT_PUT_TLS:
+	case CLV_STMT_PUT_JOIN:
+	case CLV_STMT_GET_ACKS:
+	case CLV_STMT_LAST: RIG_REQUIRE(!"a statement that no keeper uses");
+	}
+}
+
+void
+rig_db_do(struct rig_node *n, const struct clv_buf *sql, struct clv_buf *result,
+    enum clv_stmt *ret_stmt)
+{
+	struct call c = {.out = result};
+	struct clv_rd r;
+	uint32_t count;
+
+	(void)n;
+	clv_rd_init(&r, sql->data, sql->len);
+	c.id = clv_rd_u64(&r);
+	c.stmt = (enum clv_stmt)clv_rd_u32(&r);
+	count = clv_rd_u32(&r);
+	RIG_REQUIRE(count == clv_store_param_count(c.stmt) && count <= 8);
+	for (uint32_t i = 0; i < count; i++)
+		c.param[i].p = clv_rd_bytes(&r, &c.param[i].len);
+	RIG_REQUIRE(clv_rd_end(&r) == CLV_OK);
+	perform(&c);
+	*ret_stmt = c.stmt;
+}

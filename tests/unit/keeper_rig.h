@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TESTS_UNIT_KEEPER_RIG_H
+#define TESTS_UNIT_KEEPER_RIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <claviger/buf.h>
+#include <claviger/result.h>
+#include <claviger/store.h>
+#include <claviger/wire.h>
+
+#include "agents/control.h"
+#include "daemon/admin.h"
+#include "daemon/keeper.h"
+
+/*
+ * Whole keepers in one process, without a system call: the loop, its clock,
+ * the channel to the front, the disk and the control socket are played by
+ * this rig (the linker puts it in their place), and so are the front with an
+ * in-memory database, and corosync. Time passes only when a test says so.
+ * After every event that a keeper has seen, the safety rules are checked.
+ */
+#define RIG_NODES 3
+#define RIG_CONNS 32
+#define RIG_EPOCH0 ((1u << 8) | 1)
+
+#define RIG_REQUIRE(x) \
+	do { \
+		if (!(x)) \
+			rig_fail(__FILE__, __LINE__, #x); \
+	} while (0)
+__attribute__((noreturn)) void rig_fail(const char *, int, const char *);
+
+/* Messages in the order they came. */
+struct rig_msg {
+	struct rig_msg *next;
+	unsigned type;
+	struct clv_buf body;
+};
+struct rig_queue {
+	struct rig_msg *head, *last;
+	unsigned n;
+};
+void rig_put(struct rig_queue *q, unsigned type, const struct clv_buf *body);
+struct rig_msg *rig_take(struct rig_queue *q); /* NULL when empty */
+void rig_msg_free(struct rig_msg *m);
+void rig_clear(struct rig_queue *q);
+
+/* A local client of the control socket. */
+struct rig_conn {
+	bool used, accepted, gone; /* gone: the client hung up */
+	uint16_t op;
+	uint8_t request[CTL_MSG_MAX];
+	size_t request_len;
+	unsigned answers;
+	uint16_t answer_op;
+	int result;
+	uint8_t body[CTL_MSG_MAX];
+	size_t len;
+};
+
+enum rig_db_mode { RIG_DB_UP, RIG_DB_HUNG, RIG_DB_DOWN };
+
+struct rig_node {
+	unsigned i;
+	struct keeper *k; /* NULL: not running */
+	struct loop *loop;
+	struct config config;
+	struct clv_identity *id;
+	chan_fn fn; /* how the keeper hears the front */
+	void *arg;
+	struct rig_conn conns[RIG_CONNS];
+	/* disk */
+	bool has_list, has_state, disk_full;
+	struct clv_buf list;
+	struct state state;
+	/* front */
+	enum rig_db_mode db_mode;
+	bool hold_db;	      /* what the database said stays on its way */
+	struct rig_queue sql; /* to the database */
+	struct rig_queue from_db, from_cpg, from_net; /* to the keeper */
+	bool listening, deaf; /* deaf: drops what the keeper says */
+	int listen_result;
+	unsigned listens, unlistens, casts, failures, ended;
+	uint32_t pins;
+	bool has_tls;
+	/* the last answer over the server port */
+	unsigned answers;
+	uint64_t answer_conn;
+	bool answer_close;
+	struct clv_buf answer_body;
+	struct clv_wire_answer answer;
+	/* cluster */
+	unsigned side;
+	bool silent; /* corosync is frozen */
+};
+
+struct rig {
+	unsigned n;
+	uint64_t now, tick;
+	struct clv_guard *guard;
+	struct clv_keyring *keyring;
+	struct clv_identity *member[2]; /* m1: all, m2: payroll */
+	struct rig_node node[RIG_NODES];
+	uint64_t conns; /* ids of connections over the server port */
+	unsigned uid;	/* of local clients */
+	/* May change or replace the database's answer (a hostile one). */
+	void (*forge)(
+	    struct rig_node *n, enum clv_stmt stmt, struct clv_buf *result);
+	struct rig_queue heard; /* everything ever multicast, for replays */
+	char log[512];		/* last line of a keeper at warning or above */
+	bool quiet_checks;	/* a hostile database may lie about leases */
+};
+extern struct rig rig;
+
+/* A system with n enrolled nodes n1.., each with its sealed copy; members m1
+ * and m2. No keeper runs. */
+void rig_init(unsigned n);
+void rig_fini(void);
+void rig_start(unsigned i); /* and hear from the front that all is there */
+void rig_kill(unsigned i);  /* as kill -9: only the disk stays */
+struct keeper *rig_keeper(unsigned i);
+
+/* Let everything that is on its way arrive, without time passing. */
+void rig_settle(void);
+void rig_run(uint64_t ms);
+void rig_deliver(struct rig_node *n, struct rig_queue *q); /* one message */
+void rig_tell(unsigned i, unsigned type, struct clv_buf *body); /* frees it */
+void rig_timers(void); /* those that are due */
+void rig_check(void);  /* the safety rules */
+bool rig_due(struct rig_node *n);
+uint64_t rig_next(uint64_t end); /* when the next timer is due */
+
+/* Cluster. */
+void rig_side(unsigned i, unsigned side); /* partition */
+void rig_cluster(struct rig_node *n);	  /* one report to its keeper */
+void rig_membership(void);		  /* ... to all */
+void rig_cast(unsigned from, const void *p, size_t len);
+
+/* Database of the node's front. */
+void rig_db_mode(unsigned i, enum rig_db_mode mode);
+void rig_db_mode_all(enum rig_db_mode mode);
+
+/* Local clients: a connection's number. */
+int rig_connect(unsigned i);
+void rig_send(unsigned i, int c, enum ctl_op op, const void *p, size_t len);
+void rig_hang_up(unsigned i, int c);
+/* Ask and settle; the connection stays. */
+int rig_ctl(unsigned i, enum ctl_op op, const void *p, size_t len);
+int rig_result(unsigned i, int c); /* 1: not answered yet */
+void rig_start_role(unsigned i);
+/* Start keeper and role, settle. */
+void rig_up(unsigned i);
+int rig_promote(unsigned i); /* its result once 4 s have passed at most */
+enum role_state rig_state(unsigned i);
+
+/* Administration: a request, with id of that byte. */
+void rig_admin_begin(struct clv_buf *b, uint8_t op, uint8_t id);
+int rig_admin(unsigned i, const struct clv_buf *b); /* connection */
+/* Result of the administrative answer there; 1: none yet. */
+int rig_admin_result(unsigned i, int c, char *text, size_t cap);
+void rig_member_add(struct clv_buf *b, uint8_t id, const char *name);
+void rig_named(struct clv_buf *b, uint8_t op, uint8_t id, const char *name);
+
+/* The server port. thumb NULL: the caller's own. */
+void rig_thumb(const struct clv_identity *id, uint8_t thumb[static 32]);
+void rig_request(unsigned i, const struct clv_identity *id,
+    const uint8_t *thumb, struct clv_wire_request *q);
+void rig_request_raw(
+    unsigned i, const uint8_t thumb[static 32], const void *p, size_t len);
+
+/* Forged or replayed: what node `from` says over CPG to node i alone. Signed
+ * by sign_sk, or by the system when that is NULL. */
+enum { RIG_PROPOSE = 1, RIG_PROMISE = 2, RIG_ALIVE = 3 };
+void rig_peer_say(unsigned i, uint8_t kind, const struct clv_buf *fields,
+    const uint8_t *sign_sk, const char *domain, uint8_t number);
+void rig_alive(unsigned i, unsigned from, uint64_t version, uint32_t generation,
+    uint64_t epoch, bool serving);
+int rig_promise_of(const struct rig_msg *m);
+void rig_propose(unsigned i, unsigned from, const uint8_t instance[static 16],
+    uint64_t epoch);
+
+/* The database. */
+struct rig_op {
+	uint8_t id[16];
+};
+struct rig_db {
+	uint8_t system_id[CLV_SYSTEM_ID_LEN];
+	uint64_t schema, epoch, holder, lease_until, lease_ms;
+	uint8_t instance[16];
+	uint64_t timeline, server_id;
+	uint64_t versions[4]; /* newest first, 0: none */
+	struct clv_buf lists[4];
+	uint32_t escrow_generation[CLV_LIST_NODES_MAX + 1];
+	struct clv_buf escrow[CLV_LIST_NODES_MAX + 1];
+	uint8_t tls_thumb[32];
+	struct clv_buf tls;
+	struct clv_buf join; /* one request */
+	char join_name[CLV_NAME_MAX];
+	struct rig_op ops[256];
+	unsigned op_count;
+	unsigned backups;
+};
+extern struct rig_db rig_db;
+void rig_db_init(void);
+void rig_db_fini(void);
+/* Do one statement; the result as CHAN_SQL_RESULT has it. */
+void rig_db_do(struct rig_node *n, const struct clv_buf *sql,
+    struct clv_buf *result, enum clv_stmt *ret_stmt);
+/* A result without rows, or with the fields given. */
+void rig_result_put(struct clv_buf *b, uint64_t id, int result,
+    const char *text, uint32_t rows, uint32_t columns);
+/* For rig.forge: empty the result, and give its id. */
+uint64_t rig_forge_begin(struct clv_buf *result);
+/* lease_ms is what it says is left. */
+struct rig_db;
+void rig_forge_hello(struct clv_buf *result, const struct rig_db *db);
+/* Did it ever, whatever was lost since? */
+bool rig_db_took(uint64_t epoch, const uint8_t instance[static 16]);
+void rig_db_save(void);	    /* what a replica has */
+void rig_db_failover(void); /* ... becomes the database, on a new timeline */
+const struct clv_list *rig_db_list(void); /* newest; borrowed until the next */
+
+#endif
