@@ -107,6 +107,44 @@ address_look(const struct address *a, char *why)
 	return result;
 }
 
+bool
+address_can_start(const struct address *a, char *why)
+{
+	struct rtnl_link link;
+	uint8_t prefix;
+	int fd, err, ifindex = 0;
+
+	if (!a->carried || rtnl_open(0, &fd) != 0)
+		return true;
+	if (a->nic[0] == '\0') {
+		err =
+		    rtnl_find_route(fd, a->family, a->ip, 0, &ifindex, &prefix);
+		/* The link towards a gateway is one for a host address. */
+		if (err == -ENETUNREACH && ifindex != 0)
+			err = 0;
+	} else {
+		err = 0;
+	}
+	if (err == 0)
+		err = rtnl_peek_link(
+		    fd, ifindex == 0 ? a->nic : NULL, ifindex, &link);
+	close(fd);
+	if (err == -ENETUNREACH)
+		snprintf(why, OCF_REASON_MAX, "no connected network has %s",
+		    a->text);
+	else if (err == -ENODEV)
+		snprintf(why, OCF_REASON_MAX,
+		    "there is no interface %s on this node", a->nic);
+	/* One that is switched off is switched on by a start. */
+	else if (err == 0 && a->check_link_status && (link.flags & IFF_UP) &&
+		 !is_running(&link))
+		snprintf(why, OCF_REASON_MAX, "the link %s has no carrier",
+		    link.name);
+	else
+		return true;
+	return false;
+}
+
 /* ---- start ---- */
 
 /* Wait until `is_done` says 1 (or a negative errno), looking again whenever
@@ -290,7 +328,7 @@ static int
 tidy(const struct ocf *o, const struct address *a, int fd,
     const struct rtnl_addr *at, size_t n, struct rtnl_link *ret_link)
 {
-	struct rtnl_link link = {.ifindex = 0};
+	struct rtnl_link link = {.ifindex = 0}, other = {.name = "a link"};
 	bool found = false;
 	size_t i;
 	int err;
@@ -303,9 +341,10 @@ tidy(const struct ocf *o, const struct address *a, int fd,
 			found = err == 0;
 			continue;
 		}
+		rtnl_peek_link(fd, NULL, at[i].ifindex, &other);
 		ocf_log(LOG_NOTICE,
-		    "%s/%u is on link %d, where it does not belong: moving it",
-		    a->text, at[i].prefix, at[i].ifindex);
+		    "%s/%u is on %s, where it does not belong: moving it",
+		    a->text, at[i].prefix, other.name);
 		err = address_remove(fd, &at[i]);
 		if (err != 0 && err != -EADDRNOTAVAIL)
 			return err;
@@ -332,12 +371,21 @@ start(const struct ocf *o, const struct address *a, int fd,
 	return found ? bring_link_up(o, a, fd, link) : add(o, a, fd, link);
 }
 
+/* In the foreground only as often as there is time for. */
+static unsigned
+announce_count(const struct ocf *o, const struct address *a)
+{
+	unsigned fits =
+	    1 + (unsigned)ocf_left_ms(o, INT32_MAX) / a->arp_interval_ms;
+
+	return a->arp_bg || a->arp_count < fits ? a->arp_count : fits;
+}
+
 int
 address_start(const struct ocf *o, const struct address *a)
 {
-	struct announce news = {.family = a->family,
-	    .count = a->arp_count,
-	    .interval_ms = a->arp_interval_ms};
+	struct announce news = {
+	    .family = a->family, .interval_ms = a->arp_interval_ms};
 	int fd, rc, err;
 
 	err = rtnl_open(0, &fd);
@@ -349,6 +397,7 @@ address_start(const struct ocf *o, const struct address *a)
 	if (rc != OCF_SUCCESS)
 		return rc;
 	memcpy(news.ip, a->ip, sizeof(news.ip));
+	news.count = announce_count(o, a);
 	err = announce_start(&news, a->arp_bg);
 	/* The address is up; the neighbours will find out. */
 	if (err != 0)

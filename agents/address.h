@@ -48,6 +48,10 @@ int address_refuse_globally_unique(const struct ocf *o);
  * kernel does not tell. */
 int address_look(const struct address *a, char *why);
 
+/* Would a start have a link to put it on? why[OCF_REASON_MAX] says what is in
+ * the way. True also when that cannot be said. */
+bool address_can_start(const struct address *a, char *why);
+
 /* OCF_SUCCESS, or the exit code with the reason given. */
 int address_start(const struct ocf *o, const struct address *a);
 /* Remove it from all links, make sure, and reset its connections. Success as

@@ -46,6 +46,22 @@ on_addr(void *arg, const struct rtnl_addr *a)
 	return 0;
 }
 
+static void
+find_secondaries(int fd, const struct rtnl_addr *a, struct secondaries *ret)
+{
+	int i, err = -EINTR;
+
+	ret->primary = a;
+	ret->n = 0;
+	if (a->family != AF_INET || (a->flags & IFA_F_SECONDARY))
+		return;
+	/* Interrupted: they changed while they were listed. */
+	for (i = 0; i < 10 && err == -EINTR; i++) {
+		ret->n = 0;
+		err = rtnl_each_addr(fd, AF_INET, a->ifindex, on_addr, ret);
+	}
+}
+
 /* The value before in *ret_was; false when it stays as it is. */
 static bool
 set_promote(const char *link, char value, char *ret_was)
@@ -95,10 +111,7 @@ address_remove(int fd, const struct rtnl_addr *a)
 	char was;
 	int err;
 
-	s.primary = a;
-	s.n = 0;
-	if (a->family == AF_INET && !(a->flags & IFA_F_SECONDARY))
-		rtnl_each_addr(fd, AF_INET, a->ifindex, on_addr, &s);
+	find_secondaries(fd, a, &s);
 	if (s.n == 0 || rtnl_get_link(fd, NULL, a->ifindex, &link) != 0)
 		return rtnl_del_addr(fd, a);
 	is_set = set_promote(link.name, '1', &was);

@@ -113,6 +113,21 @@ is_other_address(const struct address *a, const struct ctl_status *st)
 	       memcmp(ip, a->ip, rtnl_ip_len(a->family)) != 0;
 }
 
+/* The address is the system's, and a standby could bring it up. */
+static bool
+has_use_for_address(const struct mss *m, enum mt_daemon daemon,
+    enum address_state address, const struct ctl_status *st, char *why)
+{
+	if (is_other_address(&m->address, st)) {
+		snprintf(why, OCF_REASON_MAX,
+		    "ip is %s, but the system's address is %s", m->address.text,
+		    st->address);
+		return false;
+	}
+	return daemon != MT_STANDBY || address != ADDRESS_ABSENT ||
+	       address_can_start(&m->address, why);
+}
+
 /* ---- start ---- */
 
 /* By the time the start is over a node that can serve should be promotable:
@@ -136,6 +151,7 @@ switch_on(const struct ocf *o, const struct mss *m, struct server_conn *c,
     bool spawned)
 {
 	struct ctl_start request = {.by_agent = spawned};
+	char why[OCF_REASON_MAX];
 	struct ctl_status st;
 	int result, rc;
 
@@ -160,9 +176,11 @@ switch_on(const struct ocf *o, const struct mss *m, struct server_conn *c,
 		return fail_by_result(o, "start",
 		    result == CLV_OK ? CLV_E_PROTOCOL : result, st.reason);
 	wait_for_proof(o, c, &st);
-	if (is_other_address(&m->address, &st))
-		ocf_log(LOG_WARNING, "ip is %s, but the system's address is %s",
-		    m->address.text, st.address);
+	if (!has_use_for_address(
+		m, monitor_daemon(&st), ADDRESS_ABSENT, &st, why)) {
+		st.score = CTL_SCORE_NEVER;
+		ocf_log(LOG_WARNING, "started, but not ready: %s", why);
+	}
 	if (st.reason[0] != '\0')
 		ocf_log(LOG_WARNING, "started, but not ready: %s", st.reason);
 	score_write(
@@ -405,22 +423,25 @@ look_at_daemon(
 	return MT_NO_ANSWER;
 }
 
-/* A reason more, that the daemon itself cannot know. */
+/* Reasons that the daemon itself cannot know: a node without a place for the
+ * address cannot serve, so it is not to be promoted. */
 static enum mt_daemon
-compare_address(const struct mss *m, enum mt_daemon daemon,
-    const struct ctl_status *st, char *why)
+look_further(const struct mss *m, enum mt_daemon daemon,
+    enum address_state address, struct ctl_status *st, char *why)
 {
 	if (daemon == MT_ABSENT || daemon == MT_NO_ANSWER)
 		return daemon;
-	snprintf(why, OCF_REASON_MAX, "%s", st->reason);
-	if (!is_other_address(&m->address, st) || why[0] != '\0')
+	if (st->reason[0] != '\0') {
+		snprintf(why, OCF_REASON_MAX, "%s", st->reason);
 		return daemon;
-	snprintf(why, OCF_REASON_MAX,
-	    "ip is %s, but the system's address is %s", m->address.text,
-	    st->address);
-	return daemon == MT_STANDBY  ? MT_LOCKED
-	       : daemon == MT_ACTIVE ? MT_LIMITED
-				     : daemon;
+	}
+	if (!has_use_for_address(m, daemon, address, st, why)) {
+		if (daemon == MT_ACTIVE)
+			return MT_LIMITED;
+		st->score = CTL_SCORE_NEVER;
+		return MT_LOCKED;
+	}
+	return daemon;
 }
 
 /* What is seen, beside the row's own words. */
@@ -453,7 +474,7 @@ on_monitor(struct ocf *o)
 		    strerror(-state));
 	}
 	daemon = look_at_daemon(o, &m, &st, said);
-	daemon = compare_address(&m, daemon, &st, said);
+	daemon = look_further(&m, daemon, (enum address_state)state, &st, said);
 	row = monitor_answer(daemon, (enum address_state)state);
 	rc = o->is_probe ? row->probe : row->rc;
 	/* The score goes first: by the time Pacemaker hears of a failure it

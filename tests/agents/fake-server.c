@@ -153,7 +153,9 @@ afflict(void)
 		status.reason[0] = '\0';
 	if (status.role == CTL_ROLE_AWAY)
 		strcpy(status.reason, "decryption only: database away");
-	strcpy(status.address, is_mode("elsewhere") ? "192.0.2.99" : address);
+	strcpy(status.address, is_mode("elsewhere") ? "192.0.2.99"
+			       : is_mode("nowhere") ? ""
+						    : address);
 }
 
 static int

@@ -240,6 +240,38 @@ says "the system's address is 192.0.2.99"
 ok "not half" eval "has_no_vip && asked demote"
 ok "and not again" score_is -INFINITY
 
+up
+ip -n peer link set p0 down
+wait_until "ip link show eth0 | grep -q NO-CARRIER"
+expect 190 "no carrier: not ready" monitor "${unpromoted[@]}"
+says "the link eth0 has no carrier"
+ok "never promoted" score_is -INFINITY
+expect 0 "unless it is not checked" monitor "${unpromoted[@]}" \
+    check_link_status=false
+expect 0 "without an address it does not matter" monitor "${unpromoted[@]}" \
+    "${noip[@]}"
+expect 190 "no interface: not ready" monitor "${unpromoted[@]}" nic=ethX
+says "no interface ethX"
+expect 190 "another address: not ready" monitor "${unpromoted[@]}" nic= \
+    ip=198.51.100.7
+says "the system's address is 192.168.144.2"
+mode nowhere
+expect 190 "no network: not ready" monitor "${unpromoted[@]}" nic= \
+    ip=198.51.100.7
+says "no connected network has 198.51.100.7"
+mode
+agent stop
+agent start
+ok "a start sees it as well" score_is -INFINITY
+ip -n peer link set p0 up
+wait_until "ip link show eth0 | grep -q LOWER_UP"
+expect 0 "ready again" monitor "${unpromoted[@]}"
+ok "promotable again" score_is 50
+mode elsewhere
+expect 190 "the system has another address: not ready" monitor \
+    "${unpromoted[@]}"
+ok "never promoted" score_is -INFINITY
+
 echo "# promote fails"
 up
 mode refuse-promote
