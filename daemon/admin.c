@@ -10,6 +10,7 @@
 #include "daemon/admin_ops.h"
 #include "daemon/keeper.h"
 #include "daemon/log.h"
+#include "daemon/record.h"
 
 /*
  * One administrative operation from request to answer: authority (the active
@@ -21,7 +22,6 @@
 #define ADMIN_DEADLINE_MS 20000
 #define ADMIN_TICK_MS 20
 #define ADMIN_RETRY_MS 500
-#define BACKUP_DOMAIN "claviger-backup1"
 
 enum step {
 	STEP_HELLO,   /* borrowing: what does the database say now */
@@ -55,8 +55,8 @@ static void check_done(struct admin *a);
 
 /* The answer. */
 
-static void
-answer(struct keeper *k, const struct admin_origin *to, int result,
+void
+admin_answer(struct keeper *k, const struct admin_origin *to, int result,
     const char *text, const char *late, const struct clv_buf *data)
 {
 	struct clv_buf b;
@@ -78,8 +78,8 @@ static void
 answer_text(struct keeper *k, const struct admin_origin *to, int result,
     const char *text)
 {
-	answer(k, to, result, text[0] != '\0' ? text : clv_result_text(result),
-	    "", NULL);
+	admin_answer(k, to, result,
+	    text[0] != '\0' ? text : clv_result_text(result), "", NULL);
 }
 
 static void
@@ -136,7 +136,7 @@ end(struct admin *a, int result, const char *text)
 	log_info("admin: %s%s%s", text, late[0] != '\0' ? "; not yet on " : "",
 	    late);
 	give_back_epoch(a);
-	answer(k, &a->from, result, text, late,
+	admin_answer(k, &a->from, result, text, late,
 	    result == CLV_OK ? &a->change.data : NULL);
 	admin_free(a);
 }
@@ -224,19 +224,13 @@ static int
 backup_record(struct admin *a, uint32_t generation, const char *where,
     struct clv_buf *ret)
 {
-	uint8_t sig[CLV_SIG_LEN];
-	int r;
+	struct record rec = {.generation = generation};
 
-	clv_buf_raw(ret, a->k->secret.list->system_id, CLV_SYSTEM_ID_LEN);
-	clv_buf_u32(ret, generation);
-	clv_buf_str(ret, where);
-	clv_buf_u64(ret, (uint64_t)time(NULL));
-	r = clv_buf_result(ret);
-	if (r == CLV_OK)
-		r = clv_keyring_sign(a->k->secret.keyring, BACKUP_DOMAIN,
-		    ret->data, ret->len, sig);
-	clv_buf_raw(ret, sig, sizeof(sig));
-	return r != CLV_OK ? r : clv_buf_result(ret);
+	memcpy(
+	    rec.system_id, a->k->secret.list->system_id, sizeof(rec.system_id));
+	snprintf(rec.where, sizeof(rec.where), "%s", where);
+	rec.time_s = (uint64_t)time(NULL);
+	return record_format(&rec, a->k->secret.keyring, ret);
 }
 
 static void
@@ -590,109 +584,6 @@ begin_write(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	tick(a, STEP_HELLO, KEEPER_SQL_MS, ADMIN_TICK_MS);
 }
 
-/* Questions: no epoch needed. The origin must outlive the statement. */
-
-struct question {
-	struct admin_origin from;
-	uint8_t op;
-	struct question *next;
-};
-
-static void
-one_join(const struct db_result *r, size_t i, struct clv_buf *out, uint32_t *n)
-{
-	const struct db_field *f = db_field(r, i, 1);
-	char text[CLV_FINGERPRINT_TEXT];
-	struct clv_party party;
-
-	if (clv_party_parse(f->p, f->len, &party) != CLV_OK)
-		return;
-	clv_party_fingerprint(&party, text);
-	clv_buf_str(out, party.name);
-	clv_buf_str(out, text);
-	clv_buf_u64(out, db_u64(r, i, 2));
-	(*n)++;
-}
-
-static void
-one_backup(struct keeper *k, const struct db_result *r, size_t i,
-    struct clv_buf *out, uint32_t *n)
-{
-	const struct db_field *f = db_field(r, i, 1);
-	char where[256];
-	uint32_t generation;
-	struct clv_rd rd;
-
-	if (f->len < CLV_SIG_LEN ||
-	    clv_verify(k->system_pk, BACKUP_DOMAIN, f->p, f->len - CLV_SIG_LEN,
-		f->p + f->len - CLV_SIG_LEN) != CLV_OK)
-		return;
-	clv_rd_init(&rd, f->p, f->len - CLV_SIG_LEN);
-	(void)clv_rd_raw(&rd, CLV_SYSTEM_ID_LEN);
-	generation = clv_rd_u32(&rd);
-	clv_rd_str(&rd, where, sizeof(where));
-	(void)clv_rd_u64(&rd);
-	if (clv_rd_end(&rd) != CLV_OK)
-		return;
-	clv_buf_u32(out, generation);
-	clv_buf_str(out, where);
-	clv_buf_u64(out, db_u64(r, i, 2));
-	(*n)++;
-}
-
-static void
-question_free(struct keeper *k, struct question *q)
-{
-	struct question **pp;
-
-	for (pp = &k->questions; *pp != q; pp = &(*pp)->next)
-		;
-	*pp = q->next;
-	free(q);
-}
-
-static void
-on_answer(struct keeper *k, void *arg, const struct db_result *r)
-{
-	struct question *q = arg;
-	struct clv_buf rows, data;
-	uint32_t n = 0;
-
-	clv_buf_init(&rows);
-	clv_buf_init(&data);
-	for (size_t i = 0; r->result == CLV_OK && i < r->rows; i++) {
-		if (q->op == ADMIN_JOINS)
-			one_join(r, i, &rows, &n);
-		else
-			one_backup(k, r, i, &rows, &n);
-	}
-	clv_buf_u32(&data, n);
-	clv_buf_raw(&data, rows.data, rows.len);
-	answer(k, &q->from, r->result, r->result == CLV_OK ? "" : r->text, "",
-	    &data);
-	clv_buf_fini(&data);
-	clv_buf_fini(&rows);
-	question_free(k, q);
-}
-
-static void
-ask(struct keeper *k, const struct admin_origin *from, uint8_t op)
-{
-	struct question *q = calloc(1, sizeof(*q));
-
-	if (q == NULL) {
-		answer_text(k, from, CLV_E_NOMEM, "");
-		return;
-	}
-	q->from = *from;
-	q->op = op;
-	q->next = k->questions;
-	k->questions = q;
-	db_call(k,
-	    op == ADMIN_JOINS ? CLV_STMT_GET_JOINS : CLV_STMT_GET_BACKUPS, NULL,
-	    0, KEEPER_SQL_MS, on_answer, q);
-}
-
 void
 admin_request(struct keeper *k, const struct admin_origin *from, const void *p,
     size_t len)
@@ -706,7 +597,7 @@ admin_request(struct keeper *k, const struct admin_origin *from, const void *p,
 	if (r.failed || len > ADMIN_REQUEST_MAX)
 		answer_text(k, from, CLV_E_PROTOCOL, "");
 	else if (op == ADMIN_JOINS || op == ADMIN_BACKUPS)
-		ask(k, from, op);
+		admin_ask(k, from, op);
 	else
 		begin_write(k, from, op, id, &r);
 }
@@ -717,9 +608,7 @@ admin_on_hang_up(struct keeper *k, struct control_conn *conn)
 	/* The operation goes on; only nobody hears how it ended. */
 	if (k->admin != NULL && k->admin->from.conn == conn)
 		k->admin->from.conn = NULL;
-	for (struct question *q = k->questions; q != NULL; q = q->next)
-		if (q->from.conn == conn)
-			q->from.conn = NULL;
+	admin_ask_on_hang_up(k, conn);
 }
 
 void
@@ -727,6 +616,5 @@ admin_fini(struct keeper *k)
 {
 	if (k->admin != NULL)
 		admin_free(k->admin);
-	while (k->questions != NULL)
-		question_free(k, k->questions);
+	admin_ask_fini(k);
 }

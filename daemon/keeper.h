@@ -298,6 +298,15 @@ void admin_request(struct keeper *k, const struct admin_origin *from,
 void admin_on_peers(struct keeper *k); /* a peer stored something */
 void admin_on_hang_up(struct keeper *k, struct control_conn *conn);
 void admin_fini(struct keeper *k);
+/* data may be NULL. */
+void admin_answer(struct keeper *k, const struct admin_origin *to, int result,
+    const char *text, const char *late, const struct clv_buf *data);
+
+/* admin_ask.c */
+void admin_ask(struct keeper *k, const struct admin_origin *from, uint8_t op);
+void admin_ask_on_hang_up(struct keeper *k, struct control_conn *conn);
+void admin_ask_fini(struct keeper *k);
+
 void control_admin_done(struct keeper *k, struct control_conn *conn, int result,
     const void *p, size_t len);
 

@@ -16,7 +16,7 @@ libdaemon_la_SOURCES += %D%/chan.c %D%/child.c %D%/config.c \
 noinst_HEADERS += %D%/config_key.h %D%/supervisor.h
 
 # keeper: roles, epoch, witness, control, serve
-libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ops.c %D%/control_server.c \
+libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_ops.c %D%/control_server.c \
 	%D%/db.c %D%/keeper.c %D%/member_port.c %D%/role.c %D%/secret.c \
 	%D%/serving.c %D%/witness.c
 noinst_HEADERS += %D%/admin_ops.h %D%/keeper.h %D%/role.h

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <stdlib.h>
+
+#include "daemon/admin.h"
+#include "daemon/keeper.h"
+#include "daemon/record.h"
+
+/*
+ * Administrative questions: they change nothing and need no epoch, so any
+ * number of them may be under way.
+ */
+
+struct question {
+	struct admin_origin from;
+	uint8_t op;
+	struct question *next;
+};
+
+static void
+one_join(const struct db_result *r, size_t i, struct clv_buf *out, uint32_t *n)
+{
+	const struct db_field *f = db_field(r, i, 1);
+	char text[CLV_FINGERPRINT_TEXT];
+	struct clv_party party;
+
+	if (clv_party_parse(f->p, f->len, &party) != CLV_OK)
+		return;
+	clv_party_fingerprint(&party, text);
+	clv_buf_str(out, party.name);
+	clv_buf_str(out, text);
+	clv_buf_u64(out, db_u64(r, i, 2));
+	(*n)++;
+}
+
+static void
+one_backup(struct keeper *k, const struct db_result *r, size_t i,
+    struct clv_buf *out, uint32_t *n)
+{
+	const struct db_field *f = db_field(r, i, 1);
+	struct record rec;
+
+	if (record_parse(f->p, f->len, k->system_pk, &rec) != CLV_OK)
+		return;
+	clv_buf_u32(out, rec.generation);
+	clv_buf_str(out, rec.where);
+	clv_buf_u64(out, db_u64(r, i, 2));
+	(*n)++;
+}
+
+static void
+question_free(struct keeper *k, struct question *q)
+{
+	struct question **pp;
+
+	for (pp = &k->questions; *pp != q; pp = &(*pp)->next)
+		;
+	*pp = q->next;
+	free(q);
+}
+
+static void
+on_answer(struct keeper *k, void *arg, const struct db_result *r)
+{
+	struct question *q = arg;
+	struct clv_buf rows, data;
+	uint32_t n = 0;
+
+	clv_buf_init(&rows);
+	clv_buf_init(&data);
+	for (size_t i = 0; r->result == CLV_OK && i < r->rows; i++) {
+		if (q->op == ADMIN_JOINS)
+			one_join(r, i, &rows, &n);
+		else
+			one_backup(k, r, i, &rows, &n);
+	}
+	clv_buf_u32(&data, n);
+	clv_buf_raw(&data, rows.data, rows.len);
+	admin_answer(k, &q->from, r->result, r->result == CLV_OK ? "" : r->text,
+	    "", &data);
+	clv_buf_fini(&data);
+	clv_buf_fini(&rows);
+	question_free(k, q);
+}
+
+void
+admin_ask(struct keeper *k, const struct admin_origin *from, uint8_t op)
+{
+	struct question *q = calloc(1, sizeof(*q));
+
+	if (q == NULL) {
+		admin_answer(k, from, CLV_E_NOMEM, "out of memory", "", NULL);
+		return;
+	}
+	q->from = *from;
+	q->op = op;
+	q->next = k->questions;
+	k->questions = q;
+	db_call(k,
+	    op == ADMIN_JOINS ? CLV_STMT_GET_JOINS : CLV_STMT_GET_BACKUPS, NULL,
+	    0, KEEPER_SQL_MS, on_answer, q);
+}
+
+void
+admin_ask_on_hang_up(struct keeper *k, struct control_conn *conn)
+{
+	for (struct question *q = k->questions; q != NULL; q = q->next)
+		if (q->from.conn == conn)
+			q->from.conn = NULL;
+}
+
+void
+admin_ask_fini(struct keeper *k)
+{
+	while (k->questions != NULL)
+		question_free(k, k->questions);
+}
