@@ -68,9 +68,13 @@ is_system(const char *s)
 static bool
 is_path(const char *s)
 {
-	const char *up = strstr(s, "/..");
+	const char *up;
 
-	return s[0] == '/' && (up == NULL || (up[3] != '/' && up[3] != '\0'));
+	for (up = s; (up = strstr(up, "/..")) != NULL; up++) {
+		if (up[3] == '/' || up[3] == '\0')
+			return false;
+	}
+	return s[0] == '/';
 }
 
 static bool

@@ -226,8 +226,8 @@ START_TEST(bad_values_are_refused_with_their_line)
 	    "port = 0", "port = 65536", "port = -1", "port = 80x",
 	    "port =", "port = 000080", "server_thumbprint = 00",
 	    "state_dir = x", "state_dir = /a/../b", "state_dir = /a/..",
-	    "run_dir =", "log_file = x", "user = Root", "user = -x", "user = 1",
-	    "user =",
+	    "state_dir = /a/..b/../c", "run_dir =", "log_file = x",
+	    "user = Root", "user = -x", "user = 1", "user =",
 	    "front_user = "
 	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	    "cluster = maybe", "debug = 1", "debug = YES", "debug ="};
