@@ -162,20 +162,23 @@ score_fell(const struct ocf *o)
 	char path[300];
 
 	if (fell_path(o, path, sizeof(path)))
-		note(path, SCORE_FELL);
+		note(path, 0); /* its time is what counts */
 }
 
-static bool
-has_fallen(const struct ocf *o)
+/* Of several that fell the one that fell first is taken first. */
+static int32_t
+standby_score(const struct ocf *o)
 {
 	char path[300];
 	struct stat st;
 	time_t age;
 
 	if (!fell_path(o, path, sizeof(path)) || lstat(path, &st) != 0)
-		return false;
+		return CTL_SCORE_STANDBY;
 	age = time(NULL) - st.st_mtime;
-	return age >= 0 && age < FELL_S;
+	if (age < 0 || age >= FELL_S)
+		return CTL_SCORE_STANDBY;
+	return CTL_SCORE_STANDBY - (int32_t)(FELL_S - age);
 }
 
 void
@@ -189,8 +192,8 @@ score_write(const struct ocf *o, int32_t score, bool force)
 
 	if (!score_attribute(o->instance, attribute, sizeof(attribute)))
 		return;
-	if (score == CTL_SCORE_STANDBY && has_fallen(o))
-		score = SCORE_FELL;
+	if (score == CTL_SCORE_STANDBY)
+		score = standby_score(o);
 	if (score < CTL_SCORE_NEVER)
 		score = CTL_SCORE_NEVER;
 	has_note = note_path(attribute, path, sizeof(path));

@@ -18,12 +18,11 @@
 void score_write(const struct ocf *o, int32_t score, bool force);
 
 /*
- * This instance has just failed. For 20 s its standby score stays one below
- * the others': after a failure Pacemaker starts this node again before it
- * promotes another, and would else find both equal. With no peer that is ready
- * this node is promoted all the same.
+ * This instance has just failed. For 20 s its standby score is below that of
+ * the others, and rises to it: after a failure Pacemaker starts this node again
+ * before it promotes another, and would else find both equal. With no peer that
+ * is ready this node is promoted all the same.
  */
-#define SCORE_FELL (CTL_SCORE_STANDBY - 1)
 void score_fell(const struct ocf *o);
 
 /* For the tests. "master-mss" of "mss:1"; false when it does not fit or the
