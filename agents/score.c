@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -20,6 +21,8 @@
 #define REFRESH_S 20
 #define FELL_S 20
 #define UPDATER_MS 2000
+#define LOCK_MS 2500
+#define LOCK_STEP_MS 10
 
 extern char **environ;
 
@@ -181,32 +184,112 @@ standby_score(const struct ocf *o)
 	return CTL_SCORE_STANDBY - (int32_t)(FELL_S - age);
 }
 
-void
-score_write(const struct ocf *o, int32_t score, bool force)
-{
-	char attribute[128], path[256] = "", update[32] = "--update=-INFINITY";
-	char program[] = "attrd_updater", name[] = "-n";
-	char *argv[] = {program, name, attribute, update, NULL};
-	bool has_note;
-	int status;
+/* One value on its way to the cluster. */
+struct job {
+	char attribute[128];
+	char path[256]; /* of the note, "" for none */
+	int32_t score;
+	int lock;
+};
 
-	if (!score_attribute(o->instance, attribute, sizeof(attribute)))
-		return;
+/* Held by who writes, so that a value that is written in the background cannot
+ * come after one that is newer. Not for ever: its holder may be stopped. */
+static int
+lock_note(const char *note)
+{
+	char path[300];
+	int fd, i;
+
+	if (!join(path, sizeof(path), note, ".lock", ""))
+		return -1;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	for (i = 0; fd >= 0 && i < LOCK_MS / LOCK_STEP_MS; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			break;
+		poll(NULL, 0, LOCK_STEP_MS);
+	}
+	return fd;
+}
+
+/* False when there is nothing to write. */
+static bool
+begin(const struct ocf *o, int32_t score, bool force, struct job *j)
+{
+	j->lock = -1;
+	if (!score_attribute(o->instance, j->attribute, sizeof(j->attribute)))
+		return false;
 	if (score == CTL_SCORE_STANDBY)
 		score = standby_score(o);
-	if (score < CTL_SCORE_NEVER)
-		score = CTL_SCORE_NEVER;
-	has_note = note_path(attribute, path, sizeof(path));
-	if (!force && has_note && is_noted(path, score))
-		return;
-	if (score != CTL_SCORE_NEVER)
-		snprintf(update, sizeof(update), "--update=%d", (int)score);
+	j->score = score < CTL_SCORE_NEVER ? CTL_SCORE_NEVER : score;
+	if (!note_path(j->attribute, j->path, sizeof(j->path))) {
+		j->path[0] = '\0';
+		return true;
+	}
+	if (!force && is_noted(j->path, j->score))
+		return false;
+	j->lock = lock_note(j->path);
+	/* Somebody may just have done it. */
+	if (force || !is_noted(j->path, j->score))
+		return true;
+	if (j->lock >= 0)
+		close(j->lock);
+	return false;
+}
+
+static void
+finish(struct job *j)
+{
+	char update[32] = "--update=-INFINITY";
+	char program[] = "attrd_updater", name[] = "-n";
+	char *argv[] = {program, name, j->attribute, update, NULL};
+	int status;
+
+	if (j->score != CTL_SCORE_NEVER)
+		snprintf(update, sizeof(update), "--update=%d", (int)j->score);
 	status = run_updater(argv);
-	if (status == 0 && has_note)
-		note(path, score);
-	else if (has_note)
-		unlink(path);
+	if (status == 0 && j->path[0] != '\0')
+		note(j->path, j->score);
+	else if (j->path[0] != '\0')
+		unlink(j->path);
 	if (status != 0)
 		ocf_log(LOG_DEBUG, "attrd_updater did not take %s: status %d",
 		    update, status);
+	if (j->lock >= 0)
+		close(j->lock);
+}
+
+void
+score_write(const struct ocf *o, int32_t score, bool force)
+{
+	struct job j;
+
+	if (begin(o, score, force, &j))
+		finish(&j);
+}
+
+/* As announce_start(): out of the process group and without the pipes of the
+ * agent. The lock goes with the child. */
+void
+score_write_soon(const struct ocf *o, int32_t score)
+{
+	struct job j;
+	pid_t pid;
+
+	if (!begin(o, score, false, &j))
+		return;
+	pid = fork();
+	if (pid > 0) {
+		if (j.lock >= 0)
+			close(j.lock);
+		return;
+	}
+	if (pid == 0) {
+		setsid();
+		if (j.lock > 0)
+			close_range(0, (unsigned)j.lock - 1, 0);
+		close_range((unsigned)(j.lock + 1), ~0u, 0);
+	}
+	finish(&j);
+	if (pid == 0)
+		_exit(0);
 }

@@ -16,6 +16,12 @@
  * such attributes), or when `force` is set. Outside a cluster nothing happens.
  */
 void score_write(const struct ocf *o, int32_t score, bool force);
+/*
+ * The same in the background, before any later score_write() of this resource.
+ * For a promotion or demotion that went well: Pacemaker waits for the end of
+ * the agent before it promotes the next node, and the members wait with it.
+ */
+void score_write_soon(const struct ocf *o, int32_t score);
 
 /*
  * This instance has just failed. For 20 s its standby score is below that of

@@ -17,6 +17,7 @@ printf 'socket = %s\naddress = 192.168.144.2\n' "$scratch/s" >"$conf"
 mkdir "$scratch/bin"
 cat >"$scratch/bin/attrd_updater" <<SH
 #!/bin/sh
+! rm $scratch/attrd-slow 2>/dev/null || sleep 1
 echo "\$*" >>$scratch/scores
 [ ! -e $scratch/attrd-hangs ] || exec sleep 60
 [ ! -e $scratch/attrd-away ] || exit 102
@@ -39,7 +40,9 @@ count() { pgrep -xc clavigerd; }
 has_vip() { ip -o addr show dev eth0 | grep -qwF $vip; }
 has_no_vip() { ! ip -o addr | grep -qwF $vip; }
 score() { tail -1 "$scratch/scores"; }
-score_is() { [ "$(score)" = "-n master-mss --update=$1" ]; }
+score_is() { # it may be written in the background
+	wait_until "[ \"\$(score)\" = '-n master-mss --update=$1' ]"
+}
 value() { score | sed 's/.*=//'; }
 scores() { wc -l <"$scratch/scores"; }
 fresh() { # all off
@@ -448,6 +451,14 @@ touch "$scratch/attrd-hangs"
 ok "a hanging attribute daemon holds up 2 s" within_ms 3500 eval \
     'agent monitor "${unpromoted[@]}"; [ $rc = 0 ]'
 rm -f "$scratch/attrd-hangs"
+fresh
+up
+touch "$scratch/attrd-slow"
+ok "a promotion does not wait for it" within_ms 900 agent promote
+agent stop
+ok "what comes after it does" eval \
+    '[ "$(tail -2 "$scratch/scores" | tr "\n" ,)" = \
+    "-n master-mss --update=100,-n master-mss --update=-INFINITY," ]'
 up promote
 kill -KILL $(pgrep -ox clavigerd)
 wait_until runs_not
