@@ -27,6 +27,10 @@ AC_DEFUN([CLV_ARG_ENABLES], [
 	AC_ARG_ENABLE([static-agents], [AS_HELP_STRING([--enable-static-agents],
 		[link the resource agents statically: the cheapest monitor])], [],
 		[enable_static_agents=no])
+	AS_VAR_IF([enable_coverage], [yes], [
+		AC_CHECK_PROG([LCOV], [lcov], [lcov])
+		AS_VAR_IF([LCOV], [], [AC_MSG_ERROR(
+			[--enable-coverage needs lcov])])])
 	AM_CONDITIONAL([FUZZER], [test "x$enable_fuzzer" = xyes])
 	AM_CONDITIONAL([COVERAGE], [test "x$enable_coverage" = xyes])
 	AM_CONDITIONAL([SANITIZERS], [test "x$enable_sanitizers" = xyes])

@@ -323,9 +323,43 @@ bench: all $(bench_programs)
 	$(srcdir)/%D%/bench/bench --build $(abs_builddir) \
 		--prefix $(abs_builddir)/bench-root $(BENCH_OPTIONS)
 
-clean-local:
+clean-local: clean-coverage
 	rm -rf bench-root bench-install.log
 .PHONY: bench
+
+# what was installed
+EXTRA_DIST += %D%/installed.sh
+installcheck-local:
+	DESTDIR='$(DESTDIR)' bindir='$(bindir)' sbindir='$(sbindir)' \
+	libdir='$(libdir)' includedir='$(includedir)' mandir='$(mandir)' \
+	sysconfdir='$(sysconfdir)' pkgconfigdir='$(pkgconfigdir)' \
+	ocfrootdir='$(ocfrootdir)' agentdir='$(agentdir)' \
+	systemdsystemunitdir='$(systemdsystemunitdir)' \
+	sysusersdir='$(sysusersdir)' tmpfilesdir='$(tmpfilesdir)' \
+	uidgiddir='$(uidgiddir)' examplesdir='$(examplesdir)' \
+	abs_top_builddir='$(abs_top_builddir)' CC='$(CC)' \
+	SAN_CFLAGS='$(SAN_CFLAGS)' PACKAGE_VERSION='$(PACKAGE_VERSION)' \
+	$(srcdir)/%D%/installed.sh
+
+# what the unit tests have run through, as pages in coverage/
+if COVERAGE
+coverage:
+	-lcov --quiet --zerocounters --directory .
+	-$(MAKE) check
+	lcov --quiet --capture --directory . --output-file coverage.info
+	lcov --quiet --remove coverage.info '/usr/*' '*/tests/*' \
+		--output-file coverage.info
+	lcov --summary coverage.info
+	genhtml --quiet --output-directory coverage coverage.info
+	@echo 'file://$(abs_builddir)/coverage/index.html'
+else
+coverage:
+	@echo 'configure with --enable-coverage first' >&2; exit 1
+endif
+clean-coverage:
+	rm -rf coverage coverage.info
+	find . -name '*.gc[dn][ao]' -exec rm -f {} +
+.PHONY: coverage clean-coverage
 
 # lab, cluster scenarios
 EXTRA_DIST += %D%/lab %D%/cluster %D%/lint %D%/packages %D%/setup.sh

@@ -1,0 +1,176 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# make installcheck: is what `make install` has put under $DESTDIR complete, and
+# can it be used? The folders come from the Makefile, by environment.
+set -uo pipefail
+root=${DESTDIR-}
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/claviger-installed.XXXXXX") || exit 1
+trap 'rm -rf "$tmp"' EXIT
+passed=0 failed=0
+
+expect() { # SENTENCE COMMAND...
+	local what=$1 output
+	shift
+	if output=$("$@" 2>&1); then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAILED: $what"
+		head -n 20 <<<"$output" | sed 's/^/    /'
+	fi
+}
+
+# has MODE FILE...
+has() {
+	local mode=$1 file rc=0
+	shift
+	for file; do
+		[ "$(stat -c %a "$root$file" 2>&1)" = "$mode" ] || {
+			ls -l "$root$file"
+			rc=1
+		}
+	done
+	return $rc
+}
+
+pages=("$mandir/man1/claviger.1" "$mandir/man5/claviger-keyring.5"
+	"$mandir/man7/ocf_claviger_master-secret.7"
+	"$mandir/man7/ocf_claviger_network-name.7" "$mandir/man8/clavigerd.8")
+unit=$systemdsystemunitdir/clavigerd.service
+
+expect "programs and agents are there" has 755 "$bindir/claviger" \
+	"$sbindir/clavigerd" "$agentdir/master-secret" "$agentdir/network-name"
+expect "the rest is there" has 644 "${pages[@]}" "$unit" \
+	"$sysusersdir/claviger.conf" "$tmpfilesdir/claviger.conf" \
+	"$uidgiddir/claviger-uidgid.conf" "$pkgconfigdir/claviger.pc" \
+	"$includedir/claviger/store.h" "$examplesdir/corosync-fast.conf"
+
+nothing_by_name_of_the_build() {
+	! grep -rl -e "$abs_top_builddir" -e "${root:-$tmp}" \
+	    "${pages[@]/#/$root}" "$root$unit" "$root$pkgconfigdir/claviger.pc" \
+	    "$root$sysusersdir/claviger.conf" "$root$includedir/claviger"
+}
+# In distcheck the prefix is a folder of the build.
+case $bindir in
+"$abs_top_builddir"*) ;;
+*) expect "nothing names the folder of the build" nothing_by_name_of_the_build ;;
+esac
+
+manuals() {
+	local page rc=0
+	for page in "${pages[@]/#/$root}"; do
+		mandoc -Tlint -Wwarning "$page" || rc=1
+	done
+	return $rc
+}
+if command -v mandoc >/dev/null; then
+	expect "the manual pages are clean mdoc" manuals
+fi
+
+# The unit, as far as a host can say that does not run it.
+unit_security() {
+	systemd-analyze security --offline=true --threshold=30 --no-pager \
+	    "$root$unit"
+}
+if command -v systemd-analyze >/dev/null; then
+	expect "the unit is confined (3.0 of 10 at most)" unit_security
+fi
+names_the_daemon() {
+	grep -q "^ExecStart=$sbindir/clavigerd -f $sysconfdir/claviger/" \
+	    "$root$unit"
+}
+expect "the unit starts the daemon that was installed" names_the_daemon
+
+# The library: what a stranger compiles against it.
+pkg() {
+	PKG_CONFIG_PATH="$root$pkgconfigdir" PKG_CONFIG_SYSROOT_DIR=$root \
+	    PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 \
+	    pkg-config "$@" claviger
+}
+cat >"$tmp/use.c" <<'END'
+#include <claviger/backup.h>
+#include <claviger/keyring.h>
+#include <claviger/result.h>
+#include <stdio.h>
+
+int
+main(void)
+{
+	struct clv_guard *guard;
+
+	if (clv_guard_new(65536, &guard) != CLV_OK)
+		return 1;
+	clv_guard_free_all(&guard);
+	puts(clv_result_text(CLV_E_PASSPHRASE));
+	return 0;
+}
+END
+program() {
+	local -a flags
+	read -ra flags < <(pkg --cflags --libs) && [ ${#flags[@]} -gt 0 ] &&
+	    ${CC:-cc} -std=gnu17 -Wall -Wextra -Werror -o "$tmp/use" \
+	    "$tmp/use.c" "${flags[@]}" &&
+	    [[ $(LD_LIBRARY_PATH=$root$libdir "$tmp/use") = *passphrase* ]]
+}
+version() { [ "$(pkg --modversion)" = "$PACKAGE_VERSION" ]; }
+headers() {
+	local header rc=0
+	for header in "$root$includedir"/claviger/*.h; do
+		${CC:-cc} -std=gnu17 -Wall -Wextra -Werror -fsyntax-only \
+		    -I "$root$includedir" -include "$header" -x c /dev/null ||
+		    rc=1
+	done
+	return $rc
+}
+# A library that is built with a sanitizer does not run in another's program.
+case "$SAN_CFLAGS" in
+*fsanitize*) ;;
+*) expect "a program is made and runs by pkg-config" program ;;
+esac
+expect "pkg-config names the version" version
+expect "each installed header compiles alone" headers
+
+exported() {
+	nm -D --defined-only "$root$libdir/libclaviger.so" |
+	    awk '$2 != "A" { print $3 }' | sed 's/@.*//' | sort -u
+}
+declared() {
+	cat "$root$includedir"/claviger/*.h |
+	    ${CC:-cc} -fpreprocessed -dD -E -P - 2>/dev/null |
+	    grep -oE '\bclv_[a-z0-9_]+ ?\(' | tr -d ' (' | sort -u
+}
+exports_only_clv() {
+	local others
+	others=$(exported | grep -v '^clv_[a-z]')
+	[ -z "$others" ] || { echo "$others"; return 1; }
+}
+exports_what_is_declared() {
+	local missing
+	missing=$(comm -13 <(exported) <(declared))
+	[ -z "$missing" ] || { echo "not exported: $missing"; return 1; }
+}
+declares_what_is_exported() {
+	local hidden
+	hidden=$(comm -23 <(exported) <(declared))
+	[ -z "$hidden" ] || { echo "in no header: $hidden"; return 1; }
+}
+if [ -e "$root$libdir/libclaviger.so" ]; then
+	expect "the library exports clv_ names only" exports_only_clv
+	expect "what a header declares is exported" exports_what_is_declared
+	expect "what is exported stands in a header" declares_what_is_exported
+fi
+
+says() { # PATTERN COMMAND...
+	local pattern=$1 output
+	shift
+	output=$("$@") && grep -q -- "$pattern" <<<"$output"
+}
+expect "claviger runs" says "$PACKAGE_VERSION" "$root$bindir/claviger" --version
+expect "clavigerd runs" says "$PACKAGE_VERSION" "$root$sbindir/clavigerd" -V
+for agent in master-secret network-name; do
+	expect "$agent describes itself" says "<resource-agent name=\"$agent\"" \
+	    env OCF_ROOT="$root$ocfrootdir" "$root$agentdir/$agent" meta-data
+done
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
