@@ -64,6 +64,13 @@ output=$("$tests/cluster/canary" "$lab" "$list" 2>&1)
 echo "$output" | tail -n 1
 refute "none in logs, CIB, processes, PostgreSQL, shared memory" \
     grep ' in ' <<<"$output"
+step "a control: the same scan finds the signing key where it is put"
+awk '/^signing/ { print $2 }' "$list" | python3 -Ic 'import base64, sys
+print(base64.b64encode(bytes.fromhex(sys.stdin.read().strip())).decode())' |
+    on n1 tee /dev/shm/control >/dev/null
+expect "found" grep -q '^signing-.* in n1:/dev/shm/control$' \
+    <<<"$("$tests/cluster/canary" "$lab" "$list" 2>/dev/null)"
+on n1 rm -f /dev/shm/control
 core_dumps() {
 	find "$LAB_ROOT/$lab/nodes" -name 'core*' -type f -size +0 \
 	    -path '*/var/*' | grep .
