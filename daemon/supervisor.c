@@ -221,25 +221,6 @@ end_go_on(struct supervisor *s, const struct child *ch, int status)
 }
 
 static void
-on_child_end(void *arg, int fd, bool readable, bool writable)
-{
-	struct child *ch = arg;
-	struct supervisor *s = ch->s;
-	int status;
-
-	if (!s->ending) /* first of all */
-		child_kill(&s->child[ch == &s->child[KEEPER] ? FRONT : KEEPER]);
-	child_reap(ch, &status);
-	child_close(ch);
-	if (s->ending) {
-		end_go_on(s, ch, status);
-		return;
-	}
-	log_end(ch, status);
-	fail(s);
-}
-
-static void
 on_teller_end(void *arg, int fd, bool readable, bool writable)
 {
 	struct supervisor *s = arg;
@@ -321,27 +302,55 @@ on_keeper_msg(struct supervisor *s, const struct link_msg *m)
 	log_error("the keeper sent an unknown message");
 }
 
+/* One message of a child, if there is one. */
+static bool
+link_read(struct child *ch)
+{
+	struct link_msg m;
+	ssize_t n = recv(ch->link, &m, sizeof(m), MSG_DONTWAIT | MSG_TRUNC);
+
+	if (n <= 0)
+		return n < 0 && errno == EINTR;
+	if (n != sizeof(m) || memchr(m.text, '\0', sizeof(m.text)) == NULL)
+		log_error("%s sent a message of the wrong form", ch->name);
+	else if (ch == &ch->s->child[KEEPER])
+		on_keeper_msg(ch->s, &m);
+	else if (m.op == LINK_END)
+		end_begin(ch->s, "by request of the front");
+	return true;
+}
+
+static void
+on_child_end(void *arg, int fd, bool readable, bool writable)
+{
+	struct child *ch = arg;
+	struct supervisor *s = ch->s;
+	int status;
+
+	/* What it said last may have been that it ends. */
+	while (!s->ending && link_read(ch))
+		continue;
+	if (!s->ending) /* first of all */
+		child_kill(&s->child[ch == &s->child[KEEPER] ? FRONT : KEEPER]);
+	child_reap(ch, &status);
+	child_close(ch);
+	if (s->ending) {
+		end_go_on(s, ch, status);
+		return;
+	}
+	log_end(ch, status);
+	fail(s);
+}
+
 static void
 on_link(void *arg, int fd, bool readable, bool writable)
 {
 	struct child *ch = arg;
-	struct link_msg m;
-	ssize_t n = recv(fd, &m, sizeof(m), MSG_DONTWAIT | MSG_TRUNC);
+	char c;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (link_read(ch) || recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) != 0)
 		return;
-	if (n <= 0) { /* its end is told by the pidfd */
-		loop_fd_del(ch->s->loop, fd);
-		return;
-	}
-	if (n != sizeof(m) || memchr(m.text, '\0', sizeof(m.text)) == NULL) {
-		log_error("%s sent a message of the wrong form", ch->name);
-		return;
-	}
-	if (ch == &ch->s->child[KEEPER])
-		on_keeper_msg(ch->s, &m);
-	else if (m.op == LINK_END)
-		end_begin(ch->s, "by request of the front");
+	loop_fd_del(ch->s->loop, fd); /* its end is told by the pidfd */
 }
 
 static void
