@@ -33,6 +33,8 @@ enum step {
 
 struct admin {
 	struct keeper *k;
+	uintptr_t serial; /* which of all: what is under way for one that has
+			   * ended must not be taken for the next one's */
 	struct admin_origin from;
 	enum step step;
 	uint8_t op;
@@ -42,12 +44,18 @@ struct admin {
 	struct admin_change change;
 	bool holds[CLV_LIST_NODES_MAX + 1];
 	bool borrowed;
+	bool doubt;  /* a write of ours may have landed, */
+	int refused; /* though its repetition was refused */
 	uint64_t epoch;
 	uint64_t hellos; /* seen when it began */
 	uint64_t until_ms;
 	uint64_t step_until_ms;
 	struct clv_buf blob;
 	struct loop_timer *timer;
+	/* how it ended */
+	int result;
+	bool waited; /* for the peers */
+	char said[256];
 };
 
 static void on_tick(void *arg);
@@ -83,30 +91,6 @@ answer_text(struct keeper *k, const struct admin_origin *to, int result,
 }
 
 static void
-ignore_result(struct keeper *k, void *arg, const struct db_result *r)
-{
-	(void)k;
-	(void)arg;
-	if (r->result != CLV_OK)
-		log_debug("admin: %s", r->text);
-}
-
-static void
-give_back_epoch(struct admin *a)
-{
-	uint8_t epoch[8];
-	struct clv_param p[2] = {
-	    clv_param_u64(a->epoch, epoch),
-	    {a->k->instance, sizeof(a->k->instance)},
-	};
-
-	if (a->borrowed)
-		db_call(a->k, CLV_STMT_RELEASE, p, 2, KEEPER_SQL_MS,
-		    ignore_result, NULL);
-	a->borrowed = false;
-}
-
-static void
 admin_free(struct admin *a)
 {
 	loop_timer_del(a->k->loop, &a->timer);
@@ -120,25 +104,76 @@ admin_free(struct admin *a)
 	free(a);
 }
 
+/* Ask the database on behalf of the operation; no timer is left that would
+ * end it, for a statement always answers. */
 static void
-end(struct admin *a, int result, const char *text)
+ask_database(struct admin *a, enum clv_stmt stmt, const struct clv_param *p,
+    size_t n, db_fn fn)
+{
+	a->step = STEP_OTHER;
+	loop_timer_del(a->k->loop, &a->timer);
+	db_call(a->k, stmt, p, n, KEEPER_SQL_MS, fn, (void *)a->serial);
+}
+
+/* A result of the database for the operation under way, or NULL when that
+ * operation has ended meanwhile. */
+static struct admin *
+still(struct keeper *k, void *arg)
+{
+	return k->admin != NULL && k->admin->serial == (uintptr_t)arg ? k->admin
+								      : NULL;
+}
+
+static void
+finish(struct admin *a)
 {
 	struct keeper *k = a->k;
 	char late[512] = "";
 
-	if (text == NULL)
-		text = a->change.text;
-	if (result == CLV_OK && a->step == STEP_PEERS)
+	if (a->result == CLV_OK && a->waited)
 		(void)witness_late(
 		    k, k->secret.list->version, 0, late, sizeof(late));
-	if (text[0] == '\0')
-		text = clv_result_text(result);
-	log_info("admin: %s%s%s", text, late[0] != '\0' ? "; not yet on " : "",
-	    late);
-	give_back_epoch(a);
-	admin_answer(k, &a->from, result, text, late,
-	    result == CLV_OK ? &a->change.data : NULL);
+	log_info("admin: %s%s%s", a->said,
+	    late[0] != '\0' ? "; not yet on " : "", late);
+	admin_answer(k, &a->from, a->result, a->said, late,
+	    a->result == CLV_OK ? &a->change.data : NULL);
 	admin_free(a);
+}
+
+static void
+on_given_back(struct keeper *k, void *arg, const struct db_result *r)
+{
+	struct admin *a = still(k, arg);
+
+	if (r->result != CLV_OK)
+		log_debug("admin: epoch not given back: %s", r->text);
+	if (a != NULL)
+		finish(a);
+}
+
+/* The answer comes after the epoch was given back: whoever has it may end this
+ * process, or go on at another node. */
+static void
+end(struct admin *a, int result, const char *text)
+{
+	uint8_t epoch[8];
+	struct clv_param p[2] = {
+	    clv_param_u64(a->epoch, epoch),
+	    {a->k->instance, sizeof(a->k->instance)},
+	};
+
+	if (text == NULL)
+		text = a->change.text;
+	a->result = result;
+	a->waited = a->step == STEP_PEERS;
+	snprintf(a->said, sizeof(a->said), "%s",
+	    text[0] != '\0' ? text : clv_result_text(result));
+	if (!a->borrowed) {
+		finish(a);
+		return;
+	}
+	a->borrowed = false;
+	ask_database(a, CLV_STMT_RELEASE, p, 2, on_given_back);
 }
 
 static void
@@ -150,15 +185,17 @@ tick(struct admin *a, enum step step, uint64_t for_ms, uint64_t every_ms)
 	(void)loop_timer_set(a->k->loop, &a->timer, every_ms, on_tick, a);
 }
 
-/* A result of the database for the operation under way, or NULL when that
- * operation has ended meanwhile (its deadline passed). */
-static struct admin *
-still(struct keeper *k, void *arg)
-{
-	return k->admin != NULL && k->admin == arg ? k->admin : NULL;
-}
-
 /* 4. Written: who has it? */
+
+static bool
+is_in_force(const struct admin *a)
+{
+	const struct clv_buf *ours = &a->k->secret.list_blob;
+
+	return a->k->secret.list->version > a->change.next->version ||
+	       (ours->len == a->blob.len &&
+		   memcmp(ours->data, a->blob.data, ours->len) == 0);
+}
 
 static void
 landed(struct admin *a)
@@ -167,6 +204,14 @@ landed(struct admin *a)
 	int r;
 
 	r = secret_accept_list(k, a->blob.data, a->blob.len);
+	/* It came by itself while the outcome was not known; or is it another
+	 * one, in its place? */
+	if (r == CLV_E_EXISTS && !is_in_force(a)) {
+		end(a, CLV_E_MISMATCH,
+		    "the database has taken another list of that version: "
+		    "claviger doctor");
+		return;
+	}
 	if (r == CLV_OK && a->change.new_keyring != NULL)
 		r = secret_accept_keyring(k, &a->change.new_keyring);
 	if (r != CLV_OK && r != CLV_E_EXISTS) {
@@ -181,6 +226,33 @@ landed(struct admin *a)
 
 static void put_list(struct admin *a);
 
+/* A repetition was refused: what came of the first try? */
+static void
+on_resolved(struct keeper *k, void *arg, const struct db_result *r)
+{
+	struct admin *a = still(k, arg);
+
+	if (a == NULL)
+		return;
+	if (r->result == CLV_OK && db_u64(r, 0, 0) != 0)
+		landed(a);
+	else if (r->result == CLV_OK)
+		end(a, a->refused, NULL);
+	else
+		end(a, CLV_E_UNKNOWN, r->text);
+}
+
+static void
+resolve(struct admin *a, int refused)
+{
+	struct clv_param p = {a->id, sizeof(a->id)};
+
+	a->refused = refused;
+	snprintf(a->change.text, sizeof(a->change.text), "%s",
+	    clv_result_text(refused));
+	ask_database(a, CLV_STMT_GET_OP, &p, 1, on_resolved);
+}
+
 static void
 on_put(struct keeper *k, void *arg, const struct db_result *r)
 {
@@ -192,11 +264,17 @@ on_put(struct keeper *k, void *arg, const struct db_result *r)
 	case CLV_OK: landed(a); break;
 	case CLV_E_UNKNOWN:
 	case CLV_E_TIMEOUT:
+		a->doubt = true;
+		/* fall through */
 	case CLV_E_DATABASE_AWAY:
 		/* The operation's id makes the same write safe to repeat. */
 		tick(a, STEP_RETRY, ADMIN_DEADLINE_MS, ADMIN_RETRY_MS);
 		break;
-	default: end(a, r->result, r->text);
+	default:
+		if (a->doubt)
+			resolve(a, r->result);
+		else
+			end(a, r->result, r->text);
 	}
 }
 
@@ -214,8 +292,7 @@ put_list(struct admin *a)
 	    {a->change.drop_join, strlen(a->change.drop_join)},
 	};
 
-	a->step = STEP_OTHER;
-	db_call(a->k, CLV_STMT_PUT_LIST, p, 7, KEEPER_SQL_MS, on_put, a);
+	ask_database(a, CLV_STMT_PUT_LIST, p, 7, on_put);
 }
 
 /* 3. The change. */
@@ -268,9 +345,7 @@ put_backup(struct admin *a, uint32_t generation, const char *where)
 		    clv_param_u64(generation, gen),
 		    {body.data, body.len},
 		};
-		a->step = STEP_OTHER;
-		db_call(a->k, CLV_STMT_PUT_BACKUP, p, 5, KEEPER_SQL_MS,
-		    on_backup, a);
+		ask_database(a, CLV_STMT_PUT_BACKUP, p, 5, on_backup);
 	} else {
 		end(a, r, NULL);
 	}
@@ -289,6 +364,8 @@ backup_done(struct admin *a)
 	clv_rd_str(&args, where, sizeof(where));
 	if (clv_rd_end(&args) != CLV_OK)
 		end(a, CLV_E_PROTOCOL, NULL);
+	else if (clv_list_generation(a->k->secret.list, generation) == NULL)
+		end(a, CLV_E_NOT_FOUND, "there is no such generation");
 	else
 		put_backup(a, generation, where);
 }
@@ -309,6 +386,10 @@ build(struct admin *a)
 	c->keyring = k->secret.keyring;
 	c->holds = a->holds;
 	clv_rd_init(&args, a->args, a->args_len);
+	if (!secret_is_proven(k)) { /* revoked, it may be, in the meantime */
+		end(a, CLV_E_NOT_READY, k->secret.why);
+		return;
+	}
 	r = clv_list_copy(k->secret.list, &c->next);
 	if (r == CLV_OK) {
 		c->next->version++;
@@ -355,6 +436,24 @@ on_joins(struct keeper *k, void *arg, const struct db_result *r)
 	build(a);
 }
 
+/* So says the database; whoever was revoked by its word alone would get keys
+ * for ever. */
+static void
+done_before(struct admin *a)
+{
+	struct clv_rd args;
+
+	clv_rd_init(&args, a->args, a->args_len);
+	if (!admin_is_done(a->k->secret.list, a->op, &args))
+		end(a, CLV_E_MISMATCH,
+		    "the database says that this was done before, but the "
+		    "signed list does not show it: repeat the command");
+	else if (a->op == ADMIN_ROTATE_BEGIN)
+		build(a); /* it says which generation that is */
+	else
+		end(a, CLV_OK, "this operation was done before");
+}
+
 static void
 on_op(struct keeper *k, void *arg, const struct db_result *r)
 {
@@ -365,12 +464,11 @@ on_op(struct keeper *k, void *arg, const struct db_result *r)
 	if (r->result != CLV_OK)
 		end(a, r->result, r->text);
 	else if (db_u64(r, 0, 0) != 0)
-		end(a, CLV_OK, "this operation was done before");
+		done_before(a);
 	else if (a->op == ADMIN_BACKUP_DONE)
 		backup_done(a);
 	else if (a->op == ADMIN_NODE_APPROVE)
-		db_call(
-		    k, CLV_STMT_GET_JOINS, NULL, 0, KEEPER_SQL_MS, on_joins, a);
+		ask_database(a, CLV_STMT_GET_JOINS, NULL, 0, on_joins);
 	else
 		build(a);
 }
@@ -380,8 +478,7 @@ check_done(struct admin *a)
 {
 	struct clv_param p = {a->id, sizeof(a->id)};
 
-	a->step = STEP_OTHER;
-	db_call(a->k, CLV_STMT_GET_OP, &p, 1, KEEPER_SQL_MS, on_op, a);
+	ask_database(a, CLV_STMT_GET_OP, &p, 1, on_op);
 }
 
 /* 2. Authority. */
@@ -394,6 +491,7 @@ on_taken(struct keeper *k, void *arg, const struct db_result *r)
 	if (a == NULL)
 		return;
 	if (r->result != CLV_OK) {
+		a->borrowed = true; /* perhaps: to be given back */
 		end(a, r->result, r->text);
 	} else if (db_u64(r, 0, 1) == 0) {
 		end(a, CLV_E_STALE_EPOCH,
@@ -428,7 +526,7 @@ on_borrow_witness(
 		return;
 	}
 	a->epoch = epoch;
-	db_call(k, CLV_STMT_TAKE_EPOCH, p, 6, KEEPER_SQL_MS, on_taken, a);
+	ask_database(a, CLV_STMT_TAKE_EPOCH, p, 6, on_taken);
 }
 
 static void
@@ -437,6 +535,16 @@ borrow(struct admin *a)
 	struct keeper *k = a->k;
 	char text[160];
 
+	/* Promoted in the meantime: an epoch of its own would depose us. */
+	if (serving_in_lease(k)) {
+		a->epoch = k->serving.epoch;
+		check_done(a);
+		return;
+	}
+	if (role_promoting(k->serving.state) || role_serves(k->serving.state)) {
+		end(a, CLV_E_BUSY, "this node is being promoted: try again");
+		return;
+	}
 	if (k->db.lease_until_ms > loop_now_ms() &&
 	    k->db.holder != k->node_number) {
 		snprintf(text, sizeof(text), "%s is the active server",
@@ -454,6 +562,7 @@ borrow(struct admin *a)
 		return;
 	}
 	a->step = STEP_OTHER;
+	loop_timer_del(k->loop, &a->timer);
 	witness_raise(k, true, on_borrow_witness);
 }
 
@@ -537,7 +646,7 @@ refuse_reason(struct keeper *k, const char **why)
 	if (!witness_quorate(k))
 		return CLV_E_NO_QUORUM;
 	*why = k->db.why;
-	if (!k->db.up)
+	if (!k->db.up || !k->db.known)
 		return CLV_E_DATABASE_AWAY;
 	*why = "this server has no lease at the moment: try again";
 	if (role_serves(k->serving.state) && !serving_in_lease(k))
@@ -564,6 +673,7 @@ begin_write(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	}
 	k->admin = a;
 	a->k = k;
+	a->serial = ++k->admin_serial;
 	a->from = *from;
 	a->op = op;
 	memcpy(a->id, id, sizeof(a->id));

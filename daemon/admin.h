@@ -23,9 +23,11 @@ enum admin_op {
 	    7, /* -> u32 n, n x (str name, str fingerprint, u64 age_s) */
 	ADMIN_BACKUPS =
 	    8, /* -> u32 n, n x (u32 generation, str where, u64 age_s) */
-	ADMIN_ROTATE_BEGIN = 9, /* 32 B X25519 key: new generation made pending
-				 * and escrowed; answer data: bytes age file
-				 * with the keyring text, sealed to that key */
+	ADMIN_ROTATE_BEGIN = 9, /* -> u32 generation, made pending, and sealed
+				 * to every node. The keyring itself is not in
+				 * the answer: who has but a node's identity
+				 * must not get it over the network; on an
+				 * unlocked node CTL_EXPORT gives it */
 	ADMIN_ROTATE_FINISH =
 	    10 /* u32 generation, str where its backup was written
 		* and opened again: published and current */

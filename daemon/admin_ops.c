@@ -349,7 +349,7 @@ setting(struct admin_change *c, struct clv_rd *args)
 /* Generations. */
 
 static struct clv_list_generation *
-pending(struct clv_list *list)
+pending(const struct clv_list *list)
 {
 	for (size_t i = 0; i < list->generation_count; i++)
 		if (list->generations[i].state < CLV_GEN_CURRENT)
@@ -412,25 +412,8 @@ seal_to_all(struct admin_change *c)
 }
 
 static int
-hand_out(
-    struct admin_change *c, const struct clv_keyring *k, const uint8_t *box_pk)
-{
-	char *text = NULL;
-	size_t len;
-	int r;
-
-	r = clv_keyring_format(k, &text, &len);
-	if (r == CLV_OK)
-		r = clv_age_seal(c->guard, (const void *)box_pk, 1, false, text,
-		    len, &c->data);
-	clv_guard_put(c->guard, text);
-	return r;
-}
-
-static int
 rotate_begin(struct admin_change *c, struct clv_rd *args)
 {
-	const uint8_t *box_pk = clv_rd_raw(args, CLV_AGE_KEY_LEN);
 	uint32_t number;
 	int r;
 
@@ -438,9 +421,11 @@ rotate_begin(struct admin_change *c, struct clv_rd *args)
 		return CLV_E_PROTOCOL;
 	if (pending(c->next) != NULL) { /* one that was begun before */
 		c->nothing = true;
+		number = pending(c->next)->number;
 		SAY(c, "generation %u was begun before: going on with it",
-		    pending(c->next)->number);
-		return hand_out(c, c->keyring, box_pk);
+		    number);
+		clv_buf_u32(&c->data, number);
+		return clv_buf_result(&c->data);
 	}
 	r = keyring_copy(c, &c->new_keyring);
 	if (r == CLV_OK)
@@ -449,8 +434,10 @@ rotate_begin(struct admin_change *c, struct clv_rd *args)
 		r = describe_generation(c, number);
 	if (r == CLV_OK)
 		r = seal_to_all(c);
-	if (r == CLV_OK)
-		r = hand_out(c, c->new_keyring, box_pk);
+	if (r != CLV_OK)
+		return r;
+	clv_buf_u32(&c->data, number);
+	r = clv_buf_result(&c->data);
 	if (r == CLV_OK)
 		SAY(c, "generation %u is sealed to every server node", number);
 	return r;
@@ -481,6 +468,81 @@ rotate_finish(struct admin_change *c, struct clv_rd *args)
 	c->backup_generation = number;
 	SAY(c, "generation %u is current", number);
 	return CLV_OK;
+}
+
+/* What shows that a request was carried out. */
+
+static bool
+node_is(const struct clv_list *list, struct clv_rd *args, bool revoked)
+{
+	char name[CLV_NAME_MAX], given[128] = "", found[CLV_FINGERPRINT_TEXT];
+	const struct clv_list_node *n;
+
+	clv_rd_str(args, name, sizeof(name));
+	if (!revoked)
+		clv_rd_str(args, given, sizeof(given));
+	n = clv_list_node_by_name(list, name);
+	if (clv_rd_end(args) != CLV_OK || n == NULL || n->revoked != revoked)
+		return false;
+	clv_party_fingerprint(&n->party, found);
+	return revoked || strcmp(given, found) == 0; /* both are public */
+}
+
+static bool
+member_is_added(const struct clv_list *list, struct clv_rd *args)
+{
+	struct admin_change c = {.op = ADMIN_MEMBER_ADD};
+	const struct clv_list_member *m;
+	struct clv_list_member new;
+
+	if (member_read(&c, args, &new) != CLV_OK)
+		return false;
+	m = clv_list_member_by_name(list, new.party.name);
+	return m != NULL && !m->revoked && same_keys(&m->party, &new.party) &&
+	       strcmp(m->scope, new.scope) == 0;
+}
+
+static bool
+member_is_revoked(const struct clv_list *list, struct clv_rd *args)
+{
+	char name[CLV_NAME_MAX];
+	const struct clv_list_member *m;
+
+	clv_rd_str(args, name, sizeof(name));
+	m = clv_list_member_by_name(list, name);
+	return clv_rd_end(args) == CLV_OK && m != NULL && m->revoked;
+}
+
+static bool
+setting_is(const struct clv_list *list, struct clv_rd *args)
+{
+	struct clv_list copy = *list; /* its arrays are not touched */
+	struct admin_change c = {.op = ADMIN_SETTING, .next = &copy};
+
+	return setting(&c, args) == CLV_OK &&
+	       copy.escrow_policy == list->escrow_policy &&
+	       copy.port == list->port &&
+	       strcmp(copy.address, list->address) == 0 &&
+	       strcmp(copy.network_name, list->network_name) == 0;
+}
+
+bool
+admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
+{
+	switch ((enum admin_op)op) {
+	case ADMIN_NODE_APPROVE: return node_is(list, args, false);
+	case ADMIN_NODE_REVOKE: return node_is(list, args, true);
+	case ADMIN_MEMBER_ADD: return member_is_added(list, args);
+	case ADMIN_MEMBER_REVOKE: return member_is_revoked(list, args);
+	case ADMIN_SETTING: return setting_is(list, args);
+	case ADMIN_BACKUP_DONE: return true;
+	case ADMIN_ROTATE_BEGIN: return pending(list) != NULL;
+	case ADMIN_ROTATE_FINISH:
+		return clv_list_current(list)->number >= clv_rd_u32(args);
+	case ADMIN_JOINS:
+	case ADMIN_BACKUPS: break;
+	}
+	return false;
 }
 
 int

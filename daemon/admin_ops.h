@@ -37,6 +37,10 @@ struct admin_change {
 	bool nothing; /* it is so already: nothing to write */
 };
 
+/* Does the list show what this request asks for? A backup's record is not in
+ * it, and is believed. */
+bool admin_is_done(
+    const struct clv_list *list, uint8_t op, struct clv_rd *args);
 /* args: the request after op and id. */
 int admin_apply(struct admin_change *c, struct clv_rd *args);
 

@@ -22,6 +22,7 @@
 #define HEAD_LEN 12
 #define PART_MAX (CHAN_FRAGMENT - HEAD_LEN)
 #define READ_BURST 64
+#define IN_KEPT 65536
 #define QUEUE_MAX ((size_t)64 << 20)
 
 struct out {
@@ -222,6 +223,10 @@ deliver(struct chan *c)
 	c->receiving = false;
 	clv_rd_init(&body, c->in.data, c->in.len);
 	c->fn(c->arg, (enum chan_type)c->in_type, &body);
+	if (c->in.cap > IN_KEPT) { /* or each later one wipes all of it */
+		clv_buf_fini(&c->in);
+		c->in.max = CHAN_MESSAGE_MAX;
+	}
 	clv_buf_reset(&c->in);
 }
 

@@ -255,8 +255,8 @@ int cli_backup_write(struct cli *c, const struct clv_keyring *k,
     const char *path, const char *passphrase);
 /* Asks for the passphrase. */
 int cli_backup_read(struct cli *c, const char *path, struct clv_keyring **ret);
-int cli_keyring_open(struct cli *c, const uint8_t *sk, const void *file,
-    size_t len, struct clv_keyring **ret);
+/* What the daemon on this host has. */
+int cli_keyring_export(struct cli *c, struct clv_keyring **ret);
 /* Is it of this host's system and, when there is a list, current? */
 int cli_keyring_check(
     struct cli *c, const struct clv_keyring *k, const struct clv_list *list);

@@ -99,8 +99,8 @@ cli_backup_read(struct cli *c, const char *path, struct clv_keyring **ret)
 }
 
 /* The keyring as text in an age file sealed to sk, into memory. */
-int
-cli_keyring_open(struct cli *c, const uint8_t *sk, const void *file, size_t len,
+static int
+keyring_open(struct cli *c, const uint8_t *sk, const void *file, size_t len,
     struct clv_keyring **ret)
 {
 	uint8_t *text = NULL;
@@ -128,13 +128,13 @@ static int export(struct cli *c, struct clv_keyring **ret)
 	clv_age_keygen(sk, pk);
 	r = cli_ctl(c, CTL_EXPORT, pk, sizeof(pk), &reply, CLI_TIMEOUT_MS);
 	if (r == CLV_OK)
-		r = cli_keyring_open(c, sk, reply.body, reply.len, ret);
+		r = keyring_open(c, sk, reply.body, reply.len, ret);
 	clv_guard_put(c->guard, sk);
 	return r;
 }
 
-static int
-keyring_export(struct cli *c, struct clv_keyring **ret)
+int
+cli_keyring_export(struct cli *c, struct clv_keyring **ret)
 {
 	uint8_t pk[CLV_SIGN_PK_LEN];
 	int r = cli_system_pk(c, pk);
@@ -181,7 +181,7 @@ backup(struct cli *c, const char *path)
 	int r = cli_backup_where(c, path, where, sizeof(where));
 
 	if (r == CLV_OK)
-		r = keyring_export(c, &k);
+		r = cli_keyring_export(c, &k);
 	if (r == CLV_OK)
 		r = cli_passphrase(c, CLI_PASS_WRITE, &passphrase);
 	if (r == CLV_OK)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
-#include <sodium.h>
-#include <claviger/age.h>
+#include <time.h>
 #include "daemon/admin.h"
 #include "daemon/cli.h"
 #include "daemon/record.h"
+
+#define OPEN_MS 10000
 
 /*
  * Three steps, and the order is the point: sealed to every node, then in a
@@ -13,32 +14,46 @@
  */
 
 static int
-begin(struct cli *c, struct clv_keyring **ret)
+begin(struct cli *c, uint32_t *ret)
 {
-	uint8_t *sk = clv_guard_get(c->guard, CLV_AGE_KEY_LEN);
-	uint8_t pk[CLV_AGE_KEY_LEN];
-	struct clv_buf b;
 	struct cli_answer a;
+	struct clv_buf b;
+	struct clv_rd rd;
 	int r;
 
-	if (sk == NULL)
-		return cli_fail(c, CLV_E_FULL, NULL, "no locked memory left");
-	clv_age_keygen(sk, pk);
 	cli_admin_begin(&b, ADMIN_ROTATE_BEGIN);
-	clv_buf_raw(&b, pk, sizeof(pk));
 	cli_progress("making a new generation, sealed to every server node");
 	r = cli_admin(c, &b, "begin the rotation", &a);
 	if (r == CLV_OK) {
-		r = cli_keyring_open(c, sk, a.data.data, a.data.len, ret);
-		if (r != CLV_OK)
-			cli_fail(c, r, "repeat the command",
-			    "the new keyring cannot be opened: %s",
-			    clv_result_text(r));
+		clv_rd_init(&rd, a.data.data, a.data.len);
+		*ret = clv_rd_u32(&rd);
+		if (clv_rd_end(&rd) != CLV_OK)
+			r = cli_fail(c, CLV_E_PROTOCOL, "repeat the command",
+			    "it was not said which generation was made");
 	}
 	cli_answer_fini(&a);
 	clv_buf_fini(&b);
-	clv_guard_put(c->guard, sk);
 	return r;
+}
+
+/* The keyring does not travel: this node opens its own sealed copy, as every
+ * other one does, and the daemon here hands it out. */
+static int
+fetch(struct cli *c, uint32_t generation, struct clv_keyring **ret)
+{
+	const struct timespec pause = {0, 50 * 1000000};
+	int r;
+
+	for (int i = 0; i < OPEN_MS / 50; i++) {
+		r = cli_keyring_export(c, ret);
+		if (r != CLV_OK || clv_keyring_newest(*ret) >= generation)
+			return r;
+		clv_keyring_free(ret);
+		nanosleep(&pause, NULL);
+	}
+	return cli_fail(c, CLV_E_NOT_READY,
+	    "claviger status here; then repeat the command",
+	    "this node has not opened generation %u yet", generation);
 }
 
 static int
@@ -69,15 +84,11 @@ rotate(
     struct cli *c, const char *path, const char *where, const char *passphrase)
 {
 	struct clv_keyring *k = NULL;
-	uint8_t pk[CLV_SIGN_PK_LEN];
-	int r = cli_system_pk(c, pk);
+	uint32_t generation = 0;
+	int r = begin(c, &generation);
 
 	if (r == CLV_OK)
-		r = begin(c, &k);
-	if (r == CLV_OK &&
-	    sodium_memcmp(clv_keyring_sign_pk(k), pk, sizeof(pk)) != 0)
-		r = cli_fail(c, CLV_E_WRONG_SYSTEM, "claviger status",
-		    "the keyring that came is of another system");
+		r = fetch(c, generation, &k);
 	if (r == CLV_OK)
 		r = cli_backup_write(c, k, path, passphrase);
 	if (r == CLV_OK)

@@ -248,10 +248,14 @@ on_hello(struct keeper *k, void *arg, const struct db_result *r)
 	const char *problem;
 
 	(void)arg;
-	poll_set(
-	    k, k->serving.state == ROLE_LOCKED || k->serving.state == ROLE_AWAY
-		   ? KEEPER_RETRY_MS
-		   : KEEPER_POLL_MS);
+	k->db.asking = false;
+	if (k->db.again)
+		db_poll_soon(k);
+	else
+		poll_set(k, k->serving.state == ROLE_LOCKED ||
+				    k->serving.state == ROLE_AWAY
+				? KEEPER_RETRY_MS
+				: KEEPER_POLL_MS);
 	if (r->result != CLV_OK) {
 		secret_prove(k);
 		serving_on_silence(k);
@@ -280,11 +284,17 @@ on_poll(void *arg)
 {
 	struct keeper *k = arg;
 
-	if (k->db.up)
-		db_call(
-		    k, CLV_STMT_HELLO, NULL, 0, KEEPER_SQL_MS, on_hello, NULL);
-	else
+	if (!k->db.up) {
 		poll_set(k, KEEPER_RETRY_MS);
+		return;
+	}
+	k->db.again = k->db.asking;
+	if (k->db.asking)
+		return;
+	k->db.asking = true;
+	/* What a peer says after this may be newer than the answer. */
+	k->db.asked_list = witness_newest_list(k);
+	db_call(k, CLV_STMT_HELLO, NULL, 0, KEEPER_SQL_MS, on_hello, NULL);
 }
 
 static void

@@ -170,7 +170,9 @@ watch(struct keeper *k)
 {
 	int r;
 
-	r = loop_fd_add(k->loop, chan_fd(k->front), true, false, on_front, k);
+	/* Who may connect is on its way already. */
+	r = loop_fd_add(k->loop, chan_fd(k->front), true,
+	    chan_wants_write(k->front), on_front, k);
 	if (r == CLV_OK)
 		r = loop_fd_add(k->loop, k->link_fd, true, false, on_link, k);
 	if (r == CLV_OK)

@@ -30,16 +30,16 @@
 
 #define KEEPER_LEASE_MS 15000
 #define KEEPER_RENEW_MS 5000
-#define KEEPER_POLL_MS 5000    /* looking at the database while not active */
-#define KEEPER_RETRY_MS 1000   /* ... while locked */
-#define KEEPER_SQL_MS 3000     /* one statement */
-#define KEEPER_CLAIM_MS 1500   /* a promotion waits no longer for it */
-#define KEEPER_WITNESS_MS 1500 /* acknowledgements of a proposal */
-#define KEEPER_ALIVE_MS 5000   /* heartbeat between server nodes */
-#define KEEPER_LIVE_MS 12000   /* heard within: live */
-#define KEEPER_QUORUM_MS 3000  /* silence of corosync: no quorum */
+#define KEEPER_POLL_MS 5000	/* looking at the database while not active */
+#define KEEPER_RETRY_MS 1000	/* ... while locked */
+#define KEEPER_SQL_MS 3000	/* one statement */
+#define KEEPER_CLAIM_MS 1500	/* a promotion waits no longer for it */
+#define KEEPER_WITNESS_MS 1500	/* acknowledgements of a proposal */
+#define KEEPER_ALIVE_MS 5000	/* heartbeat between server nodes */
+#define KEEPER_LIVE_MS 12000	/* heard within: live */
+#define KEEPER_QUORUM_MS 3000	/* silence of corosync: no quorum */
 #define KEEPER_PROMISE_MS 10000 /* a promise that came to nothing by then */
-#define KEEPER_LATE_MS 5000    /* waiting for live nodes to store a list */
+#define KEEPER_LATE_MS 5000	/* waiting for live nodes to store a list */
 #define KEEPER_PROOF_MS (24u * 3600u * 1000u)
 #define KEEPER_CHALLENGES 64
 #define KEEPER_CHALLENGE_MS 30000
@@ -65,6 +65,8 @@ struct db {
 	uint64_t next_id;
 	struct db_call *calls;
 	struct loop_timer *poll;
+	bool asking, again;  /* HELLO is under way, and wanted once more */
+	uint64_t asked_list; /* newest list that peers had before it */
 	/* last answer of HELLO */
 	uint64_t hellos; /* how many there were */
 	bool known;	 /* there was one on this connection */
@@ -85,7 +87,8 @@ struct secret {
 	bool tls_loaded;	  /* the front has the network name's key */
 	uint8_t tls_thumb[32];
 	bool fetching;	 /* a statement of ours is under way */
-	bool copy_asked; /* since the last HELLO */
+	bool copy_asked; /* since the last HELLO: once is enough, */
+	bool list_asked; /* whatever it says that there is */
 	bool copy_due;	 /* own sealed copy waits to be stored */
 	struct loop_timer *daily;
 	char why[160];	  /* why not proven, "" when proven */
@@ -97,6 +100,7 @@ struct peer {
 	uint8_t number;
 	uint64_t heard_ms;
 	uint64_t list_version;
+	uint64_t proven_list; /* so said with the system's signature */
 	uint64_t epoch;
 	uint32_t generation;
 	bool serving;
@@ -129,14 +133,14 @@ struct witness {
 /* serving.c: role, epoch, lease, listener. */
 struct serving {
 	enum role_state state;
-	uint64_t epoch;		 /* held, 0: none */
-	uint64_t claiming;	 /* promised by the witness, being taken */
-	unsigned claims;	 /* tries of one claim */
-	unsigned rounds;	 /* ... of a promotion, each with a new number */
-	uintptr_t ask;		 /* the claim or renewal that counts, */
-	uint64_t asked_ms;	 /* and when it was sent */
-	uint64_t fresh_ms;	 /* when the epoch was taken */
-	uint64_t promised_ms;	 /* when another node was promised more */
+	uint64_t epoch;	      /* held, 0: none */
+	uint64_t claiming;    /* promised by the witness, being taken */
+	unsigned claims;      /* tries of one claim */
+	unsigned rounds;      /* ... of a promotion, each with a new number */
+	uintptr_t ask;	      /* the claim or renewal that counts, */
+	uint64_t asked_ms;    /* and when it was sent */
+	uint64_t fresh_ms;    /* when the epoch was taken */
+	uint64_t promised_ms; /* when another node was promised more */
 	uint64_t lease_until_ms; /* 0: none */
 	uint64_t timeline;	 /* of the database that holds the epoch */
 	uint64_t server_id;
@@ -182,6 +186,7 @@ struct keeper {
 	struct serving serving;
 	struct control_conn *conns;
 	struct admin *admin;
+	uintptr_t admin_serial;
 	struct question *questions;
 	struct challenge challenges[KEEPER_CHALLENGES];
 };
@@ -238,6 +243,8 @@ unsigned witness_late(const struct keeper *k, uint64_t version,
 /* Do enough nodes, this one included, hold this generation: two, or all there
  * are? */
 bool witness_held(const struct keeper *k, uint32_t generation);
+/* Version of the newest list that an unlocked peer has. */
+uint64_t witness_newest_list(const struct keeper *k);
 /* Number of the live node that says it serves, 0 for none but this one. */
 uint8_t witness_serving(const struct keeper *k);
 void witness_fini(struct keeper *k);
@@ -251,7 +258,9 @@ void serving_on_listening(struct keeper *k, struct clv_rd *body);
 bool serving_in_lease(const struct keeper *k);
 /* Somebody has seen newer state than ours: nothing may be changed. */
 bool serving_read_only(const struct keeper *k);
-void serving_database_older(struct keeper *k, bool older);
+/* Newest list that was seen, here or on a peer; the database says what it has
+ * itself. */
+void serving_database_older(struct keeper *k, uint64_t seen);
 /* A member showed a head that our system signed. */
 void serving_shown(struct keeper *k, const struct clv_wire_answer *head);
 void serving_on_closed(struct keeper *k);

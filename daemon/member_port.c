@@ -110,9 +110,23 @@ member_answer(struct keeper *k, const struct member_reply *to, int result,
  * broken front cannot play an old request again. */
 
 static void
-give_challenge(struct keeper *k, const struct member_reply *to)
+deny(struct keeper *k, const struct member_reply *to)
+{
+	member_answer(k, to, CLV_E_DENIED,
+	    "only a server node may ask for that", NULL, 0);
+}
+
+/* Not to members: they have no use for one, and there are not many. */
+static void
+give_challenge(
+    struct keeper *k, const struct member_reply *to, const struct caller *who)
 {
 	struct challenge *oldest = &k->challenges[0];
+
+	if (!who->is_node) {
+		deny(k, to);
+		return;
+	}
 
 	for (unsigned i = 1; i < KEEPER_CHALLENGES; i++)
 		if (k->challenges[i].until_ms < oldest->until_ms)
@@ -162,8 +176,7 @@ admin(struct keeper *k, const struct member_reply *to, const struct caller *who,
 	struct admin_origin from = {.remote = true, .reply = *to};
 
 	if (!who->is_node)
-		member_answer(k, to, CLV_E_DENIED,
-		    "only a server node may ask for that", NULL, 0);
+		deny(k, to);
 	else if (!take_challenge(k, q->challenge))
 		member_answer(
 		    k, to, CLV_E_STALE, "the challenge is not fresh", NULL, 0);
@@ -191,7 +204,7 @@ dispatch(struct keeper *k, const struct member_reply *to,
 {
 	look_at_evidence(k, q);
 	switch (q->op) {
-	case CLV_WIRE_CHALLENGE: give_challenge(k, to); break;
+	case CLV_WIRE_CHALLENGE: give_challenge(k, to, who); break;
 	case CLV_WIRE_FETCH: give_keys(k, to, who); break;
 	case CLV_WIRE_ADMIN: admin(k, to, who, q); break;
 	default:

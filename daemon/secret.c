@@ -447,11 +447,17 @@ fetch_next(struct keeper *k)
 	struct clv_param p;
 	bool old;
 
-	if (k->secret.fetching || !k->db.up || !k->db.known)
+	if (k->secret.fetching)
 		return;
+	if (!k->db.up || !k->db.known) { /* and yet a list may have come */
+		secret_prove(k);
+		return;
+	}
 	p = clv_param_u64(list != NULL ? list->version : 0, buf);
-	if (list == NULL || list->version < k->db.list_version) {
+	if ((list == NULL || list->version < k->db.list_version) &&
+	    !k->secret.list_asked) {
 		k->secret.fetching = true;
+		k->secret.list_asked = true;
 		db_call(
 		    k, CLV_STMT_GET_LIST, &p, 1, KEEPER_SQL_MS, on_list, NULL);
 		return;
@@ -510,11 +516,13 @@ secret_on_hello(struct keeper *k)
 	daily_set(k);
 	if (k->identity == NULL)
 		return;
-	serving_database_older(k, k->db.list_version < k->seen.list_version);
+	serving_database_older(k, k->db.asked_list > k->seen.list_version
+				      ? k->db.asked_list
+				      : k->seen.list_version);
 	if (k->secret.copy_due && k->secret.keyring != NULL &&
 	    k->node_number != 0)
 		secret_put_own_copy(k);
-	k->secret.copy_asked = false;
+	k->secret.copy_asked = k->secret.list_asked = false;
 	fetch_next(k);
 }
 

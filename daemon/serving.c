@@ -34,14 +34,16 @@ serving_in_lease(const struct keeper *k)
 }
 
 void
-serving_database_older(struct keeper *k, bool older)
+serving_database_older(struct keeper *k, uint64_t seen)
 {
+	bool older = k->db.list_version < seen;
+
 	if (older && !k->serving.db_older)
-		log_error("the database is older than this node: list version "
-			  "%llu there, %llu was seen here; nothing is changed "
-			  "until the newer database is back",
+		log_error("the database is older than its server nodes: list "
+			  "version %llu there, %llu was seen here; nothing is "
+			  "changed until the newer database is back",
 		    (unsigned long long)k->db.list_version,
-		    (unsigned long long)k->seen.list_version);
+		    (unsigned long long)seen);
 	k->serving.db_older = older;
 }
 
@@ -420,7 +422,7 @@ promise_is_void(const struct keeper *k)
 static bool
 database_moved(const struct keeper *k)
 {
-	return k->db.epoch < k->serving.epoch ||
+	return k->db.epoch != k->serving.epoch ||
 	       k->db.timeline != k->serving.timeline ||
 	       k->db.server_id != k->serving.server_id ||
 	       memcmp(k->db.instance, k->instance, sizeof(k->instance)) != 0;

@@ -13,7 +13,7 @@
 /*
  * What server nodes say to each other over corosync CPG. CPG is neither
  * secret nor authentic, so nothing secret is in these messages and every one
- * is signed: proposals by the system (only an unlocked node can make one), the
+ * is signed: proposals and the heartbeats of unlocked nodes by the system, the
  * rest by the node's own key.
  *
  *	u8 kind, 16 B system id, u8 node, kind's fields, 64 B signature
@@ -26,13 +26,15 @@ enum kind {
 	KIND_PROPOSE = 1, /* 16 B instance, u64 epoch */
 	KIND_PROMISE = 2, /* u8 to, 16 B its instance, u64 epoch, u8 accepted,
 			   * u64 highest seen */
-	KIND_ALIVE = 3	  /* u64 list version, u32 generation, u64 epoch seen,
+	KIND_ALIVE = 3,	  /* u64 list version, u32 generation, u64 epoch seen,
 			   * u8 serving */
+	KIND_UNLOCKED = 4 /* the same, of a node that has the keyring */
 };
 
 #define DOMAIN_PROPOSE "claviger-propos1"
 #define DOMAIN_PROMISE "claviger-promis1"
 #define DOMAIN_ALIVE "claviger-alive-1"
+#define DOMAIN_UNLOCKED "claviger-unlockd"
 #define RECAST_MS 250
 
 static bool
@@ -162,20 +164,19 @@ on_alive_timer(void *arg)
 void
 witness_alive(struct keeper *k)
 {
+	bool unlocked = k->secret.keyring != NULL;
 	struct clv_buf b;
 
 	(void)loop_timer_set(
 	    k->loop, &k->witness.alive, KEEPER_ALIVE_MS, on_alive_timer, k);
 	if (!k->witness.connected || k->node_number == 0)
 		return;
-	head(k, &b, KIND_ALIVE);
+	head(k, &b, unlocked ? KIND_UNLOCKED : KIND_ALIVE);
 	clv_buf_u64(&b, k->secret.list->version);
-	clv_buf_u32(&b, k->secret.keyring != NULL
-			    ? clv_keyring_newest(k->secret.keyring)
-			    : 0);
+	clv_buf_u32(&b, unlocked ? clv_keyring_newest(k->secret.keyring) : 0);
 	clv_buf_u64(&b, k->seen.epoch);
 	clv_buf_u8(&b, role_serves(k->serving.state));
-	cast(k, &b, DOMAIN_ALIVE, false);
+	cast(k, &b, unlocked ? DOMAIN_UNLOCKED : DOMAIN_ALIVE, unlocked);
 }
 
 /* Our own proposal. */
@@ -393,7 +394,7 @@ on_promise(struct keeper *k, uint8_t from, struct clv_rd *r)
 }
 
 static void
-on_alive(struct keeper *k, uint8_t from, struct clv_rd *r)
+on_alive(struct keeper *k, uint8_t from, struct clv_rd *r, bool unlocked)
 {
 	struct peer *p = &k->witness.peers[from];
 	uint64_t version = clv_rd_u64(r);
@@ -409,11 +410,17 @@ on_alive(struct keeper *k, uint8_t from, struct clv_rd *r)
 	p->epoch = epoch;
 	is_new = !is_live(p);
 	p->heard_ms = loop_now_ms();
-	p->serving = serving;
+	/* It would have seen what we have: else it is its last word before it
+	 * died, once more. */
+	p->serving = serving && epoch >= k->seen.epoch;
 	p->list_version = version;
 	if (generation > p->generation)
 		p->generation = generation;
-	raise_floor(k, epoch);
+	/* What changes how we act is only believed under the system's name. */
+	if (unlocked) {
+		raise_floor(k, epoch);
+		p->proven_list = version;
+	}
 	if (version > k->secret.list->version)
 		db_poll_soon(k);
 	if (is_new) { /* it may not have heard us: it had no list yet */
@@ -433,6 +440,7 @@ domain_of(uint8_t kind)
 	case KIND_PROPOSE: return DOMAIN_PROPOSE;
 	case KIND_PROMISE: return DOMAIN_PROMISE;
 	case KIND_ALIVE: return DOMAIN_ALIVE;
+	case KIND_UNLOCKED: return DOMAIN_UNLOCKED;
 	}
 	return NULL;
 }
@@ -447,7 +455,8 @@ is_authentic(
 
 	if (n == NULL || n->revoked || domain_of(kind) == NULL)
 		return false;
-	pk = kind == KIND_PROPOSE ? k->system_pk : n->party.sign_pk;
+	pk = kind == KIND_PROPOSE || kind == KIND_UNLOCKED ? k->system_pk
+							   : n->party.sign_pk;
 	return clv_verify(pk, domain_of(kind), p, len - CLV_SIG_LEN,
 		   p + len - CLV_SIG_LEN) == CLV_OK;
 }
@@ -485,7 +494,7 @@ witness_on_deliver(struct keeper *k, struct clv_rd *body)
 	else if (kind == KIND_PROMISE)
 		on_promise(k, from, &r);
 	else
-		on_alive(k, from, &r);
+		on_alive(k, from, &r, kind == KIND_UNLOCKED);
 }
 
 void
@@ -525,6 +534,17 @@ witness_held(const struct keeper *k, uint32_t generation)
 		n += i != k->node_number &&
 		     k->witness.peers[i].generation >= generation;
 	return n >= 2 || enrolled(k) < 2;
+}
+
+uint64_t
+witness_newest_list(const struct keeper *k)
+{
+	uint64_t newest = 0;
+
+	for (unsigned i = 1; i <= CLV_LIST_NODES_MAX; i++)
+		if (k->witness.peers[i].proven_list > newest)
+			newest = k->witness.peers[i].proven_list;
+	return newest;
 }
 
 uint8_t

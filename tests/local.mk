@@ -175,7 +175,8 @@ check_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync \
 	-Wl,--wrap=renameat
 
 # daemon: keeper
-keeper_tests = check_role check_admin_ops check_keeper
+keeper_tests = check_role check_admin_ops check_keeper check_keeper_admin \
+	check_keeper_hostile
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
 check_role_SOURCES = %D%/unit/check_role.c
@@ -204,6 +205,14 @@ check_keeper_SOURCES = %D%/unit/check_keeper.c $(keeper_rig)
 check_keeper_CPPFLAGS = $(unit_cppflags)
 check_keeper_LDADD = $(daemon_libs)
 check_keeper_LDFLAGS = $(keeper_ldflags)
+check_keeper_admin_SOURCES = %D%/unit/check_keeper_admin.c $(keeper_rig)
+check_keeper_admin_CPPFLAGS = $(unit_cppflags)
+check_keeper_admin_LDADD = $(daemon_libs)
+check_keeper_admin_LDFLAGS = $(keeper_ldflags)
+check_keeper_hostile_SOURCES = %D%/unit/check_keeper_hostile.c $(keeper_rig)
+check_keeper_hostile_CPPFLAGS = $(unit_cppflags)
+check_keeper_hostile_LDADD = $(daemon_libs)
+check_keeper_hostile_LDFLAGS = $(keeper_ldflags)
 
 # daemon: front
 front_tests = check_cert check_tls check_front check_front_db
