@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make installcheck: is what `make install` has put under $DESTDIR complete, and
 # can it be used? The folders come from the Makefile, by environment.
+# shellcheck disable=SC2154
 set -uo pipefail
 root=${DESTDIR-}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/claviger-installed.XXXXXX") || exit 1

@@ -23,6 +23,6 @@ for victim in keeper front supervisor all; do
 	expect_within 10 "with the address" serving
 	expect "the member obtains the key" fetches
 	expect_within 30 "$active stands by again" all_ready
-	on n1 crm_resource --cleanup -r $rsc >/dev/null 2>&1
+	forget_failures
 	expect_within 20 "in order" all_ready
 done

@@ -49,6 +49,13 @@ fenced() {
 	    grep -q "turning off of $1 successful"
 }
 
+# Failures are forgotten, and what was forgotten with them is probed again:
+# Pacemaker would not stop in time what it does not know of.
+forget_failures() {
+	on n1 crm_resource --cleanup -r $rsc >/dev/null 2>&1
+	on n1 crm_resource --wait -T 60 >/dev/null 2>&1
+}
+
 # No action is pending.
 settled() {
 	local dc

@@ -135,6 +135,7 @@ lab_system() {
 	if [ -e "$LAB_ROOT/$lab/system" ]; then
 		must "the system of the shared lab is in order" \
 		    wait_until 30 all_ready
+		on n1 crm_resource --wait -T 60 >/dev/null 2>&1
 	else
 		system_up
 		touch "$LAB_ROOT/$lab/system"
