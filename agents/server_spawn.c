@@ -107,22 +107,14 @@ says_ready(const struct birth *b)
 				   strstr(text, "\nREADY=1") != NULL);
 }
 
-/* The last line that it wrote. */
+/* The first line that it wrote is the cause; what follows came of it. */
 static void
-last_words(const struct birth *b, char *ret, size_t cap)
+first_words(const struct birth *b, char *ret, size_t cap)
 {
-	char text[1024];
-	off_t size = lseek(b->errors, 0, SEEK_END);
-	off_t from =
-	    size > (off_t)sizeof(text) - 1 ? size - (off_t)sizeof(text) + 1 : 0;
-	ssize_t n = pread(b->errors, text, sizeof(text) - 1, from);
-	char *line;
+	ssize_t n = pread(b->errors, ret, cap - 1, 0);
 
-	while (n > 0 && text[n - 1] == '\n')
-		n--;
-	text[n > 0 ? n : 0] = '\0';
-	line = strrchr(text, '\n');
-	snprintf(ret, cap, "%.90s", line != NULL ? line + 1 : text);
+	ret[n > 0 ? n : 0] = '\0';
+	ret[strcspn(ret, "\n")] = '\0';
 }
 
 static int
@@ -131,7 +123,7 @@ tell_death(const struct ocf *o, const struct birth *b)
 	char words[100];
 	int status = 0;
 
-	last_words(b, words, sizeof(words));
+	first_words(b, words, sizeof(words));
 	waitpid(b->pid, &status, 0);
 	if (words[0] != '\0')
 		return ocf_fail(

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -6,6 +8,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -51,10 +54,11 @@ notify_socket(char *name, size_t cap, int *ret_fd)
 	return CLV_OK;
 }
 
-/* In the child; argv of a daemon holds nothing but the configuration. What it
- * has to say goes to the log. */
+/* In the child; argv of a daemon holds nothing but the configuration. Its
+ * errors go to a file in memory, until it is ready. */
 static void
-exec_daemon(const struct cli *c, const struct cli_daemon *d, const char *notify)
+exec_daemon(const struct cli *c, const struct cli_daemon *d, const char *notify,
+    int errors)
 {
 	char socket_text[80];
 	char *const argv[] = {
@@ -64,14 +68,26 @@ exec_daemon(const struct cli *c, const struct cli_daemon *d, const char *notify)
 	int null = open("/dev/null", O_RDWR);
 
 	for (int fd = 0; fd <= 2; fd++) {
-		if (null < 0 || dup2(null, fd) < 0)
+		if (null < 0 || dup2(fd == 2 ? errors : null, fd) < 0)
 			_exit(127);
 	}
 	snprintf(socket_text, sizeof(socket_text), "NOTIFY_SOCKET=%s", notify);
 	setsid(); /* the terminal's signals are the command's */
 	sigprocmask(SIG_SETMASK, &d->signals, NULL);
 	execve(c->daemon, argv, envp);
+	dprintf(STDERR_FILENO, "%s\n", strerror(errno));
 	_exit(127);
+}
+
+/* The first line that it wrote is the cause; what follows came of it. */
+static void
+first_words(int errors, char *ret, size_t cap)
+{
+	ssize_t n = errors < 0 ? -1 : pread(errors, ret, cap - 1, 0);
+
+	ret[n > 0 ? n : 0] = '\0';
+	ret[strcspn(ret, "\n")] = '\0';
+	cli_printable(ret);
 }
 
 /* An interruption must not leave the daemon behind: it waits until that has
@@ -164,8 +180,35 @@ release_signals(const struct cli_daemon *d)
 	sigprocmask(SIG_SETMASK, &d->signals, NULL);
 }
 
-int
-cli_daemon_start(struct cli *c, struct cli_daemon *d)
+/* What it would stumble over, said with its own exit status. */
+static int
+check_host(struct cli *c)
+{
+	struct cli_host h;
+	int r;
+
+	cli_host_init(&h);
+	r = cli_host_load(c, &h);
+	cli_host_fini(&h);
+	return r;
+}
+
+static int
+did_not_start(struct cli *c, int r, int errors)
+{
+	char words[512];
+
+	first_words(errors, words, sizeof(words));
+	return cli_fail(c, r,
+	    words[0] != '\0'
+		? "mend that, then repeat the command"
+		: "look into the system log for clavigerd's reason",
+	    "no clavigerd runs here, and %s did not start%s%s", c->daemon,
+	    words[0] != '\0' ? ": " : "", words);
+}
+
+static int
+spawn(struct cli *c, struct cli_daemon *d, int errors)
 {
 	char name[64];
 	int notify, pidfd, r = notify_socket(name, sizeof(name), &notify);
@@ -173,29 +216,42 @@ cli_daemon_start(struct cli *c, struct cli_daemon *d)
 	if (r != CLV_OK)
 		return cli_fail(
 		    c, r, NULL, "no socket for a daemon: %s", strerror(errno));
-	cli_progress("no clavigerd runs here: starting one for this command");
 	fflush(NULL);
 	hold_signals(d);
 	d->pid = fork();
 	if (d->pid == 0)
-		exec_daemon(c, d, name);
+		exec_daemon(c, d, name, errors);
 	pidfd = d->pid < 0 ? -1 : pidfd_open(d->pid, 0);
 	d->started = d->pid > 0;
 	r = pidfd < 0 ? CLV_E_SYSTEM : wait_ready(notify, pidfd);
 	close(notify);
 	if (pidfd >= 0)
 		close(pidfd);
-	if (r == CLV_OK) {
-		wait_unlocked(c);
-		return CLV_OK;
-	}
+	if (r == CLV_OK)
+		return r;
 	if (d->started) {
 		kill(d->pid, SIGTERM);
 		reap(d);
 	}
 	release_signals(d);
-	return cli_fail(c, r, "look into the system log for clavigerd's reason",
-	    "no clavigerd runs here, and %s did not start", c->daemon);
+	return did_not_start(c, r, errors);
+}
+
+int
+cli_daemon_start(struct cli *c, struct cli_daemon *d)
+{
+	int errors, r = check_host(c);
+
+	if (r != CLV_OK)
+		return r;
+	cli_progress("no clavigerd runs here: starting one for this command");
+	errors = memfd_create("clavigerd-stderr", MFD_CLOEXEC);
+	r = spawn(c, d, errors);
+	if (errors >= 0)
+		close(errors);
+	if (r == CLV_OK)
+		wait_unlocked(c);
+	return r;
 }
 
 int

@@ -74,6 +74,24 @@ load_files(struct cli *c, struct cli_host *h, const char **ret_name)
 	return r != CLV_OK ? r : fill_party(h);
 }
 
+static int
+not_loaded(struct cli *c, int r, const char *name, int error)
+{
+	const char *dir = c->config.state_dir, *user = c->config.user;
+	const char *next = "restore the file, or have this host join again "
+			   "under a new name";
+
+	if (r == CLV_E_PERMISSION)
+		return cli_fail(c, r,
+		    "chown and chmod it; if somebody could read it, have this "
+		    "host revoked, and join again",
+		    "this host's %s/%s must belong to user %s (or root) and "
+		    "be for nobody else: mode 0400",
+		    dir, name, user);
+	return cli_fail(c, r, next, "this host's %s/%s cannot be used: %s", dir,
+	    name, r == CLV_E_SYSTEM ? strerror(error) : clv_result_text(r));
+}
+
 int
 cli_host_load(struct cli *c, struct cli_host *h)
 {
@@ -90,11 +108,7 @@ cli_host_load(struct cli *c, struct cli_host *h)
 	cli_unbecome();
 	if (r == CLV_OK)
 		return CLV_OK;
-	return cli_fail(c, r,
-	    "restore the file, or have this host join again under a new name",
-	    "this host's %s/%s cannot be used: %s%s%s", c->config.state_dir,
-	    name, clv_result_text(r), saved != 0 ? ": " : "",
-	    saved != 0 ? strerror(saved) : "");
+	return not_loaded(c, r, name, saved);
 }
 
 static int

@@ -116,7 +116,7 @@ read_all(struct cli *c, struct init *s)
 		    c->config.system, c->path);
 	if (c->config_result != CLV_OK && c->config_result != CLV_E_NOT_FOUND)
 		r = cli_fail(c, c->config_result, "mend or remove that file",
-		    "%s cannot be used: %s", c->path, c->config_why);
+		    "%s", c->config_why);
 	if (r != CLV_OK)
 		return r;
 	s->config = c->config;

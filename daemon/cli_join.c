@@ -34,7 +34,7 @@ check_config(struct cli *c, struct join *j)
 		    "'%s' is not the public key of a system", system);
 	if (c->config_result != CLV_OK && c->config_result != CLV_E_NOT_FOUND)
 		return cli_fail(c, c->config_result, "mend or remove that file",
-		    "%s cannot be used: %s", c->path, c->config_why);
+		    "%s", c->config_why);
 	if (c->config.system[0] != '\0' &&
 	    strcmp(c->config.system, system) != 0)
 		return cli_fail(c, CLV_E_WRONG_SYSTEM,

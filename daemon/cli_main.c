@@ -37,12 +37,15 @@ no_config(const struct cli *c)
 		    "this host is not set up: %s is not there", c->path);
 	if (c->config_result == CLV_E_PERMISSION && geteuid() != 0)
 		next = "run it as root";
+	else if (c->config_result == CLV_E_PERMISSION)
+		next = "look whether somebody has changed it, and mend its "
+		       "owner and mode";
 	else
 		next = "mend that line of the file, or restore the file";
+	if (c->config_why[0] != '\0') /* begins with the path */
+		return cli_fail(c, c->config_result, next, "%s", c->config_why);
 	return cli_fail(c, c->config_result, next, "%s cannot be used: %s",
-	    c->path,
-	    c->config_why[0] != '\0' ? c->config_why
-				     : clv_result_text(c->config_result));
+	    c->path, clv_result_text(c->config_result));
 }
 
 static int
