@@ -633,6 +633,9 @@ admin_on_peers(struct keeper *k)
 static int
 refuse_reason(struct keeper *k, const char **why)
 {
+	*why = k->db.why;
+	if (k->secret.keyring == NULL && k->identity != NULL && !k->db.known)
+		return db_problem(k);
 	*why = k->secret.why;
 	if (k->secret.keyring == NULL || !secret_is_proven(k))
 		return CLV_E_NO_SECRET;
@@ -647,7 +650,7 @@ refuse_reason(struct keeper *k, const char **why)
 		return CLV_E_NO_QUORUM;
 	*why = k->db.why;
 	if (!k->db.up || !k->db.known)
-		return CLV_E_DATABASE_AWAY;
+		return db_problem(k);
 	*why = "this server has no lease at the moment: try again";
 	if (role_serves(k->serving.state) && !serving_in_lease(k))
 		return CLV_E_BUSY;

@@ -77,8 +77,9 @@ on_answer(struct keeper *k, void *arg, const struct db_result *r)
 	}
 	clv_buf_u32(&data, n);
 	clv_buf_raw(&data, rows.data, rows.len);
-	admin_answer(k, &q->from, r->result, r->result == CLV_OK ? "" : r->text,
-	    "", &data);
+	admin_answer(k, &q->from,
+	    r->result == CLV_E_DATABASE_AWAY ? db_problem(k) : r->result,
+	    r->result == CLV_OK ? "" : r->text, "", &data);
 	clv_buf_fini(&data);
 	clv_buf_fini(&rows);
 	question_free(k, q);

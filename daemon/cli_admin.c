@@ -163,6 +163,11 @@ remedy(int result)
 		       "repeat the command: repeating does no harm";
 	case CLV_E_DATABASE_AWAY:
 		return "bring PostgreSQL back, then repeat the command";
+	case CLV_E_SCHEMA_NEWER: return "upgrade this program";
+	case CLV_E_SCHEMA_OLDER:
+		return "claviger settings upgrade --database-admin CONNINFO";
+	case CLV_E_WRONG_SYSTEM:
+		return "claviger settings show: is 'database' this system's?";
 	case CLV_E_NO_QUORUM:
 		return "bring the cluster's other nodes back, then repeat the "
 		       "command";

@@ -133,6 +133,20 @@ static int export(struct cli *c, struct clv_keyring **ret)
 	return r;
 }
 
+static int
+not_exported(struct cli *c, int r)
+{
+	struct ctl_status st;
+	bool known = cli_ctl_status(c, &st) == CLV_OK && st.reason[0] != '\0';
+
+	return cli_fail(c, r,
+	    r == CLV_E_NO_SECRET ? "run it on a node that is ready (claviger "
+				   "status), or claviger restore FILE here"
+				 : "claviger status",
+	    "clavigerd did not hand the keyring out: %s%s%s",
+	    clv_result_text(r), known ? ": " : "", known ? st.reason : "");
+}
+
 int
 cli_keyring_export(struct cli *c, struct clv_keyring **ret)
 {
@@ -147,11 +161,7 @@ cli_keyring_export(struct cli *c, struct clv_keyring **ret)
 		r = CLV_E_WRONG_SYSTEM;
 	if (r == CLV_OK)
 		return r;
-	return cli_fail(c, r,
-	    r == CLV_E_NO_SECRET ? "run it on a node that is ready (claviger "
-				   "status), or claviger restore FILE here"
-				 : "claviger status",
-	    "clavigerd did not hand the keyring out: %s", clv_result_text(r));
+	return not_exported(c, r);
 }
 
 /* The backup is good also when nobody could note that it was made. */

@@ -81,8 +81,8 @@ not_loaded(struct cli *c, int r, const char *name, int error)
 	const char *next = "restore the file, or have this host join again "
 			   "under a new name";
 
-	if (r == CLV_E_PERMISSION)
-		return cli_fail(c, r,
+	if (r == CLV_E_PERMISSION || (r == CLV_E_SYSTEM && error == EACCES))
+		return cli_fail(c, CLV_E_PERMISSION,
 		    "chown and chmod it; if somebody could read it, have this "
 		    "host revoked, and join again",
 		    "this host's %s/%s must belong to user %s (or root) and "

@@ -66,10 +66,11 @@ from_fd(struct clv_guard *guard, int fd, char **ret, char ret_why[static 256])
 	if (p == NULL)
 		return CLV_E_FULL;
 	r = read_all(fd, false, p, CLI_PASS_LEN_MAX + 2, &len);
-	if (r == CLV_E_FULL)
+	if (r == CLV_E_FULL) {
 		snprintf(ret_why, 256, "it is longer than %d bytes",
 		    CLI_PASS_LEN_MAX);
-	else if (r != CLV_OK)
+		r = CLV_E_INVALID;
+	} else if (r != CLV_OK)
 		snprintf(ret_why, 256, "%s", strerror(errno));
 	else
 		r = strip(p, len, ret_why);

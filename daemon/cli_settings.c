@@ -214,11 +214,14 @@ cli_settings_upgrade(struct cli *c)
 	if (r != CLV_OK)
 		return r;
 	r = clv_store_schema_version(s, &was);
-	if (r == CLV_OK && was == 0)
-		r = CLV_E_NOT_FOUND;
-	if (r == CLV_OK && was < CLV_SCHEMA_VERSION)
+	if (r == CLV_OK && was > 0 && was < CLV_SCHEMA_VERSION)
 		r = clv_store_migrate(s, "");
-	if (r == CLV_OK)
+	if (r == CLV_OK && was == 0)
+		r = cli_fail(c, CLV_E_NOT_FOUND,
+		    "look at the name of the database; claviger init makes a "
+		    "new system in an empty one",
+		    "this database holds no system");
+	else if (r == CLV_OK)
 		printf("schema version %d%s\n", CLV_SCHEMA_VERSION,
 		    was == CLV_SCHEMA_VERSION ? " already: nothing to do" : "");
 	else

@@ -51,6 +51,12 @@ on_deadline(void *arg)
 	    c->k, c, CLV_E_TIMEOUT, "the database did not answer in time");
 }
 
+int
+db_problem(const struct keeper *k)
+{
+	return k->db.result != CLV_OK ? k->db.result : CLV_E_DATABASE_AWAY;
+}
+
 static void
 refuse(struct keeper *k, db_fn fn, void *arg, int result, const char *text)
 {
@@ -201,22 +207,34 @@ same_system(struct keeper *k, const struct db_field *f)
 	       memcmp(ours, f->p, f->len) == 0;
 }
 
-static const char *
-hello_problem(struct keeper *k, const struct db_result *r)
+/* An answer that is not our system's, or a refusal: what is wrong, or CLV_OK.
+ */
+static int
+hello_problem(
+    struct keeper *k, const struct db_result *r, const char **ret_text)
 {
-	if (r->rows != 1)
-		return "the database holds no system: claviger init";
+	*ret_text = r->text;
+	if (r->result != CLV_OK && r->result != CLV_E_SCHEMA_OLDER)
+		return r->result;
+	*ret_text = "the database holds no system: is 'database' in the "
+		    "configuration right?";
+	if (r->result != CLV_OK || r->rows != 1)
+		return CLV_E_WRONG_SYSTEM;
+	*ret_text = "the database schema is newer than this program: upgrade "
+		    "this node";
 	if (db_u64(r, 0, 1) > CLV_SCHEMA_VERSION)
-		return "the database schema is newer than this program: "
-		       "upgrade this node";
+		return CLV_E_SCHEMA_NEWER;
+	*ret_text = "the database schema is older than this program: claviger "
+		    "settings upgrade";
 	if (db_u64(r, 0, 1) < CLV_SCHEMA_VERSION)
-		return "the database schema is older than this program: "
-		       "claviger settings upgrade";
+		return CLV_E_SCHEMA_OLDER;
+	*ret_text = "the database belongs to another system";
 	if (!same_system(k, db_field(r, 0, 0)))
-		return "the database belongs to another system";
+		return CLV_E_WRONG_SYSTEM;
+	*ret_text = "the database names an epoch that cannot be";
 	if (k->secret.list != NULL && !witness_believes(k, db_u64(r, 0, 2)))
-		return "the database names an epoch that cannot be";
-	return NULL;
+		return CLV_E_DAMAGED;
+	return CLV_OK;
 }
 
 static void
@@ -242,10 +260,37 @@ hello_keep(struct keeper *k, const struct db_result *r)
 
 static void poll_set(struct keeper *k, uint64_t after_ms);
 
+/* About the database, or only about this connection and this moment? */
+static bool
+is_verdict(const struct keeper *k, int problem)
+{
+	switch (problem) {
+	case CLV_E_SCHEMA_NEWER:
+	case CLV_E_SCHEMA_OLDER:
+	case CLV_E_WRONG_SYSTEM:
+	case CLV_E_DAMAGED: return true;
+	case CLV_E_DATABASE: return !k->db.known; /* no right to ask, say */
+	default: return false;
+	}
+}
+
+static void
+not_known(struct keeper *k, int problem, const char *text)
+{
+	if (!is_verdict(k, problem))
+		return;
+	if (strcmp(k->db.why, text) != 0)
+		log_error("database: %s", text);
+	k->db.known = false;
+	k->db.result = problem;
+	snprintf(k->db.why, sizeof(k->db.why), "%s", text);
+}
+
 static void
 on_hello(struct keeper *k, void *arg, const struct db_result *r)
 {
-	const char *problem;
+	const char *text;
+	int problem;
 
 	(void)arg;
 	k->db.asking = false;
@@ -256,21 +301,14 @@ on_hello(struct keeper *k, void *arg, const struct db_result *r)
 				    k->serving.state == ROLE_AWAY
 				? KEEPER_RETRY_MS
 				: KEEPER_POLL_MS);
-	if (r->result != CLV_OK) {
+	problem = hello_problem(k, r, &text);
+	if (problem != CLV_OK) {
+		not_known(k, problem, text);
 		secret_prove(k);
 		serving_on_silence(k);
 		return;
 	}
-	problem = hello_problem(k, r);
-	if (problem != NULL) {
-		if (strcmp(k->db.why, problem) != 0)
-			log_error("database: %s", problem);
-		k->db.known = false;
-		snprintf(k->db.why, sizeof(k->db.why), "%s", problem);
-		secret_prove(k);
-		serving_on_silence(k);
-		return;
-	}
+	k->db.result = CLV_OK;
 	k->db.why[0] = '\0';
 	hello_keep(k, r);
 	k->db.known = true;
@@ -332,6 +370,7 @@ db_on_state(struct keeper *k, struct clv_rd *body)
 	}
 	k->db.up = up;
 	k->db.known = false;
+	k->db.result = up ? CLV_OK : CLV_E_DATABASE_AWAY;
 	snprintf(k->db.why, sizeof(k->db.why), "%.*s",
 	    (int)sizeof(k->db.why) - 1, why);
 	if (up)

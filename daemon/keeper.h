@@ -61,7 +61,8 @@ struct db_call;
 
 struct db {
 	bool up;
-	char why[160]; /* why it is not up */
+	int result;    /* CLV_OK, or what is wrong with it, */
+	char why[160]; /* and that in words */
 	uint64_t next_id;
 	struct db_call *calls;
 	struct loop_timer *poll;
@@ -201,6 +202,7 @@ void db_call(struct keeper *k, enum clv_stmt stmt,
 uint64_t db_u64(const struct db_result *r, size_t row, size_t col);
 const struct db_field *db_field(
     const struct db_result *r, size_t row, size_t col); /* never NULL */
+int db_problem(const struct keeper *k); /* when it is not known: a result */
 void db_poll_soon(struct keeper *k); /* HELLO now, and what follows from it */
 void db_poll_in(struct keeper *k, uint64_t after_ms);
 void db_fini(struct keeper *k);

@@ -469,7 +469,7 @@ START_TEST(a_passphrase_has_a_longest_length)
 	ck_assert_uint_eq(strlen(p), CLI_PASS_LEN_MAX);
 	clv_guard_put(guard, p);
 	put(text, CLI_PASS_LEN_MAX + 2, 0600);
-	ck_assert_int_eq(read_file(&p), CLV_E_FULL);
+	ck_assert_int_eq(read_file(&p), CLV_E_INVALID);
 }
 END_TEST
 

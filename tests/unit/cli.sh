@@ -432,6 +432,117 @@ expect $? 2 'no setting' 'an unknown setting'
 on n1 nonsense
 expect $? 2 'no verb' 'an unknown verb'
 
+# Files that are not as they must be: nothing goes on with them.
+
+mode_of() { # HOST FILE MODE WHAT PATTERN STATUS ARGUMENTS…: with that mode
+	_h=$1 _f=$2 _m=$3 _what=$4 _pattern=$5 _status=$6
+	shift 6
+	_was=$(stat -c %a "$tmp/$_h/$_f")
+	chmod "$_m" "$tmp/$_h/$_f"
+	on "$_h" "$@"
+	expect $? "$_status" "$_pattern" "$_what"
+	is "$_what: there is a next step" grep -q '^  next: ' "$tmp/err"
+	chmod "$_was" "$tmp/$_h/$_f"
+}
+owner_of() { # HOST FILE OWNER WHAT PATTERN STATUS ARGUMENTS…
+	_h=$1 _f=$2 _o=$3 _what=$4 _pattern=$5 _status=$6
+	shift 6
+	_was=$(stat -c %U "$tmp/$_h/$_f")
+	chown "$_o" "$tmp/$_h/$_f"
+	on "$_h" "$@"
+	expect $? "$_status" "$_pattern" "$_what"
+	chown "$_was" "$tmp/$_h/$_f"
+}
+mode_of n1 claviger.conf 666 'a configuration that others may write' \
+	'writable by others' 4 status
+owner_of n1 claviger.conf nobody 'a configuration of another user' \
+	'belongs to user' 4 status
+mode_of n1 state/identity 644 'an identity that others may read' \
+	'mode 0400' 4 fetch --check
+owner_of n1 state/identity nobody 'an identity of another user' \
+	'identity must belong to user daemon' 4 fetch --check
+mode_of n1 state/tls.key 644 'a TLS key that others may read' \
+	'mode 0400' 4 fetch --check
+if on n1 fetch --check || grep -q 'mode 0400' "$tmp/err"; then
+	bad 'the files as they were'
+else
+	ok
+fi
+
+damaged() { # FILE WHAT PATTERN STATUS ARGUMENTS…: of n1, one byte changed
+	_f=$tmp/n1/state/$1 _what=$2 _pattern=$3 _status=$4
+	shift 4
+	cp -p "$_f" "$tmp/saved"
+	printf '~' | dd of="$_f" bs=1 seek=40 conv=notrunc 2>/dev/null
+	on n1 "$@"
+	expect $? "$_status" "$_pattern" "$_what"
+	cp -p "$tmp/saved" "$_f"
+}
+damaged identity 'a damaged identity' 'identity cannot be used' 10 fetch --check
+damaged list 'a damaged list' 'signature does not verify' 18 member list
+mv "$tmp/n1/state/identity" "$tmp/away"
+on n1 fetch --check
+expect $? 5 'identity cannot be used: not found' 'no identity'
+mv "$tmp/away" "$tmp/n1/state/identity"
+
+echo 'colour = red' >>"$tmp/n2/claviger.conf"
+on n2 status
+expect $? 2 'line [0-9]*: there is no key "colour"' 'an unknown key'
+sed -i '/^colour/d' "$tmp/n2/claviger.conf"
+cp "$tmp/n2/claviger.conf" "$tmp/saved"
+sed -i 's/^database = .*/& password=hunter22/' "$tmp/n2/claviger.conf"
+on n2 status
+expect $? 2 'holds a password' 'a password in the configuration'
+if grep -q hunter22 "$tmp/out" "$tmp/err"; then
+	bad 'the password of the configuration was printed'
+else
+	ok
+fi
+cp "$tmp/saved" "$tmp/n2/claviger.conf"
+
+pass_file() { # WHAT PATTERN STATUS: of the file $tmp/p
+	on n1 backup verify "$tmp/b/one.age" --passphrase-file "$tmp/p"
+	expect $? "$3" "$2" "$1"
+}
+rm -f "$tmp/p"
+pass_file 'no passphrase file' 'No such file' 5
+(umask 077 && : >"$tmp/p")
+pass_file 'an empty passphrase file' 'it is empty' 2
+printf 'two lines\nof them\n' >"$tmp/p"
+pass_file 'a passphrase of two lines' 'more than one line' 2
+head -c 3000 /dev/zero | tr '\0' x >"$tmp/p"
+pass_file 'a passphrase that is too long' 'longer than' 2
+cp "$tmp/pass" "$tmp/p" && chown nobody "$tmp/p"
+pass_file 'a passphrase file of another user' 'belongs to user id' 4
+rm -f "$tmp/p" && mkdir "$tmp/p"
+pass_file 'a folder as passphrase file' 'neither a file nor a pipe' 2
+rmdir "$tmp/p"
+on n1 backup verify "$tmp/b/one.age" --passphrase-fd 9
+expect $? 1 'descriptor 9' 'a descriptor that is closed'
+on n1 backup verify "$tmp/b/one.age" --passphrase-fd 3 \
+	--passphrase-file "$tmp/pass"
+expect $? 2 'both given' 'two passphrases'
+
+# The front's user must be able to read the password file, and libpq insists
+# that nobody else can.
+printf '*:*:*:login:x\n' >"$tmp/db.pass"
+chmod 600 "$tmp/db.pass"
+new_init n3 three --backup "$tmp/b/pw.age" --database-passfile "$tmp/db.pass"
+expect $? 4 "user 'nobody' cannot read the password file" \
+	'a password file that the front cannot read'
+chown nobody "$tmp/db.pass" && chmod 644 "$tmp/db.pass"
+new_init n3 three --backup "$tmp/b/pw.age" --database-passfile "$tmp/db.pass"
+expect $? 4 'only its owner' 'a password file that others may read'
+new_init n3 three --backup "$tmp/b/pw.age" \
+	--database-passfile "$tmp/nosuch.pass"
+expect $? 5 'nosuch.pass' 'a password file that is not there'
+[ "$loser" = n3 ] && nothing_made n3 'a refused password file'
+
+# Whoever is not root is told so.
+(cd / && runuser -u nobody -- "$claviger" --config "$tmp/n1/claviger.conf" \
+	settings show) >"$tmp/out" 2>"$tmp/err"
+expect $? 4 'only root' 'a user that is not root'
+
 # Without a running daemon: one is started for the command, and ends with it.
 
 daemon=${CLAVIGERD:-$PWD/clavigerd}
@@ -445,6 +556,55 @@ everything() { # HOST: its files and what the database has sealed to it
 	cat "$tmp/$1/state/identity" "$tmp/$1/state/tls.key" | sha256sum
 	sql -c "SELECT node, md5(body) FROM claviger.escrow ORDER BY node" one
 }
+
+on n1 node list
+expect $? 8 'did not start: ' 'a daemon that is not there'
+
+# What keeps that daemon from starting, or from working, is said here.
+chmod 755 "$tmp/n1/state"
+with n1 settings set port 9001
+expect $? 8 'did not start: .*/state must belong to uid' 'an open state folder'
+chmod 700 "$tmp/n1/state"
+chmod 644 "$tmp/n1/state/identity"
+with n1 settings set port 9001
+expect $? 4 'identity must belong to user daemon' 'an open identity'
+chmod 400 "$tmp/n1/state/identity"
+mkdir "$tmp/saved.d"
+cp -p "$tmp/n1/state/state" "$tmp/n1/state/state.bak" "$tmp/saved.d"
+for file in state state.bak; do
+	printf '~' | dd of="$tmp/n1/state/$file" bs=1 seek=40 conv=notrunc \
+		2>/dev/null
+done
+with n1 settings set port 9001
+expect $? 8 'it says what this node has promised' 'a damaged state'
+cp -p "$tmp/saved.d/state" "$tmp/saved.d/state.bak" "$tmp/n1/state"
+
+of_database() { # NAME WHAT PATTERN STATUS: n1 with another database
+	cp "$tmp/n1/claviger.conf" "$tmp/saved"
+	sed -i "s/dbname=one/dbname=$1/" "$tmp/n1/claviger.conf"
+	with n1 settings set port 9001
+	expect $? "$4" "$3" "$2"
+	with n1 backup "$tmp/b/no.age" --passphrase-file "$tmp/pass"
+	expect $? 3 "$3" "a backup at $2"
+	gone "a backup at $2" "$tmp/b/no.age"
+	cp "$tmp/saved" "$tmp/n1/claviger.conf"
+}
+of_database two 'a database of another system' 'of another system\|to another' 17
+of_database three 'a database without a system' 'holds no system' 17
+of_database nosuch 'a database that does not exist' 'nosuch' 8
+on n1 settings upgrade \
+	--database-admin "host=$tmp/sock dbname=three user=postgres"
+expect $? 5 'holds no system' 'upgrade of a database without a system'
+sql -c 'INSERT INTO claviger.schema_version (version) VALUES (99)' one
+with n1 settings set port 9001
+expect $? 7 'newer than this program' 'a daemon at a newer schema'
+sql -c 'DELETE FROM claviger.schema_version WHERE version = 99' one
+sql -c 'UPDATE claviger.schema_version SET version = 0' one
+with n1 settings set port 9001
+expect $? 7 'older than this program' 'a daemon at an older schema'
+sql -c 'UPDATE claviger.schema_version SET version = 1' one
+same 'the list after refusals' 1 \
+	"$(sql -c 'SELECT list_version FROM claviger.hello()' one)"
 
 with n1 node list
 expect $? 0 'node approve n2' 'node list'
