@@ -379,7 +379,7 @@ demote_server(const struct ocf *o, const struct mss *m)
 	if (st.score <= CTL_SCORE_NEVER)
 		score_write(o, st.score, false);
 	else
-		score_write_soon(o, st.score);
+		score_write_later(o, st.score);
 	return OCF_SUCCESS;
 }
 

@@ -21,6 +21,7 @@
 #define REFRESH_S 20
 #define FELL_S 20
 #define UPDATER_MS 2000
+#define LATER_MS 500
 #define LOCK_MS 2500
 #define LOCK_STEP_MS 10
 
@@ -211,6 +212,14 @@ lock_note(const char *note)
 	return fd;
 }
 
+static void
+drop(struct job *j)
+{
+	if (j->lock >= 0)
+		close(j->lock);
+	j->lock = -1;
+}
+
 /* False when there is nothing to write. */
 static bool
 begin(const struct ocf *o, int32_t score, bool force, struct job *j)
@@ -231,8 +240,7 @@ begin(const struct ocf *o, int32_t score, bool force, struct job *j)
 	/* Somebody may just have done it. */
 	if (force || !is_noted(j->path, j->score))
 		return true;
-	if (j->lock >= 0)
-		close(j->lock);
+	drop(j);
 	return false;
 }
 
@@ -254,8 +262,7 @@ finish(struct job *j)
 	if (status != 0)
 		ocf_log(LOG_DEBUG, "attrd_updater did not take %s: status %d",
 		    update, status);
-	if (j->lock >= 0)
-		close(j->lock);
+	drop(j);
 }
 
 void
@@ -269,6 +276,20 @@ score_write(const struct ocf *o, int32_t score, bool force)
 
 /* As announce_start(): out of the process group and without the pipes of the
  * agent. The lock goes with the child. */
+static pid_t
+go_to_background(const struct job *j)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	setsid();
+	if (j->lock > 0)
+		close_range(0, (unsigned)j->lock - 1, 0);
+	close_range((unsigned)(j->lock + 1), ~0u, 0);
+	return 0;
+}
+
 void
 score_write_soon(const struct ocf *o, int32_t score)
 {
@@ -277,19 +298,47 @@ score_write_soon(const struct ocf *o, int32_t score)
 
 	if (!begin(o, score, false, &j))
 		return;
-	pid = fork();
-	if (pid > 0) {
-		if (j.lock >= 0)
-			close(j.lock);
+	pid = go_to_background(&j);
+	if (pid > 0)
+		drop(&j);
+	else
+		finish(&j);
+	if (pid == 0)
+		_exit(0);
+}
+
+static struct timespec
+noted_at(const char *path)
+{
+	struct stat st;
+
+	if (path[0] == '\0' || lstat(path, &st) != 0)
+		memset(&st, 0, sizeof(st));
+	return st.st_mtim;
+}
+
+void
+score_write_later(const struct ocf *o, int32_t score)
+{
+	struct job j;
+	struct timespec was, is;
+	pid_t pid;
+
+	if (!begin(o, score, false, &j))
 		return;
-	}
-	if (pid == 0) {
-		setsid();
-		if (j.lock > 0)
-			close_range(0, (unsigned)j.lock - 1, 0);
-		close_range((unsigned)(j.lock + 1), ~0u, 0);
-	}
-	finish(&j);
+	drop(&j);
+	was = noted_at(j.path);
+	pid = go_to_background(&j);
+	if (pid > 0)
+		return;
+	if (pid == 0)
+		poll(NULL, 0, LATER_MS);
+	j.lock = lock_note(j.path);
+	is = noted_at(j.path);
+	if (was.tv_sec == is.tv_sec && was.tv_nsec == is.tv_nsec)
+		finish(&j);
+	else
+		drop(&j);
 	if (pid == 0)
 		_exit(0);
 }

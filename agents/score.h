@@ -17,11 +17,17 @@
  */
 void score_write(const struct ocf *o, int32_t score, bool force);
 /*
- * The same in the background, before any later score_write() of this resource.
- * For a promotion or demotion that went well: Pacemaker waits for the end of
- * the agent before it promotes the next node, and the members wait with it.
+ * The same in the background, and before any later score_write() of this
+ * resource: for a promotion that went well.
  */
 void score_write_soon(const struct ocf *o, int32_t score);
+/*
+ * The same half a second later, unless another action writes a score before:
+ * for a demotion that went well. Pacemaker waits for the end of the demotion
+ * before it promotes the next node, a changed attribute makes it begin to plan
+ * anew, and the members wait with it. Usually the monitor is first.
+ */
+void score_write_later(const struct ocf *o, int32_t score);
 
 /*
  * This instance has just failed. For 20 s its standby score is below that of

@@ -459,6 +459,13 @@ agent stop
 ok "what comes after it does" eval \
     '[ "$(tail -2 "$scratch/scores" | tr "\n" ,)" = \
     "-n master-mss --update=100,-n master-mss --update=-INFINITY," ]'
+fresh
+up promote
+score_is 100
+agent demote
+agent stop
+ok "what comes before it makes it void" eval 'score_is -INFINITY &&
+    ! wait_until "[ \"\$(score)\" = \"-n master-mss --update=50\" ]" 1'
 up promote
 kill -KILL $(pgrep -ox clavigerd)
 wait_until runs_not

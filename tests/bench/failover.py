@@ -198,6 +198,7 @@ def measure_fast(table, lab, runs, say):
     for rsc in (RSC, YARD):
         lab.only(rsc)
         for fencing in ("true", "false"):
+            bench.wait_ready(rsc)
             lab.on("n1", "crm_attribute", "-n", "stonith-enabled", "-v",
                    fencing)
             say("%s, power cut, fencing %s" % (rsc, fencing))
@@ -209,6 +210,7 @@ def measure_fast(table, lab, runs, say):
         if rsc == RSC:
             say("mss, killed keeper")
             found["kill"] = [bench.killed() for _ in range(min(runs, 3))]
+        bench.wait_ready(rsc)
     add_unplanned(table, "power cut, no fencing", found[RSC, "false"],
                   found[YARD, "false"])
     add_unplanned(table, "power cut, fencing", found[RSC, "true"],

@@ -30,9 +30,9 @@
 /* A server that answers does so within a few milliseconds. A first SYN that is
  * lost is repeated by the kernel only after 1 s: so give up early and begin
  * anew. */
-#define CONNECT_MS 20
-/* A whole exchange, when the server has just answered a connection attempt. */
-#define EXCHANGE_MS 500
+#define CONNECT_MS 10
+#define HANDSHAKE_MS 50
+#define EXCHANGE_MS 100
 
 struct probe {
 	struct cli c;
@@ -59,6 +59,12 @@ now_s(clockid_t clock)
 
 	clock_gettime(clock, &ts);
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void
+tell_failure(const char *why)
+{
+	printf("# %.6f %s\n", now_s(CLOCK_REALTIME), why);
 }
 
 static void
@@ -100,6 +106,8 @@ is_listening(const struct probe *p, const char *address)
 			  0 &&
 		      error == 0;
 	close(fd.fd);
+	if (!yes)
+		tell_failure(error != 0 ? strerror(error) : "no listener");
 	return yes;
 }
 
@@ -153,7 +161,7 @@ check_answer(struct probe *p, const struct clv_buf *body,
 }
 
 static int
-ask(struct probe *p, struct tls_client *tls)
+ask(struct probe *p, struct tls_client *tls, char why[static 256])
 {
 	struct clv_wire_request q = {.op = CLV_WIRE_FETCH,
 	    .seen_epoch = p->epoch,
@@ -161,7 +169,6 @@ ask(struct probe *p, struct tls_client *tls)
 	    .seen_generation = p->generation};
 	struct clv_wire_answer a;
 	struct clv_buf request, body;
-	char why[256];
 	int r;
 
 	clv_buf_init(&request);
@@ -183,7 +190,7 @@ ask(struct probe *p, struct tls_client *tls)
 }
 
 static bool
-obtain(struct probe *p, const char *address, int connect_ms)
+obtain(struct probe *p, const char *address)
 {
 	struct tls_client *tls = NULL;
 	char why[256];
@@ -191,10 +198,12 @@ obtain(struct probe *p, const char *address, int connect_ms)
 
 	r = tls_client_open(address, p->c.config.port, p->host.cert.data,
 	    p->host.cert.len, p->host.key.data, p->host.key.len,
-	    (const uint8_t(*)[32])p->pin, 1, connect_ms, &tls, why);
+	    (const uint8_t(*)[32])p->pin, 1, HANDSHAKE_MS, &tls, why);
 	if (r == CLV_OK)
-		r = ask(p, tls);
+		r = ask(p, tls, why);
 	tls_client_close(&tls);
+	if (r != CLV_OK)
+		tell_failure(why[0] != '\0' ? why : clv_result_text(r));
 	return r == CLV_OK;
 }
 
@@ -216,7 +225,7 @@ main(int argc, char **argv)
 	while (!ended && now_s(CLOCK_MONOTONIC) < end_s) {
 		if (!up && !is_listening(&p, argv[1]))
 			continue;
-		up = obtain(&p, argv[1], up ? CONNECT_MS : EXCHANGE_MS);
+		up = obtain(&p, argv[1]);
 	}
 	cli_host_fini(&p.host);
 	clv_guard_free_all(&p.c.guard);
