@@ -321,7 +321,7 @@ promote(const struct ocf *o, const struct mss *m, struct server_conn *c)
 	else if (m->address.carried)
 		rc = address_start(o, &m->address);
 	if (rc == OCF_SUCCESS) {
-		score_write_soon(o, st.score);
+		score_write(o, st.score, false);
 		return OCF_SUCCESS;
 	}
 	/* Not half: without its address nobody reaches the server. */
@@ -376,10 +376,7 @@ demote_server(const struct ocf *o, const struct mss *m)
 		return fail_by_result(o, "demote", result, st.reason);
 	if (monitor_daemon(&st) == MT_ABSENT)
 		return fail_by_result(o, "demote", CLV_E_NO_SERVER, NULL);
-	if (st.score <= CTL_SCORE_NEVER)
-		score_write(o, st.score, false);
-	else
-		score_write_later(o, st.score);
+	score_write(o, st.score, false);
 	return OCF_SUCCESS;
 }
 

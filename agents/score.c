@@ -70,24 +70,35 @@ note_path(const char *attribute, char *ret, size_t cap)
 	return join(ret, cap, dir, "/claviger-", attribute);
 }
 
-static bool
-is_noted(const char *path, int32_t score)
+/* What was written last. */
+struct noted {
+	int32_t score;
+	struct timespec at; /* zeros: nothing is noted */
+};
+
+static struct noted
+read_note(const char *path)
 {
-	int32_t was;
+	struct noted was = {.score = 0};
 	struct stat st;
-	time_t age;
-	bool same = false;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0)
-		return false;
-	if (fstat(fd, &st) == 0 && read(fd, &was, sizeof(was)) == sizeof(was)) {
-		age = time(NULL) - st.st_mtime;
-		/* The wall clock may have been set back. */
-		same = was == score && age >= 0 && age < REFRESH_S;
-	}
+		return was;
+	if (fstat(fd, &st) == 0 &&
+	    read(fd, &was.score, sizeof(was.score)) == sizeof(was.score))
+		was.at = st.st_mtim;
 	close(fd);
-	return same;
+	return was;
+}
+
+static bool
+is_fresh(const struct noted *was, int32_t score)
+{
+	time_t age = time(NULL) - was->at.tv_sec;
+
+	/* The wall clock may have been set back. */
+	return was->score == score && age >= 0 && age < REFRESH_S;
 }
 
 static void
@@ -185,31 +196,68 @@ standby_score(const struct ocf *o)
 	return CTL_SCORE_STANDBY - (int32_t)(FELL_S - age);
 }
 
+/* When a value is written: see score.h. */
+enum when { NOW, SOON, LATER };
+
 /* One value on its way to the cluster. */
 struct job {
 	char attribute[128];
 	char path[256]; /* of the note, "" for none */
 	int32_t score;
+	struct noted was;
+	enum when when;
 	int lock;
 };
 
+static enum when
+choose_when(const struct job *j)
+{
+	if (j->path[0] == '\0')
+		return NOW;
+	if (j->score == CTL_SCORE_ACTIVE)
+		return SOON;
+	if (j->score == CTL_SCORE_STANDBY && j->was.at.tv_sec != 0 &&
+	    j->was.score == CTL_SCORE_ACTIVE)
+		return LATER;
+	return NOW;
+}
+
+/* False when there is nothing to write. */
+static bool
+begin(const struct ocf *o, int32_t score, bool force, struct job *j)
+{
+	memset(j, 0, sizeof(*j));
+	j->lock = -1;
+	if (!score_attribute(o->instance, j->attribute, sizeof(j->attribute)))
+		return false;
+	if (score == CTL_SCORE_STANDBY)
+		score = standby_score(o);
+	j->score = score < CTL_SCORE_NEVER ? CTL_SCORE_NEVER : score;
+	if (note_path(j->attribute, j->path, sizeof(j->path)))
+		j->was = read_note(j->path);
+	else
+		j->path[0] = '\0';
+	j->when = force ? NOW : choose_when(j);
+	return force || !is_fresh(&j->was, j->score);
+}
+
 /* Held by who writes, so that a value that is written in the background cannot
  * come after one that is newer. Not for ever: its holder may be stopped. */
-static int
-lock_note(const char *note)
+static void
+hold(struct job *j)
 {
 	char path[300];
-	int fd, i;
+	int i;
 
-	if (!join(path, sizeof(path), note, ".lock", ""))
-		return -1;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	for (i = 0; fd >= 0 && i < LOCK_MS / LOCK_STEP_MS; i++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (j->path[0] == '\0' ||
+	    !join(path, sizeof(path), j->path, ".lock", ""))
+		return;
+	j->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	for (i = 0; j->lock >= 0 && i < LOCK_MS / LOCK_STEP_MS; i++) {
+		if (flock(j->lock, LOCK_EX | LOCK_NB) == 0)
 			break;
 		poll(NULL, 0, LOCK_STEP_MS);
 	}
-	return fd;
 }
 
 static void
@@ -220,40 +268,29 @@ drop(struct job *j)
 	j->lock = -1;
 }
 
-/* False when there is nothing to write. */
+/* Somebody may have written since we looked. */
 static bool
-begin(const struct ocf *o, int32_t score, bool force, struct job *j)
+is_due(const struct job *j)
 {
-	j->lock = -1;
-	if (!score_attribute(o->instance, j->attribute, sizeof(j->attribute)))
+	struct noted is = read_note(j->path);
+
+	if (is_fresh(&is, j->score))
 		return false;
-	if (score == CTL_SCORE_STANDBY)
-		score = standby_score(o);
-	j->score = score < CTL_SCORE_NEVER ? CTL_SCORE_NEVER : score;
-	if (!note_path(j->attribute, j->path, sizeof(j->path))) {
-		j->path[0] = '\0';
-		return true;
-	}
-	if (!force && is_noted(j->path, j->score))
-		return false;
-	j->lock = lock_note(j->path);
-	/* Somebody may just have done it. */
-	if (force || !is_noted(j->path, j->score))
-		return true;
-	drop(j);
-	return false;
+	return j->when != LATER || (is.at.tv_sec == j->was.at.tv_sec &&
+				       is.at.tv_nsec == j->was.at.tv_nsec);
 }
 
 static void
-finish(struct job *j)
+update(const struct job *j)
 {
-	char update[32] = "--update=-INFINITY";
-	char program[] = "attrd_updater", name[] = "-n";
-	char *argv[] = {program, name, j->attribute, update, NULL};
+	char value[32] = "--update=-INFINITY";
+	char program[] = "attrd_updater", name[] = "-n", attribute[128];
+	char *argv[] = {program, name, attribute, value, NULL};
 	int status;
 
+	memcpy(attribute, j->attribute, sizeof(attribute));
 	if (j->score != CTL_SCORE_NEVER)
-		snprintf(update, sizeof(update), "--update=%d", (int)j->score);
+		snprintf(value, sizeof(value), "--update=%d", (int)j->score);
 	status = run_updater(argv);
 	if (status == 0 && j->path[0] != '\0')
 		note(j->path, j->score);
@@ -261,17 +298,7 @@ finish(struct job *j)
 		unlink(j->path);
 	if (status != 0)
 		ocf_log(LOG_DEBUG, "attrd_updater did not take %s: status %d",
-		    update, status);
-	drop(j);
-}
-
-void
-score_write(const struct ocf *o, int32_t score, bool force)
-{
-	struct job j;
-
-	if (begin(o, score, force, &j))
-		finish(&j);
+		    value, status);
 }
 
 /* As announce_start(): out of the process group and without the pipes of the
@@ -291,54 +318,26 @@ go_to_background(const struct job *j)
 }
 
 void
-score_write_soon(const struct ocf *o, int32_t score)
+score_write(const struct ocf *o, int32_t score, bool force)
 {
 	struct job j;
-	pid_t pid;
+	pid_t pid = -1;
 
-	if (!begin(o, score, false, &j))
+	if (!begin(o, score, force, &j))
 		return;
-	pid = go_to_background(&j);
-	if (pid > 0)
-		drop(&j);
-	else
-		finish(&j);
-	if (pid == 0)
-		_exit(0);
-}
-
-static struct timespec
-noted_at(const char *path)
-{
-	struct stat st;
-
-	if (path[0] == '\0' || lstat(path, &st) != 0)
-		memset(&st, 0, sizeof(st));
-	return st.st_mtim;
-}
-
-void
-score_write_later(const struct ocf *o, int32_t score)
-{
-	struct job j;
-	struct timespec was, is;
-	pid_t pid;
-
-	if (!begin(o, score, false, &j))
-		return;
+	if (j.when != LATER)
+		hold(&j);
+	if (j.when != NOW)
+		pid = go_to_background(&j);
+	if (pid <= 0) {
+		if (pid == 0 && j.when == LATER)
+			poll(NULL, 0, LATER_MS);
+		if (j.when == LATER)
+			hold(&j);
+		if (force || is_due(&j))
+			update(&j);
+	}
 	drop(&j);
-	was = noted_at(j.path);
-	pid = go_to_background(&j);
-	if (pid > 0)
-		return;
-	if (pid == 0)
-		poll(NULL, 0, LATER_MS);
-	j.lock = lock_note(j.path);
-	is = noted_at(j.path);
-	if (was.tv_sec == is.tv_sec && was.tv_nsec == is.tv_nsec)
-		finish(&j);
-	else
-		drop(&j);
 	if (pid == 0)
 		_exit(0);
 }

@@ -14,21 +14,15 @@
  * outweighed by a location rule. A process is started only when the value
  * differs from the last one noted, when that note is old (the cluster forgets
  * such attributes), or when `force` is set. Outside a cluster nothing happens.
+ *
+ * Pacemaker waits for the end of an action before it promotes the next node, a
+ * changed attribute makes it begin to plan anew, and the members wait with it.
+ * So without `force` two values are written in the background: the active one's
+ * at once, and a standby's after an active one's half a second later, unless
+ * something else is written before. In between two nodes may have the score of
+ * an active one, of which Pacemaker has just chosen one.
  */
 void score_write(const struct ocf *o, int32_t score, bool force);
-/*
- * The same in the background, and before any later score_write() of this
- * resource: for a promotion that went well.
- */
-void score_write_soon(const struct ocf *o, int32_t score);
-/*
- * The same half a second later, unless another action writes a score before:
- * for a demotion that went well. Pacemaker waits for the end of the demotion
- * before it promotes the next node, a changed attribute makes it begin to plan
- * anew, and the members wait with it. Usually the monitor is first.
- */
-void score_write_later(const struct ocf *o, int32_t score);
-
 /*
  * This instance has just failed. For 20 s its standby score is below that of
  * the others, and rises to it: after a failure Pacemaker starts this node again
