@@ -176,7 +176,7 @@ check_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync \
 
 # daemon: keeper
 keeper_tests = check_role check_admin_ops check_keeper check_keeper_admin \
-	check_keeper_hostile
+	check_keeper_hostile check_keeper_random
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
 check_role_SOURCES = %D%/unit/check_role.c
@@ -213,6 +213,10 @@ check_keeper_hostile_SOURCES = %D%/unit/check_keeper_hostile.c $(keeper_rig)
 check_keeper_hostile_CPPFLAGS = $(unit_cppflags)
 check_keeper_hostile_LDADD = $(daemon_libs)
 check_keeper_hostile_LDFLAGS = $(keeper_ldflags)
+check_keeper_random_SOURCES = %D%/unit/check_keeper_random.c $(keeper_rig)
+check_keeper_random_CPPFLAGS = $(unit_cppflags)
+check_keeper_random_LDADD = $(daemon_libs)
+check_keeper_random_LDFLAGS = $(keeper_ldflags)
 
 # daemon: front
 front_tests = check_cert check_tls check_front check_front_db

@@ -10,6 +10,7 @@
 #include "keeper_wrap.h"
 
 struct rig rig;
+char rig_seed[64];
 
 /* Every epoch that was ever served, and by whom. */
 static struct {
@@ -18,11 +19,19 @@ static struct {
 } owners[8192];
 static unsigned owner_count;
 
+/* Every epoch that was ever proposed, and the highest that was served by then:
+ * a majority knows that one, so it must be below (S1). With two nodes each may
+ * go on alone, when they do not see each other. */
+static struct {
+	uint64_t epoch, served;
+} proposals[8192];
+static unsigned proposal_count;
+
 void
 rig_fail(const char *file, int line, const char *what)
 {
-	fprintf(stderr, "%s:%d: at %llu ms: %s\n", file, line,
-	    (unsigned long long)rig.now, what);
+	fprintf(stderr, "%s:%d: at %llu ms: %s %s\n", file, line,
+	    (unsigned long long)rig.now, what, rig_seed);
 	abort();
 }
 
@@ -77,6 +86,51 @@ rig_clear(struct rig_queue *q)
 
 /* The safety rules. */
 
+static uint64_t
+highest_served(void)
+{
+	uint64_t highest = 0;
+
+	for (unsigned i = 0; i < owner_count; i++)
+		if (owners[i].epoch > highest)
+			highest = owners[i].epoch;
+	return highest;
+}
+
+static void
+note_proposal(const uint8_t *p, size_t len)
+{
+	struct clv_rd r;
+	uint64_t epoch;
+
+	clv_rd_init(&r, p, len);
+	if (clv_rd_u8(&r) != RIG_PROPOSE)
+		return;
+	(void)clv_rd_raw(&r, 16 + 1 + 16);
+	epoch = clv_rd_u64(&r);
+	RIG_REQUIRE(!r.failed);
+	for (unsigned i = 0; i < proposal_count; i++)
+		if (proposals[i].epoch == epoch)
+			return;
+	RIG_REQUIRE(proposal_count < sizeof(proposals) / sizeof(proposals[0]));
+	proposals[proposal_count].epoch = epoch;
+	proposals[proposal_count++].served = highest_served();
+}
+
+static void
+check_order(uint64_t epoch)
+{
+	if (rig.n < 3 || rig.few)
+		return;
+	for (unsigned i = 0; i < proposal_count; i++) {
+		if (proposals[i].epoch != epoch)
+			continue;
+		RIG_REQUIRE(proposals[i].served < epoch);
+		return;
+	}
+	RIG_REQUIRE(!"an epoch that nobody was asked about is served");
+}
+
 static void
 check_owner(uint64_t epoch, const uint8_t instance[static 16])
 {
@@ -88,6 +142,7 @@ check_owner(uint64_t epoch, const uint8_t instance[static 16])
 		RIG_REQUIRE(memcmp(owners[i].instance, instance, 16) == 0);
 		return;
 	}
+	check_order(epoch);
 	RIG_REQUIRE(owner_count < sizeof(owners) / sizeof(owners[0]));
 	owners[owner_count].epoch = epoch;
 	memcpy(owners[owner_count++].instance, instance, 16);
@@ -170,6 +225,7 @@ on_cast(struct rig_node *n, struct clv_rd *r)
 
 	RIG_REQUIRE(clv_rd_end(r) == CLV_OK);
 	n->casts++;
+	note_proposal(p, len);
 	rig_cast(n->i, p, len);
 }
 
@@ -212,9 +268,8 @@ result_without_rows(
 	clv_buf_fini(&b);
 }
 
-/* The next statement reaches the database. */
-static void
-do_sql(struct rig_node *n)
+void
+rig_do_sql(struct rig_node *n)
 {
 	struct rig_msg *m = rig_take(&n->sql);
 	enum clv_stmt stmt;
@@ -228,6 +283,22 @@ do_sql(struct rig_node *n)
 		rig.forge(n, stmt, &b);
 	rig_put(&n->from_db, CHAN_SQL_RESULT, &b);
 	clv_buf_fini(&b);
+	rig_msg_free(m);
+}
+
+void
+rig_lose_sql(struct rig_node *n)
+{
+	struct rig_msg *m = rig_take(&n->sql);
+	enum clv_stmt stmt;
+	struct clv_buf b;
+
+	if (m == NULL)
+		return;
+	clv_buf_init(&b);
+	rig_db_do(n, &m->body, &b, &stmt);
+	clv_buf_fini(&b);
+	result_without_rows(n, &m->body, CLV_E_UNKNOWN, "connection lost");
 	rig_msg_free(m);
 }
 
@@ -353,7 +424,7 @@ settle_node(struct rig_node *n)
 	bool did = false;
 
 	if (n->sql.head != NULL && n->db_mode == RIG_DB_UP) {
-		do_sql(n);
+		rig_do_sql(n);
 		did = true;
 	}
 	if (n->from_net.head != NULL || n->from_cpg.head != NULL ||
@@ -391,6 +462,13 @@ rig_settle(void)
 		for (unsigned i = 0; i < rig.n; i++)
 			did |= settle_node(&rig.node[i]);
 	}
+}
+
+void
+rig_fire_one(struct rig_node *n)
+{
+	rig_fire(n->loop, rig_first_timer(n->loop));
+	rig_check();
 }
 
 void
@@ -511,5 +589,5 @@ rig_fini(void)
 	RIG_REQUIRE(clv_guard_used(rig.guard) == 0);
 	clv_guard_free_all(&rig.guard);
 	memset(&rig, 0, sizeof(rig));
-	owner_count = 0;
+	owner_count = proposal_count = 0;
 }

@@ -110,9 +110,11 @@ struct rig {
 	    struct rig_node *n, enum clv_stmt stmt, struct clv_buf *result);
 	struct rig_queue heard; /* everything ever multicast, for replays */
 	char log[512];		/* last line of a keeper at warning or above */
+	bool few;		/* fewer than three nodes are enrolled */
 	bool quiet_checks;	/* a hostile database may lie about leases */
 };
 extern struct rig rig;
+extern char rig_seed[64]; /* said when a rule is broken */
 
 /* A system with n enrolled nodes n1.., each with its sealed copy; members m1
  * and m2. No keeper runs. */
@@ -127,8 +129,9 @@ void rig_settle(void);
 void rig_run(uint64_t ms);
 void rig_deliver(struct rig_node *n, struct rig_queue *q); /* one message */
 void rig_tell(unsigned i, unsigned type, struct clv_buf *body); /* frees it */
-void rig_timers(void); /* those that are due */
-void rig_check(void);  /* the safety rules */
+void rig_fire_one(struct rig_node *n); /* its first timer, that is due */
+void rig_timers(void);		       /* those that are due */
+void rig_check(void);		       /* the safety rules */
 bool rig_due(struct rig_node *n);
 uint64_t rig_next(uint64_t end); /* when the next timer is due */
 
@@ -139,6 +142,8 @@ void rig_membership(void);		  /* ... to all */
 void rig_cast(unsigned from, const void *p, size_t len);
 
 /* Database of the node's front. */
+void rig_do_sql(struct rig_node *n);   /* the next statement is done */
+void rig_lose_sql(struct rig_node *n); /* ... and its outcome is lost */
 void rig_db_mode(unsigned i, enum rig_db_mode mode);
 void rig_db_mode_all(enum rig_db_mode mode);
 
