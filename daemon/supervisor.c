@@ -327,9 +327,11 @@ on_child_end(void *arg, int fd, bool readable, bool writable)
 	struct supervisor *s = ch->s;
 	int status;
 
-	/* What it said last may have been that it ends. */
-	while (!s->ending && link_read(ch))
-		continue;
+	/* What they said last may have been that all ends: the front ends, too,
+	 * when the keeper has hung up, and its end may be seen first. */
+	for (int i = 0; i < N_CHILDREN; i++)
+		while (!s->ending && link_read(&s->child[i]))
+			continue;
 	if (!s->ending) /* first of all */
 		child_kill(&s->child[ch == &s->child[KEEPER] ? FRONT : KEEPER]);
 	child_reap(ch, &status);
