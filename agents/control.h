@@ -96,6 +96,7 @@ struct ctl_status {
 	uint16_t port;
 	char
 	    reason[160]; /* why not ready, "" when ready; fits an exit reason */
+	char resource[64]; /* that drives the server role, or "" */
 };
 
 /* Connect and check the server's uid. CLV_OK or CLV_E_NO_SERVER (nothing

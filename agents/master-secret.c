@@ -2,6 +2,7 @@
 #include <config.h>
 #include <arpa/inet.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -14,6 +15,7 @@
 /* A daemon answers within milliseconds; one that does not in this time is
  * stopped or stuck. */
 #define SILENCE_MS 2000
+#define GLANCE_MS 100
 #define END_MS 3000
 #define KILL_MS 3000
 #define KILL_LATE_MS 500 /* when the time of the action is over */
@@ -46,6 +48,10 @@ refuse_promoted_max(const struct ocf *o)
 {
 	static const char *const names[] = {
 	    "promoted_max", "promoted_node_max", "master_max"};
+	/* While another node serves, a second promotion is no reason to stop
+	 * that one, which 6 would do: 2 holds for this node alone. */
+	int rc = strcmp(o->action->name, "promote") == 0 ? OCF_ERR_ARGS
+							 : OCF_ERR_CONFIGURED;
 	const char *s;
 	size_t i;
 	long n;
@@ -53,7 +59,7 @@ refuse_promoted_max(const struct ocf *o)
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		s = ocf_meta(names[i]);
 		if (s != NULL && (!ocf_parse_int(s, 0, 100000, &n) || n != 1))
-			return ocf_fail(o, OCF_ERR_CONFIGURED,
+			return ocf_fail(o, rc,
 			    "there is one active master secret server: "
 			    "promoted-max must be 1, not %.20s",
 			    s);
@@ -128,6 +134,28 @@ has_use_for_address(const struct mss *m, enum mt_daemon daemon,
 	       address_can_start(&m->address, why);
 }
 
+/* Another resource drives this daemon: then it, its role and its address are
+ * nothing to us, whatever our parameters say. Called by hand, without a name,
+ * we are that one. */
+static bool
+is_driven_by_other(const struct ctl_status *st)
+{
+	const char *us = getenv("OCF_RESOURCE_INSTANCE");
+	size_t len = us != NULL ? strcspn(us, ":") : 0;
+
+	return len > 0 && st->role != CTL_ROLE_OFF && st->resource[0] != '\0' &&
+	       (strlen(st->resource) != len ||
+		   strncmp(st->resource, us, len) != 0);
+}
+
+static int
+refuse_other(const struct ocf *o, const struct ctl_status *st)
+{
+	return ocf_fail(o, OCF_ERR_CONFIGURED,
+	    "clavigerd is driven by the resource %.40s: delete one of the two",
+	    st->resource);
+}
+
 /* ---- start ---- */
 
 /* By the time the start is over a node that can serve should be promotable:
@@ -158,6 +186,8 @@ switch_on(const struct ocf *o, const struct mss *m, struct server_conn *c,
 	result = server_ask(c, CTL_STATUS, NULL, 0, ocf_left_ms(o, 5000), &st);
 	if (result != CLV_OK)
 		return fail_by_result(o, "clavigerd", result, NULL);
+	if (is_driven_by_other(&st))
+		return refuse_other(o, &st);
 	if (monitor_daemon(&st) != MT_ACTIVE &&
 	    monitor_daemon(&st) != MT_LIMITED) {
 		/* A standby has no address, whatever was left here. */
@@ -170,6 +200,8 @@ switch_on(const struct ocf *o, const struct mss *m, struct server_conn *c,
 	request.by_agent |= (st.flags & CTL_FLAG_BY_AGENT) != 0;
 	result = server_ask(c, CTL_START, &request, sizeof(request),
 	    ocf_left_ms(o, INT32_MAX), &st);
+	if (result == CLV_E_EXISTS)
+		return refuse_other(o, &st);
 	/* Not being ready is no failure of a start: the monitor shows why, and
 	 * the score keeps the role away. */
 	if (st.role == CTL_ROLE_OFF)
@@ -286,6 +318,23 @@ stop_server(const struct ocf *o, const struct mss *m)
 	return rc;
 }
 
+/* A daemon that is well says so at once; the address does not wait for one that
+ * is not. */
+static bool
+is_for_other(const struct mss *m)
+{
+	struct server_conn c;
+	struct ctl_status st;
+	bool other = false;
+
+	if (server_open(&m->server, GLANCE_MS, 0, &c) != CLV_OK)
+		return false;
+	if (server_ask(&c, CTL_STATUS, NULL, 0, GLANCE_MS, &st) == CLV_OK)
+		other = is_driven_by_other(&st);
+	server_close(&c);
+	return other;
+}
+
 static int
 on_stop(struct ocf *o)
 {
@@ -293,6 +342,8 @@ on_stop(struct ocf *o)
 	int rc, address_rc;
 
 	read_mss(o, &m);
+	if (is_for_other(&m))
+		return OCF_SUCCESS;
 	address_rc = address_stop(o, &m.address);
 	rc = stop_server(o, &m);
 	score_write(o, CTL_SCORE_NEVER, false);
@@ -474,6 +525,8 @@ on_monitor(struct ocf *o)
 		    strerror(-state));
 	}
 	daemon = look_at_daemon(o, &m, &st, said);
+	if (is_driven_by_other(&st))
+		return OCF_NOT_RUNNING;
 	daemon = look_further(&m, daemon, (enum address_state)state, &st, said);
 	row = monitor_answer(daemon, (enum address_state)state);
 	rc = o->is_probe ? row->probe : row->rc;
@@ -582,11 +635,15 @@ static const struct ocf_section sections[] = {
 	".It 0\nstarted, stopped; standby and ready.\n"
 	".It 1\nfailed, or the daemon does not answer; the exit reason says\n"
 	"why.\n"
+	".It 2\npromoted-max is not 1 (promote: another node may serve, and is "
+	"not\nto be stopped for that).\n"
 	".It 4\nnot root.\n"
 	".It 5\nthe daemon or its configuration is missing on this node\n"
 	"(start).\n"
 	".It 6\na parameter is wrong, promoted-max is not 1, or the clone is\n"
-	"globally unique (start, promote and validate-all, never a monitor).\n"
+	"globally unique (start, promote and validate-all, never a monitor, "
+	"and\n"
+	"for promoted-max not promote).\n"
 	".It 7\nnot running, and no address is left.\n"
 	".It 8\nactive.\n"
 	".It 9\nthe address and the server do not fit together.\n"

@@ -52,6 +52,7 @@ terminate(struct ctl_status *st)
 	st->network_name[sizeof(st->network_name) - 1] = '\0';
 	st->address[sizeof(st->address) - 1] = '\0';
 	st->reason[sizeof(st->reason) - 1] = '\0';
+	st->resource[sizeof(st->resource) - 1] = '\0';
 }
 
 int

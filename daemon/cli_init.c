@@ -429,15 +429,16 @@ print(const struct cli *c, const struct init *s)
 	       "server thumbprint   %s\n"
 	       "backup              %s, opened again\n\n"
 	       "On every further server node:\n"
-	       "  claviger join --server --system %s --database '%s'%s\n"
+	       "  claviger join --server --system %s --database '%s'%s%s\n"
 	       "and then here: claviger node approve NODE --fingerprint F\n"
 	       "The cluster's resource: claviger cluster commands --pcs (or "
 	       "--crm)\n",
 	    s->config.system, s->config.node, INIT_NODE, s->config.network_name,
 	    s->config.address, s->config.port, cli_hex(s->cert_thumb, hex),
 	    cli_opt(c, "backup"), s->config.system, s->config.database,
-	    s->config.database_passfile[0] != '\0' ? " --database-passfile FILE"
-						   : "");
+	    s->config.database_passfile[0] != '\0' ? " --database-passfile "
+						   : "",
+	    s->config.database_passfile);
 }
 
 int

@@ -3,15 +3,14 @@
 #include <ctype.h>
 #include <errno.h>
 #include <ifaddrs.h>
-#include <net/if_arp.h>
 #include <netdb.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "agents/announce.h"
 #include "daemon/cli.h"
 
 #define PING_TRIES 3
@@ -245,38 +244,31 @@ answers_ping(const union addr *a)
 	return found;
 }
 
-/* What the kernel remembers of the address is not an answer of today. */
-static void
-forget_arp(const union addr *a)
+/* A host that drops pings still answers ARP, or a neighbour solicitation; asked
+ * only where the address is of a network that this host is on. */
+static int
+ask_neighbours(const union addr *a, char *ret_who, size_t cap)
 {
-	struct arpreq req = {{0}, {0}, 0, {0}, {0}};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct announce probe = {.family = (uint8_t)a->sa.sa_family};
+	uint8_t hw[6], prefix;
+	int fd, ifindex = 0, r;
 
-	if (fd < 0)
-		return;
-	memcpy(&req.arp_pa, &a->v4, sizeof(a->v4));
-	(void)!ioctl(fd, SIOCDARP, &req);
+	if (probe.family == AF_INET)
+		memcpy(probe.ip, &a->v4.sin_addr, 4);
+	else
+		memcpy(probe.ip, &a->v6.sin6_addr, 16);
+	if ((r = rtnl_open(0, &fd)) != 0)
+		return r;
+	r = rtnl_find_route(fd, probe.family, probe.ip, 0, &ifindex, &prefix);
+	if (r == 0)
+		r = rtnl_get_link(fd, NULL, ifindex, &probe.link);
 	close(fd);
-}
-
-/* A host that drops pings still answers ARP: after the pings above the
- * kernel's table holds its link address (flag 2, complete). */
-static bool
-answers_arp(const char *address)
-{
-	FILE *f = fopen("/proc/net/arp", "re");
-	char line[256], ip[64];
-	unsigned flags;
-	bool found = false;
-
-	if (f == NULL)
-		return false;
-	while (!found && fgets(line, sizeof(line), f) != NULL) {
-		if (sscanf(line, "%63s 0x%*x 0x%x", ip, &flags) == 2)
-			found = strcmp(ip, address) == 0 && (flags & 2) != 0;
-	}
-	fclose(f);
-	return found;
+	if (r == 0)
+		r = announce_probe(&probe, hw);
+	if (r > 0)
+		snprintf(ret_who, cap, "%02x:%02x:%02x:%02x:%02x:%02x on %s",
+		    hw[0], hw[1], hw[2], hw[3], hw[4], hw[5], probe.link.name);
+	return r;
 }
 
 int
@@ -284,6 +276,7 @@ cli_net_free(struct cli *c, const char *address)
 {
 	const char *next = "choose a free address, take that one down, or give "
 			   "--force-address";
+	char who[64] = "a host that answers pings";
 	union addr a;
 
 	if (parse(address, &a) != CLV_OK)
@@ -291,12 +284,9 @@ cli_net_free(struct cli *c, const char *address)
 	if (is_local(&a))
 		return cli_fail(c, CLV_E_IN_USE, next,
 		    "the address %s is up on this host already", address);
-	if (a.sa.sa_family == AF_INET)
-		forget_arp(&a);
 	cli_progress("asking the network whether %s is free", address);
-	if (answers_ping(&a) || answers_arp(address))
-		return cli_fail(c, CLV_E_IN_USE, next,
-		    "the address %s is in use on the network: a host answers",
-		    address);
-	return CLV_OK;
+	if (ask_neighbours(&a, who, sizeof(who)) <= 0 && !answers_ping(&a))
+		return CLV_OK;
+	return cli_fail(c, CLV_E_IN_USE, next,
+	    "the address %s is in use on the network, by %s", address, who);
 }

@@ -126,6 +126,8 @@ control_status(struct keeper *k, struct ctl_status *st)
 	st->role = shown_role(k->serving.state);
 	st->score = serving_score(k);
 	st->flags = status_flags(k);
+	if (k->serving.state != ROLE_OFF)
+		memcpy(st->resource, k->serving.resource, sizeof(st->resource));
 	if (k->secret.keyring != NULL)
 		st->generation = clv_keyring_newest(k->secret.keyring);
 	st->locked_kib = (uint32_t)(clv_guard_locked(k->guard) / 1024);
@@ -197,6 +199,12 @@ on_start(struct keeper *k, struct control_conn *c, const void *p, size_t len)
 	}
 	memcpy(&start, p, sizeof(start));
 	start.resource[sizeof(start.resource) - 1] = '\0';
+	/* Two resources would stop it under each other's feet. */
+	if (k->serving.state != ROLE_OFF && k->serving.resource[0] != '\0' &&
+	    strcmp(k->serving.resource, start.resource) != 0) {
+		reply_status(k, c, CTL_START, CLV_E_EXISTS);
+		return;
+	}
 	memcpy(k->serving.resource, start.resource, sizeof(start.resource));
 	if (start.by_agent)
 		k->serving.by_agent = true;

@@ -194,6 +194,7 @@ keeper_init(
 	if (sodium_init() < 0)
 		return CLV_E_SYSTEM;
 	randombytes_buf(k->instance, sizeof(k->instance));
+	snprintf(k->db.why, sizeof(k->db.why), "not connected yet");
 	r = clv_guard_new(ARENA_LEN, &k->guard);
 	if (r != CLV_OK) {
 		log_error("%u KiB of memory cannot be locked: raise the limit "

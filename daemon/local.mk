@@ -72,6 +72,8 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_backup.c %D%/cli_cluster.c \
 	%D%/cli_pass.c %D%/cli_restore.c %D%/cli_rotate.c %D%/cli_settings.c \
 	%D%/cli_status.c %D%/cli_system.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
+# who has an address, asked of the neighbours as the agents do it
+libcli_la_SOURCES += agents/announce.c agents/rtnl.c agents/rtnl_link.c
 bin_PROGRAMS += claviger
 claviger_CPPFLAGS = $(AM_CPPFLAGS)
 claviger_SOURCES = %D%/cli.c

@@ -167,6 +167,8 @@ obey(enum ctl_op op, const struct ctl_start *start)
 			return CLV_E_CONFIG;
 		if (start->by_agent)
 			status.flags |= CTL_FLAG_BY_AGENT;
+		memcpy(
+		    status.resource, start->resource, sizeof(status.resource));
 		if (status.role == CTL_ROLE_OFF)
 			set_role(CTL_ROLE_STANDBY);
 		return CLV_OK;

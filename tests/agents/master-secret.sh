@@ -153,12 +153,28 @@ ok "switches the role off" asked "stop address=no"
 ok "and leaves the process" runs
 expect 7 "probe" monitor
 
+echo "# a second resource for one daemon"
+fresh
+expect 0 "start" start
+expect 0 "promote" promote
+expect 7 "is not running by its probe" monitor OCF_RESOURCE_INSTANCE=two
+expect 6 "is refused" start OCF_RESOURCE_INSTANCE=two:1
+says "driven by the resource mss"
+expect 0 "its stop" stop OCF_RESOURCE_INSTANCE=two
+expect 8 "leaves the first one alone" monitor OCF_RESOURCE_INSTANCE=mss:0
+ok "with its address" has_vip
+expect 0 "stop of the first" stop
+expect 0 "gives the daemon to the second" start OCF_RESOURCE_INSTANCE=two
+expect 0 "stop" stop OCF_RESOURCE_INSTANCE=two
+
 echo "# what is wrong with the parameters"
 fresh
 expect 6 "promoted-max 2" start CRM_meta_promoted_max=2
 says "promoted-max must be 1, not 2"
 expect 6 "promoted-max 2: validate-all" validate-all CRM_meta_promoted_max=2
 expect 6 "by its old name" validate-all CRM_meta_master_max=2
+expect 2 "a second promotion is refused here only" promote CRM_meta_promoted_max=2
+says "promoted-max must be 1, not 2"
 expect 7 "never from a monitor" monitor CRM_meta_promoted_max=2
 expect 0 "nor from a stop" stop CRM_meta_promoted_max=2
 expect 6 "globally-unique" start CRM_meta_globally_unique=true
