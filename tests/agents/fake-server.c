@@ -299,7 +299,7 @@ main(int argc, char **argv)
 	read_conf();
 	read_mode();
 	if (is_mode("die")) {
-		fprintf(stderr, "first line\nthe key is of another system\n");
+		fprintf(stderr, "the key is of another system\nlast line\n");
 		return 3;
 	}
 	if (is_mode("stillborn"))
