@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,15 +15,22 @@
 
 static void start_claim(struct keeper *k);
 
-bool
-serving_read_only(const struct keeper *k)
+/* This node is: a peer or a member has what it has not, and neither has the
+ * database. */
+static bool
+is_behind(const struct keeper *k)
 {
 	const struct clv_list *list = k->secret.list;
 
-	if (k->serving.db_older || list == NULL)
-		return true;
-	return k->serving.shown_list > list->version ||
-	       k->serving.shown_generation > clv_list_current(list)->number;
+	return list == NULL || k->serving.shown_list > list->version ||
+	       k->serving.shown_generation > clv_list_current(list)->number ||
+	       (k->serving.db_older && k->db.asked_list > list->version);
+}
+
+bool
+serving_read_only(const struct keeper *k)
+{
+	return k->serving.db_older || is_behind(k);
 }
 
 bool
@@ -44,6 +52,9 @@ serving_database_older(struct keeper *k, uint64_t seen)
 			  "changed until the newer database is back",
 		    (unsigned long long)k->db.list_version,
 		    (unsigned long long)seen);
+	/* Our sealed copy may have gone the same way. */
+	if (older && !k->serving.db_older)
+		k->secret.copy_due = true;
 	k->serving.db_older = older;
 }
 
@@ -428,6 +439,51 @@ database_moved(const struct keeper *k)
 	       memcmp(k->db.instance, k->instance, sizeof(k->instance)) != 0;
 }
 
+/* A failover of the database has lost the last change, which was answered as
+ * done: it is signed, it is here, so it is written again. More than one is not
+ * to be had any more: then a person decides. */
+static bool
+may_put_again(const struct keeper *k)
+{
+	return k->serving.state == ROLE_ACTIVE && k->serving.db_older &&
+	       loop_now_ms() < k->serving.lease_until_ms && k->admin == NULL &&
+	       !is_behind(k) &&
+	       k->secret.list->version == k->db.list_version + 1;
+}
+
+static void
+on_put_again(struct keeper *k, void *arg, const struct db_result *r)
+{
+	(void)arg;
+	if (r->result != CLV_OK) {
+		log_warning("the list that the database has lost could not be "
+			    "written again: %s",
+		    r->text);
+		return;
+	}
+	log_notice("the list that the database had lost is in it again");
+	db_poll_soon(k);
+}
+
+static void
+put_list_again(struct keeper *k)
+{
+	uint8_t epoch[8], version[8], id[16];
+	const struct clv_buf *blob = &k->secret.list_blob;
+	struct clv_param p[7] = {
+	    clv_param_u64(k->serving.epoch, epoch),
+	    {k->instance, sizeof(k->instance)},
+	    {id, sizeof(id)},
+	    clv_param_u64(k->secret.list->version, version),
+	    {blob->data, blob->len},
+	    {"", 0},
+	    {"", 0},
+	};
+
+	randombytes_buf(id, sizeof(id));
+	db_call(k, CLV_STMT_PUT_LIST, p, 7, KEEPER_SQL_MS, on_put_again, NULL);
+}
+
 void
 serving_on_hello(struct keeper *k)
 {
@@ -439,6 +495,8 @@ serving_on_hello(struct keeper *k)
 		return;
 	else if (k->serving.state == ROLE_AWAY)
 		serving_event(k, ROLE_EV_DATABASE_BACK, "");
+	else if (may_put_again(k) && !database_moved(k))
+		put_list_again(k);
 	else if (k->serving.state != ROLE_ACTIVE ||
 		 (!database_moved(k) && !promise_is_void(k)))
 		return;
@@ -472,8 +530,9 @@ serving_on_promise(struct keeper *k)
 int32_t
 serving_score(struct keeper *k)
 {
+	/* A database that is older keeps nobody from serving decryption. */
 	if (k->serving.state <= ROLE_LOCKED || !secret_is_proven(k) ||
-	    (serving_read_only(k) && !role_serves(k->serving.state)))
+	    (is_behind(k) && !role_serves(k->serving.state)))
 		return CTL_SCORE_NEVER;
 	return role_serves(k->serving.state) ? CTL_SCORE_ACTIVE
 					     : CTL_SCORE_STANDBY;

@@ -222,16 +222,38 @@ START_TEST(an_older_database_changes_nothing_and_is_told)
 {
 	rig_db_save();
 	ck_assert_int_eq(add_member(0, 5, "app1"), CLV_OK);
+	ck_assert_int_eq(add_member(0, 6, "app2"), CLV_OK);
 	rig_db_failover();
 	rig_run(10000);
 	for (unsigned i = 0; i < 3; i++) {
-		ck_assert_uint_eq(k(i)->secret.list->version, 2);
+		ck_assert_uint_eq(k(i)->secret.list->version, 3);
 		ck_assert(serving_read_only(k(i)));
 	}
-	ck_assert_int_eq(serving_score(k(1)), CTL_SCORE_NEVER);
 	ck_assert(!serving_in_lease(k(0)));
-	ck_assert_int_eq(add_member(0, 6, "app2"), CLV_E_STALE);
+	ck_assert_int_eq(add_member(0, 7, "app3"), CLV_E_STALE);
 	ck_assert_uint_eq(rig_db.versions[0], 1);
+	/* And yet keys for decryption are to be had, after a failover too. */
+	rig_kill(0);
+	ck_assert_int_eq(serving_score(k(1)), CTL_SCORE_STANDBY);
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	ck_assert(!serving_in_lease(k(1)));
+}
+END_TEST
+
+START_TEST(a_change_that_a_failover_has_lost_is_written_again)
+{
+	struct clv_buf b;
+
+	rig_db_save();
+	rig_named(&b, ADMIN_MEMBER_REVOKE, 3, "m1");
+	ck_assert_int_eq(admin(0, &b), CLV_OK);
+	rig_db_failover();
+	ck_assert_uint_eq(rig_db.versions[0], 1);
+	rig_run(10000);
+	ck_assert_uint_eq(rig_db.versions[0], 2);
+	ck_assert(clv_list_member_by_name(rig_db_list(), "m1")->revoked);
+	ck_assert(serving_in_lease(k(0)));
+	ck_assert_int_eq(add_member(0, 5, "app1"), CLV_OK);
 }
 END_TEST
 
@@ -246,13 +268,14 @@ START_TEST(a_node_that_missed_a_lost_change_makes_no_other_in_its_place)
 	rig_run(15000);
 	rig_named(&b, ADMIN_MEMBER_REVOKE, 3, "m1");
 	ck_assert_int_eq(admin(0, &b), CLV_OK);
+	rig_send(0, rig_connect(0), CTL_DEMOTE, NULL, 0);
+	rig_run(100);
 	rig_db_failover();
 	rig_up(2);
 	rig_run(10000);
 	ck_assert_uint_eq(k(2)->secret.list->version, 1);
 	ck_assert(serving_read_only(k(2)));
-	rig_send(0, rig_connect(0), CTL_DEMOTE, NULL, 0);
-	rig_run(100);
+	ck_assert_int_eq(serving_score(k(2)), CTL_SCORE_NEVER);
 	(void)rig_promote(2);
 	ck_assert_int_ne(add_member(2, 5, "app1"), CLV_OK);
 	ck_assert_uint_eq(rig_db.versions[0], 1);
@@ -731,6 +754,7 @@ suite(void)
 	tcase_add_test(t, a_revocation_that_was_not_done_is_not_called_done);
 	tcase_add_test(t, what_was_done_is_known_again);
 	tcase_add_test(t, an_older_database_changes_nothing_and_is_told);
+	tcase_add_test(t, a_change_that_a_failover_has_lost_is_written_again);
 	tcase_add_test(
 	    t, a_node_that_missed_a_lost_change_makes_no_other_in_its_place);
 	tcase_add_test(t, a_last_word_of_the_database_is_acted_upon);

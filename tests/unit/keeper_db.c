@@ -315,6 +315,17 @@ op_done(struct call *c)
 }
 
 static bool
+is_older(const uint8_t *p, size_t len)
+{
+	struct clv_rd r;
+	uint8_t node;
+
+	clv_rd_init(&r, p, len);
+	node = clv_rd_u8(&r);
+	return rig_db.escrow_generation[node] > clv_rd_u32(&r);
+}
+
+static bool
 set_escrow(const uint8_t *p, size_t len)
 {
 	struct clv_rd r;
@@ -341,7 +352,7 @@ check_list(const struct call *c)
 	RIG_REQUIRE(clv_list_open(c->param[4].p, c->param[4].len,
 			clv_keyring_sign_pk(rig.keyring), &l) == CLV_OK);
 	RIG_REQUIRE(l->version == rig_db.versions[0] + 1);
-	RIG_REQUIRE(l->epoch == rig_db.epoch);
+	RIG_REQUIRE(l->epoch <= rig_db.epoch);
 	clv_list_free(&l);
 }
 
@@ -357,6 +368,15 @@ put_list(struct call *c)
 	if (u64(c, 3) != rig_db.versions[0] + 1) {
 		refuse(c, CLV_E_STALE, "not the version after the newest list");
 		return;
+	}
+	clv_rd_init(&r, c->param[5].p, c->param[5].len);
+	while (r.len > 0) {
+		row = clv_rd_bytes(&r, &len);
+		RIG_REQUIRE(row != NULL);
+		if (is_older(row, len)) {
+			refuse(c, CLV_E_STALE, "older than the stored one");
+			return;
+		}
 	}
 	check_list(c);
 	clv_buf_fini(&rig_db.lists[3]);
