@@ -104,7 +104,7 @@ struct peer {
 	uint64_t proven_list; /* so said with the system's signature */
 	uint64_t epoch;
 	uint32_t generation;
-	bool serving;
+	bool serving, unlocked;
 };
 typedef void (*witness_fn)(
     struct keeper *k, int result, uint64_t epoch, const char *text);
@@ -127,6 +127,7 @@ struct witness {
 	uint64_t floor; /* highest that a peer named */
 	unsigned tries;
 	bool acked[CLV_LIST_NODES_MAX + 1];
+	bool refused[CLV_LIST_NODES_MAX + 1];
 	struct loop_timer *deadline;
 	struct loop_timer *recast;
 };

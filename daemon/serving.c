@@ -426,7 +426,7 @@ promised_away(const struct keeper *k)
 static bool
 promise_is_void(const struct keeper *k)
 {
-	return promised_away(k) &&
+	return promised_away(k) && witness_serving(k) == 0 &&
 	       loop_now_ms() - k->serving.promised_ms > KEEPER_PROMISE_MS;
 }
 

@@ -286,6 +286,7 @@ propose(struct keeper *k)
 	}
 	w->epoch = ((base >> 8) + 1) << 8 | k->node_number;
 	memset(w->acked, 0, sizeof(w->acked));
+	memset(w->refused, 0, sizeof(w->refused));
 	if (witness_remember(k, w->epoch) != CLV_OK) {
 		raise_end(k, CLV_E_SYSTEM,
 		    "the epoch could not be written to "
@@ -352,17 +353,35 @@ on_propose(struct keeper *k, uint8_t from, struct clv_rd *r)
 		serving_on_promise(k);
 }
 
+/* Could those who have not refused still be enough? */
+static bool
+may_suffice(const struct keeper *k)
+{
+	unsigned left = 0;
+
+	for (size_t i = 0; i < k->secret.list->node_count; i++) {
+		const struct clv_list_node *n = &k->secret.list->nodes[i];
+
+		left += !n->revoked && !k->witness.refused[n->number];
+	}
+	return left >= needed(k);
+}
+
 static void
-on_refusal(struct keeper *k, uint64_t highest)
+on_refusal(struct keeper *k, uint8_t from, uint64_t highest)
 {
 	struct witness *w = &k->witness;
 
 	raise_floor(k, highest);
-	/* Our own number is refused to who cannot know that we are the one
-	 * whom it was promised. */
-	if (!w->insist && highest > w->epoch)
+	w->refused[from] = true;
+	/* A node that holds no secret deposes nobody by its word. Our own
+	 * number, too, may be refused: by one that has started anew and cannot
+	 * know that it was us whom it was promised. */
+	if (!w->insist && highest > w->epoch && w->peers[from].unlocked)
 		raise_end(k, CLV_E_STALE_EPOCH,
 		    "another node has promised a newer epoch");
+	else if (may_suffice(k))
+		return;
 	else if (++w->tries < WITNESS_TRIES)
 		propose(k);
 	else
@@ -385,7 +404,7 @@ on_promise(struct keeper *k, uint8_t from, struct clv_rd *r)
 	    memcmp(instance, k->instance, sizeof(k->instance)) != 0)
 		return;
 	if (!accepted) {
-		on_refusal(k, highest);
+		on_refusal(k, from, highest);
 		return;
 	}
 	w->acked[from] = true;
@@ -408,6 +427,7 @@ on_alive(struct keeper *k, uint8_t from, struct clv_rd *r, bool unlocked)
 		return;
 	p->number = from;
 	p->epoch = epoch;
+	p->unlocked = unlocked;
 	is_new = !is_live(p);
 	p->heard_ms = loop_now_ms();
 	/* It would have seen what we have: else it is its last word before it

@@ -615,6 +615,67 @@ replay(unsigned i, const struct rig_msg *m)
 	rig_settle();
 }
 
+/* n2 may refuse as fast as it likes, n3 promises all the same. */
+START_TEST(one_node_that_refuses_everything_stops_no_promotion)
+{
+	int c = rig_connect(0);
+	struct clv_buf f;
+
+	rig_kill(1);
+	rig_send(0, c, CTL_PROMOTE, NULL, 0);
+	for (int i = 0; i < 8 && rig_state(0) == ROLE_WITNESS; i++) {
+		clv_buf_init(&f);
+		clv_buf_u8(&f, 1);
+		clv_buf_raw(&f, k(0)->instance, 16);
+		clv_buf_u64(&f, k(0)->witness.epoch);
+		clv_buf_u8(&f, 0);
+		clv_buf_u64(&f, k(0)->witness.epoch + 1024);
+		rig_peer_say(0, RIG_PROMISE, &f, rig.node[1].id->sign_sk,
+		    "claviger-promis1", 2);
+		clv_buf_fini(&f);
+		rig_deliver(&rig.node[2], &rig.node[2].from_cpg);
+		while (rig.node[0].from_cpg.head != NULL)
+			rig_deliver(&rig.node[0], &rig.node[0].from_cpg);
+	}
+	rig_run(1000);
+	ck_assert_int_eq(rig_result(0, c), CLV_OK);
+	ck_assert_int_eq(rig_state(0), ROLE_ACTIVE);
+}
+END_TEST
+
+START_TEST(a_locked_node_deposes_nobody)
+{
+	struct clv_buf f;
+
+	ck_assert_int_eq(rig_promote(0), CLV_OK);
+	rig_kill(1);
+	rig_run(20000);
+	rig_db_mode_all(RIG_DB_HUNG);
+	rig_run(16000);
+	ck_assert_int_eq(rig_state(0), ROLE_AWAY);
+	rig_alive(0, 1, 1, 0, k(0)->seen.epoch, false); /* n2, locked */
+	rig_settle();
+	rig.node[2].side = 1; /* its promise comes later */
+	rig_db_mode_all(RIG_DB_UP);
+	for (int i = 0; i < 3000 && rig_state(0) == ROLE_AWAY; i++)
+		rig_run(1);
+	ck_assert_int_eq(rig_state(0), ROLE_AWAY_WITNESS);
+	clv_buf_init(&f);
+	clv_buf_u8(&f, 1);
+	clv_buf_raw(&f, k(0)->instance, 16);
+	clv_buf_u64(&f, k(0)->witness.epoch);
+	clv_buf_u8(&f, 0);
+	clv_buf_u64(&f, k(0)->witness.epoch + 1024);
+	rig_peer_say(
+	    0, RIG_PROMISE, &f, rig.node[1].id->sign_sk, "claviger-promis1", 2);
+	clv_buf_fini(&f);
+	rig.node[2].side = 0;
+	rig_run(3000);
+	ck_assert_int_eq(rig_state(0), ROLE_ACTIVE);
+	ck_assert_uint_eq(rig.node[0].failures, 0);
+}
+END_TEST
+
 START_TEST(old_messages_bring_nobody_back)
 {
 	struct rig_msg *all[300];
@@ -778,6 +839,8 @@ suite(void)
 	t = tcase_create("peers of a standby");
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, a_heartbeat_moves_no_number_by_a_lie);
+	tcase_add_test(t, one_node_that_refuses_everything_stops_no_promotion);
+	tcase_add_test(t, a_locked_node_deposes_nobody);
 	tcase_add_test(t, old_messages_bring_nobody_back);
 	suite_add_tcase(s, t);
 	t = tcase_create("members");
