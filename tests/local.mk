@@ -196,7 +196,8 @@ keeper_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
 	-Wl,--wrap=loop_now_ms -Wl,--wrap=chan_new -Wl,--wrap=chan_free \
 	-Wl,--wrap=chan_fd -Wl,--wrap=chan_wants_write -Wl,--wrap=chan_send \
 	-Wl,--wrap=state_load -Wl,--wrap=state_save -Wl,--wrap=file_replace \
-	-Wl,--wrap=file_read -Wl,--wrap=clv_identity_load -Wl,--wrap=accept4 \
+	-Wl,--wrap=file_read -Wl,--wrap=clv_identity_load -Wl,--wrap=clv_guard_new \
+	-Wl,--wrap=clv_guard_free_all -Wl,--wrap=accept4 \
 	-Wl,--wrap=getsockopt -Wl,--wrap=recv -Wl,--wrap=send \
 	-Wl,--wrap=sendmsg -Wl,--wrap=close -Wl,--wrap=log_error \
 	-Wl,--wrap=log_warning -Wl,--wrap=log_notice -Wl,--wrap=log_info \
@@ -256,7 +257,7 @@ check_cli_LDADD = libcli.la $(CHECK_LIBS)
 # Fuzz targets: with --enable-fuzzer `make fuzz` runs them under libFuzzer, else
 # they replay their corpus as tests.
 FUZZ_SECONDS = 60
-core_fuzzers = fuzz_list fuzz_wire fuzz_keyring fuzz_age fuzz_armor
+core_fuzzers = fuzz_list fuzz_wire fuzz_keyring fuzz_age fuzz_armor fuzz_front
 check_PROGRAMS += $(core_fuzzers)
 EXTRA_PROGRAMS = fuzz_corpus
 EXTRA_DIST += %D%/fuzz/corpus %D%/fuzz/replay.c
@@ -293,6 +294,11 @@ fuzz_armor_CPPFLAGS = $(unit_cppflags) \
 	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/armor\"
 fuzz_armor_LDADD = libclaviger-core.la
 fuzz_armor_LDFLAGS = $(AM_LDFLAGS) $(fuzz_ldflags)
+fuzz_front_SOURCES = %D%/fuzz/fuzz_front.c $(keeper_rig) $(fuzz_main)
+fuzz_front_CPPFLAGS = $(unit_cppflags) \
+	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/front\"
+fuzz_front_LDADD = libdaemon.la
+fuzz_front_LDFLAGS = $(keeper_ldflags) $(fuzz_ldflags)
 fuzz_corpus_SOURCES = %D%/fuzz/corpus.c %D%/fuzz/fuzz.h
 fuzz_corpus_CPPFLAGS = $(unit_cppflags)
 fuzz_corpus_LDADD = libclaviger-core.la

@@ -451,6 +451,8 @@ START_TEST(a_member_gets_its_scope_and_no_more)
 	ck_assert_uint_eq(n, 1);
 	ck_assert_str_eq(keys[0].app, "payroll");
 	ck_assert(rig.node[0].answer.encrypt);
+	clv_guard_put(g, keys);
+	clv_identity_free(&id);
 	clv_guard_free_all(&g);
 }
 END_TEST

@@ -345,6 +345,8 @@ rig_cluster(struct rig_node *n)
 		return;
 	for (unsigned i = 0; i < rig.n; i++)
 		members += rig.node[i].k != NULL && rig.node[i].side == n->side;
+	if (rig.members != 0)
+		members = rig.members;
 	clv_buf_init(&b);
 	clv_buf_u8(&b, true);
 	clv_buf_u8(&b, true);

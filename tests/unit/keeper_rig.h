@@ -103,8 +103,9 @@ struct rig {
 	struct clv_keyring *keyring;
 	struct clv_identity *member[2]; /* m1: all, m2: payroll */
 	struct rig_node node[RIG_NODES];
-	uint64_t conns; /* ids of connections over the server port */
-	unsigned uid;	/* of local clients */
+	unsigned members; /* said to be there; 0: those that run */
+	uint64_t conns;	  /* ids of connections over the server port */
+	unsigned uid;	  /* of local clients */
 	/* May change or replace the database's answer (a hostile one). */
 	void (*forge)(
 	    struct rig_node *n, enum clv_stmt stmt, struct clv_buf *result);

@@ -311,6 +311,52 @@ __wrap_clv_identity_load(
 	return r;
 }
 
+/* Arenas are used again, for it takes long to prove that one is locked; and
+ * whoever gives one back has given back what was in it. */
+
+#define ARENAS 16
+
+static struct {
+	struct clv_guard *guard;
+	size_t len;
+	bool used;
+} arenas[ARENAS];
+
+int __real_clv_guard_new(size_t len, struct clv_guard **ret);
+
+int
+__wrap_clv_guard_new(size_t len, struct clv_guard **ret)
+{
+	unsigned i = 0;
+	int r;
+
+	while (i < ARENAS && arenas[i].guard != NULL &&
+	       (arenas[i].used || arenas[i].len != len))
+		i++;
+	RIG_REQUIRE(i < ARENAS);
+	if (arenas[i].guard == NULL) {
+		r = __real_clv_guard_new(len, &arenas[i].guard);
+		if (r != CLV_OK)
+			return r;
+		arenas[i].len = len;
+	}
+	arenas[i].used = true;
+	*ret = arenas[i].guard;
+	return CLV_OK;
+}
+
+void
+__wrap_clv_guard_free_all(struct clv_guard **guard)
+{
+	if (*guard == NULL)
+		return;
+	RIG_REQUIRE(clv_guard_used(*guard) == 0);
+	for (unsigned i = 0; i < ARENAS; i++)
+		if (arenas[i].guard == *guard)
+			arenas[i].used = false;
+	*guard = NULL;
+}
+
 /* Control socket and link. */
 
 static struct rig_conn *

@@ -70,6 +70,8 @@ int __wrap_file_read(const char *dir, const char *name, size_t max,
     void **ret_p, size_t *ret_len);
 int __wrap_clv_identity_load(
     struct clv_guard *guard, const char *path, struct clv_identity **ret);
+int __wrap_clv_guard_new(size_t len, struct clv_guard **ret);
+void __wrap_clv_guard_free_all(struct clv_guard **guard);
 int __wrap_accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags);
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 ssize_t __wrap_recv(int fd, void *p, size_t len, int flags);
