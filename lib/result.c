@@ -65,6 +65,11 @@ static const struct {
 	"what was read back is not what was written", 19},
     [-CLV_E_CANCELLED] = {"cancelled", "interrupted", 1},
     [-CLV_E_NO_KEYRING] = {"no-keyring", "holds no keyring", 22},
+    [-CLV_E_AWAY] = {"away", "the master secret server cannot be reached", 8},
+    [-CLV_E_GENERATION] = {"generation",
+	"under a generation whose key is not here", 20},
+    [-CLV_E_ROLLBACK] = {"rollback",
+	"the database is older than what was seen before", 20},
 };
 
 _Static_assert(

@@ -54,7 +54,10 @@ enum clv_result {
 	CLV_E_MISMATCH = -42,	/* what was read back is not what was written */
 	CLV_E_CANCELLED = -43,	/* interrupted by the operator */
 	CLV_E_NO_KEYRING = -44, /* opened, but it holds no keyring */
-	CLV_E_LAST = -45	/* one past the last */
+	CLV_E_AWAY = -45,	/* no fresh word of the server: no writing */
+	CLV_E_GENERATION = -46, /* keys of this generation are not here */
+	CLV_E_ROLLBACK = -47,	/* the database is older than what was seen */
+	CLV_E_LAST = -48	/* one past the last */
 };
 
 /* Text of a result: a static sentence part without a full stop; never NULL. */
