@@ -73,6 +73,7 @@ EXTRA_DIST += %D%/claviger.map
 claviger_includedir = $(includedir)/claviger
 claviger_include_HEADERS = \
 	%D%/claviger/age.h \
+	%D%/claviger/api.h \
 	%D%/claviger/backup.h \
 	%D%/claviger/buf.h \
 	%D%/claviger/guard.h \
