@@ -44,4 +44,29 @@ bool admin_is_done(
 /* args: the request after op and id. */
 int admin_apply(struct admin_change *c, struct clv_rd *args);
 
+/* Each request has a function that makes the change, and one that says
+ * whether a list shows it; the rest of this header is between their files. */
+#define ADMIN_SAY(c, ...) snprintf((c)->text, sizeof((c)->text), __VA_ARGS__)
+bool admin_same_keys(const struct clv_party *a, const struct clv_party *b);
+int admin_seal_to(struct admin_change *c, const struct clv_keyring *k,
+    uint8_t number, const uint8_t box_pk[static 32]);
+
+/* admin_node.c */
+int admin_node_approve(struct admin_change *c, struct clv_rd *args);
+int admin_node_revoke(struct admin_change *c, struct clv_rd *args);
+bool admin_node_is(
+    const struct clv_list *list, struct clv_rd *args, bool revoked);
+
+/* admin_member.c */
+int admin_member_add(struct admin_change *c, struct clv_rd *args);
+int admin_member_revoke(struct admin_change *c, struct clv_rd *args);
+bool admin_member_is_added(const struct clv_list *list, struct clv_rd *args);
+bool admin_member_is_revoked(const struct clv_list *list, struct clv_rd *args);
+
+/* admin_rotate.c */
+int admin_rotate_begin(struct admin_change *c, struct clv_rd *args);
+int admin_rotate_finish(struct admin_change *c, struct clv_rd *args);
+/* The generation that was begun and is not current yet, or NULL. */
+struct clv_list_generation *admin_rotate_pending(const struct clv_list *list);
+
 #endif

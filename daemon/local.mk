@@ -16,10 +16,15 @@ libdaemon_la_SOURCES += %D%/chan.c %D%/child.c %D%/config.c \
 noinst_HEADERS += %D%/config_key.h %D%/supervisor.h
 
 # keeper: roles, epoch, witness, control, serve
-libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_ops.c %D%/control_server.c \
-	%D%/db.c %D%/keeper.c %D%/member_port.c %D%/role.c %D%/secret.c \
-	%D%/serving.c %D%/witness.c
-noinst_HEADERS += %D%/admin_ops.h %D%/keeper.h %D%/role.h
+libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/keeper.c \
+	%D%/member_port.c %D%/role.c %D%/secret.c %D%/serving.c %D%/witness.c
+noinst_HEADERS += %D%/keeper.h %D%/role.h
+
+# keeper: administration
+libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
+	%D%/admin_change.c %D%/admin_write.c %D%/admin_ops.c \
+	%D%/admin_node.c %D%/admin_member.c %D%/admin_rotate.c
+noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
 # front: TLS, PostgreSQL, corosync
 libdaemon_la_SOURCES += %D%/tls.c %D%/tls_client.c %D%/tls_test.c %D%/cert.c \

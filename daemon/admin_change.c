@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <string.h>
+
+#include "daemon/admin_run.h"
+
+/*
+ * From an administrative request to the change that it asks for: was it done
+ * before, what does the database know of it, what will the list say.
+ */
+
+static void
+backup_done(struct admin *a)
+{
+	char where[256];
+	uint32_t generation;
+	struct clv_rd args;
+
+	clv_rd_init(&args, a->args, a->args_len);
+	generation = clv_rd_u32(&args);
+	clv_rd_str(&args, where, sizeof(where));
+	if (clv_rd_end(&args) != CLV_OK)
+		admin_end(a, CLV_E_PROTOCOL, NULL);
+	else if (clv_list_generation(a->k->secret.list, generation) == NULL)
+		admin_end(a, CLV_E_NOT_FOUND, "there is no such generation");
+	else
+		admin_write_backup(a, generation, where);
+}
+
+static void
+build(struct admin *a)
+{
+	struct keeper *k = a->k;
+	struct admin_change *c = &a->change;
+	struct clv_rd args;
+	int r;
+
+	for (unsigned i = 1; i <= CLV_LIST_NODES_MAX; i++)
+		a->holds[i] = k->witness.peers[i].generation > 0;
+	c->op = a->op;
+	c->self = k->node_number;
+	c->guard = k->guard;
+	c->keyring = k->secret.keyring;
+	c->holds = a->holds;
+	clv_rd_init(&args, a->args, a->args_len);
+	if (!secret_is_proven(k)) { /* revoked, it may be, in the meantime */
+		admin_end(a, CLV_E_NOT_READY, k->secret.why);
+		return;
+	}
+	r = clv_list_copy(k->secret.list, &c->next);
+	if (r == CLV_OK) {
+		c->next->version++;
+		c->next->epoch = a->epoch;
+		r = admin_apply(c, &args);
+	}
+	if (r == CLV_OK && !c->nothing)
+		r = clv_list_sign(c->next, k->secret.keyring, &a->blob);
+	if (r != CLV_OK || c->nothing)
+		admin_end(a, r, NULL);
+	else if (a->op == ADMIN_ROTATE_FINISH)
+		admin_wait(a, ADMIN_STEP_HOLDERS, ADMIN_DEADLINE_MS / 2, 0);
+	else
+		admin_write_list(a);
+}
+
+static void
+on_joins(struct keeper *k, void *arg, const struct db_result *r)
+{
+	struct admin *a = admin_still(k, arg);
+	char name[CLV_NAME_MAX];
+	struct clv_rd args;
+
+	if (a == NULL)
+		return;
+	if (r->result != CLV_OK) {
+		admin_end(a, r->result, r->text);
+		return;
+	}
+	clv_rd_init(&args, a->args, a->args_len);
+	clv_rd_str(&args, name, sizeof(name));
+	for (size_t i = 0; i < r->rows && !a->change.have_party; i++) {
+		const struct db_field *f = db_field(r, i, 1);
+		struct clv_party party;
+
+		/* The body is signed and names itself; the row's name is only
+		 * how it was found. */
+		if (clv_party_parse(f->p, f->len, &party) != CLV_OK ||
+		    strcmp(party.name, name) != 0)
+			continue;
+		a->change.party = party;
+		a->change.have_party = true;
+	}
+	build(a);
+}
+
+/* So says the database; whoever was revoked by its word alone would get keys
+ * for ever. */
+static void
+done_before(struct admin *a)
+{
+	struct clv_rd args;
+
+	clv_rd_init(&args, a->args, a->args_len);
+	if (!admin_is_done(a->k->secret.list, a->op, &args))
+		admin_end(a, CLV_E_MISMATCH,
+		    "the database says that this was done before, but the "
+		    "signed list does not show it: repeat the command");
+	else if (a->op == ADMIN_ROTATE_BEGIN)
+		build(a); /* it says which generation that is */
+	else
+		admin_end(a, CLV_OK, "this operation was done before");
+}
+
+static void
+on_op(struct keeper *k, void *arg, const struct db_result *r)
+{
+	struct admin *a = admin_still(k, arg);
+
+	if (a == NULL)
+		return;
+	if (r->result != CLV_OK)
+		admin_end(a, r->result, r->text);
+	else if (db_u64(r, 0, 0) != 0)
+		done_before(a);
+	else if (a->op == ADMIN_BACKUP_DONE)
+		backup_done(a);
+	else if (a->op == ADMIN_NODE_APPROVE)
+		admin_call(a, CLV_STMT_GET_JOINS, NULL, 0, on_joins);
+	else
+		build(a);
+}
+
+void
+admin_change_begin(struct admin *a)
+{
+	struct clv_param p = {a->id, sizeof(a->id)};
+
+	admin_call(a, CLV_STMT_GET_OP, &p, 1, on_op);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include <claviger/result.h>
+
+#include "daemon/admin_ops.h"
+
+/* What the administrative requests on members do to the list. */
+
+static bool
+scope_is_valid(const char *scope)
+{
+	char copy[CLV_SCOPE_MAX], *save = NULL, *app;
+
+	if (strcmp(scope, "all") == 0)
+		return true;
+	if (scope[0] == '\0' || scope[0] == ',' ||
+	    scope[strlen(scope) - 1] == ',' || strstr(scope, ",,") != NULL)
+		return false;
+	snprintf(copy, sizeof(copy), "%s", scope);
+	for (app = strtok_r(copy, ",", &save); app != NULL;
+	     app = strtok_r(NULL, ",", &save))
+		if (strcmp(app, "all") == 0 || clv_name_check(app) != CLV_OK)
+			return false;
+	return true;
+}
+
+static int
+member_read(
+    struct admin_change *c, struct clv_rd *args, struct clv_list_member *m)
+{
+	memset(m, 0, sizeof(*m));
+	clv_rd_str(args, m->party.name, sizeof(m->party.name));
+	clv_rd_copy(args, m->party.thumb, sizeof(m->party.thumb));
+	clv_rd_copy(args, m->party.box_pk, sizeof(m->party.box_pk));
+	clv_rd_copy(args, m->party.sign_pk, sizeof(m->party.sign_pk));
+	clv_rd_str(args, m->scope, sizeof(m->scope));
+	if (clv_rd_end(args) != CLV_OK)
+		return CLV_E_PROTOCOL;
+	if (clv_name_check(m->party.name) != CLV_OK) {
+		ADMIN_SAY(c,
+		    "a host name is 1 to 64 of letters, digits, '.', '_' "
+		    "and '-'");
+		return CLV_E_INVALID;
+	}
+	if (!scope_is_valid(m->scope)) {
+		ADMIN_SAY(
+		    c, "a scope is \"all\" or application names joined by ','");
+		return CLV_E_INVALID;
+	}
+	return CLV_OK;
+}
+
+int
+admin_member_add(struct admin_change *c, struct clv_rd *args)
+{
+	struct clv_list_member new, *old;
+	const char *name = new.party.name;
+	int r;
+
+	r = member_read(c, args, &new);
+	if (r != CLV_OK)
+		return r;
+	old = clv_list_member_by_name(c->next, name);
+	if (clv_list_node_by_name(c->next, name) != NULL) {
+		ADMIN_SAY(c,
+		    "%s is a server node, and as such a member already", name);
+		return CLV_E_EXISTS;
+	}
+	if (clv_list_member_by_thumb(c->next, new.party.thumb) != NULL &&
+	    (old == NULL || !old->revoked)) {
+		ADMIN_SAY(c,
+		    "this certificate is enrolled already: claviger member "
+		    "list");
+		return CLV_E_EXISTS;
+	}
+	if (old != NULL && !old->revoked) {
+		ADMIN_SAY(c,
+		    "%s is enrolled already: claviger member revoke %s "
+		    "first",
+		    name, name);
+		return CLV_E_EXISTS;
+	}
+	if (old == NULL)
+		old = clv_list_add_member(c->next);
+	if (old == NULL)
+		return CLV_E_FULL;
+	*old = new;
+	ADMIN_SAY(c, "%s is enrolled with scope %.100s", name, new.scope);
+	return CLV_OK;
+}
+
+int
+admin_member_revoke(struct admin_change *c, struct clv_rd *args)
+{
+	char name[CLV_NAME_MAX];
+	struct clv_list_member *m;
+
+	clv_rd_str(args, name, sizeof(name));
+	if (clv_rd_end(args) != CLV_OK)
+		return CLV_E_PROTOCOL;
+	m = clv_list_member_by_name(c->next, name);
+	if (m == NULL) {
+		ADMIN_SAY(c, "no member %s is enrolled", name);
+		return CLV_E_NOT_FOUND;
+	}
+	c->nothing = m->revoked;
+	m->revoked = true;
+	ADMIN_SAY(c, "%s is revoked; it could read: %.120s", name, m->scope);
+	return CLV_OK;
+}
+
+bool
+admin_member_is_added(const struct clv_list *list, struct clv_rd *args)
+{
+	struct admin_change c = {.op = ADMIN_MEMBER_ADD};
+	const struct clv_list_member *m;
+	struct clv_list_member new;
+
+	if (member_read(&c, args, &new) != CLV_OK)
+		return false;
+	m = clv_list_member_by_name(list, new.party.name);
+	return m != NULL && !m->revoked &&
+	       admin_same_keys(&m->party, &new.party) &&
+	       strcmp(m->scope, new.scope) == 0;
+}
+
+bool
+admin_member_is_revoked(const struct clv_list *list, struct clv_rd *args)
+{
+	char name[CLV_NAME_MAX];
+	const struct clv_list_member *m;
+
+	clv_rd_str(args, name, sizeof(name));
+	m = clv_list_member_by_name(list, name);
+	return clv_rd_end(args) == CLV_OK && m != NULL && m->revoked;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <stdio.h>
+
+#include <claviger/result.h>
+
+#include "daemon/admin_ops.h"
+
+/*
+ * A rotation in the list: a new generation is sealed to every server node
+ * first, and is current, its predecessor retired, once its backup is written.
+ */
+
+struct clv_list_generation *
+admin_rotate_pending(const struct clv_list *list)
+{
+	for (size_t i = 0; i < list->generation_count; i++)
+		if (list->generations[i].state < CLV_GEN_CURRENT)
+			return &list->generations[i];
+	return NULL;
+}
+
+static int
+keyring_copy(struct admin_change *c, struct clv_keyring **ret)
+{
+	char *text = NULL;
+	size_t len;
+	int r;
+
+	r = clv_keyring_format(c->keyring, &text, &len);
+	if (r == CLV_OK)
+		r = clv_keyring_parse(c->guard, text, len, ret);
+	clv_guard_put(c->guard, text);
+	return r;
+}
+
+static int
+describe_generation(struct admin_change *c, uint32_t number)
+{
+	struct clv_list_generation *g = clv_list_add_generation(c->next);
+	uint8_t *key = clv_guard_get(c->guard, CLV_KEY_LEN);
+	int r = CLV_E_NOMEM;
+
+	if (g == NULL || key == NULL)
+		goto out;
+	g->number = number;
+	g->state = CLV_GEN_ESCROWED;
+	r = clv_keyring_subkey(
+	    c->new_keyring, number, CLV_SUBKEY_COMMITMENT, g->commitment);
+	if (r == CLV_OK)
+		r = clv_keyring_subkey(
+		    c->new_keyring, number, CLV_SUBKEY_DISTRIBUTION, key);
+	if (r == CLV_OK)
+		clv_key_check(key, g->check);
+out:
+	clv_guard_put(c->guard, key);
+	return r;
+}
+
+static int
+seal_to_all(struct admin_change *c)
+{
+	int r = CLV_OK;
+
+	for (size_t i = 0; r == CLV_OK && i < c->next->node_count; i++) {
+		struct clv_list_node *n = &c->next->nodes[i];
+
+		if (n->revoked ||
+		    !(n->sealed || c->holds[n->number] || n->number == c->self))
+			continue;
+		n->sealed = true;
+		r = admin_seal_to(
+		    c, c->new_keyring, n->number, n->party.box_pk);
+	}
+	return r;
+}
+
+int
+admin_rotate_begin(struct admin_change *c, struct clv_rd *args)
+{
+	uint32_t number;
+	int r;
+
+	if (clv_rd_end(args) != CLV_OK)
+		return CLV_E_PROTOCOL;
+	if (admin_rotate_pending(c->next) !=
+	    NULL) { /* one that was begun before */
+		c->nothing = true;
+		number = admin_rotate_pending(c->next)->number;
+		ADMIN_SAY(c, "generation %u was begun before: going on with it",
+		    number);
+		clv_buf_u32(&c->data, number);
+		return clv_buf_result(&c->data);
+	}
+	r = keyring_copy(c, &c->new_keyring);
+	if (r == CLV_OK)
+		r = clv_keyring_add(c->new_keyring, &number);
+	if (r == CLV_OK)
+		r = describe_generation(c, number);
+	if (r == CLV_OK)
+		r = seal_to_all(c);
+	if (r != CLV_OK)
+		return r;
+	clv_buf_u32(&c->data, number);
+	r = clv_buf_result(&c->data);
+	if (r == CLV_OK)
+		ADMIN_SAY(
+		    c, "generation %u is sealed to every server node", number);
+	return r;
+}
+
+int
+admin_rotate_finish(struct admin_change *c, struct clv_rd *args)
+{
+	uint32_t number = clv_rd_u32(args);
+	struct clv_list_generation *g = admin_rotate_pending(c->next);
+
+	clv_rd_str(args, c->backup_where, sizeof(c->backup_where));
+	if (clv_rd_end(args) != CLV_OK)
+		return CLV_E_PROTOCOL;
+	if (clv_list_current(c->next)->number == number) {
+		c->nothing = true;
+		ADMIN_SAY(c, "generation %u is current already", number);
+		return CLV_OK;
+	}
+	if (g == NULL || g->number != number) {
+		ADMIN_SAY(c, "generation %u is not being made", number);
+		return CLV_E_NOT_FOUND;
+	}
+	for (size_t i = 0; i < c->next->generation_count; i++)
+		if (c->next->generations[i].state == CLV_GEN_CURRENT)
+			c->next->generations[i].state = CLV_GEN_RETIRED;
+	g->state = CLV_GEN_CURRENT;
+	c->backup_generation = number;
+	ADMIN_SAY(c, "generation %u is current", number);
+	return CLV_OK;
+}
