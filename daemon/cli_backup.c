@@ -314,7 +314,7 @@ cli_backup_verify(struct cli *c)
 		return r;
 	if (!json)
 		print_keyring(k);
-	if (joined && geteuid() == 0 && c->config.database[0] != '\0')
+	if (joined && geteuid() == 0 && config_is_server(&c->config))
 		(void)cli_list_get(c, &list);
 	if (joined)
 		r = cli_keyring_check(c, k, list);

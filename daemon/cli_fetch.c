@@ -216,7 +216,7 @@ save_seen(struct cli *c, const struct fetch *f)
 	struct clv_buf evidence;
 	int r, saved;
 
-	if (c->config.database[0] != '\0')
+	if (config_is_server(&c->config))
 		return CLV_OK;
 	clv_buf_init(&evidence);
 	r = clv_wire_evidence_cut(f->body.data, f->body.len, &evidence);

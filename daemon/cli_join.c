@@ -124,18 +124,16 @@ open_list(struct cli *c, struct join *j)
 	    clv_result_text(r));
 }
 
+/* Where the database is, when it is given. */
 static int
-check_server_options(struct cli *c, struct join *j)
+take_database(struct cli *c, struct join *j)
 {
 	const char *database = cli_opt(c, "database");
 	const char *passfile = cli_opt(c, "database-passfile");
 	int r;
 
-	if (database == NULL && j->again)
-		return CLV_OK;
 	if (database == NULL)
-		return cli_fail(c, CLV_E_USAGE, "claviger join --help",
-		    "--server needs --database CONNINFO");
+		return CLV_OK;
 	r = cli_db_check(c, "database", database);
 	if (r == CLV_OK && strlen(database) >= sizeof(j->config.database))
 		r = cli_fail(c, CLV_E_INVALID, NULL,
@@ -148,6 +146,15 @@ check_server_options(struct cli *c, struct join *j)
 		return CLV_OK;
 	return cli_absolute(c, passfile, j->config.database_passfile,
 	    sizeof(j->config.database_passfile));
+}
+
+static int
+check_server_options(struct cli *c, struct join *j)
+{
+	if (cli_opt(c, "database") == NULL && !j->again)
+		return cli_fail(c, CLV_E_USAGE, "claviger join --help",
+		    "--server needs --database CONNINFO");
+	return take_database(c, j);
 }
 
 /* A name that is enrolled with other keys could never be approved. */
@@ -283,11 +290,16 @@ join_member(struct cli *c, struct join *j)
 {
 	int r;
 
-	if (j->again && c->config.database[0] != '\0')
+	if (j->again && config_is_server(&c->config))
 		return cli_fail(c, CLV_E_EXISTS,
 		    "a server node is a member already: claviger fetch --check",
 		    "this host is a server node of that system");
+	snprintf(j->config.role, sizeof(j->config.role), "member");
 	r = check_member_options(c, j);
+	if (r == CLV_OK)
+		r = take_database(c, j);
+	if (r == CLV_OK)
+		r = cli_passfile_check(c, &j->config);
 	if (r == CLV_OK)
 		r = make_host(c, j, NULL);
 	return r == CLV_OK ? cli_config_put(c, &j->config, &j->undo) : r;

@@ -65,7 +65,7 @@ check_needs(const struct cli *c)
 		    "this host belongs to no system yet: %s has no line "
 		    "'system = …'",
 		    c->path);
-	if ((needs & CLI_NEED_SERVER) != 0 && c->config.database[0] == '\0')
+	if ((needs & CLI_NEED_SERVER) != 0 && !config_is_server(&c->config))
 		return cli_fail(c, CLV_E_CONFIG, "run it on a server node",
 		    "this host is a member, not a server node");
 	return CLV_OK;

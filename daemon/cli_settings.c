@@ -101,7 +101,7 @@ cli_settings_show(struct cli *c)
 	struct clv_list *list = NULL;
 	int r = t == NULL ? CLV_E_NOMEM : CLV_OK;
 
-	if (r == CLV_OK && c->config.database[0] != '\0') {
+	if (r == CLV_OK && config_is_server(&c->config)) {
 		r = cli_list_need(c, &list);
 		if (r == CLV_OK)
 			of_system(t, list);

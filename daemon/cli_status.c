@@ -105,7 +105,7 @@ gather(struct cli *c, struct view *v)
 {
 	v->result = cli_ctl_status(c, &v->st);
 	v->daemon = v->result == CLV_OK;
-	if (c->config.system[0] != '\0' && c->config.database[0] != '\0' &&
+	if (c->config.system[0] != '\0' && config_is_server(&c->config) &&
 	    cli_list_get(c, &v->list) != CLV_OK)
 		v->list = NULL;
 	if (!v->daemon) {
@@ -351,7 +351,7 @@ cli_status(struct cli *c)
 	int r;
 
 	memset(&v, 0, sizeof(v));
-	if (c->config.system[0] != '\0' && c->config.database[0] == '\0')
+	if (c->config.system[0] != '\0' && !config_is_server(&c->config))
 		return member_status(c, &v);
 	gather(c, &v);
 	if (cli_opt(c, "json") != NULL)

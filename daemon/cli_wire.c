@@ -50,7 +50,7 @@ find_server(struct cli *c, struct cli_wire *w,
 	size_t n = 0;
 	int r;
 
-	if (c->config.database[0] == '\0') {
+	if (!config_is_server(&c->config)) {
 		snprintf(w->server, sizeof(w->server), "%s", where);
 		*ret_n = 1;
 		if (cli_thumb_parse(c->config.server_thumbprint, pins[0]) ==

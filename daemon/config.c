@@ -236,6 +236,12 @@ config_load(
 	return rc;
 }
 
+bool
+config_is_server(const struct config *c)
+{
+	return strcmp(c->role, "server") == 0 && c->database[0] != '\0';
+}
+
 static size_t
 config_format(const struct config *c, char *dst, size_t cap)
 {

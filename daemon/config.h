@@ -15,6 +15,7 @@
 
 struct config {
 	char path[256];
+	char role[8];	 /* server | member; see config_is_server() */
 	char node[65];	 /* this host's name; default: nodename */
 	char system[64]; /* system public key, base64; "" before init/join */
 	char database[1024]; /* conninfo without a password; "" on a member */
@@ -28,11 +29,17 @@ struct config {
 	char log_file[256];	    /* "" : syslog only */
 	char user[33];		    /* keeper: claviger */
 	char front_user[33];	    /* front: claviger-front */
-	char cluster[8];	    /* auto (corosync.conf exists) | yes | no */
+	uint32_t refresh_interval;  /* s, of a member; every node is one */
+	char cache[8];		    /* none | sealed */
+	uint32_t cache_max_age;	    /* s */
+	bool encrypt_when_away;
+	char cluster[8]; /* auto (corosync.conf exists) | yes | no */
 	bool debug;
 };
 
 void config_defaults(struct config *c);
+/* A server node: without a database no host is one. */
+bool config_is_server(const struct config *c);
 /* CLV_E_CONFIG with the sentence in ret_why[256]; CLV_E_NOT_FOUND;
  * CLV_E_PERMISSION. */
 int config_load(const char *path, struct config *c, char ret_why[static 256]);

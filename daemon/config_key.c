@@ -17,7 +17,7 @@
 struct config_key;
 typedef bool (*check_fn)(const char *value);
 
-enum key_type { KEY_TEXT, KEY_PORT, KEY_BOOL };
+enum key_type { KEY_TEXT, KEY_PORT, KEY_NUMBER, KEY_BOOL };
 
 struct config_key {
 	const char *name;
@@ -28,6 +28,7 @@ struct config_key {
 	check_fn check;	  /* NULL: a connection string */
 	const char *must; /* "<key> must be <must>" */
 	const char *comment;
+	uint32_t min, max; /* of a number */
 };
 
 static bool
@@ -107,6 +108,18 @@ is_thumb_or_none(const char *s)
 }
 
 static bool
+is_role(const char *s)
+{
+	return strcmp(s, "server") == 0 || strcmp(s, "member") == 0;
+}
+
+static bool
+is_cache(const char *s)
+{
+	return strcmp(s, "none") == 0 || strcmp(s, "sealed") == 0;
+}
+
+static bool
 is_cluster(const char *s)
 {
 	return strcmp(s, "auto") == 0 || strcmp(s, "yes") == 0 ||
@@ -117,7 +130,13 @@ is_cluster(const char *s)
 	KEY_TEXT, offsetof(struct config, member), \
 	    sizeof(((struct config *)NULL)->member)
 
+#define NUMBER(member) \
+	KEY_NUMBER, offsetof(struct config, member), sizeof(uint32_t)
+#define BOOL(member) KEY_BOOL, offsetof(struct config, member), sizeof(bool)
+
 static const struct config_key keys[] = {
+    {"role", TEXT(role), "server", is_role, "server or member",
+	"a server node, or a host that only fetches keys"},
     {"node", TEXT(node), NULL, is_name,
 	"1 to 64 of letters, digits, '.', '_' and '-'",
 	"this host's name in the cluster"},
@@ -148,8 +167,17 @@ static const struct config_key keys[] = {
 	"user of the process that holds the connections"},
     {"cluster", TEXT(cluster), "auto", is_cluster, "auto, yes or no",
 	"is corosync used: auto (if it is configured), yes, no"},
-    {"debug", KEY_BOOL, offsetof(struct config, debug), sizeof(bool), "no",
-	NULL, "yes or no", "log more"},
+    {"refresh_interval", NUMBER(refresh_interval), "60", NULL,
+	"a number of seconds from 1 to 3600",
+	"seconds between two refreshes of the keys", 1, 3600},
+    {"cache", TEXT(cache), "none", is_cache, "none or sealed",
+	"sealed: keys outlive a restart while the server is away"},
+    {"cache_max_age", NUMBER(cache_max_age), "86400", NULL,
+	"a number of seconds from 60 to 31536000",
+	"seconds after which the sealed cache is worth nothing", 60, 31536000},
+    {"encrypt_when_away", BOOL(encrypt_when_away), "no", NULL, "yes or no",
+	"may secrets be written while the server is away"},
+    {"debug", BOOL(debug), "no", NULL, "yes or no", "log more"},
 };
 _Static_assert(
     sizeof(keys) / sizeof(keys[0]) == CONFIG_N_KEYS, "every key is counted");
@@ -165,6 +193,20 @@ set_port(const char *value, uint16_t *ret)
 	if (v < 1 || v > 65535)
 		return false;
 	*ret = (uint16_t)v;
+	return true;
+}
+
+static bool
+set_number(const struct config_key *k, const char *value, uint32_t *ret)
+{
+	unsigned long v;
+
+	if (!is_of(value, DIGIT) || strlen(value) > 9)
+		return false;
+	v = strtoul(value, NULL, 10);
+	if (v < k->min || v > k->max)
+		return false;
+	*ret = (uint32_t)v;
 	return true;
 }
 
@@ -199,7 +241,10 @@ config_key_set(const struct config_key *k, struct config *c, const char *value,
 
 	switch (k->type) {
 	case KEY_PORT: ok = set_port(value, &c->port); break;
-	case KEY_BOOL: ok = set_bool(value, &c->debug); break;
+	case KEY_NUMBER:
+		ok = set_number(k, value, (uint32_t *)(void *)at);
+		break;
+	case KEY_BOOL: ok = set_bool(value, (bool *)(void *)at); break;
 	case KEY_TEXT:
 		if (k->check == NULL &&
 		    !check_conninfo(k->name, value, ret_why))
@@ -228,8 +273,13 @@ config_key_get(const struct config_key *k, const struct config *c,
 
 	switch (k->type) {
 	case KEY_PORT: snprintf(ret, CONFIG_LINE_LEN, "%u", c->port); break;
+	case KEY_NUMBER:
+		snprintf(ret, CONFIG_LINE_LEN, "%u",
+		    *(const uint32_t *)(const void *)at);
+		break;
 	case KEY_BOOL:
-		snprintf(ret, CONFIG_LINE_LEN, "%s", c->debug ? "yes" : "no");
+		snprintf(ret, CONFIG_LINE_LEN, "%s",
+		    *(const bool *)(const void *)at ? "yes" : "no");
 		break;
 	case KEY_TEXT: snprintf(ret, CONFIG_LINE_LEN, "%s", at); break;
 	}

@@ -146,7 +146,7 @@ start(struct front *f, int chan, int link)
 	    (r = front_cluster_start(f, &f->cluster)) != CLV_OK)
 		return r;
 	/* On a member nothing ever listens. */
-	if (f->config->database[0] == '\0')
+	if (!config_is_server(f->config))
 		return CLV_OK;
 	return loop_timer_set(
 	    f->loop, &f->self_test_timer, SELF_TEST_AFTER_MS, on_self_test, f);
