@@ -34,7 +34,7 @@ libclaviger_core_la_SOURCES += \
 	%D%/keyring.c %D%/keyring.h %D%/party.c %D%/party.h %D%/sign.c %D%/sign.h \
 	%D%/subkey.c %D%/text.c %D%/text.h %D%/wrap.c
 libclaviger_core_la_SOURCES += %D%/identity.c
-libclaviger_core_la_SOURCES += %D%/list.c %D%/list.h %D%/list_check.c \
+libclaviger_core_la_SOURCES += %D%/acl.c %D%/list.c %D%/list.h %D%/list_check.c \
 	%D%/list_codec.c %D%/scope.c %D%/tlsrow.c
 libclaviger_core_la_SOURCES += %D%/wire.c %D%/wire_keys.c
 libclaviger_core_la_SOURCES += %D%/escrow.c
