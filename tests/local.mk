@@ -70,6 +70,16 @@ check_nomem_LDADD = $(unit_libs)
 check_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc \
 	-Wl,--wrap=realloc -Wl,--wrap=free
 
+# applications: keys, records, manifest
+app_tests = check_envelope
+check_PROGRAMS += $(app_tests)
+TESTS += $(app_tests)
+check_envelope_SOURCES = %D%/unit/check_envelope.c
+check_envelope_CPPFLAGS = $(unit_cppflags)
+check_envelope_LDADD = $(unit_libs)
+check_envelope_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=randombytes_buf \
+	-Wl,--wrap=crypto_aead_xchacha20poly1305_ietf_decrypt
+
 # PostgreSQL, against a cluster that is made for the test
 store_tests = check_store check_store_conninfo check_store_faults check_store_fence \
 	check_store_schema check_store_tls check_store_walk
