@@ -82,7 +82,8 @@ check_envelope_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=randombytes_buf \
 check_index_SOURCES = %D%/unit/check_index.c %D%/unit/index_rig.h
 check_index_CPPFLAGS = $(unit_cppflags)
 check_index_LDADD = $(unit_libs)
-check_index_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
+check_index_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc \
+	-Wl,--wrap=realloc
 check_index_model_SOURCES = %D%/unit/check_index_model.c %D%/unit/index_rig.h
 check_index_model_CPPFLAGS = $(unit_cppflags)
 check_index_model_LDADD = $(unit_libs)

@@ -1,16 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "index_rig.h"
 
-/* Allocations of the library fail while a test says so. */
+/* Allocations fail while a test says so: all, or the n-th. */
 void *__real_malloc(size_t len);
+void *__real_calloc(size_t n, size_t len);
+void *__real_realloc(void *p, size_t len);
 void *__wrap_malloc(size_t len);
+void *__wrap_calloc(size_t n, size_t len);
+void *__wrap_realloc(void *p, size_t len);
 
 static bool is_out_of_memory;
+static long until_failure; /* 0: never */
+
+static bool
+is_failing(void)
+{
+	return is_out_of_memory || (until_failure > 0 && --until_failure == 0);
+}
 
 void *
 __wrap_malloc(size_t len)
 {
-	return is_out_of_memory ? NULL : __real_malloc(len);
+	return is_failing() ? NULL : __real_malloc(len);
+}
+
+void *
+__wrap_calloc(size_t n, size_t len)
+{
+	return is_failing() ? NULL : __real_calloc(n, len);
+}
+
+void *
+__wrap_realloc(void *p, size_t len)
+{
+	return is_failing() ? NULL : __real_realloc(p, len);
 }
 
 START_TEST(a_name_of_an_application_is_asked_for)
@@ -202,6 +225,83 @@ START_TEST(a_name_that_never_was_is_not_found)
 }
 END_TEST
 
+/* without memory */
+
+#define STAGED 60 /* enough for every array to grow */
+
+/* alpha, beta, gamma, delta and more names, with the n-th allocation failing;
+ * the check library allocates too and is not asked meanwhile. */
+static int
+stage_with_failure(struct clv_index *i, long n, long *ret_left)
+{
+	static const char *const held[] = {"alpha", "beta", "gamma", "delta"};
+	struct clv_change c = row("", 9, 1);
+	char name[] = "0";
+	int r = CLV_OK;
+
+	until_failure = n;
+	for (n = 0; r == CLV_OK && n < STAGED; n++) {
+		name[0] = (char)('0' + n);
+		c.name = n < 4 ? held[n] : name;
+		r = clv_index_stage(i, &c);
+	}
+	*ret_left = until_failure;
+	until_failure = 0;
+	return r;
+}
+
+START_TEST(each_failing_allocation_is_reported_and_changes_nothing)
+{
+	struct clv_index *i = NULL;
+	uint8_t mac[32];
+	long n, left = 0;
+	int r;
+
+	for (n = 1; left == 0; n++) {
+		ck_assert_int_eq(load(&db, &i), CLV_OK);
+		r = stage_with_failure(i, n, &left);
+		ck_assert_int_eq(r, left == 0 ? CLV_E_NOMEM : CLV_OK);
+		clv_index_abort(i);
+		clv_index_mac(i, db.counter, mac);
+		ck_assert_mem_eq(mac, db.mac, sizeof(mac));
+		ck_assert_uint_eq(clv_index_count(i), db.count);
+		clv_index_free(&i);
+	}
+	ck_assert_int_gt(n, STAGED); /* entries and what holds them */
+}
+END_TEST
+
+START_TEST(what_was_staged_before_memory_ran_out_can_be_committed)
+{
+	const struct clv_change c = row("omega", 1, 9);
+	const struct clv_change d = row("psi", 1, 9);
+	int r;
+
+	ck_assert_int_eq(clv_index_stage(x, &c), CLV_OK);
+	until_failure = 1;
+	r = clv_index_stage(x, &d);
+	until_failure = 0;
+	ck_assert_int_eq(r, CLV_E_NOMEM);
+	db.rows[db.count++] = c;
+	clv_index_mac(x, ++db.counter, db.mac);
+	ck_assert_int_eq(clv_index_commit(x, db.counter, db.mac), CLV_OK);
+	ck_assert_int_eq(load(&db, NULL), CLV_OK);
+}
+END_TEST
+
+START_TEST(no_index_is_made_without_memory)
+{
+	struct clv_index *i = NULL;
+	int r;
+
+	until_failure = 1;
+	r = clv_index_new(key, system_id, "crm", &i);
+	until_failure = 0;
+	ck_assert_int_eq(r, CLV_E_NOMEM);
+	ck_assert_ptr_null(i);
+}
+END_TEST
+
 /* listing */
 
 static size_t
@@ -317,5 +417,11 @@ main(void)
 	tcase_add_test(t, names_are_listed_in_bytewise_order);
 	tcase_add_test(t, names_are_listed_without_memory_to_sort_them);
 	tcase_add_test(t, nothing_is_listed_of_nothing);
+	t = add_cases(s, "out_of_memory");
+	tcase_add_test(
+	    t, each_failing_allocation_is_reported_and_changes_nothing);
+	tcase_add_test(
+	    t, what_was_staged_before_memory_ran_out_can_be_committed);
+	tcase_add_test(t, no_index_is_made_without_memory);
 	return run_suite(s);
 }
