@@ -281,18 +281,20 @@ on_put(struct keeper *k, void *arg, const struct db_result *r)
 static void
 put_list(struct admin *a)
 {
-	uint8_t epoch[8], version[8];
-	struct clv_param p[7] = {
+	const struct clv_list *next = a->change.next;
+	uint8_t epoch[8], version[8], generation[8];
+	struct clv_param p[8] = {
 	    clv_param_u64(a->epoch, epoch),
 	    {a->k->instance, sizeof(a->k->instance)},
 	    {a->id, sizeof(a->id)},
-	    clv_param_u64(a->change.next->version, version),
+	    clv_param_u64(next->version, version),
 	    {a->blob.data, a->blob.len},
 	    {a->change.escrow.data, a->change.escrow.len},
 	    {a->change.drop_join, strlen(a->change.drop_join)},
+	    clv_param_u64(clv_list_current(next)->number, generation),
 	};
 
-	ask_database(a, CLV_STMT_PUT_LIST, p, 7, on_put);
+	ask_database(a, CLV_STMT_PUT_LIST, p, 8, on_put);
 }
 
 /* 3. The change. */
