@@ -347,7 +347,7 @@ EXTRA_DIST += %D%/model
 
 # Figures as ratios, no tests: see tests/bench/README. Needs root and the
 # packages of the lab.
-bench_programs = bench-spawn bench-ready bench-keyprobe \
+bench_programs = bench-spawn bench-ready bench-keyprobe bench-store \
 	bench-network-name-static bench-master-secret-static
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += %D%/bench
@@ -356,6 +356,9 @@ bench_ready_SOURCES = %D%/bench/readybench.c
 bench_keyprobe_SOURCES = %D%/bench/keyprobe.c
 bench_keyprobe_CPPFLAGS = $(unit_cppflags)
 bench_keyprobe_LDADD = libcli.la
+bench_store_SOURCES = %D%/bench/storebench.c %D%/unit/pg.c %D%/unit/pg.h
+bench_store_CPPFLAGS = $(unit_cppflags) $(LIBPQ_CFLAGS)
+bench_store_LDADD = libclaviger-core.la $(SODIUM_LIBS) $(LIBPQ_LIBS) -lpthread
 bench_network_name_static_SOURCES = agents/network-name.c
 bench_network_name_static_LDADD = $(network_name_LDADD)
 bench_network_name_static_LDFLAGS = $(AM_LDFLAGS) -all-static
