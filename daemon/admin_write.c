@@ -116,8 +116,7 @@ admin_write_list(struct admin *a)
 	    {a->blob.data, a->blob.len},
 	    {a->change.escrow.data, a->change.escrow.len},
 	    {a->change.drop_join, strlen(a->change.drop_join)},
-	    clv_param_u64(
-		clv_list_current(a->change.next)->number, generation),
+	    clv_param_u64(clv_list_current(a->change.next)->number, generation),
 	};
 
 	admin_call(a, CLV_STMT_PUT_LIST, p, 8, on_put);

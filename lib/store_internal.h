@@ -19,8 +19,9 @@
 
 /*
  * A statement: constant text, and a letter for each parameter and each column:
- * i int8, b bytea, t text, o bool, and I, B, T arrays of these. What the server sends is checked against
- * the letters, so that a getter never meets another length.
+ * i int8, b bytea, t text, o bool, and I, B, T arrays of these. What the server
+ * sends is checked against the letters, so that a getter never meets another
+ * length.
  */
 struct clv__statement {
 	const char *name;

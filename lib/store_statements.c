@@ -24,8 +24,8 @@ static const struct clv__statement table[CLV_STMT_LAST] = {
     [CLV_STMT_RELEASE] = {"release", CALL("release($1, $2)"), "ib", "o", true,
 	true},
     [CLV_STMT_PUT_LIST] = {"put list",
-	CALL("put_list($1, $2, $3, $4, $5, $6, $7, $8)"), "ibbibbti", "o",
-	true, true},
+	CALL("put_list($1, $2, $3, $4, $5, $6, $7, $8)"), "ibbibbti", "o", true,
+	true},
     /* takes a lock, but changes nothing: no outcome to be unknown */
     [CLV_STMT_GET_OP] = {"get operation", CALL("get_op($1)"), "b", "o", false,
 	true},

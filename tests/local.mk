@@ -203,13 +203,18 @@ check_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync \
 	-Wl,--wrap=renameat
 
 # daemon: keeper
-keeper_tests = check_role check_admin_ops check_keeper check_keeper_admin \
-	check_keeper_hostile check_keeper_random
+keeper_tests = check_role check_authorize check_admin_ops check_keeper \
+	check_keeper_admin check_keeper_hostile check_keeper_random
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
 check_role_SOURCES = %D%/unit/check_role.c
 check_role_CPPFLAGS = $(unit_cppflags)
 check_role_LDADD = $(daemon_libs)
+check_authorize_SOURCES = %D%/unit/check_authorize.c
+check_authorize_CPPFLAGS = $(unit_cppflags)
+check_authorize_LDADD = $(daemon_libs)
+check_authorize_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getpwnam_r \
+	-Wl,--wrap=getgrnam_r -Wl,--wrap=getsockopt
 check_admin_ops_SOURCES = %D%/unit/check_admin_ops.c
 check_admin_ops_CPPFLAGS = $(unit_cppflags)
 check_admin_ops_LDADD = $(daemon_libs)

@@ -171,8 +171,8 @@ enum clv_stmt {
 /* What became of PUT_SECRETS and PUT_RECORDS; only the first has written. */
 enum clv_put {
 	CLV_PUT_DONE = 1,
-	CLV_PUT_REPEATED = 2,  /* the last write was this one, by its op_id */
-	CLV_PUT_CONFLICT = 3,  /* another counter is in force: read, try again */
+	CLV_PUT_REPEATED = 2, /* the last write was this one, by its op_id */
+	CLV_PUT_CONFLICT = 3, /* another counter is in force: read, try again */
 	CLV_PUT_NEWER_KEY = 4, /* there is a newer data key, or no key at all */
 	CLV_PUT_KNOWN = 5      /* a row's op_id was done before: GET_OPS */
 };

@@ -258,8 +258,7 @@ send_rows(struct lane *l, struct rows *r)
 	};
 
 	randombytes_buf(op, sizeof(op));
-	ok(l->s, clv_store_run(
-		     l->s, CLV_STMT_PUT_SECRETS, p, 12, TIMEOUT_MS));
+	ok(l->s, clv_store_run(l->s, CLV_STMT_PUT_SECRETS, p, 12, TIMEOUT_MS));
 	if (clv_store_get_u64(l->s, 0, 0) != CLV_PUT_DONE)
 		errx(1, "state %llu",
 		    (unsigned long long)clv_store_get_u64(l->s, 0, 0));
@@ -311,8 +310,8 @@ exec(struct lane *l, const char *statement, int n, const char *const *values,
 {
 	static const int formats[8] = {1, 1, 1, 1, 1, 1, 1, 1};
 
-	return check(l->bare, PQexecPrepared(l->bare, statement, n, values,
-				  lens, formats, 1));
+	return check(l->bare,
+	    PQexecPrepared(l->bare, statement, n, values, lens, formats, 1));
 }
 
 static unsigned
@@ -411,8 +410,7 @@ rewrap(struct lane *l)
 	    {instance, 16}, clv_param_u64(l->generation + 1, generation),
 	    clv_param_array(&b[0]), clv_param_array(&b[1]),
 	    clv_param_array(&b[2]), clv_param_array(&b[3])};
-	ok(l->s,
-	    clv_store_run(l->s, CLV_STMT_PUT_REWRAPPED, p, 7, TIMEOUT_MS));
+	ok(l->s, clv_store_run(l->s, CLV_STMT_PUT_REWRAPPED, p, 7, TIMEOUT_MS));
 	if (clv_store_get_u64(l->s, 0, 0) != l->batch)
 		errx(1, "rewrapped %llu",
 		    (unsigned long long)clv_store_get_u64(l->s, 0, 0));
@@ -466,8 +464,8 @@ prepare(PGconn *c)
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		PQclear(check(
-		    c, PQprepare(c, all[i].name, all[i].text, 0, NULL)));
+		PQclear(
+		    check(c, PQprepare(c, all[i].name, all[i].text, 0, NULL)));
 }
 
 static void
@@ -526,9 +524,8 @@ take_epoch(struct clv_store *s)
 {
 	uint8_t seen[8], new[8], holder[8], timeline[8], lease[8];
 	const struct clv_param p[] = {clv_param_u64(EPOCH - 256, seen),
-	    clv_param_u64(EPOCH, new), clv_param_u64(1, holder),
-	    {instance, 16}, clv_param_u64(1, timeline),
-	    clv_param_u64(3600000, lease)};
+	    clv_param_u64(EPOCH, new), clv_param_u64(1, holder), {instance, 16},
+	    clv_param_u64(1, timeline), clv_param_u64(3600000, lease)};
 
 	ok(s, clv_store_run(s, CLV_STMT_TAKE_EPOCH, p, 6, TIMEOUT_MS));
 	if (!clv_store_get_bool(s, 0, 1))
@@ -572,8 +569,7 @@ put_part(void)
 	measure("put 8 at once, 1 lane", 1, put_new, 8, insert_bare, 1, 8);
 	measure("put 64 at once, 1 lane", 1, put_new, 64, insert_bare, 1, 8);
 	measure("put a version, 1 lane", 1, put_version, 1, insert_bare, 1, 1);
-	measure(
-	    "put a version, 8 lanes", 8, put_version, 1, insert_bare, 1, 8);
+	measure("put a version, 8 lanes", 8, put_version, 1, insert_bare, 1, 8);
 	measure("put 8 versions, 1 lane", 1, put_version, 8, insert_bare, 1, 8);
 }
 

@@ -340,10 +340,9 @@ START_TEST(hostile_strings_are_only_data)
 		ck_ok(s, call(s, CLV_STMT_GET_JOINS));
 		ck_assert(col_is(0, 0, names[i], strlen(names[i])));
 		ck_assert(col_is(0, 1, names[i], strlen(names[i])));
-		ck_ok(s,
-		    call(s, CLV_STMT_PUT_LIST, U(TAKEN), A, "0123456789abcde",
-			(size_t)16, U(2), STR("l"), "", (size_t)0, names[i],
-			U(1)));
+		ck_ok(s, call(s, CLV_STMT_PUT_LIST, U(TAKEN), A,
+			     "0123456789abcde", (size_t)16, U(2), STR("l"), "",
+			     (size_t)0, names[i], U(1)));
 		sql("DELETE FROM claviger.op");
 		sql("DELETE FROM claviger.list WHERE version = 2");
 	}
