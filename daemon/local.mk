@@ -20,6 +20,11 @@ libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/keeper.c \
 	%D%/member_port.c %D%/role.c %D%/secret.c %D%/serving.c %D%/witness.c
 noinst_HEADERS += %D%/keeper.h %D%/role.h
 
+# keeper: who may what
+libdaemon_la_SOURCES += %D%/authorize.c %D%/authorize_acl.c \
+	%D%/authorize_peer.c
+noinst_HEADERS += %D%/authorize.h
+
 # keeper: administration
 libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_change.c %D%/admin_write.c %D%/admin_ops.c \
