@@ -6,6 +6,8 @@
 #include "manifest.h"
 #include "pack.h"
 
+#define STACK_LEN 2048 /* as in envelope.c; a hash alone needs less */
+
 void
 clv_record_hash(
     const void *p, size_t len, uint8_t ret[static CLV_RECORD_HASH_LEN])
@@ -20,7 +22,7 @@ mac(const uint8_t key[static CLV_KEY_LEN], const char *personal,
 {
 	crypto_generichash_blake2b_salt_personal(
 	    ret, 32, p, len, key, CLV_KEY_LEN, NULL, (const uint8_t *)personal);
-	sodium_stackzero(CLV__HASH_STACK_LEN);
+	sodium_stackzero(STACK_LEN);
 }
 
 CLV__CLEARS_REGISTERS void

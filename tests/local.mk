@@ -70,6 +70,20 @@ check_nomem_LDADD = $(unit_libs)
 check_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc \
 	-Wl,--wrap=realloc -Wl,--wrap=free
 
+# applications: keys, records, manifest
+app_tests = check_envelope
+check_PROGRAMS += $(app_tests) format-tool
+TESTS += $(app_tests) %D%/vectors/formats.sh
+EXTRA_DIST += %D%/vectors/formats.sh %D%/vectors/formats.py
+format_tool_SOURCES = %D%/vectors/format-tool.c
+format_tool_CPPFLAGS = $(unit_cppflags)
+format_tool_LDADD = libclaviger-core.la
+check_envelope_SOURCES = %D%/unit/check_envelope.c
+check_envelope_CPPFLAGS = $(unit_cppflags)
+check_envelope_LDADD = $(unit_libs)
+check_envelope_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=randombytes_buf \
+	-Wl,--wrap=crypto_aead_xchacha20poly1305_ietf_decrypt
+
 # PostgreSQL, against a cluster that is made for the test
 store_tests = check_store check_store_conninfo check_store_faults check_store_fence \
 	check_store_schema check_store_tls check_store_walk
