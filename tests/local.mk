@@ -61,7 +61,7 @@ check_escrow_LDADD = $(unit_libs)
 check_wire_SOURCES = %D%/unit/check_wire.c
 check_wire_CPPFLAGS = $(unit_cppflags)
 check_wire_LDADD = $(unit_libs)
-check_residue_SOURCES = %D%/unit/check_residue.c
+check_residue_SOURCES = %D%/unit/check_residue.c %D%/unit/residue.h
 check_residue_CPPFLAGS = $(unit_cppflags)
 check_residue_LDADD = $(unit_libs)
 check_nomem_SOURCES = %D%/unit/check_nomem.c
@@ -71,7 +71,8 @@ check_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc \
 	-Wl,--wrap=realloc -Wl,--wrap=free
 
 # applications: keys, records, manifest
-app_tests = check_envelope
+app_tests = check_envelope check_index check_index_model check_manifest \
+	check_residue_app
 check_PROGRAMS += $(app_tests) format-tool
 TESTS += $(app_tests) %D%/vectors/formats.sh
 EXTRA_DIST += %D%/vectors/formats.sh %D%/vectors/formats.py
@@ -83,6 +84,20 @@ check_envelope_CPPFLAGS = $(unit_cppflags)
 check_envelope_LDADD = $(unit_libs)
 check_envelope_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=randombytes_buf \
 	-Wl,--wrap=crypto_aead_xchacha20poly1305_ietf_decrypt
+check_index_SOURCES = %D%/unit/check_index.c %D%/unit/index_rig.h
+check_index_CPPFLAGS = $(unit_cppflags)
+check_index_LDADD = $(unit_libs)
+check_index_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc \
+	-Wl,--wrap=realloc
+check_index_model_SOURCES = %D%/unit/check_index_model.c %D%/unit/index_rig.h
+check_index_model_CPPFLAGS = $(unit_cppflags)
+check_index_model_LDADD = $(unit_libs)
+check_manifest_SOURCES = %D%/unit/check_manifest.c %D%/unit/index_rig.h
+check_manifest_CPPFLAGS = $(unit_cppflags)
+check_manifest_LDADD = $(unit_libs)
+check_residue_app_SOURCES = %D%/unit/check_residue_app.c %D%/unit/residue.h
+check_residue_app_CPPFLAGS = $(unit_cppflags)
+check_residue_app_LDADD = $(unit_libs)
 
 # PostgreSQL, against a cluster that is made for the test
 store_tests = check_store check_store_conninfo check_store_faults check_store_fence \
