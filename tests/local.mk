@@ -348,7 +348,7 @@ EXTRA_DIST += %D%/model
 
 # Figures as ratios, no tests: see tests/bench/README. Needs root and the
 # packages of the lab.
-bench_programs = bench-spawn bench-ready bench-keyprobe \
+bench_programs = bench-spawn bench-ready bench-keyprobe bench-record \
 	bench-network-name-static bench-master-secret-static
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += %D%/bench
@@ -357,6 +357,9 @@ bench_ready_SOURCES = %D%/bench/readybench.c
 bench_keyprobe_SOURCES = %D%/bench/keyprobe.c
 bench_keyprobe_CPPFLAGS = $(unit_cppflags)
 bench_keyprobe_LDADD = libcli.la
+bench_record_SOURCES = %D%/bench/recordbench.c
+bench_record_CPPFLAGS = $(unit_cppflags)
+bench_record_LDADD = libclaviger-core.la
 bench_network_name_static_SOURCES = agents/network-name.c
 bench_network_name_static_LDADD = $(network_name_LDADD)
 bench_network_name_static_LDFLAGS = $(AM_LDFLAGS) -all-static
