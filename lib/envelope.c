@@ -28,6 +28,8 @@ enum {
 	AT_COMMITMENT = AT_NONCE + NONCE_LEN,
 	AT_CIPHERTEXT = AT_COMMITMENT + COMMITMENT_LEN
 };
+_Static_assert(COMMITMENT_LEN == crypto_verify_32_BYTES, "commitment");
+_Static_assert(NONCE_LEN >= crypto_generichash_blake2b_SALTBYTES, "salt");
 _Static_assert(AT_CIPHERTEXT + TAG_LEN == CLV_RECORD_EXTRA, "record");
 _Static_assert(
     1 + NONCE_LEN + CLV_KEY_LEN + TAG_LEN == CLV_DATAKEY_WRAPPED_LEN, "key");
@@ -101,42 +103,43 @@ clv_datakey_unwrap(const uint8_t app_key[static CLV_KEY_LEN],
 	return r == 0 ? CLV_OK : CLV_E_DAMAGED;
 }
 
-/* What of one record its data key derives: the halves of okm. */
+/* The associated data of a record; its length, or 0 when the identity cannot
+ * be. */
+static size_t
+record_aad(const struct clv_record_id *id, uint32_t key_version,
+    uint8_t ret[static RECORD_AAD_MAX])
+{
+	size_t app = app_len(id->app);
+	size_t name = strnlen(id->name, CLV_RECORD_NAME_MAX);
+	bool is_secret = id->kind == CLV_RECORD_SECRET;
+	uint8_t *at = ret;
+
+	if (key_version == 0 || app == 0 || name == CLV_RECORD_NAME_MAX ||
+	    (!is_secret && id->kind != CLV_RECORD_SEALED) ||
+	    (is_secret && name == 0) || is_secret != (id->version != 0))
+		return 0;
+	at = clv__pack_u8(at, FORMAT);
+	at = clv__pack_u8(at, id->kind);
+	at = clv__pack_raw(at, id->system_id, CLV_SYSTEM_ID_LEN);
+	at = clv__pack_str(at, id->app, app);
+	at = clv__pack_str(at, id->name, name);
+	at = clv__pack_u64(at, id->version);
+	at = clv__pack_u32(at, key_version);
+	return (size_t)(at - ret);
+}
+
+/* What a data key derives for one record. */
 struct derived {
 	uint8_t key[CLV_KEY_LEN];
 	uint8_t commitment[COMMITMENT_LEN];
 };
 
-static bool
-is_identity(const struct clv_record_id *id, uint32_t key_version)
-{
-	size_t len = strnlen(id->name, CLV_RECORD_NAME_MAX);
-
-	if (key_version == 0 || app_len(id->app) == 0 ||
-	    len == CLV_RECORD_NAME_MAX)
-		return false;
-	if (id->kind == CLV_RECORD_SECRET)
-		return len != 0 && id->version != 0;
-	return id->kind == CLV_RECORD_SEALED && id->version == 0;
-}
-
 static void
-derive(const uint8_t data_key[static CLV_KEY_LEN], uint32_t key_version,
-    const struct clv_record_id *id, const uint8_t nonce[static NONCE_LEN],
-    struct derived *ret)
+derive(const uint8_t data_key[static CLV_KEY_LEN],
+    const uint8_t nonce[static NONCE_LEN], struct derived *ret)
 {
-	uint8_t in[NONCE_LEN + RECORD_AAD_MAX], *at;
-
-	at = clv__pack_raw(in, nonce, NONCE_LEN);
-	at = clv__pack_u8(at, FORMAT);
-	at = clv__pack_u8(at, id->kind);
-	at = clv__pack_raw(at, id->system_id, CLV_SYSTEM_ID_LEN);
-	at = clv__pack_str(at, id->app, strlen(id->app));
-	at = clv__pack_str(at, id->name, strlen(id->name));
-	at = clv__pack_u64(at, id->version);
-	at = clv__pack_u32(at, key_version);
 	crypto_generichash_blake2b_salt_personal((uint8_t *)ret, sizeof(*ret),
-	    in, (size_t)(at - in), data_key, CLV_KEY_LEN, NULL,
+	    NULL, 0, data_key, CLV_KEY_LEN, nonce,
 	    (const uint8_t *)"claviger-record1");
 }
 
@@ -145,20 +148,21 @@ clv_record_seal(const uint8_t data_key[static CLV_KEY_LEN],
     uint32_t key_version, const struct clv_record_id *id, const void *p,
     size_t len, void *ret)
 {
-	uint8_t *out = ret;
+	uint8_t *out = ret, aad[RECORD_AAD_MAX];
+	size_t aad_len = record_aad(id, key_version, aad);
 	struct derived d;
 
-	if (!is_identity(id, key_version))
+	if (aad_len == 0)
 		return CLV_E_INVALID;
 	if (len > CLV_VALUE_MAX)
 		return CLV_E_FULL;
 	out[0] = FORMAT;
 	clv__pack_u32(out + AT_KEY_VERSION, key_version);
 	randombytes_buf(out + AT_NONCE, NONCE_LEN);
-	derive(data_key, key_version, id, out + AT_NONCE, &d);
+	derive(data_key, out + AT_NONCE, &d);
 	memcpy(out + AT_COMMITMENT, d.commitment, COMMITMENT_LEN);
 	crypto_aead_xchacha20poly1305_ietf_encrypt(out + AT_CIPHERTEXT, NULL, p,
-	    len, NULL, 0, NULL, out + AT_NONCE, d.key);
+	    len, aad, aad_len, NULL, out + AT_NONCE, d.key);
 	sodium_memzero(&d, sizeof(d));
 	sodium_stackzero(STACK_LEN);
 	return CLV_OK;
@@ -181,33 +185,29 @@ clv_record_key_version(const void *p, size_t len, uint32_t *ret)
 	return CLV_OK;
 }
 
-/* The commitment first: nothing is decrypted under a key that is not the one
- * that sealed it. */
-static bool
-is_opened(const struct derived *d, const uint8_t *in, size_t len, void *ret)
-{
-	return sodium_memcmp(
-		   d->commitment, in + AT_COMMITMENT, COMMITMENT_LEN) == 0 &&
-	       crypto_aead_xchacha20poly1305_ietf_decrypt(ret, NULL, NULL,
-		   in + AT_CIPHERTEXT, len - AT_CIPHERTEXT, NULL, 0,
-		   in + AT_NONCE, d->key) == 0;
-}
-
 CLV__CLEARS_REGISTERS int
 clv_record_open(const uint8_t data_key[static CLV_KEY_LEN],
     const struct clv_record_id *id, const void *p, size_t len, void *ret)
 {
 	const uint8_t *in = p;
+	uint8_t aad[RECORD_AAD_MAX];
 	uint32_t key_version;
+	size_t aad_len;
 	struct derived d;
 	int r = clv_record_key_version(p, len, &key_version);
 
 	if (r != CLV_OK)
 		return r;
-	if (!is_identity(id, key_version))
+	aad_len = record_aad(id, key_version, aad);
+	if (aad_len == 0)
 		return CLV_E_INVALID;
-	derive(data_key, key_version, id, in + AT_NONCE, &d);
-	r = is_opened(&d, in, len, ret) ? CLV_OK : CLV_E_DAMAGED;
+	derive(data_key, in + AT_NONCE, &d);
+	/* The commitment first: nothing is decrypted under another key. */
+	if (crypto_verify_32(d.commitment, in + AT_COMMITMENT) != 0 ||
+	    crypto_aead_xchacha20poly1305_ietf_decrypt(ret, NULL, NULL,
+		in + AT_CIPHERTEXT, len - AT_CIPHERTEXT, aad, aad_len,
+		in + AT_NONCE, d.key) != 0)
+		r = CLV_E_DAMAGED;
 	sodium_memzero(&d, sizeof(d));
 	sodium_stackzero(STACK_LEN);
 	return r;

@@ -76,8 +76,12 @@ check_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc \
 # applications: keys, records, manifest
 app_tests = check_envelope check_index check_index_model check_manifest \
 	check_residue_app
-check_PROGRAMS += $(app_tests)
-TESTS += $(app_tests)
+check_PROGRAMS += $(app_tests) format-tool
+TESTS += $(app_tests) %D%/vectors/formats.sh
+EXTRA_DIST += %D%/vectors/formats.sh %D%/vectors/formats.py
+format_tool_SOURCES = %D%/vectors/format-tool.c
+format_tool_CPPFLAGS = $(unit_cppflags)
+format_tool_LDADD = libclaviger-core.la
 check_envelope_SOURCES = %D%/unit/check_envelope.c
 check_envelope_CPPFLAGS = $(unit_cppflags)
 check_envelope_LDADD = $(unit_libs)
@@ -352,7 +356,7 @@ EXTRA_DIST += %D%/model
 
 # Figures as ratios, no tests: see tests/bench/README. Needs root and the
 # packages of the lab.
-bench_programs = bench-spawn bench-ready bench-keyprobe bench-store \
+bench_programs = bench-spawn bench-ready bench-keyprobe bench-store bench-record \
 	bench-network-name-static bench-master-secret-static
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += %D%/bench
@@ -364,6 +368,9 @@ bench_keyprobe_LDADD = libcli.la
 bench_store_SOURCES = %D%/bench/storebench.c %D%/unit/pg.c %D%/unit/pg.h
 bench_store_CPPFLAGS = $(unit_cppflags) $(LIBPQ_CFLAGS)
 bench_store_LDADD = libclaviger-core.la $(SODIUM_LIBS) $(LIBPQ_LIBS) -lpthread
+bench_record_SOURCES = %D%/bench/recordbench.c
+bench_record_CPPFLAGS = $(unit_cppflags)
+bench_record_LDADD = libclaviger-core.la
 bench_network_name_static_SOURCES = agents/network-name.c
 bench_network_name_static_LDADD = $(network_name_LDADD)
 bench_network_name_static_LDFLAGS = $(AM_LDFLAGS) -all-static

@@ -60,18 +60,21 @@ struct clv_record_id {
  * u8 format 1 | u32 data key version | nonce 24 | commitment 32 |
  * ciphertext | tag 16, where
  *
- *   okm 64 = BLAKE2b-512(key: data key, personal: "claviger-record1",
- *                        nonce || identity)
- *   identity = u8 1 | u8 kind | raw system | str app | str name |
- *              u64 version | u32 data key version
+ *   okm 64 = BLAKE2b-512(key: data key, salt: first 16 bytes of the nonce,
+ *                        personal: "claviger-record1", of no message)
  *
- * The first half of okm is the key of XChaCha20-Poly1305 under the same nonce,
- * the second half the commitment. Both are a function of the data key, the
- * nonce and the whole identity, so the AEAD needs no associated data of its
- * own: under another identity it runs with an unrelated key, and the
- * commitment, 256 bits of a collision-resistant hash, has told so before. For
- * the same reason no ciphertext opens under two keys, nonces or identities,
- * not even one made by somebody who knows both keys.
+ * as crypto_kdf of libsodium does it. The first half is the record's own key of
+ * XChaCha20-Poly1305, under the whole nonce; the second half is the commitment,
+ * 256 bits of a collision-resistant hash of the data key: no record opens under
+ * two data keys, not even one made by somebody who knows both. It is compared
+ * before anything is decrypted. Associated data:
+ *
+ *   u8 1 | u8 kind | raw system | str app | str name | u64 version |
+ *   u32 data key version
+ *
+ * That is one block of a keyed hash and one pass of the AEAD. A commitment to
+ * the associated data, too, would cost a second block and protect nobody: who
+ * could use its absence holds the data key, and writes what he likes anyway.
  */
 
 /* len <= CLV_VALUE_MAX bytes at p to ret[len + CLV_RECORD_EXTRA], which may

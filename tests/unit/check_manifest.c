@@ -129,6 +129,18 @@ START_TEST(a_secret_that_was_declared_deleted_is_found)
 }
 END_TEST
 
+START_TEST(a_flipped_mark_of_deletion_is_found)
+{
+	struct clv_change hidden = *db_row(&db, "alpha");
+	struct clv_change shown = *db_row(&db, "gamma");
+
+	hidden.deleted = true;
+	shown.deleted = false;
+	ck_assert_int_eq(check_row(&hidden), CLV_E_DAMAGED);
+	ck_assert_int_eq(check_row(&shown), CLV_E_DAMAGED);
+}
+END_TEST
+
 START_TEST(a_database_of_yesterday_is_found)
 {
 	const struct database yesterday = db;
@@ -227,6 +239,7 @@ add_attacks(TCase *t)
 	tcase_add_test(t, a_deleted_secret_that_rose_again_is_found);
 	tcase_add_test(t, a_tombstone_that_was_removed_is_found);
 	tcase_add_test(t, a_secret_that_was_declared_deleted_is_found);
+	tcase_add_test(t, a_flipped_mark_of_deletion_is_found);
 	tcase_add_test(t, a_database_of_yesterday_is_found);
 	tcase_add_test(t, a_manifest_that_moved_without_its_rows_is_found);
 	tcase_add_test(t, a_write_that_lost_does_not_replace_the_one_that_won);

@@ -121,9 +121,9 @@ def string(v):
     return u32(len(v)) + v
 
 
-def keyed(key, personal, data, length=32):
+def keyed(key, personal, data):
     return hashlib.blake2b(data, key=key, person=personal,
-                           digest_size=length).digest()
+                           digest_size=32).digest()
 
 
 def application_key(distribution, system, app):
@@ -150,8 +150,9 @@ def record_identity(kind, system, app, name, version, key_version):
             u64(version) + u32(key_version))
 
 
-def derive(data_key, nonce, identity):
-    okm = keyed(data_key, b"claviger-record1", nonce + identity, 64)
+def derive(data_key, nonce):
+    okm = hashlib.blake2b(key=data_key, salt=nonce[:16],
+                          person=b"claviger-record1").digest()
     return okm[:32], okm[32:]
 
 
@@ -160,21 +161,21 @@ def open_record(data_keys, kind, system, app, name, version, record):
         raise Refused("format")
     key_version, = struct.unpack(">I", record[1:5])
     nonce = record[5:29]
-    key, commitment = derive(
-        data_keys[key_version], nonce,
-        record_identity(kind, system, app, name, version, key_version))
+    key, commitment = derive(data_keys[key_version], nonce)
     if not hmac.compare_digest(commitment, record[29:61]):
         raise Refused("commitment")
-    return aead_open(key, nonce, b"", record[61:])
+    return aead_open(key, nonce,
+                     record_identity(kind, system, app, name, version,
+                                     key_version), record[61:])
 
 
 def seal_record(data_key, key_version, kind, system, app, name, version, nonce,
                 plain):
-    key, commitment = derive(
-        data_key, nonce,
-        record_identity(kind, system, app, name, version, key_version))
+    key, commitment = derive(data_key, nonce)
     return (u8(1) + u32(key_version) + nonce + commitment +
-            aead_seal(key, nonce, b"", plain))
+            aead_seal(key, nonce, record_identity(kind, system, app, name,
+                                                  version, key_version),
+                      plain))
 
 
 def record_hash(record):
@@ -203,7 +204,7 @@ class Reader:
                       "manifest": self.manifest}
 
     def read(self, line):
-        word, *fields = line.rstrip("\n").split(" ")
+        word, *fields = line.split(" ")
         self.words[word](*fields)
 
     def distribution(self, key, system, app):
@@ -263,15 +264,60 @@ def vectors():
     show("manifest", manifest_mac(key, system, b"crm", 258, rows))
 
 
+def flipped(field, at):
+    data = bytearray.fromhex(field)
+    data[at] ^= 1
+    return data.hex()
+
+
+def higher(field, _):
+    return str(int(field) + 1)
+
+
+# Where a line may be changed: its word, the field, the byte, and how.
+CHANGES = [("key", 1, 0, higher), ("key", 2, 0, higher),
+           ("key", 3, 1, flipped), ("key", 3, -1, flipped),
+           ("record", 2, 0, flipped), ("record", 3, 0, higher),
+           ("record", 4, 5, flipped), ("record", 4, 30, flipped),
+           ("record", 4, -1, flipped), ("tombstone", 1, 0, flipped),
+           ("tombstone", 2, 0, higher), ("manifest", 1, 0, higher),
+           ("manifest", 2, 0, flipped)]
+
+
+def refusals(lines):
+    """How many changes of a line were refused, each; a reader that said yes
+    to everything would prove nothing."""
+    n = 0
+    for word, field, at, change in CHANGES:
+        i = next(i for i, line in enumerate(lines) if line.startswith(word))
+        fields = lines[i].split(" ")
+        fields[field] = change(fields[field], at)
+        try:
+            read(lines[:i] + [" ".join(fields)] + lines[i + 1:])
+        except (Refused, KeyError):
+            n += 1
+        else:
+            sys.exit("accepted: field %d of a %s, changed" % (field, word))
+    return n
+
+
+def read(lines):
+    reader = Reader()
+    for line in lines:
+        reader.read(line)
+    if not reader.opened or not reader.verified:
+        sys.exit("nothing was opened and verified")
+    return reader
+
+
 def main():
     if sys.argv[1:] == ["--vectors"]:
         return vectors()
-    reader = Reader()
-    for line in sys.stdin:
-        reader.read(line)
-    print("%d records opened, a manifest of %d entries verified" %
-          (reader.opened, len(reader.rows)))
-    return 0 if reader.opened and reader.verified else 1
+    lines = [line.rstrip("\n") for line in sys.stdin]
+    reader = read(lines)
+    print("%d records opened, a manifest of %d entries verified, "
+          "%d changes refused" %
+          (reader.opened, len(reader.rows), refusals(lines)))
 
 
 if __name__ == "__main__":
