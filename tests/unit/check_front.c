@@ -666,6 +666,7 @@ START_TEST(without_a_database_statements_are_refused_at_once)
 
 	clv_buf_init(&b);
 	clv_buf_u64(&b, 4711);
+	clv_buf_u8(&b, CHAN_LANE_ORDERED);
 	clv_buf_u32(&b, CLV_STMT_HELLO);
 	clv_buf_u32(&b, 0);
 	keeper_send(CHAN_SQL, &b);

@@ -17,6 +17,7 @@
 #define SECRET_MAX 48
 #define MAP_LEN_MAX (64u << 20)
 
+static const struct clv_wire_terms terms = {60, 65000};
 static struct {
 	const char *what;
 	uint8_t masked[SECRET_MAX];
@@ -318,7 +319,7 @@ seal_keys(const char *scope, struct clv_buf *ret)
 {
 	struct clv_list *list = new_list(keyring);
 
-	ck_assert_int_eq(clv_wire_keys_seal(guard, keyring, list, scope,
+	ck_assert_int_eq(clv_wire_keys_seal(guard, keyring, list, scope, &terms,
 			     identity->box_pk, ret),
 	    CLV_OK);
 	clv_list_free(&list);
@@ -347,12 +348,13 @@ static void
 do_keys_open(void)
 {
 	struct clv_wire_key *keys = NULL;
+	struct clv_wire_terms said;
 	struct clv_buf b = {0};
 	size_t n;
 
 	seal_keys("all", &b);
-	ck_assert_int_eq(
-	    clv_wire_keys_open(guard, identity, b.data, b.len, &keys, &n),
+	ck_assert_int_eq(clv_wire_keys_open(
+			     guard, identity, b.data, b.len, &said, &keys, &n),
 	    CLV_OK);
 	clv_guard_put(guard, keys);
 	clv_buf_fini(&b);
