@@ -75,6 +75,7 @@ on_message(void *arg, enum chan_type type, struct clv_rd *body)
 		front_send(f, CHAN_CLOSED, &empty);
 		break;
 	case CHAN_ANSWER: front_net_answer(f->net, body); break;
+	case CHAN_NOTICE: front_net_notice(f->net, body); break;
 	case CHAN_CAST: front_cluster_cast(f->cluster, body); break;
 	default:
 		log_error(
