@@ -22,6 +22,7 @@
 struct front_net;
 struct front_db;
 struct front_cluster;
+struct front_uplink;
 
 struct front {
 	const struct config *config;
@@ -32,10 +33,11 @@ struct front {
 	struct front_net *net;
 	struct front_db *db;
 	struct front_cluster *cluster;
+	struct front_uplink *uplink;
 };
 
-/* Send to the keeper. CLV_E_FULL when it does not read; any other failure ends
- * the process. */
+/* Send to the keeper. CLV_E_FULL when it does not read what peers said; any
+ * other failure ends the process. */
 int front_send(
     struct front *f, enum chan_type type, const struct clv_buf *body);
 /* Run the TLS self-test if it has not run yet; its result. */
@@ -59,16 +61,20 @@ bool front_mail_get(
  * in stay. */
 void front_mail_accept(struct front_mail *m, bool accept);
 
+typedef void (*front_mail_fn)(void *arg, unsigned type, struct clv_buf *body);
 struct front_worker {
 	struct front *front;
-	struct front_mail *in;	/* from the loop */
-	struct front_mail *out; /* to the loop, which passes it to the keeper */
+	struct front_mail *in; /* from the loop */
+	struct front_mail
+	    *out;	       /* to the loop, which passes it to the keeper, */
+	front_mail_fn on_mail; /* or to this, in the loop */
 	void *arg;
 };
 typedef void *(*front_worker_fn)(void *worker);
-/* The thread is detached and lives as long as the process. */
-int front_worker_start(
-    struct front *f, front_worker_fn fn, void *arg, struct front_worker **ret);
+/* The thread is detached and lives as long as the process. on_mail NULL: what
+ * it says is the keeper's. */
+int front_worker_start(struct front *f, front_worker_fn fn,
+    front_mail_fn on_mail, void *arg, struct front_worker **ret);
 void front_worker_log(struct front_worker *w, bool warning, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));
 
@@ -104,6 +110,13 @@ int front_listener_open(struct front_listener *l, const char *address,
 void front_listener_close(struct front_listener *l);
 void front_listener_pause(struct front_listener *l);
 void front_listener_resume(struct front_listener *l);
+
+/* ---- front_uplink.c: a member's connection to the active server ---- */
+int front_uplink_new(struct front *f, struct front_uplink **ret);
+void front_uplink_free(struct front_uplink **u);
+/* Messages of the keeper. */
+void front_uplink_order(struct front_uplink *u, struct clv_rd *rd);
+void front_uplink_ask(struct front_uplink *u, struct clv_rd *rd);
 
 /* ---- front_net.c: the server port ---- */
 int front_net_new(struct front *f, struct front_net **ret);

@@ -302,7 +302,7 @@ front_db_start(struct front *f, struct front_db **ret)
 		return CLV_OK;
 	}
 	if ((r = tls_init()) == CLV_OK)
-		r = front_worker_start(f, run, db, &db->worker);
+		r = front_worker_start(f, run, NULL, db, &db->worker);
 	if (r != CLV_OK) {
 		free(db);
 		return r;
