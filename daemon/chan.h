@@ -17,13 +17,22 @@
 
 enum chan_type {
 	/* keeper -> front */
-	CHAN_SQL = 1,	   /* u64 id, u32 stmt, u32 n, n x bytes */
+	CHAN_SQL = 1,	   /* u64 id, u8 lane, u32 stmt, u32 n, n x bytes */
 	CHAN_TLS = 2,	   /* bytes certificate DER, bytes key PKCS#8 DER */
 	CHAN_PINS = 3,	   /* u32 n, n x 32 B: who may connect; replaces all */
 	CHAN_LISTEN = 4,   /* str address, u16 port */
 	CHAN_UNLISTEN = 5, /* close listener and every connection */
 	CHAN_ANSWER = 6,   /* u64 conn, bytes frame body, u8 close */
 	CHAN_CAST = 7,	   /* bytes: multicast over CPG */
+	CHAN_UPLINK = 8,   /* str host, u16 port, bytes certificate DER, bytes
+			    * key PKCS#8 DER, u32 n, n x 32 B: whom to connect
+			    * to, and which thumbprints it may have; none:
+			    * nobody. Replaces what was before. */
+	CHAN_ASK = 9,	  /* bytes frame body, for the uplink, which must answer
+			   * within seconds; one waits, the newest, behind one
+			   * that is under way */
+	CHAN_NOTICE = 10, /* bytes frame body, for every known connection;
+			   * replaces one that is not written yet */
 	/* front -> keeper */
 	CHAN_SQL_RESULT = 32, /* u64 id, u32 result (two's complement), str
 			       * text, u32 rows, u32 columns, rows*columns x
@@ -37,8 +46,15 @@ enum chan_type {
 			       * (CLOCK_BOOTTIME, ms): about every second, and
 			       * at once on a change; older than 3 s means no
 			       * quorum, whenever it was read */
-	CHAN_DELIVER = 38     /* u32 corosync node id, u8 is_self, bytes */
+	CHAN_DELIVER = 38,    /* u32 corosync node id, u8 is_self, bytes */
+	CHAN_REPLY = 39,      /* bytes frame body, of the uplink: an answer or a
+			       * notice */
+	CHAN_UPLINK_STATE = 40 /* u8 up, u32 result (two's complement), str
+				* why: at each change; when it is not up, what
+				* was asked is lost, and each ask answered so */
 };
+
+enum chan_lane { CHAN_LANE_ORDERED = 0, CHAN_LANE_POOL = 1 };
 
 struct chan;
 /* body is borrowed until it returns; it may send, but not free its channel. */

@@ -42,13 +42,20 @@ static int
 ask_once(struct cli *c, struct fetch *f, bool show)
 {
 	struct cli_question q = {.op = CLV_WIRE_FETCH};
+	struct clv_wire_holds none = {0}; /* they are looked at and forgotten */
+	struct clv_buf payload;
 	int r;
 
+	clv_buf_init(&payload);
+	clv_wire_holds_format(&none, &payload);
+	q.payload = payload.data;
+	q.payload_len = payload.len;
 	if (show && f->evidence != NULL) {
 		q.evidence = f->evidence;
 		q.evidence_len = f->evidence_len;
 	}
 	r = cli_wire_ask(c, &f->wire, &q, &f->body, &f->answer);
+	clv_buf_fini(&payload);
 	if (r == CLV_OK) {
 		cli_printable(f->answer.server);
 		cli_printable(f->answer.text);
@@ -156,9 +163,10 @@ static int
 open_keys(struct cli *c, struct fetch *f)
 {
 	struct clv_wire_key *keys = NULL;
+	struct clv_wire_terms terms;
 	size_t n = 0;
 	int r = clv_wire_keys_open(c->guard, f->wire.host.id, f->answer.payload,
-	    f->answer.payload_len, &keys, &n);
+	    f->answer.payload_len, &terms, &keys, &n);
 
 	if (r != CLV_OK)
 		return cli_fail(c, r,

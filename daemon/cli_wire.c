@@ -118,11 +118,11 @@ cli_wire_close(struct cli_wire *w)
 	clv_list_free(&w->list);
 }
 
-static int
-format(const struct cli_wire *w, const struct cli_question *q,
-    const uint8_t *nonce, struct clv_buf *ret)
+static void
+question(const struct cli_wire *w, const struct cli_question *q,
+    struct clv_wire_request *ret)
 {
-	struct clv_wire_request m = {.op = q->op,
+	*ret = (struct clv_wire_request){.op = q->op,
 	    .seen_epoch = w->seen_epoch,
 	    .seen_list = w->seen_list,
 	    .seen_generation = w->seen_generation,
@@ -130,41 +130,26 @@ format(const struct cli_wire *w, const struct cli_question *q,
 	    .evidence_len = q->evidence_len,
 	    .payload = q->payload,
 	    .payload_len = q->payload_len};
-
-	memcpy(m.system_id, w->system_id, sizeof(m.system_id));
-	memcpy(m.name, w->host.id->name, sizeof(m.name));
-	memcpy(m.nonce, nonce, sizeof(m.nonce));
+	memcpy(ret->system_id, w->system_id, sizeof(ret->system_id));
+	memcpy(ret->name, w->host.id->name, sizeof(ret->name));
+	randombytes_buf(ret->nonce, sizeof(ret->nonce));
 	if (q->challenge != NULL)
-		memcpy(m.challenge, q->challenge, sizeof(m.challenge));
-	return clv_wire_request_format(&m, w->host.id->sign_sk, ret);
-}
-
-/* Signature was checked; is it the answer to this question, of this system? */
-static int
-matches(const struct cli_wire *w, const struct clv_wire_answer *a, uint8_t op,
-    const uint8_t *nonce)
-{
-	if (sodium_memcmp(a->nonce, nonce, CLV_NONCE_LEN) != 0 || a->op != op)
-		return CLV_E_PROTOCOL;
-	if (!is_zero(w->system_id, sizeof(w->system_id)) &&
-	    memcmp(a->system_id, w->system_id, sizeof(w->system_id)) != 0)
-		return CLV_E_WRONG_SYSTEM;
-	return CLV_OK;
+		memcpy(ret->challenge, q->challenge, sizeof(ret->challenge));
 }
 
 static int
 ask(struct cli *c, struct cli_wire *w, const struct cli_question *q,
     struct clv_buf *ret_body, struct clv_wire_answer *ret)
 {
-	uint8_t nonce[CLV_NONCE_LEN];
+	struct clv_wire_request m;
 	char why[256] = "";
 	struct clv_buf request;
 	int r;
 
 	clv_buf_init(&request);
 	clv_buf_reset(ret_body);
-	randombytes_buf(nonce, sizeof(nonce));
-	r = format(w, q, nonce, &request);
+	question(w, q, &m);
+	r = clv_wire_request_format(&m, w->host.id->sign_sk, &request);
 	if (r == CLV_OK)
 		r = tls_client_exchange(w->tls, &request, ret_body,
 		    q->op == CLV_WIRE_ADMIN ? CLI_ADMIN_TIMEOUT_MS
@@ -181,7 +166,7 @@ ask(struct cli *c, struct cli_wire *w, const struct cli_question *q,
 	r = clv_wire_answer_parse(
 	    ret_body->data, ret_body->len, w->system_pk, ret);
 	if (r == CLV_OK)
-		r = matches(w, ret, q->op, nonce);
+		r = clv_wire_answer_match(ret, &m);
 	if (r == CLV_OK)
 		return CLV_OK;
 	return cli_fail(c, r,

@@ -9,7 +9,7 @@
 #include "daemon/log.h"
 
 /* More than any statement of ours returns; the front is not believed. */
-#define DB_FIELDS_MAX 4096
+#define DB_FIELDS_MAX 16384
 #define LEASE_MAX 3600000 /* as in the schema */
 
 struct db_call {
@@ -65,9 +65,10 @@ refuse(struct keeper *k, db_fn fn, void *arg, int result, const char *text)
 	fn(k, arg, &r);
 }
 
-void
-db_call(struct keeper *k, enum clv_stmt stmt, const struct clv_param *params,
-    size_t n, uint32_t timeout_ms, db_fn fn, void *arg)
+static void
+call(struct keeper *k, enum chan_lane lane, enum clv_stmt stmt,
+    const struct clv_param *params, size_t n, uint32_t timeout_ms, db_fn fn,
+    void *arg)
 {
 	struct db_call *c;
 	struct clv_buf b;
@@ -92,6 +93,7 @@ db_call(struct keeper *k, enum clv_stmt stmt, const struct clv_param *params,
 
 	clv_buf_init(&b);
 	clv_buf_u64(&b, c->id);
+	clv_buf_u8(&b, (uint8_t)lane);
 	clv_buf_u32(&b, stmt);
 	clv_buf_u32(&b, (uint32_t)n);
 	for (size_t i = 0; i < n; i++)
@@ -105,6 +107,21 @@ db_call(struct keeper *k, enum clv_stmt stmt, const struct clv_param *params,
 		    k->loop, &c->timer, timeout_ms, on_deadline, c);
 	if (result != CLV_OK)
 		call_fail(k, c, result, clv_result_text(result));
+}
+
+void
+db_call(struct keeper *k, enum clv_stmt stmt, const struct clv_param *params,
+    size_t n, uint32_t timeout_ms, db_fn fn, void *arg)
+{
+	call(k, CHAN_LANE_ORDERED, stmt, params, n, timeout_ms, fn, arg);
+}
+
+void
+db_call_pool(struct keeper *k, enum clv_stmt stmt,
+    const struct clv_param *params, size_t n, uint32_t timeout_ms, db_fn fn,
+    void *arg)
+{
+	call(k, CHAN_LANE_POOL, stmt, params, n, timeout_ms, fn, arg);
 }
 
 /* For a log and a terminal: printable ASCII, whatever the front says. */

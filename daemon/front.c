@@ -28,7 +28,8 @@ front_send(struct front *f, enum chan_type type, const struct clv_buf *body)
 	if (r == CLV_OK)
 		loop_fd_set(
 		    f->loop, chan_fd(f->chan), true, chan_wants_write(f->chan));
-	if (r == CLV_OK || (r == CLV_E_FULL && type == CHAN_REQUEST))
+	if (r == CLV_OK ||
+	    (r == CLV_E_FULL && (type == CHAN_REQUEST || type == CHAN_REPLY)))
 		return r;
 	/* A lost result would leave the keeper waiting for ever. */
 	if (r != CLV_E_NO_SERVER) {
@@ -75,7 +76,10 @@ on_message(void *arg, enum chan_type type, struct clv_rd *body)
 		front_send(f, CHAN_CLOSED, &empty);
 		break;
 	case CHAN_ANSWER: front_net_answer(f->net, body); break;
+	case CHAN_NOTICE: front_net_notice(f->net, body); break;
 	case CHAN_CAST: front_cluster_cast(f->cluster, body); break;
+	case CHAN_UPLINK: front_uplink_order(f->uplink, body); break;
+	case CHAN_ASK: front_uplink_ask(f->uplink, body); break;
 	default:
 		log_error(
 		    "the keeper sent a message of unknown type %d", (int)type);
@@ -142,6 +146,7 @@ start(struct front *f, int chan, int link)
 	    (r = loop_fd_add(f->loop, link, true, false, on_link, f)) !=
 		CLV_OK ||
 	    (r = front_net_new(f, &f->net)) != CLV_OK ||
+	    (r = front_uplink_new(f, &f->uplink)) != CLV_OK ||
 	    (r = front_db_start(f, &f->db)) != CLV_OK ||
 	    (r = front_cluster_start(f, &f->cluster)) != CLV_OK)
 		return r;
@@ -173,5 +178,6 @@ front_main(const struct config *c, int chan, int link)
 	process_detach();
 	loop_run(f->loop);
 	front_net_free(&f->net);
+	front_uplink_free(&f->uplink);
 	return status;
 }

@@ -22,6 +22,7 @@
 struct front_net;
 struct front_db;
 struct front_cluster;
+struct front_uplink;
 
 struct front {
 	const struct config *config;
@@ -32,10 +33,11 @@ struct front {
 	struct front_net *net;
 	struct front_db *db;
 	struct front_cluster *cluster;
+	struct front_uplink *uplink;
 };
 
-/* Send to the keeper. CLV_E_FULL when it does not read; any other failure ends
- * the process. */
+/* Send to the keeper. CLV_E_FULL when it does not read what peers said; any
+ * other failure ends the process. */
 int front_send(
     struct front *f, enum chan_type type, const struct clv_buf *body);
 /* Run the TLS self-test if it has not run yet; its result. */
@@ -59,16 +61,20 @@ bool front_mail_get(
  * in stay. */
 void front_mail_accept(struct front_mail *m, bool accept);
 
+typedef void (*front_mail_fn)(void *arg, unsigned type, struct clv_buf *body);
 struct front_worker {
 	struct front *front;
-	struct front_mail *in;	/* from the loop */
-	struct front_mail *out; /* to the loop, which passes it to the keeper */
+	struct front_mail *in; /* from the loop */
+	struct front_mail
+	    *out;	       /* to the loop, which passes it to the keeper, */
+	front_mail_fn on_mail; /* or to this, in the loop */
 	void *arg;
 };
 typedef void *(*front_worker_fn)(void *worker);
-/* The thread is detached and lives as long as the process. */
-int front_worker_start(
-    struct front *f, front_worker_fn fn, void *arg, struct front_worker **ret);
+/* The thread is detached and lives as long as the process. on_mail NULL: what
+ * it says is the keeper's. */
+int front_worker_start(struct front *f, front_worker_fn fn,
+    front_mail_fn on_mail, void *arg, struct front_worker **ret);
 void front_worker_log(struct front_worker *w, bool warning, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));
 
@@ -105,6 +111,13 @@ void front_listener_close(struct front_listener *l);
 void front_listener_pause(struct front_listener *l);
 void front_listener_resume(struct front_listener *l);
 
+/* ---- front_uplink.c: a member's connection to the active server ---- */
+int front_uplink_new(struct front *f, struct front_uplink **ret);
+void front_uplink_free(struct front_uplink **u);
+/* Messages of the keeper. */
+void front_uplink_order(struct front_uplink *u, struct clv_rd *rd);
+void front_uplink_ask(struct front_uplink *u, struct clv_rd *rd);
+
 /* ---- front_net.c: the server port ---- */
 int front_net_new(struct front *f, struct front_net **ret);
 void front_net_free(struct front_net **net);
@@ -114,6 +127,7 @@ void front_net_pins(struct front_net *net, struct clv_rd *rd);
 void front_net_listen(struct front_net *net, struct clv_rd *rd);
 void front_net_unlisten(struct front_net *net);
 void front_net_answer(struct front_net *net, struct clv_rd *rd);
+void front_net_notice(struct front_net *net, struct clv_rd *rd);
 
 /* ---- front_conn.c: one connection ---- */
 enum front_conn_state {
@@ -127,23 +141,42 @@ enum front_conn_state {
 
 #define FRONT_HANDSHAKE_MS 3000
 #define FRONT_FRAME_MS 2000
-#define FRONT_IDLE_MS 30000
+#define FRONT_ANSWER_MS 30000 /* the keeper's time for a request */
+#define FRONT_IDLE_MS 20000   /* a member says something every 5 s */
 #define FRONT_LINGER_MS 1000
+/* More heartbeats in that time are a flood. */
+#define FRONT_BEATS_MAX 20
+#define FRONT_BEATS_MS 5000
+
+/* Shared by all connections that it waits for, or is being written to. */
+struct front_notice {
+	unsigned refs;
+	uint32_t len;
+	uint8_t frame[];
+};
+int front_notice_new(const void *body, size_t len, struct front_notice **ret);
+void front_notice_put(struct front_notice **n);
 
 struct front_conn {
 	struct front_net *net;
 	struct tls_conn *tls;
 	enum front_conn_state state;
-	bool close_after; /* the answer */
+	bool close_after; /* what is being written */
 	bool muted;	  /* sent more while its request was with the keeper */
 	uint32_t watched; /* events that the table waits for */
 	uint64_t id;
 	uint64_t since_ms;
 	uint64_t deadline_ms;
+	uint64_t idle_ms;   /* until when it may say nothing */
+	uint64_t beats_ms;  /* since when its heartbeats are counted */
 	uint8_t source[16]; /* IPv4-mapped, or the /64 of IPv6 */
-	uint8_t *frame;	    /* body being read, or frame being written */
+	uint8_t *frame;	    /* body being read, or answer being written */
+	const uint8_t *out; /* what is being written: that, or a constant */
+	struct front_notice *notice; /* being written, while out is its */
+	struct front_notice *next;   /* waits for its turn; the newest */
 	uint32_t len;
 	uint32_t done;
+	uint8_t beats;
 	uint8_t head[4];
 };
 
@@ -155,6 +188,10 @@ bool front_conn_is_known(const struct front_conn *c); /* past the handshake */
 /* Write the answer; the connection may be dropped by it. */
 void front_conn_answer(
     struct front_conn *c, const void *body, size_t len, bool close);
+
+/* Write the notice, at once or when its turn comes; the connection may be
+ * dropped by it. */
+void front_conn_notify(struct front_conn *c, struct front_notice *n);
 
 /* Something happened to its descriptor. It may be gone afterwards. */
 void front_conn_event(struct front_conn *c, bool hung_up);

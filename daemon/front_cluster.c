@@ -380,7 +380,7 @@ is_configured(const struct front *f)
 static void
 start_thread(struct front_cluster *c)
 {
-	if (front_worker_start(c->front, run, c, &c->worker) != CLV_OK) {
+	if (front_worker_start(c->front, run, NULL, c, &c->worker) != CLV_OK) {
 		c->worker = NULL;
 		log_error("cannot start the thread for corosync: %s",
 		    strerror(errno));

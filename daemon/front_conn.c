@@ -14,11 +14,45 @@
 #include "daemon/front.h"
 
 /*
- * One connection: handshake, then one frame for another. Nothing in
- * proportion to a peer's words is allocated before its pin was found, and
- * afterwards at most one frame.
+ * One connection: handshake, then one frame for another, and notices between
+ * them. Nothing in proportion to a peer's words is allocated before its pin was
+ * found, and afterwards at most one frame.
  */
 #define DISCARD_MAX 4096
+
+static const uint8_t beat[4]; /* a frame of length 0 */
+
+int
+front_notice_new(const void *body, size_t len, struct front_notice **ret)
+{
+	struct front_notice *n = NULL;
+	struct clv_buf b;
+	int r;
+
+	if (len == 0 || len > CLV_WIRE_REQUEST_MAX)
+		return CLV_E_FORMAT;
+	clv_buf_init(&b);
+	clv_buf_bytes(&b, body, len);
+	r = clv_buf_result(&b);
+	if (r == CLV_OK && (n = malloc(sizeof(*n) + b.len)) == NULL)
+		r = CLV_E_NOMEM;
+	if (r == CLV_OK) {
+		n->refs = 1;
+		n->len = (uint32_t)b.len;
+		memcpy(n->frame, b.data, b.len);
+		*ret = n;
+	}
+	clv_buf_fini(&b);
+	return r;
+}
+
+void
+front_notice_put(struct front_notice **n)
+{
+	if (*n != NULL && --(*n)->refs == 0)
+		free(*n);
+	*n = NULL;
+}
 
 /* A host is counted by its address; in IPv6 by its /64, of which everybody
  * has plenty of addresses. */
@@ -43,6 +77,30 @@ enter(struct front_conn *c, enum front_conn_state state, uint64_t allow_ms)
 {
 	c->state = state;
 	c->deadline_ms = loop_now_ms() + allow_ms;
+}
+
+/* Whoever has just spoken, or was just answered, may be silent for a while. */
+static void
+heard(struct front_conn *c)
+{
+	c->idle_ms = loop_now_ms() + FRONT_IDLE_MS;
+}
+
+/* What comes next is the peer's to say. */
+static void
+listen_to(struct front_conn *c)
+{
+	c->state = FRONT_CONN_HEAD;
+	c->deadline_ms = c->idle_ms;
+}
+
+static void
+say(struct front_conn *c, const uint8_t *out, uint32_t len)
+{
+	c->out = out;
+	c->len = len;
+	c->done = 0;
+	enter(c, FRONT_CONN_WRITE, FRONT_FRAME_MS);
 }
 
 /* Bytes that come while a request is with the keeper are left where they are,
@@ -89,6 +147,8 @@ drop_frame(struct front_conn *c)
 {
 	free(c->frame);
 	c->frame = NULL;
+	c->out = NULL;
+	front_notice_put(&c->notice);
 	c->len = c->done = 0;
 }
 
@@ -102,6 +162,7 @@ front_conn_free(struct front_conn **conn)
 		return;
 	tls_conn_free(&c->tls);
 	drop_frame(c);
+	front_notice_put(&c->next);
 	free(c);
 }
 
@@ -123,7 +184,8 @@ do_handshake(struct front_conn *c)
 	if (r == CLV_OK && !front_net_admit(c->net, c))
 		return CLV_E_FULL;
 	if (r == CLV_OK) {
-		enter(c, FRONT_CONN_HEAD, FRONT_IDLE_MS);
+		heard(c);
+		listen_to(c);
 		return CLV_OK;
 	}
 	if (r == CLV_E_NO_SERVER)
@@ -136,6 +198,31 @@ do_handshake(struct front_conn *c)
 	return CLV_OK;
 }
 
+/* Each costs a record and a system call, and asks nothing of the keeper. */
+static int
+answer_beat(struct front_conn *c)
+{
+	uint64_t now = loop_now_ms();
+
+	if (now - c->beats_ms >= FRONT_BEATS_MS) {
+		c->beats_ms = now;
+		c->beats = 0;
+	}
+	if (++c->beats > FRONT_BEATS_MAX)
+		return CLV_E_PROTOCOL;
+	say(c, beat, sizeof(beat));
+	return CLV_OK;
+}
+
+/* Between two frames of the peer. */
+static void
+say_notice(struct front_conn *c)
+{
+	c->notice = c->next;
+	c->next = NULL; /* transferred */
+	say(c, c->notice->frame, c->notice->len);
+}
+
 static int
 do_head(struct front_conn *c)
 {
@@ -143,6 +230,10 @@ do_head(struct front_conn *c)
 	size_t n;
 	int r;
 
+	if (c->done == 0 && c->next != NULL) {
+		say_notice(c);
+		return CLV_OK;
+	}
 	r = tls_conn_read(
 	    c->tls, c->head + c->done, sizeof(c->head) - c->done, &n);
 	if (r != CLV_OK)
@@ -155,7 +246,9 @@ do_head(struct front_conn *c)
 	clv_rd_init(&rd, c->head, sizeof(c->head));
 	c->len = clv_rd_u32(&rd);
 	c->done = 0;
-	if (c->len == 0 || c->len > CLV_WIRE_REQUEST_MAX)
+	if (c->len == 0)
+		return answer_beat(c);
+	if (c->len > CLV_WIRE_REQUEST_MAX)
 		return CLV_E_PROTOCOL;
 	if ((c->frame = malloc(c->len)) == NULL)
 		return CLV_E_NOMEM;
@@ -179,7 +272,7 @@ do_body(struct front_conn *c)
 	drop_frame(c);
 	if (r != CLV_OK)
 		return r;
-	enter(c, FRONT_CONN_WAIT, FRONT_IDLE_MS);
+	enter(c, FRONT_CONN_WAIT, FRONT_ANSWER_MS);
 	return CLV_E_AGAIN;
 }
 
@@ -202,16 +295,19 @@ do_write(struct front_conn *c)
 	size_t n;
 	int r;
 
-	r = tls_conn_write(c->tls, c->frame + c->done, c->len - c->done, &n);
+	r = tls_conn_write(c->tls, c->out + c->done, c->len - c->done, &n);
 	if (r != CLV_OK)
 		return r;
 	c->done += (uint32_t)n;
 	if (c->done < c->len)
 		return CLV_OK;
+	/* A notice is no sign of the peer. */
+	if (c->notice == NULL)
+		heard(c);
 	drop_frame(c);
 	if (c->close_after)
 		return CLV_E_NO_SERVER;
-	enter(c, FRONT_CONN_HEAD, FRONT_IDLE_MS);
+	listen_to(c);
 	return CLV_OK;
 }
 
@@ -285,11 +381,19 @@ front_conn_answer(
 		return;
 	}
 	memcpy(c->frame, b.data, b.len);
-	c->len = (uint32_t)b.len;
-	c->done = 0;
 	c->muted = false;
 	c->close_after = close_after;
+	say(c, c->frame, (uint32_t)b.len);
 	clv_buf_fini(&b);
-	enter(c, FRONT_CONN_WRITE, FRONT_FRAME_MS);
 	run(c);
+}
+
+void
+front_conn_notify(struct front_conn *c, struct front_notice *n)
+{
+	front_notice_put(&c->next);
+	c->next = n;
+	n->refs++;
+	if (c->state == FRONT_CONN_HEAD && c->done == 0)
+		run(c);
 }

@@ -35,6 +35,7 @@ struct front_db {
 /* One statement as it came: the parameters point into its message. */
 struct sql {
 	uint64_t id;
+	uint8_t lane;
 	uint32_t stmt;
 	uint32_t n;
 	struct clv_param param[PARAMS_MAX];
@@ -48,6 +49,7 @@ sql_parse(const struct clv_buf *body, struct sql *ret)
 
 	clv_rd_init(&rd, body->data, body->len);
 	ret->id = clv_rd_u64(&rd);
+	ret->lane = clv_rd_u8(&rd);
 	ret->stmt = clv_rd_u32(&rd);
 	ret->n = clv_rd_u32(&rd);
 	if (ret->n > PARAMS_MAX)
@@ -300,7 +302,7 @@ front_db_start(struct front *f, struct front_db **ret)
 		return CLV_OK;
 	}
 	if ((r = tls_init()) == CLV_OK)
-		r = front_worker_start(f, run, db, &db->worker);
+		r = front_worker_start(f, run, NULL, db, &db->worker);
 	if (r != CLV_OK) {
 		free(db);
 		return r;

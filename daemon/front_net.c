@@ -550,3 +550,27 @@ front_net_answer(struct front_net *net, struct clv_rd *rd)
 	if (c != NULL && c->state == FRONT_CONN_WAIT)
 		front_conn_answer(c, body, len, close_after);
 }
+
+void
+front_net_notice(struct front_net *net, struct clv_rd *rd)
+{
+	struct front_notice *n = NULL;
+	const uint8_t *body;
+	size_t len;
+	uint32_t i;
+	int r;
+
+	body = clv_rd_bytes(rd, &len);
+	r = clv_rd_end(rd);
+	if (r == CLV_OK)
+		r = front_notice_new(body, len, &n);
+	if (r != CLV_OK) {
+		log_error("a notice was not passed on: %s", clv_result_text(r));
+		return;
+	}
+	for (i = 0; i < net->size; i++) {
+		if (net->table[i] != NULL && front_conn_is_known(net->table[i]))
+			front_conn_notify(net->table[i], n);
+	}
+	front_notice_put(&n);
+}

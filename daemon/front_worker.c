@@ -164,10 +164,10 @@ log_mail(const struct clv_buf *body)
 		log_notice("%s", text);
 }
 
-/* What the thread says goes to the keeper, or into the log, which is not to
+/* What the thread says goes to whom it is for, or into the log, which is not to
  * be written from two threads. */
 static void
-on_mail(void *arg, int fd, bool readable, bool writable)
+on_out(void *arg, int fd, bool readable, bool writable)
 {
 	struct front_worker *w = arg;
 	struct clv_buf body;
@@ -177,6 +177,8 @@ on_mail(void *arg, int fd, bool readable, bool writable)
 	for (i = 0; i < 64 && front_mail_get(w->out, &type, &body); i++) {
 		if (type == FRONT_MAIL_LOG)
 			log_mail(&body);
+		else if (w->on_mail != NULL)
+			w->on_mail(w->arg, type, &body);
 		else
 			front_send(w->front, (enum chan_type)type, &body);
 		clv_buf_fini(&body);
@@ -203,8 +205,8 @@ spawn(front_worker_fn fn, struct front_worker *w)
 }
 
 int
-front_worker_start(
-    struct front *f, front_worker_fn fn, void *arg, struct front_worker **ret)
+front_worker_start(struct front *f, front_worker_fn fn, front_mail_fn on_mail,
+    void *arg, struct front_worker **ret)
 {
 	struct front_worker *w = calloc(1, sizeof(*w));
 	int r = CLV_E_NOMEM;
@@ -212,13 +214,14 @@ front_worker_start(
 	if (w == NULL)
 		return r;
 	w->front = f;
+	w->on_mail = on_mail;
 	w->arg = arg;
 	if ((r = front_mail_new(MAIL_MAX, &w->in)) != CLV_OK ||
 	    (r = front_mail_new(MAIL_MAX, &w->out)) != CLV_OK)
 		goto fail;
 	front_mail_accept(w->in, false); /* until the thread wants some */
 	if ((r = loop_fd_add(f->loop, front_mail_fd(w->out), true, false,
-		 on_mail, w)) != CLV_OK)
+		 on_out, w)) != CLV_OK)
 		goto fail;
 	*ret = w;
 	if ((r = spawn(fn, w)) == CLV_OK)

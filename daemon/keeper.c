@@ -72,13 +72,18 @@ on_front_message(void *arg, enum chan_type type, struct clv_rd *body)
 	case CHAN_REQUEST: member_on_request(k, body); break;
 	case CHAN_CLUSTER: witness_on_cluster(k, body); break;
 	case CHAN_DELIVER: witness_on_deliver(k, body); break;
+	case CHAN_REPLY:
+	case CHAN_UPLINK_STATE: break; /* no uplink was asked for */
 	case CHAN_SQL:
 	case CHAN_TLS:
 	case CHAN_PINS:
 	case CHAN_LISTEN:
 	case CHAN_UNLISTEN:
 	case CHAN_ANSWER:
-	case CHAN_CAST: log_error("the front sent a keeper's message"); break;
+	case CHAN_CAST:
+	case CHAN_UPLINK:
+	case CHAN_ASK:
+	case CHAN_NOTICE: log_error("the front sent a keeper's message"); break;
 	}
 }
 

@@ -41,6 +41,8 @@
 #define KEEPER_PROMISE_MS 10000 /* a promise that came to nothing by then */
 #define KEEPER_LATE_MS 5000	/* waiting for live nodes to store a list */
 #define KEEPER_PROOF_MS (24u * 3600u * 1000u)
+#define KEEPER_REFRESH_MS 60000 /* how often members fetch */
+#define KEEPER_PERMIT_MS 65000	/* and how long they may encrypt then */
 #define KEEPER_CHALLENGES 64
 #define KEEPER_CHALLENGE_MS 30000
 
@@ -200,6 +202,10 @@ void db_on_result(struct keeper *k, struct clv_rd *body); /* CHAN_SQL_RESULT */
 void db_call(struct keeper *k, enum clv_stmt stmt,
     const struct clv_param *params, size_t n, uint32_t timeout_ms, db_fn fn,
     void *arg);
+/* The same, in no order with any other statement, and several at a time. */
+void db_call_pool(struct keeper *k, enum clv_stmt stmt,
+    const struct clv_param *params, size_t n, uint32_t timeout_ms, db_fn fn,
+    void *arg);
 uint64_t db_u64(const struct db_result *r, size_t row, size_t col);
 const struct db_field *db_field(
     const struct db_result *r, size_t row, size_t col); /* never NULL */
@@ -292,6 +298,7 @@ void member_on_request(struct keeper *k, struct clv_rd *body);
 struct member_reply {
 	uint64_t conn;
 	uint8_t op;
+	char name[CLV_NAME_MAX];
 	uint8_t nonce[CLV_NONCE_LEN];
 	uint8_t box_pk[32];
 };

@@ -95,6 +95,7 @@ member_answer(struct keeper *k, const struct member_reply *to, int result,
 	g = clv_list_current(list);
 	memcpy(a.system_id, list->system_id, sizeof(a.system_id));
 	memcpy(a.nonce, to->nonce, sizeof(a.nonce));
+	memcpy(a.name, to->name, sizeof(a.name));
 	a.epoch = k->serving.epoch;
 	a.list_version = list->version;
 	a.generation = g->number;
@@ -144,12 +145,15 @@ static void
 give_keys(
     struct keeper *k, const struct member_reply *to, const struct caller *who)
 {
+	const struct clv_wire_terms terms = {
+	    .refresh_s = KEEPER_REFRESH_MS / 1000,
+	    .permit_ms = KEEPER_PERMIT_MS};
 	struct clv_buf sealed;
 	int r;
 
 	clv_buf_init(&sealed);
 	r = clv_wire_keys_seal(k->guard, k->secret.keyring, k->secret.list,
-	    who->scope != NULL ? who->scope : "all", who->party->box_pk,
+	    who->scope != NULL ? who->scope : "all", &terms, who->party->box_pk,
 	    &sealed);
 	member_answer(k, to, r, r == CLV_OK ? "" : clv_result_text(r),
 	    sealed.data, r == CLV_OK ? sealed.len : 0);
@@ -236,6 +240,7 @@ member_on_request(struct keeper *k, struct clv_rd *body)
 	}
 	to.op = q.op;
 	memcpy(to.nonce, q.nonce, sizeof(to.nonce));
+	memcpy(to.name, q.name, sizeof(to.name));
 	r = find_caller(k->secret.list, q.name, thumb, &who);
 	if (r == CLV_OK && who.revoked)
 		r = CLV_E_REVOKED;

@@ -13,7 +13,8 @@
  *
  * Answer head: u8 version, u32 result (two's complement), u8 op,
  * raw system id 16, raw nonce, u64 epoch, u64 list version, u32 generation,
- * raw check, u8 encrypt, str server, str text, raw BLAKE2b-256 of the payload.
+ * raw check, u8 encrypt, str name, str server, str text, raw BLAKE2b-256 of the
+ * payload.
  */
 #define REQUEST_DOMAIN "claviger-reqst-1"
 #define ANSWER_DOMAIN "claviger-answr-1"
@@ -41,13 +42,24 @@ put_request(struct clv_buf *b, const struct clv_wire_request *r)
 static bool
 is_request_valid(const struct clv_wire_request *r)
 {
-	bool admin = r->op == CLV_WIRE_ADMIN;
-
-	if (r->op < CLV_WIRE_CHALLENGE || r->op > CLV_WIRE_ADMIN ||
+	if (r->op < CLV_WIRE_CHALLENGE || r->op > CLV_WIRE_HEADS ||
 	    clv_name_check(r->name) != CLV_OK || r->evidence_len > EVIDENCE_MAX)
 		return false;
-	return admin || (r->payload_len == 0 &&
-			    sodium_is_zero(r->challenge, sizeof(r->challenge)));
+	if (r->op == CLV_WIRE_CHALLENGE && r->payload_len != 0)
+		return false;
+	return r->op == CLV_WIRE_ADMIN ||
+	       sodium_is_zero(r->challenge, sizeof(r->challenge));
+}
+
+/* Only what answers no request has no caller; a notice has nothing else. */
+static bool
+is_answer_valid(const struct clv_wire_answer *a)
+{
+	if (a->op == CLV_WIRE_NOTICE)
+		return a->result == CLV_OK && a->payload_len == 0 &&
+		       a->name[0] == '\0' &&
+		       sodium_is_zero(a->nonce, sizeof(a->nonce));
+	return a->name[0] == '\0' || clv_name_check(a->name) == CLV_OK;
 }
 
 int
@@ -142,6 +154,7 @@ put_head(struct clv_buf *b, const struct clv_wire_answer *a)
 	clv_buf_u32(b, a->generation);
 	clv_buf_raw(b, a->check, sizeof(a->check));
 	clv_buf_u8(b, a->encrypt);
+	clv_buf_str(b, a->name);
 	put_text(b, a->server, sizeof(a->server));
 	put_text(b, a->text, sizeof(a->text));
 	crypto_generichash(
@@ -157,7 +170,7 @@ clv_wire_answer_format(const struct clv_wire_answer *a,
 	uint8_t sig[CLV_SIG_LEN];
 	int r;
 
-	if (a->result > 0)
+	if (a->result > 0 || !is_answer_valid(a))
 		return CLV_E_INVALID;
 	put_head(&head, a);
 	r = clv_buf_result(&head);
@@ -201,6 +214,7 @@ get_head(const uint8_t *p, size_t len, struct clv_wire_answer *a,
 	a->generation = clv_rd_u32(&r);
 	clv_rd_copy(&r, a->check, sizeof(a->check));
 	encrypt = clv_rd_u8(&r);
+	clv_rd_str(&r, a->name, sizeof(a->name));
 	clv_rd_str(&r, a->server, sizeof(a->server));
 	clv_rd_str(&r, a->text, sizeof(a->text));
 	clv_rd_copy(&r, hash, HASH_LEN);
@@ -244,13 +258,37 @@ clv_wire_answer_parse(const void *p, size_t len,
 	if (res != CLV_OK)
 		return res;
 	a.payload = clv_rd_bytes(&r, &a.payload_len);
-	if (clv_rd_end(&r) != CLV_OK)
+	if (clv_rd_end(&r) != CLV_OK || !is_answer_valid(&a))
 		return CLV_E_FORMAT;
 	crypto_generichash(is, sizeof(is), a.payload, a.payload_len, NULL, 0);
 	if (sodium_memcmp(said, is, sizeof(is)) != 0)
 		return CLV_E_SIGNATURE;
 	*ret = a;
 	return CLV_OK;
+}
+
+int
+clv_wire_answer_match(
+    const struct clv_wire_answer *a, const struct clv_wire_request *q)
+{
+	if (a->op != q->op || strcmp(a->name, q->name) != 0 ||
+	    sodium_memcmp(a->nonce, q->nonce, sizeof(a->nonce)) != 0)
+		return CLV_E_PROTOCOL;
+	if (!sodium_is_zero(q->system_id, sizeof(q->system_id)) &&
+	    sodium_memcmp(a->system_id, q->system_id, sizeof(a->system_id)) !=
+		0)
+		return CLV_E_WRONG_SYSTEM;
+	return CLV_OK;
+}
+
+uint8_t
+clv_wire_answer_op(const void *p, size_t len)
+{
+	struct clv_rd r;
+
+	clv_rd_init(&r, p, len);
+	clv_rd_raw(&r, 4 + 1 + 4); /* head's length, version, result */
+	return clv_rd_u8(&r);
 }
 
 int
@@ -281,6 +319,8 @@ clv_wire_evidence_parse(const void *p, size_t len,
 	res = get_evidence(&r, pk, &a, hash);
 	if (res == CLV_OK)
 		res = clv_rd_end(&r);
+	if (res == CLV_OK && !is_answer_valid(&a))
+		res = CLV_E_FORMAT;
 	if (res == CLV_OK)
 		*ret = a;
 	return res;

@@ -7,11 +7,13 @@
 #include <claviger/wire.h>
 #include "list.h"
 
-/* Plaintext: u32 n, n x { u32 generation, str application, raw key }. */
+/* Plaintext: u32 refresh_s, u32 permit_ms, u32 n, n x { u32 generation, str
+ * application, raw key }. */
+#define TERMS_LEN (4 + 4 + 4)
 #define ENTRY_MIN (4 + 4 + CLV_KEY_LEN)
 #define PLAIN_MAX (CLV_WIRE_ANSWER_MAX - 1024 - crypto_box_SEALBYTES)
 /* What a shortest entry becomes in memory bounds the arena that is needed. */
-#define ENTRIES_MAX ((PLAIN_MAX - 4) / ENTRY_MIN)
+#define ENTRIES_MAX ((PLAIN_MAX - TERMS_LEN) / ENTRY_MIN)
 
 /* A member gets what is or was in use. What is not yet published may still
  * vanish: nothing may be encrypted under it, so nobody needs it. */
@@ -83,11 +85,13 @@ put_generation(struct clv_buf *b, const struct clv_keyring *k,
 static int
 put_keys(struct clv_buf *b, const struct clv_keyring *k,
     const struct clv_list *list, const char *scope,
-    uint8_t keys[2][CLV_KEY_LEN])
+    const struct clv_wire_terms *terms, uint8_t keys[2][CLV_KEY_LEN])
 {
 	size_t i, names_len;
 	int r = CLV_OK;
 
+	clv_buf_u32(b, terms->refresh_s);
+	clv_buf_u32(b, terms->permit_ms);
 	clv_buf_u32(b,
 	    (uint32_t)(count_given(list) * measure_scope(scope, &names_len)));
 	for (i = 0; r == CLV_OK && i < list->generation_count; i++)
@@ -95,6 +99,14 @@ put_keys(struct clv_buf *b, const struct clv_keyring *k,
 			r = put_generation(
 			    b, k, list->generations[i].number, scope, keys);
 	return r == CLV_OK ? clv_buf_result(b) : r;
+}
+
+/* No more than a day: what is added to a clock does not overflow it. */
+static bool
+are_terms_valid(const struct clv_wire_terms *t)
+{
+	return t->refresh_s >= 1 && t->refresh_s <= CLV_WIRE_REFRESH_MAX &&
+	       t->permit_ms <= CLV_WIRE_REFRESH_MAX * 1000u;
 }
 
 static int
@@ -118,17 +130,18 @@ seal(const struct clv_buf *plain, const uint8_t box_pk[static 32],
 int
 clv_wire_keys_seal(struct clv_guard *guard, const struct clv_keyring *k,
     const struct clv_list *list, const char *scope,
-    const uint8_t box_pk[static 32], struct clv_buf *ret)
+    const struct clv_wire_terms *terms, const uint8_t box_pk[static 32],
+    struct clv_buf *ret)
 {
 	size_t names_len, n, len;
 	struct clv_buf plain = {0};
 	uint8_t(*keys)[CLV_KEY_LEN];
 	int r = CLV_E_FULL;
 
-	if (clv_scope_check(scope) != CLV_OK)
+	if (clv_scope_check(scope) != CLV_OK || !are_terms_valid(terms))
 		return CLV_E_INVALID;
 	n = measure_scope(scope, &names_len);
-	len = 4 + count_given(list) * (n * ENTRY_MIN + names_len);
+	len = TERMS_LEN + count_given(list) * (n * ENTRY_MIN + names_len);
 	if (len > PLAIN_MAX)
 		return CLV_E_FULL;
 	keys = clv_guard_get(guard, 2 * sizeof(*keys));
@@ -137,7 +150,7 @@ clv_wire_keys_seal(struct clv_guard *guard, const struct clv_keyring *k,
 	plain.cap = plain.max = len;
 	if (keys == NULL || plain.data == NULL)
 		goto out;
-	r = put_keys(&plain, k, list, scope, keys);
+	r = put_keys(&plain, k, list, scope, terms, keys);
 	if (r == CLV_OK)
 		r = seal(&plain, box_pk, ret);
 out:
@@ -148,15 +161,20 @@ out:
 
 static int
 get_keys(const uint8_t *plain, size_t len, struct clv_guard *guard,
-    struct clv_wire_key **ret_keys, size_t *ret_n)
+    struct clv_wire_terms *ret_terms, struct clv_wire_key **ret_keys,
+    size_t *ret_n)
 {
+	struct clv_wire_terms terms;
 	struct clv_wire_key *keys;
 	struct clv_rd r;
 	size_t i, n;
 
 	clv_rd_init(&r, plain, len);
+	terms.refresh_s = clv_rd_u32(&r);
+	terms.permit_ms = clv_rd_u32(&r);
 	n = clv_rd_u32(&r);
-	if (r.failed || n > r.len / ENTRY_MIN || n > ENTRIES_MAX)
+	if (r.failed || !are_terms_valid(&terms) || n > r.len / ENTRY_MIN ||
+	    n > ENTRIES_MAX)
 		return CLV_E_FORMAT;
 	keys = clv_guard_get(guard, n * sizeof(*keys));
 	if (keys == NULL)
@@ -173,6 +191,7 @@ get_keys(const uint8_t *plain, size_t len, struct clv_guard *guard,
 		clv_guard_put(guard, keys);
 		return CLV_E_FORMAT;
 	}
+	*ret_terms = terms;
 	*ret_keys = keys;
 	*ret_n = n;
 	return CLV_OK;
@@ -180,7 +199,8 @@ get_keys(const uint8_t *plain, size_t len, struct clv_guard *guard,
 
 int
 clv_wire_keys_open(struct clv_guard *guard, const struct clv_identity *id,
-    const void *p, size_t len, struct clv_wire_key **ret_keys, size_t *ret_n)
+    const void *p, size_t len, struct clv_wire_terms *ret_terms,
+    struct clv_wire_key **ret_keys, size_t *ret_n)
 {
 	uint8_t *plain;
 	int r;
@@ -194,8 +214,8 @@ clv_wire_keys_open(struct clv_guard *guard, const struct clv_identity *id,
 	if (crypto_box_seal_open(plain, p, len, id->box_pk, id->box_sk) != 0)
 		r = CLV_E_DAMAGED;
 	else
-		r = get_keys(
-		    plain, len - crypto_box_SEALBYTES, guard, ret_keys, ret_n);
+		r = get_keys(plain, len - crypto_box_SEALBYTES, guard,
+		    ret_terms, ret_keys, ret_n);
 	clv_guard_put(guard, plain);
 	return r;
 }

@@ -257,7 +257,8 @@ check_keeper_random_LDADD = $(daemon_libs)
 check_keeper_random_LDFLAGS = $(keeper_ldflags)
 
 # daemon: front
-front_tests = check_cert check_tls check_front check_front_db
+front_tests = check_cert check_tls check_front check_front_db \
+	check_front_uplink
 check_PROGRAMS += $(front_tests)
 TESTS += $(front_tests)
 front_cppflags = $(unit_cppflags) $(OPENSSL_CFLAGS)
@@ -272,6 +273,9 @@ front_rig = %D%/unit/front_rig.c %D%/unit/front_rig.h %D%/unit/tls_party.h
 check_front_SOURCES = %D%/unit/check_front.c $(front_rig)
 check_front_CPPFLAGS = $(front_cppflags)
 check_front_LDADD = $(front_libs)
+check_front_uplink_SOURCES = %D%/unit/check_front_uplink.c $(front_rig)
+check_front_uplink_CPPFLAGS = $(front_cppflags)
+check_front_uplink_LDADD = $(front_libs)
 check_PROGRAMS += check_front_cluster
 TESTS += %D%/unit/front-cluster.sh
 EXTRA_DIST += %D%/unit/front-cluster.sh

@@ -22,13 +22,29 @@
 #define CLV_WIRE_ANSWER_MAX 65536
 #define CLV_NONCE_LEN 32
 
+/*
+ * A frame of length 0 is a heartbeat; the server's end answers it with another
+ * one. It proves that the connection lives, and nothing more.
+ */
 enum clv_wire_op {
-	CLV_WIRE_CHALLENGE =
-	    1, /* payload empty; answer payload: 32-byte challenge */
-	CLV_WIRE_FETCH = 2, /* payload empty; answer: clv_wire_keys sealed */
-	CLV_WIRE_ADMIN =
-	    3 /* server nodes only; payload: admin request
-	       * (daemon/admin.h); `challenge` must be a fresh one */
+	/* payload empty; answer payload: 32-byte challenge */
+	CLV_WIRE_CHALLENGE = 1,
+	/* payload: clv_wire_holds; answer payload: keys, sealed */
+	CLV_WIRE_FETCH = 2,
+	/* server nodes only; payload: admin request (daemon/admin.h);
+	 * `challenge` must be a fresh one */
+	CLV_WIRE_ADMIN = 3,
+	/* payload: str name, the applications after it are asked for; answer
+	 * payload: clv_wire_apps */
+	CLV_WIRE_APPS = 4,
+	/* payload: heads that the caller has verified, or 0 for one that it
+	 * only asks about; answer payload: the highest that the server knows
+	 * of each of these, the unknown ones left out */
+	CLV_WIRE_HEADS = 5,
+	/* An answer that nobody asked for: something in its head has changed.
+	 * It may be an old one, played again: it is a reason to fetch, and
+	 * permits nothing. */
+	CLV_WIRE_NOTICE = 16
 };
 
 struct clv_wire_request {
@@ -40,8 +56,8 @@ struct clv_wire_request {
 	uint64_t seen_epoch;		  /* highest accepted so far */
 	uint64_t seen_list;
 	uint32_t seen_generation;
-	const uint8_t
-	    *evidence; /* newest signed answer head, or empty; borrowed */
+	/* newest signed answer head, or empty; borrowed; to show with FETCH */
+	const uint8_t *evidence;
 	size_t evidence_len;
 	const uint8_t *payload; /* borrowed */
 	size_t payload_len;
@@ -65,6 +81,7 @@ struct clv_wire_answer {
 	uint8_t op;
 	uint8_t system_id[CLV_SYSTEM_ID_LEN];
 	uint8_t nonce[CLV_NONCE_LEN];
+	char name[CLV_NAME_MAX]; /* caller; "": the request was malformed */
 	uint64_t epoch;
 	uint64_t list_version;
 	uint32_t generation;	    /* current */
@@ -83,13 +100,36 @@ int clv_wire_answer_format(const struct clv_wire_answer *a,
     const struct clv_keyring *k, struct clv_buf *ret);
 int clv_wire_answer_parse(const void *p, size_t len,
     const uint8_t pk[static CLV_SIGN_PK_LEN], struct clv_wire_answer *ret);
+/* Is a verified answer the one to this request? CLV_OK, CLV_E_PROTOCOL (to
+ * another one, or to another caller's), CLV_E_WRONG_SYSTEM (unless the request
+ * names none). */
+int clv_wire_answer_match(
+    const struct clv_wire_answer *a, const struct clv_wire_request *q);
+/* What an answer says that it is, unverified; 0 when it is too short. */
+uint8_t clv_wire_answer_op(const void *p, size_t len);
 /* Cut the evidence (head || sig) out of a verified answer. */
 int clv_wire_evidence_cut(const void *p, size_t len, struct clv_buf *ret);
 int clv_wire_evidence_parse(const void *p, size_t len,
     const uint8_t pk[static CLV_SIGN_PK_LEN], struct clv_wire_answer *ret);
 
-/* Payload of FETCH, sealed to the member: for each generation still needed
- * and each scope entry one key. */
+/* Payload of a FETCH request: what the caller holds already. Who has received
+ * something new asks once more, and so acknowledges it. */
+struct clv_wire_holds {
+	uint32_t generation; /* newest of which it has keys, 0: none */
+	uint64_t list_version;
+};
+void clv_wire_holds_format(const struct clv_wire_holds *h, struct clv_buf *ret);
+int clv_wire_holds_parse(const void *p, size_t len, struct clv_wire_holds *ret);
+
+/* Payload of its answer, sealed to the member: the terms, and for each
+ * generation still needed and each scope entry one key. */
+struct clv_wire_terms {
+	uint32_t refresh_s; /* fetch again after about this time */
+	/* With `encrypt` in the head: new secrets may be encrypted for so long
+	 * from when the request was sent. */
+	uint32_t permit_ms;
+};
+#define CLV_WIRE_REFRESH_MAX 86400
 struct clv_wire_key {
 	uint32_t generation;
 	char app[CLV_NAME_MAX]; /* "" for the distribution key (scope all) */
@@ -98,9 +138,24 @@ struct clv_wire_key {
 /* Built and sealed by the server; plaintext lives in the guard meanwhile. */
 int clv_wire_keys_seal(struct clv_guard *guard, const struct clv_keyring *k,
     const struct clv_list *list, const char *scope,
-    const uint8_t box_pk[static 32], struct clv_buf *ret);
+    const struct clv_wire_terms *terms, const uint8_t box_pk[static 32],
+    struct clv_buf *ret);
 /* Opened by the member: *ret_keys of the guard. */
 int clv_wire_keys_open(struct clv_guard *guard, const struct clv_identity *id,
-    const void *p, size_t len, struct clv_wire_key **ret_keys, size_t *ret_n);
+    const void *p, size_t len, struct clv_wire_terms *ret_terms,
+    struct clv_wire_key **ret_keys, size_t *ret_n);
+
+/* Payload of HEADS, either way: counters of applications' manifests, none
+ * twice, at most CLV_WIRE_HEADS_MAX (CLV_E_FULL). */
+#define CLV_WIRE_HEADS_MAX 100
+#define CLV_WIRE_COUNTER_MAX (UINT64_C(1) << 62)
+struct clv_wire_head {
+	char app[CLV_NAME_MAX];
+	uint64_t counter;
+};
+int clv_wire_heads_format(
+    const struct clv_wire_head *h, size_t n, struct clv_buf *ret);
+int clv_wire_heads_parse(const void *p, size_t len,
+    struct clv_wire_head ret[static CLV_WIRE_HEADS_MAX], size_t *ret_n);
 
 #endif

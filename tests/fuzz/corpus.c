@@ -116,6 +116,7 @@ save_answer(void)
 	size_t len;
 	const uint8_t *head;
 
+	strcpy(a.name, "app1");
 	strcpy(a.server, "alpha");
 	strcpy(a.text, "not allowed");
 	FUZZ_REQUIRE(clv_wire_answer_format(&a, fuzz_keyring(), &b) == CLV_OK);
@@ -124,6 +125,12 @@ save_answer(void)
 	clv_rd_init(&r, b.data, b.len);
 	head = clv_rd_bytes(&r, &len);
 	save("wire/head", 2, head, len);
+	clv_buf_reset(&b);
+	a = (struct clv_wire_answer){.op = CLV_WIRE_NOTICE, .epoch = 257};
+	FUZZ_REQUIRE(clv_wire_answer_format(&a, fuzz_keyring(), &b) == CLV_OK);
+	clv_rd_init(&r, b.data, b.len);
+	head = clv_rd_bytes(&r, &len);
+	save("wire/notice", 2, head, len);
 	clv_buf_fini(&b);
 }
 
@@ -133,6 +140,8 @@ save_keys(void)
 	static const uint8_t key[CLV_KEY_LEN] = {7};
 	struct clv_buf b = {0};
 
+	clv_buf_u32(&b, 60);
+	clv_buf_u32(&b, 65000);
 	clv_buf_u32(&b, 2);
 	clv_buf_u32(&b, 1);
 	clv_buf_str(&b, "payroll");
@@ -141,6 +150,21 @@ save_keys(void)
 	clv_buf_str(&b, "");
 	clv_buf_raw(&b, key, sizeof(key));
 	save("wire/keys", 3, b.data, b.len);
+	clv_buf_fini(&b);
+}
+
+static void
+save_heads(void)
+{
+	const struct clv_wire_head heads[] = {{"payroll", 7}, {"crm", 0}};
+	const struct clv_wire_holds holds = {7, 3};
+	struct clv_buf b = {0};
+
+	FUZZ_REQUIRE(clv_wire_heads_format(heads, 2, &b) == CLV_OK);
+	save("wire/heads", 7, b.data, b.len);
+	clv_buf_reset(&b);
+	clv_wire_holds_format(&holds, &b);
+	save("wire/holds", 7, b.data, b.len);
 	clv_buf_fini(&b);
 }
 
@@ -199,6 +223,7 @@ main(int argc, char **argv)
 	save_request();
 	save_answer();
 	save_keys();
+	save_heads();
 	save_party();
 	save_tls_row();
 	save("keyring/keyring", -1, (const uint8_t *)fuzz_keyring_text,

@@ -47,6 +47,7 @@ try_raw_answer(const uint8_t *p, size_t len)
 	struct clv_wire_answer a;
 	struct clv_buf b = {0};
 
+	clv_wire_answer_op(p, len);
 	FUZZ_REQUIRE(clv_wire_answer_parse(p, len, pk, &a) != CLV_OK);
 	FUZZ_REQUIRE(clv_wire_evidence_parse(p, len, pk, &a) != CLV_OK);
 	if (clv_wire_evidence_cut(p, len, &b) == CLV_OK)
@@ -88,11 +89,12 @@ try_keys(const uint8_t *p, size_t len)
 	size_t used = clv_guard_used(fuzz_guard()), n, i;
 	uint8_t *box = malloc(len + crypto_box_SEALBYTES);
 	struct clv_wire_key *keys = NULL;
+	struct clv_wire_terms terms;
 
 	FUZZ_REQUIRE(box != NULL);
 	crypto_box_seal(box, p, len, id->box_pk);
 	if (clv_wire_keys_open(fuzz_guard(), id, box,
-		len + crypto_box_SEALBYTES, &keys, &n) == CLV_OK)
+		len + crypto_box_SEALBYTES, &terms, &keys, &n) == CLV_OK)
 		for (i = 0; i < n; i++)
 			FUZZ_REQUIRE(keys[i].app[0] == '\0' ||
 				     clv_name_check(keys[i].app) == CLV_OK);
@@ -151,12 +153,33 @@ try_escrow_row(const uint8_t *p, size_t len)
 		fuzz_identity(), 3, &k) != CLV_OK);
 }
 
+/* Two payloads, both of one encoding only. */
+static void
+try_heads(const uint8_t *p, size_t len)
+{
+	struct clv_wire_head heads[CLV_WIRE_HEADS_MAX];
+	struct clv_wire_holds holds;
+	struct clv_buf b = {0};
+	size_t n;
+
+	if (clv_wire_heads_parse(p, len, heads, &n) == CLV_OK) {
+		FUZZ_REQUIRE(clv_wire_heads_format(heads, n, &b) == CLV_OK);
+		FUZZ_REQUIRE(b.len == len && memcmp(b.data, p, len) == 0);
+	}
+	clv_buf_reset(&b);
+	if (clv_wire_holds_parse(p, len, &holds) == CLV_OK) {
+		clv_wire_holds_format(&holds, &b);
+		FUZZ_REQUIRE(b.len == len && memcmp(b.data, p, len) == 0);
+	}
+	clv_buf_fini(&b);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static void (*const tries[])(const uint8_t *, size_t) = {try_request,
 	    try_raw_answer, try_head, try_keys, try_party, try_tls_row,
-	    try_escrow_row};
+	    try_escrow_row, try_heads};
 
 	fuzz_keyring();
 	fuzz_identity();

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <claviger/result.h>
@@ -308,6 +309,210 @@ START_TEST(unusable_certificate_leaves_the_old_one_in_place)
 }
 END_TEST
 
+/* ---- heartbeats and notices ---- */
+
+#define BEAT "\0\0\0\0"
+
+START_TEST(heartbeat_is_answered_without_the_keeper)
+{
+	struct guest g;
+	int i;
+
+	guest_init(&g, &member, &server);
+	for (i = 0; i < 3; i++) {
+		guest_write(&g, BEAT, 4);
+		guest_hears(&g, "");
+	}
+	guest_write(&g, BEAT "\0\0\0\1x" BEAT, 13);
+	guest_hears(&g, "");
+	keeper_answer(keeper_request(&member, "x"), "y", 1, false);
+	guest_hears(&g, "y");
+	guest_hears(&g, "");
+	ck_assert(!keeper_has(CHAN_REQUEST, 50));
+	guest_fini(&g);
+}
+END_TEST
+
+START_TEST(flood_of_heartbeats_ends_that_connection_alone)
+{
+	static const uint8_t flood[16000];
+	struct guest g, h;
+
+	guest_init(&g, &member, &server);
+	guest_init(&h, &member, &server);
+	guest_write(&g, flood, sizeof(flood));
+	guest_talks(&h, &member);
+	while (!guest_is_cut(&g, WAIT_MS))
+		continue; /* those that were answered before */
+	guest_talks(&h, &member);
+	guest_fini(&g);
+	guest_fini(&h);
+}
+END_TEST
+
+START_TEST(notice_reaches_everybody_who_is_known)
+{
+	struct guest g, h;
+	char got[64];
+	int raw;
+
+	guest_init(&g, &member, &server);
+	guest_init(&h, &member, &server);
+	guest_talks(&g, &member);
+	guest_talks(&h, &member);
+	raw = tcp_connect(NULL, port);
+	keeper_notice("new", 3);
+	guest_hears(&g, "new");
+	guest_hears(&h, "new");
+	guest_talks(&g, &member);
+	keeper_notice("newer", 5);
+	guest_hears(&g, "newer");
+	guest_hears(&h, "newer");
+	ck_assert_int_eq(guest_read(&g, got, 1, 50), CLV_E_TIMEOUT);
+	ck_assert_int_eq(recv(raw, got, 1, MSG_DONTWAIT), -1);
+	close(raw);
+	guest_fini(&g);
+	guest_fini(&h);
+}
+END_TEST
+
+START_TEST(notice_waits_for_its_turn_and_the_newest_is_enough)
+{
+	struct guest g;
+	uint64_t conn;
+	char got[8];
+
+	guest_init(&g, &member, &server);
+	guest_ask(&g, "question");
+	conn = keeper_request(&member, "question");
+	keeper_notice("first", 5);
+	keeper_notice("second", 6);
+	ck_assert_int_eq(guest_read(&g, got, 1, 50), CLV_E_TIMEOUT);
+	keeper_answer(conn, "answer", 6, false);
+	guest_hears(&g, "answer");
+	guest_hears(&g, "second");
+	guest_write(&g, "\0\0", 2); /* within a frame of its own */
+	ck_assert_int_eq(keeper_listen("127.0.0.1", port), CLV_OK);
+	keeper_notice("third", 5);
+	ck_assert_int_eq(guest_read(&g, got, 1, 50), CLV_E_TIMEOUT);
+	guest_write(&g, "\0\1z", 3);
+	keeper_answer(keeper_request(&member, "z"), "Z", 1, false);
+	guest_hears(&g, "Z");
+	guest_hears(&g, "third");
+	guest_talks(&g, &member);
+	guest_fini(&g);
+}
+END_TEST
+
+START_TEST(notices_of_no_or_too_much_length_are_not_sent)
+{
+	static uint8_t big[CLV_WIRE_REQUEST_MAX + 1];
+	struct clv_buf b;
+	struct guest g;
+
+	guest_init(&g, &member, &server);
+	keeper_notice("", 0);
+	keeper_notice(big, sizeof(big));
+	clv_buf_init(&b);
+	clv_buf_u32(&b, 7);
+	keeper_send(CHAN_NOTICE, &b);
+	keeper_notice("good", 4);
+	guest_hears(&g, "good");
+	guest_fini(&g);
+}
+END_TEST
+
+static long private_kib(void);
+
+/* It reads nothing: what its kernel and ours do not hold waits, and soon it is
+ * cut; the others hear each one. */
+START_TEST(peer_that_does_not_read_notices_holds_up_nobody)
+{
+	static uint8_t body[CLV_WIRE_REQUEST_MAX];
+	struct guest deaf, g;
+	uint8_t got[sizeof(body) + 4];
+	long before;
+	int i;
+
+	guest_init(&deaf, &member, &server);
+	guest_init(&g, &member, &server);
+	guest_talks(&deaf, &member);
+	guest_talks(&g, &member);
+	before = private_kib();
+	for (i = 0; i < 2000; i++) {
+		keeper_notice(body, sizeof(body));
+		ck_assert_int_eq(
+		    guest_read(&g, got, sizeof(got), WAIT_MS), CLV_OK);
+	}
+	ck_assert_int_lt(private_kib() - before, 2000);
+	while (!guest_is_cut(&deaf, WAIT_MS))
+		continue;
+	guest_talks(&g, &member);
+	guest_fini(&deaf);
+	guest_fini(&g);
+}
+END_TEST
+
+static void
+raise_limits(void)
+{
+	struct rlimit rl;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &rl), 0);
+	rl.rlim_cur = rl.rlim_max < 16384 ? rl.rlim_max : 16384;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &rl), 0);
+}
+
+static void
+all_beat(struct guest *g, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		guest_write(&g[i], BEAT, 4);
+	for (i = 0; i < n; i++)
+		guest_hears(&g[i], "");
+}
+
+/* Eight connections of each of 125 members. */
+START_TEST(a_thousand_connections_hear_one_notice)
+{
+	enum { PARTIES = 125, EACH = 8, N = PARTIES * EACH };
+	static struct party p[PARTIES];
+	const struct party *pins[PARTIES];
+	static struct guest g[N];
+	uint64_t begin;
+	int i;
+
+	raise_limits();
+	front_rig_stop();
+	front_rig_start();
+	keeper_tls(&server);
+	for (i = 0; i < PARTIES; i++) {
+		party_init(&p[i], "member");
+		pins[i] = &p[i];
+	}
+	keeper_pins(pins, PARTIES);
+	port = free_port();
+	ck_assert_int_eq(keeper_listen("127.0.0.1", port), CLV_OK);
+	for (i = 0; i < N; i++) {
+		guest_init(&g[i], &p[i / EACH], &server);
+		if (i % 100 == 99) /* or they are idle for too long */
+			all_beat(g, i + 1);
+	}
+	begin = loop_now_ms();
+	keeper_notice("changed", 7);
+	for (i = 0; i < N; i++)
+		guest_hears(&g[i], "changed");
+	printf("%d connections heard it after %d ms\n", (int)N,
+	    (int)(loop_now_ms() - begin));
+	for (i = 0; i < N; i++)
+		guest_fini(&g[i]);
+	for (i = 0; i < PARTIES; i++)
+		party_fini(&p[i]);
+}
+END_TEST
+
 /* ---- who may ---- */
 
 START_TEST(stranger_is_refused_and_told_its_thumbprint)
@@ -394,10 +599,9 @@ END_TEST
 
 /* ---- limits ---- */
 
-START_TEST(frames_of_no_or_too_much_length_end_the_connection)
+START_TEST(frames_of_too_much_length_end_the_connection)
 {
-	static const char *const heads[] = {
-	    "\0\0\0\0", "\0\0\x20\x01", "\xff\xff\xff\xff"};
+	static const char *const heads[] = {"\0\0\x20\x01", "\xff\xff\xff\xff"};
 	struct guest g;
 	size_t i;
 
@@ -666,6 +870,7 @@ START_TEST(without_a_database_statements_are_refused_at_once)
 
 	clv_buf_init(&b);
 	clv_buf_u64(&b, 4711);
+	clv_buf_u8(&b, CHAN_LANE_ORDERED);
 	clv_buf_u32(&b, CLV_STMT_HELLO);
 	clv_buf_u32(&b, 0);
 	keeper_send(CHAN_SQL, &b);
@@ -813,11 +1018,26 @@ add_serving(Suite *s)
 }
 
 static void
+add_notices(Suite *s)
+{
+	TCase *t = add_case(s, "notices", setup, teardown);
+
+	tcase_add_test(t, heartbeat_is_answered_without_the_keeper);
+	tcase_add_test(t, flood_of_heartbeats_ends_that_connection_alone);
+	tcase_add_test(t, notice_reaches_everybody_who_is_known);
+	tcase_add_test(t, notice_waits_for_its_turn_and_the_newest_is_enough);
+	tcase_add_test(t, notices_of_no_or_too_much_length_are_not_sent);
+	tcase_add_test(t, peer_that_does_not_read_notices_holds_up_nobody);
+	tcase_add_test(t, a_thousand_connections_hear_one_notice);
+	tcase_set_timeout(t, 120);
+}
+
+static void
 add_limits(Suite *s)
 {
 	TCase *t = add_case(s, "limits", setup, teardown);
 
-	tcase_add_test(t, frames_of_no_or_too_much_length_end_the_connection);
+	tcase_add_test(t, frames_of_too_much_length_end_the_connection);
 	tcase_add_test(t, slow_peers_are_cut_and_idle_ones_are_not);
 	tcase_add_test(t, one_host_cannot_hold_all_places_before_the_handshake);
 	tcase_add_test(t, flood_from_many_hosts_is_bounded_and_members_get_in);
@@ -852,6 +1072,7 @@ main(void)
 	int failed;
 
 	add_serving(s);
+	add_notices(s);
 	add_limits(s);
 	add_process(s);
 	r = srunner_create(s);

@@ -73,6 +73,7 @@ ask(uint32_t stmt, uint32_t n, ...)
 
 	clv_buf_init(&b);
 	clv_buf_u64(&b, next_id);
+	clv_buf_u8(&b, CHAN_LANE_ORDERED);
 	clv_buf_u32(&b, stmt);
 	clv_buf_u32(&b, n);
 	va_start(ap, n);

@@ -437,6 +437,7 @@ START_TEST(a_member_gets_its_scope_and_no_more)
 	struct clv_guard *g = NULL;
 	struct clv_wire_key *keys = NULL;
 	struct clv_identity *id = NULL;
+	struct clv_wire_terms terms;
 	char *own = NULL;
 	size_t n = 0;
 
@@ -446,8 +447,10 @@ START_TEST(a_member_gets_its_scope_and_no_more)
 	clv_identity_parse(g, own, strlen(own), &id);
 	clv_guard_put(rig.guard, own);
 	ck_assert_int_eq(clv_wire_keys_open(g, id, rig.node[0].answer.payload,
-			     rig.node[0].answer.payload_len, &keys, &n),
+			     rig.node[0].answer.payload_len, &terms, &keys, &n),
 	    CLV_OK);
+	ck_assert_uint_eq(terms.refresh_s, 60);
+	ck_assert_uint_eq(terms.permit_ms, 65000);
 	ck_assert_uint_eq(n, 1);
 	ck_assert_str_eq(keys[0].app, "payroll");
 	ck_assert(rig.node[0].answer.encrypt);

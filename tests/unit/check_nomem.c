@@ -64,6 +64,7 @@ __wrap_free(void *p)
 }
 
 /* What the operations below work on, made in peace. */
+static const struct clv_wire_terms terms = {60, 65000};
 static struct clv_keyring *keyring;
 static struct clv_identity *identity;
 static struct clv_list *list;
@@ -314,17 +315,18 @@ do_evidence_cut(void)
 static int
 do_keys_seal(void)
 {
-	return finish(clv_wire_keys_seal(
-	    guard, keyring, list, "payroll,crm", identity->box_pk, &out));
+	return finish(clv_wire_keys_seal(guard, keyring, list, "payroll,crm",
+	    &terms, identity->box_pk, &out));
 }
 
 static int
 do_keys_open(void)
 {
 	struct clv_wire_key *k = NULL;
+	struct clv_wire_terms t;
 	size_t n;
-	int r =
-	    clv_wire_keys_open(guard, identity, keys.data, keys.len, &k, &n);
+	int r = clv_wire_keys_open(
+	    guard, identity, keys.data, keys.len, &t, &k, &n);
 
 	expect((k != NULL) == (r == CLV_OK));
 	clv_guard_put(guard, k);
@@ -378,7 +380,7 @@ set_up(void)
 	clv_wire_request_format(&r, identity->sign_sk, &request);
 	clv_wire_answer_format(&a, keyring, &answer);
 	clv_wire_keys_seal(
-	    guard, keyring, list, "all", identity->box_pk, &keys);
+	    guard, keyring, list, "all", &terms, identity->box_pk, &keys);
 	clv_escrow_seal(guard, keyring, 1, identity->box_pk, &escrow_row);
 	clv_tls_row_seal(guard, keyring, 1, "cert", 4, "key", 3, &tls_row);
 	clv_party_format(identity, thumb, &party);

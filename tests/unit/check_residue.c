@@ -3,6 +3,8 @@
 #include <claviger/wire.h>
 #include "residue.h"
 
+static const struct clv_wire_terms terms = {60, 65000};
+
 static struct clv_keyring *keyring;
 static struct clv_identity *identity;
 
@@ -210,7 +212,7 @@ seal_keys(const char *scope, struct clv_buf *ret)
 {
 	struct clv_list *list = new_list(keyring);
 
-	ck_assert_int_eq(clv_wire_keys_seal(guard, keyring, list, scope,
+	ck_assert_int_eq(clv_wire_keys_seal(guard, keyring, list, scope, &terms,
 			     identity->box_pk, ret),
 	    CLV_OK);
 	clv_list_free(&list);
@@ -239,12 +241,13 @@ static void
 do_keys_open(void)
 {
 	struct clv_wire_key *keys = NULL;
+	struct clv_wire_terms said;
 	struct clv_buf b = {0};
 	size_t n;
 
 	seal_keys("all", &b);
-	ck_assert_int_eq(
-	    clv_wire_keys_open(guard, identity, b.data, b.len, &keys, &n),
+	ck_assert_int_eq(clv_wire_keys_open(
+			     guard, identity, b.data, b.len, &said, &keys, &n),
 	    CLV_OK);
 	clv_guard_put(guard, keys);
 	clv_buf_fini(&b);

@@ -38,8 +38,9 @@ make_request(uint8_t op)
 	memcpy(r.system_id, clv_keyring_system_id(keyring), 16);
 	strcpy(r.name, "m1");
 	memset(r.nonce, 3, sizeof(r.nonce));
-	if (op == CLV_WIRE_ADMIN) {
+	if (op == CLV_WIRE_ADMIN)
 		memset(r.challenge, 4, sizeof(r.challenge));
+	if (op == CLV_WIRE_ADMIN || op == CLV_WIRE_HEADS) {
 		r.payload = (const uint8_t *)"do it";
 		r.payload_len = 5;
 	}
@@ -121,9 +122,15 @@ make_op_0(struct clv_wire_request *r)
 }
 
 static void
-make_op_4(struct clv_wire_request *r)
+make_op_6(struct clv_wire_request *r)
 {
-	r->op = 4;
+	r->op = 6;
+}
+
+static void
+make_notice(struct clv_wire_request *r)
+{
+	r->op = CLV_WIRE_NOTICE;
 }
 
 static void
@@ -135,6 +142,7 @@ make_bad_name(struct clv_wire_request *r)
 static void
 make_payload(struct clv_wire_request *r)
 {
+	r->op = CLV_WIRE_CHALLENGE;
 	r->payload = (const uint8_t *)"x";
 	r->payload_len = 1;
 }
@@ -154,8 +162,9 @@ make_long_evidence(struct clv_wire_request *r)
 	r->evidence_len = sizeof(long_one);
 }
 
-static void (*const wrong[])(struct clv_wire_request *) = {make_op_0, make_op_4,
-    make_bad_name, make_payload, make_challenge, make_long_evidence};
+static void (*const wrong[])(struct clv_wire_request *) = {make_op_0, make_op_6,
+    make_notice, make_bad_name, make_payload, make_challenge,
+    make_long_evidence};
 
 START_TEST(wrong_request_is_not_made)
 {
@@ -237,6 +246,7 @@ make_answer(void)
 	memcpy(a.system_id, clv_keyring_system_id(keyring), 16);
 	memset(a.nonce, 3, sizeof(a.nonce));
 	memset(a.check, 8, sizeof(a.check));
+	strcpy(a.name, "m1");
 	strcpy(a.server, "alpha");
 	strcpy(a.text, "not\nallowed");
 	return a;
@@ -271,6 +281,7 @@ START_TEST(answer_comes_back_as_sent)
 	ck_assert_uint_eq(b.generation, 2);
 	ck_assert_mem_eq(b.check, a.check, CLV_KEY_LEN);
 	ck_assert(b.encrypt);
+	ck_assert_str_eq(b.name, "m1");
 	ck_assert_str_eq(b.server, "alpha");
 	ck_assert_str_eq(b.text, "not allowed");
 	ck_assert_uint_eq(b.payload_len, 6);
@@ -346,7 +357,8 @@ START_TEST(too_long_an_answer_is_not_sent)
 END_TEST
 
 /* Heads that the system signed and that are wrong all the same. Offsets in the
- * head: version 0, result 1, op 5, encrypt 106, server 107, text 116. */
+ * head: version 0, result 1, op 5, encrypt 106, name 107, server 113, text 122.
+ */
 static const struct {
 	size_t at;
 	uint8_t value;
@@ -355,9 +367,11 @@ static const struct {
     {0, 2, CLV_E_VERSION},
     {1, 0x7f, CLV_E_FORMAT},
     {106 + 0, 2, CLV_E_FORMAT},
-    {111, '\n', CLV_E_FORMAT},
-    {107, 1, CLV_E_FORMAT},
-    {119, 9, CLV_E_FORMAT},
+    {111, ' ', CLV_E_FORMAT},
+    {117, '\n', CLV_E_FORMAT},
+    {113, 1, CLV_E_FORMAT},
+    {125, 9, CLV_E_FORMAT},
+    {5, CLV_WIRE_NOTICE, CLV_E_FORMAT},
 };
 
 START_TEST(signed_nonsense_is_refused)
@@ -369,7 +383,7 @@ START_TEST(signed_nonsense_is_refused)
 	format_answer(&a);
 	head = frame.data + 4;
 	len = frame.len - 4 - CLV_SIG_LEN - 4 - 6;
-	ck_assert_mem_eq(head + 111, "alpha", 5);
+	ck_assert_mem_eq(head + 117, "alpha", 5);
 	head[heads[_i].at] = heads[_i].value;
 	clv_keyring_sign(keyring, "claviger-answr-1", head, len, head + len);
 	ck_assert_int_eq(parse_answer(&b), heads[_i].result);
@@ -411,6 +425,7 @@ START_TEST(evidence_fits_into_a_request)
 	struct clv_buf e = {0};
 
 	memset(a.text, 'x', sizeof(a.text) - 1);
+	memset(a.name, 'z', sizeof(a.name) - 1);
 	memset(a.server, 'y', sizeof(a.server) - 1);
 	format_answer(&a);
 	ck_assert_int_eq(
@@ -433,19 +448,126 @@ START_TEST(what_is_no_answer_gives_no_evidence)
 }
 END_TEST
 
+/* What is signed for one caller's question is no answer to another's. */
+START_TEST(answer_is_bound_to_its_request)
+{
+	struct clv_wire_request q = make_request(CLV_WIRE_FETCH), r = q;
+	struct clv_wire_answer a = make_answer();
+
+	ck_assert_int_eq(clv_wire_answer_match(&a, &q), CLV_OK);
+	strcpy(r.name, "m2");
+	ck_assert_int_eq(clv_wire_answer_match(&a, &r), CLV_E_PROTOCOL);
+	r = q;
+	r.nonce[31] ^= 1;
+	ck_assert_int_eq(clv_wire_answer_match(&a, &r), CLV_E_PROTOCOL);
+	r = q;
+	r.op = CLV_WIRE_HEADS;
+	ck_assert_int_eq(clv_wire_answer_match(&a, &r), CLV_E_PROTOCOL);
+	r = q;
+	r.system_id[0] ^= 1;
+	ck_assert_int_eq(clv_wire_answer_match(&a, &r), CLV_E_WRONG_SYSTEM);
+	memset(r.system_id, 0, sizeof(r.system_id));
+	ck_assert_int_eq(clv_wire_answer_match(&a, &r), CLV_OK);
+	a.name[0] = '\0';
+	ck_assert_int_eq(clv_wire_answer_match(&a, &q), CLV_E_PROTOCOL);
+}
+END_TEST
+
+static struct clv_wire_answer
+make_notice_answer(void)
+{
+	struct clv_wire_answer a = make_answer();
+
+	a.op = CLV_WIRE_NOTICE;
+	a.result = CLV_OK;
+	memset(a.nonce, 0, sizeof(a.nonce));
+	a.name[0] = '\0';
+	a.payload_len = 0;
+	return a;
+}
+
+START_TEST(notice_answers_nobody)
+{
+	struct clv_wire_answer a = make_notice_answer(), b = {0};
+	struct clv_wire_request q = make_request(CLV_WIRE_FETCH);
+	struct clv_buf e = {0};
+
+	format_answer(&a);
+	ck_assert_int_eq(parse_answer(&b), CLV_OK);
+	ck_assert_uint_eq(
+	    clv_wire_answer_op(frame.data, frame.len), CLV_WIRE_NOTICE);
+	ck_assert_uint_eq(b.epoch, 514);
+	ck_assert_int_eq(clv_wire_answer_match(&b, &q), CLV_E_PROTOCOL);
+	memset(q.nonce, 0, sizeof(q.nonce));
+	ck_assert_int_eq(clv_wire_answer_match(&b, &q), CLV_E_PROTOCOL);
+	ck_assert_int_eq(
+	    clv_wire_evidence_cut(frame.data, frame.len, &e), CLV_OK);
+	ck_assert_int_eq(clv_wire_evidence_parse(
+			     e.data, e.len, clv_keyring_sign_pk(keyring), &b),
+	    CLV_OK);
+	clv_buf_fini(&e);
+}
+END_TEST
+
+START_TEST(what_a_notice_may_not_hold_is_not_sent)
+{
+	struct clv_wire_answer a = make_notice_answer();
+
+	a.nonce[5] = 1;
+	ck_assert_int_eq(
+	    clv_wire_answer_format(&a, keyring, &frame), CLV_E_INVALID);
+	a = make_notice_answer();
+	strcpy(a.name, "m1");
+	ck_assert_int_eq(
+	    clv_wire_answer_format(&a, keyring, &frame), CLV_E_INVALID);
+	a = make_notice_answer();
+	a.payload_len = 1;
+	ck_assert_int_eq(
+	    clv_wire_answer_format(&a, keyring, &frame), CLV_E_INVALID);
+	a = make_notice_answer();
+	a.result = CLV_E_DENIED;
+	ck_assert_int_eq(
+	    clv_wire_answer_format(&a, keyring, &frame), CLV_E_INVALID);
+	a = make_answer();
+	strcpy(a.name, "m 1");
+	ck_assert_int_eq(
+	    clv_wire_answer_format(&a, keyring, &frame), CLV_E_INVALID);
+}
+END_TEST
+
+START_TEST(op_of_an_answer_is_read_without_verifying)
+{
+	struct clv_wire_answer a = make_answer();
+
+	format_answer(&a);
+	ck_assert_uint_eq(
+	    clv_wire_answer_op(frame.data, frame.len), CLV_WIRE_FETCH);
+	ck_assert_uint_eq(clv_wire_answer_op(frame.data, 10), CLV_WIRE_FETCH);
+	ck_assert_uint_eq(clv_wire_answer_op(frame.data, 9), 0);
+	ck_assert_uint_eq(clv_wire_answer_op(NULL, 0), 0);
+}
+END_TEST
+
+static const struct clv_wire_terms terms = {60, 65000};
+
 static int
 seal_keys(const struct clv_list *list, const char *scope)
 {
 	clv_buf_reset(&frame);
 	return clv_wire_keys_seal(
-	    guard, keyring, list, scope, member->box_pk, &frame);
+	    guard, keyring, list, scope, &terms, member->box_pk, &frame);
 }
 
 static int
 open_keys(struct clv_wire_key **keys, size_t *n)
 {
-	return clv_wire_keys_open(
-	    guard, member, frame.data, frame.len, keys, n);
+	struct clv_wire_terms t = {0};
+	int r = clv_wire_keys_open(
+	    guard, member, frame.data, frame.len, &t, keys, n);
+
+	ck_assert_uint_eq(t.refresh_s, r == CLV_OK ? 60 : 0);
+	ck_assert_uint_eq(t.permit_ms, r == CLV_OK ? 65000 : 0);
+	return r;
 }
 
 START_TEST(scope_all_gets_the_distribution_key)
@@ -538,8 +660,8 @@ START_TEST(bad_scope_and_weak_recipient_are_refused)
 	ck_assert_int_eq(seal_keys(list, ""), CLV_E_INVALID);
 	ck_assert_int_eq(seal_keys(list, "a,,b"), CLV_E_INVALID);
 	clv_buf_raw(&frame, "before", 6);
-	ck_assert_int_eq(
-	    clv_wire_keys_seal(guard, keyring, list, "all", weak, &frame),
+	ck_assert_int_eq(clv_wire_keys_seal(
+			     guard, keyring, list, "all", &terms, weak, &frame),
 	    CLV_E_INVALID);
 	ck_assert_uint_eq(frame.len, 6);
 	clv_list_free(&list);
@@ -571,11 +693,12 @@ START_TEST(keys_of_somebody_else_stay_shut)
 	struct clv_list *list = new_list(keyring);
 	struct clv_identity *other = new_identity("m2");
 	struct clv_wire_key *keys = NULL;
+	struct clv_wire_terms t;
 	size_t n, i, taken = 0;
 
 	ck_assert_int_eq(seal_keys(list, "all"), CLV_OK);
-	ck_assert_int_eq(
-	    clv_wire_keys_open(guard, other, frame.data, frame.len, &keys, &n),
+	ck_assert_int_eq(clv_wire_keys_open(guard, other, frame.data, frame.len,
+			     &t, &keys, &n),
 	    CLV_E_DAMAGED);
 	for (i = 0; i < frame.len; i++) {
 		frame.data[i] ^= 1;
@@ -589,35 +712,50 @@ START_TEST(keys_of_somebody_else_stay_shut)
 }
 END_TEST
 
+#define GOOD_TERMS "\0\0\0\x3c\0\0\xfd\xe8"
+
 static const struct {
 	const char *plain;
 	size_t len;
 } bad_keys[] = {
     {"", 0},
     {"\0\0\0", 3},
-    {"\0\0\0\1", 4},
-    {"\xff\xff\xff\xff", 4},
-    {"\0\0\0\0x", 5},
-    {"\0\0\0\1\0\0\0\1\0\0\0\1-0123456789abcdef0123456789abcdef", 45},
-    {"\0\0\0\1\0\0\0\1\0\0\0\1a0123456789abcdef0123456789abcde", 44},
-    {"\0\0\0\1\0\0\0\1\0\0\0\1a0123456789abcdef0123456789abcdef!", 46},
-    {"\0\0\0\1\0\0\0\1\0\0\0\2a0123456789abcdef0123456789abcdef", 45},
+    {GOOD_TERMS "\0\0\0", 11},
+    {GOOD_TERMS "\0\0\0\1", 12},
+    {GOOD_TERMS "\xff\xff\xff\xff", 12},
+    {GOOD_TERMS "\0\0\0\0x", 13},
+    /* refreshing at once, or after more than a day; a permit of weeks */
+    {"\0\0\0\0\0\0\xfd\xe8\0\0\0\0", 12},
+    {"\0\1\x51\x81\0\0\xfd\xe8\0\0\0\0", 12},
+    {"\0\0\0\x3c\xff\xff\xff\xff\0\0\0\0", 12},
+    {GOOD_TERMS "\0\0\0\1\0\0\0\1\0\0\0\1-"
+		"0123456789abcdef0123456789abcdef",
+	53},
+    {GOOD_TERMS "\0\0\0\1\0\0\0\1\0\0\0\1a"
+		"0123456789abcdef0123456789abcde",
+	52},
+    {GOOD_TERMS "\0\0\0\1\0\0\0\1\0\0\0\1a"
+		"0123456789abcdef0123456789abcdef!",
+	54},
+    {GOOD_TERMS "\0\0\0\1\0\0\0\1\0\0\0\2a"
+		"0123456789abcdef0123456789abcdef",
+	53},
 };
 
 START_TEST(sealed_nonsense_is_refused)
 {
 	struct clv_wire_key *keys = NULL;
-	uint8_t box[128];
 	size_t n;
 
-	crypto_box_seal(box, (const uint8_t *)bad_keys[_i].plain,
+	clv_buf_reset(&frame);
+	clv_buf_raw(&frame, bad_keys[_i].plain, bad_keys[_i].len);
+	for (size_t i = 0; i < crypto_box_SEALBYTES; i++)
+		clv_buf_u8(&frame, 0);
+	crypto_box_seal(frame.data, (const uint8_t *)bad_keys[_i].plain,
 	    bad_keys[_i].len, member->box_pk);
-	ck_assert_int_eq(
-	    clv_wire_keys_open(guard, member, box,
-		bad_keys[_i].len + crypto_box_SEALBYTES, &keys, &n),
-	    CLV_E_FORMAT);
-	ck_assert_int_eq(clv_wire_keys_open(guard, member, box, 47, &keys, &n),
-	    CLV_E_FORMAT);
+	ck_assert_int_eq(open_keys(&keys, &n), CLV_E_FORMAT);
+	frame.len = crypto_box_SEALBYTES - 1;
+	ck_assert_int_eq(open_keys(&keys, &n), CLV_E_FORMAT);
 	ck_assert_ptr_null(keys);
 }
 END_TEST
@@ -625,17 +763,151 @@ END_TEST
 START_TEST(no_keys_at_all_are_possible)
 {
 	struct clv_wire_key *keys = NULL;
-	uint8_t box[4 + crypto_box_SEALBYTES];
 	size_t n = 9;
 
-	crypto_box_seal(box, (const uint8_t *)"\0\0\0\0", 4, member->box_pk);
-	ck_assert_int_eq(
-	    clv_wire_keys_open(guard, member, box, sizeof(box), &keys, &n),
-	    CLV_OK);
+	clv_buf_reset(&frame);
+	for (size_t i = 0; i < 12 + crypto_box_SEALBYTES; i++)
+		clv_buf_u8(&frame, 0);
+	crypto_box_seal(frame.data, (const uint8_t *)GOOD_TERMS "\0\0\0\0", 12,
+	    member->box_pk);
+	ck_assert_int_eq(open_keys(&keys, &n), CLV_OK);
 	ck_assert_uint_eq(n, 0);
 	clv_guard_put(guard, keys);
 }
 END_TEST
+
+START_TEST(wrong_terms_are_not_sealed)
+{
+	static const struct clv_wire_terms wrong_terms[] = {
+	    {0, 65000}, {86401, 65000}, {60, 86400001}};
+	struct clv_list *list = new_list(keyring);
+
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(clv_wire_keys_seal(guard, keyring, list, "all",
+				     &wrong_terms[i], member->box_pk, &frame),
+		    CLV_E_INVALID);
+	ck_assert_uint_eq(frame.len, 0);
+	clv_list_free(&list);
+}
+END_TEST
+
+/* ---- what members hold, and applications' heads ---- */
+
+START_TEST(what_is_held_comes_back_and_nothing_else_does)
+{
+	const struct clv_wire_holds h = {7, UINT64_C(1) << 40};
+	struct clv_wire_holds got = {0};
+
+	clv_wire_holds_format(&h, &frame);
+	ck_assert_uint_eq(frame.len, 12);
+	ck_assert_int_eq(
+	    clv_wire_holds_parse(frame.data, frame.len, &got), CLV_OK);
+	ck_assert_uint_eq(got.generation, 7);
+	ck_assert_uint_eq(got.list_version, UINT64_C(1) << 40);
+	ck_assert_int_eq(
+	    clv_wire_holds_parse(frame.data, 11, &got), CLV_E_FORMAT);
+	clv_buf_u8(&frame, 0);
+	ck_assert_int_eq(
+	    clv_wire_holds_parse(frame.data, 13, &got), CLV_E_FORMAT);
+}
+END_TEST
+
+static struct clv_wire_head heads_in[CLV_WIRE_HEADS_MAX + 1];
+static struct clv_wire_head heads_out[CLV_WIRE_HEADS_MAX];
+
+static void
+fill_heads(size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		memset(heads_in[i].app, 'a', sizeof(heads_in[i].app) - 1);
+		heads_in[i].app[i % 64] = (char)('b' + i / 64);
+		heads_in[i].counter = CLV_WIRE_COUNTER_MAX - i;
+	}
+}
+
+START_TEST(as_many_heads_as_a_request_holds_come_back)
+{
+	struct clv_wire_request r = make_request(CLV_WIRE_HEADS);
+	struct clv_buf payload = {0};
+	size_t n = 0;
+
+	fill_heads(CLV_WIRE_HEADS_MAX + 1);
+	ck_assert_int_eq(
+	    clv_wire_heads_format(heads_in, CLV_WIRE_HEADS_MAX + 1, &payload),
+	    CLV_E_FULL);
+	ck_assert_int_eq(
+	    clv_wire_heads_format(heads_in, CLV_WIRE_HEADS_MAX, &payload),
+	    CLV_OK);
+	r.payload = payload.data;
+	r.payload_len = payload.len;
+	memset(r.name, 'n', sizeof(r.name) - 1);
+	ck_assert_int_eq(format_request(&r), CLV_OK);
+	ck_assert_int_eq(
+	    clv_wire_heads_parse(payload.data, payload.len, heads_out, &n),
+	    CLV_OK);
+	ck_assert_uint_eq(n, CLV_WIRE_HEADS_MAX);
+	ck_assert_mem_eq(heads_in, heads_out, sizeof(heads_out));
+	clv_buf_fini(&payload);
+}
+END_TEST
+
+START_TEST(wrong_heads_are_not_sent)
+{
+	fill_heads(2);
+	heads_in[1].counter = CLV_WIRE_COUNTER_MAX + 1;
+	ck_assert_int_eq(
+	    clv_wire_heads_format(heads_in, 2, &frame), CLV_E_INVALID);
+	fill_heads(2);
+	memcpy(heads_in[1].app, heads_in[0].app, sizeof(heads_in[1].app));
+	ck_assert_int_eq(
+	    clv_wire_heads_format(heads_in, 2, &frame), CLV_E_INVALID);
+	heads_in[1].app[0] = '\0';
+	ck_assert_int_eq(
+	    clv_wire_heads_format(heads_in, 2, &frame), CLV_E_INVALID);
+	ck_assert_uint_eq(frame.len, 0);
+}
+END_TEST
+
+#define ZEROS "\0\0\0\0\0\0\0\0"
+
+static const struct {
+	const char *p;
+	size_t len;
+} bad_heads[] = {
+    {"", 0},
+    {"\0\0\0\1", 4},
+    {"\0\0\0\x65", 4},
+    {"\xff\xff\xff\xff", 4},
+    {"\0\0\0\1\0\0\0\1a" ZEROS "x", 18},
+    {"\0\0\0\1\0\0\0\1-" ZEROS, 17},
+    {"\0\0\0\1\0\0\0\1a\x7f" ZEROS, 17},
+    {"\0\0\0\2\0\0\0\1a" ZEROS "\0\0\0\1a" ZEROS, 30},
+};
+
+START_TEST(bad_heads_are_refused)
+{
+	size_t n = 77;
+
+	ck_assert_int_eq(clv_wire_heads_parse(
+			     bad_heads[_i].p, bad_heads[_i].len, heads_out, &n),
+	    CLV_E_FORMAT);
+	ck_assert_uint_eq(n, 77);
+}
+END_TEST
+
+static void
+add_heads_tests(Suite *s)
+{
+	TCase *t = tcase_create("what_members_hold");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, what_is_held_comes_back_and_nothing_else_does);
+	tcase_add_test(t, as_many_heads_as_a_request_holds_come_back);
+	tcase_add_test(t, wrong_heads_are_not_sent);
+	tcase_add_loop_test(t, bad_heads_are_refused, 0,
+	    sizeof(bad_heads) / sizeof(bad_heads[0]));
+	suite_add_tcase(s, t);
+}
 
 static void
 add_request_tests(Suite *s)
@@ -643,10 +915,10 @@ add_request_tests(Suite *s)
 	TCase *t = tcase_create("a_request");
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
-	tcase_add_loop_test(t, request_comes_back_as_sent, 1, 4);
+	tcase_add_loop_test(t, request_comes_back_as_sent, 1, 6);
 	tcase_add_test(t, every_changed_byte_of_a_request_is_found);
 	tcase_add_test(t, request_of_somebody_else_does_not_verify);
-	tcase_add_loop_test(t, wrong_request_is_not_made, 0, 6);
+	tcase_add_loop_test(t, wrong_request_is_not_made, 0, 7);
 	tcase_add_loop_test(
 	    t, bad_request_is_refused, 0, sizeof(changes) / sizeof(changes[0]));
 	tcase_add_test(t, largest_request_fits_and_one_more_does_not);
@@ -670,6 +942,10 @@ add_answer_tests(Suite *s)
 	tcase_add_test(t, evidence_is_an_answer_without_its_payload);
 	tcase_add_test(t, evidence_fits_into_a_request);
 	tcase_add_test(t, what_is_no_answer_gives_no_evidence);
+	tcase_add_test(t, answer_is_bound_to_its_request);
+	tcase_add_test(t, notice_answers_nobody);
+	tcase_add_test(t, what_a_notice_may_not_hold_is_not_sent);
+	tcase_add_test(t, op_of_an_answer_is_read_without_verifying);
 	suite_add_tcase(s, t);
 }
 
@@ -681,6 +957,7 @@ main(void)
 
 	add_request_tests(s);
 	add_answer_tests(s);
+	add_heads_tests(s);
 	tcase_add_checked_fixture(k, set_up, tear_down);
 	tcase_add_test(k, scope_all_gets_the_distribution_key);
 	tcase_add_test(k, narrow_scope_gets_its_applications_keys_only);
@@ -692,6 +969,7 @@ main(void)
 	tcase_add_loop_test(k, sealed_nonsense_is_refused, 0,
 	    sizeof(bad_keys) / sizeof(bad_keys[0]));
 	tcase_add_test(k, no_keys_at_all_are_possible);
+	tcase_add_test(k, wrong_terms_are_not_sealed);
 	suite_add_tcase(s, k);
 	return run_suite(s);
 }

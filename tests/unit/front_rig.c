@@ -269,6 +269,16 @@ keeper_answer(uint64_t conn, const void *body, size_t len, bool close_after)
 	keeper_send(CHAN_ANSWER, &b);
 }
 
+void
+keeper_notice(const void *body, size_t len)
+{
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	clv_buf_bytes(&b, body, len);
+	keeper_send(CHAN_NOTICE, &b);
+}
+
 uint16_t
 free_port(void)
 {

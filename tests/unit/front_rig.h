@@ -43,6 +43,8 @@ int keeper_listen(const char *address, uint16_t port); /* its result */
 uint64_t keeper_request(const struct party *who, const char *text);
 void keeper_answer(uint64_t conn, const void *body, size_t len, bool close);
 
+void keeper_notice(const void *body, size_t len);
+
 uint16_t free_port(void);
 /* A TCP connection to 127.0.0.1, from that address or NULL. */
 int tcp_connect(const char *from, uint16_t port);

@@ -490,6 +490,7 @@ rig_db_do(struct rig_node *n, const struct clv_buf *sql, struct clv_buf *result,
 	(void)n;
 	clv_rd_init(&r, sql->data, sql->len);
 	c.id = clv_rd_u64(&r);
+	clv_rd_u8(&r); /* the lane */
 	c.stmt = (enum clv_stmt)clv_rd_u32(&r);
 	count = clv_rd_u32(&r);
 	RIG_REQUIRE(count == clv_store_param_count(c.stmt) && count <= 16);

@@ -169,7 +169,8 @@ int rig_admin_result(unsigned i, int c, char *text, size_t cap);
 void rig_member_add(struct clv_buf *b, uint8_t id, const char *name);
 void rig_named(struct clv_buf *b, uint8_t op, uint8_t id, const char *name);
 
-/* The server port. thumb NULL: the caller's own. */
+/* The server port. thumb NULL: the caller's own. A FETCH without payload says
+ * that nothing is held. */
 void rig_thumb(const struct clv_identity *id, uint8_t thumb[static 32]);
 void rig_request(unsigned i, const struct clv_identity *id,
     const uint8_t *thumb, struct clv_wire_request *q);

@@ -304,16 +304,26 @@ void
 rig_request(unsigned i, const struct clv_identity *id, const uint8_t *thumb,
     struct clv_wire_request *q)
 {
+	const struct clv_wire_holds none = {0};
 	uint8_t own[32];
-	struct clv_buf b;
+	struct clv_buf b, payload;
 
 	clv_buf_init(&b);
+	clv_buf_init(&payload);
+	if (q->op == CLV_WIRE_FETCH && q->payload == NULL) {
+		clv_wire_holds_format(&none, &payload);
+		q->payload = payload.data;
+		q->payload_len = payload.len;
+	}
 	rig_thumb(id, own);
 	memcpy(q->system_id, clv_keyring_system_id(rig.keyring), 16);
 	snprintf(q->name, sizeof(q->name), "%s", id->name);
 	randombytes_buf(q->nonce, sizeof(q->nonce));
 	RIG_REQUIRE(clv_wire_request_format(q, id->sign_sk, &b) == CLV_OK);
 	rig_request_raw(i, thumb != NULL ? thumb : own, b.data, b.len);
+	if (payload.data != NULL)
+		q->payload = NULL;
+	clv_buf_fini(&payload);
 	clv_buf_fini(&b);
 }
 
