@@ -65,6 +65,10 @@ CLEANFILES += %D%/store_sql.c
 	echo '    sizeof(clv__migrations[0]);'; \
 	} >$@.tmp && mv -f $@.tmp $@
 
+# what applications link
+libclaviger_core_la_SOURCES += %D%/client.c %D%/client.h %D%/client_ops.c \
+	%D%/client_stream.c
+
 # control-socket client, shared with the agents
 libclaviger_core_la_SOURCES += agents/control.c
 
@@ -81,6 +85,7 @@ claviger_include_HEADERS = \
 	%D%/claviger/api.h \
 	%D%/claviger/backup.h \
 	%D%/claviger/buf.h \
+	%D%/claviger/client.h \
 	%D%/claviger/envelope.h \
 	%D%/claviger/guard.h \
 	%D%/claviger/identity.h \
