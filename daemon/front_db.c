@@ -251,8 +251,9 @@ session(struct front_db *db)
 	char why[TEXT_MAX] = "";
 	int r;
 
-	r = clv_store_connect(
-	    c->database, passfile, false, CONNECT_MS, &db->store, why);
+	r = clv_store_connect(c->database, passfile,
+	    config_is_server(c) ? CLV_STORE_SERVER : CLV_STORE_MEMBER,
+	    CONNECT_MS, &db->store, why);
 	if (r != CLV_OK) {
 		tell(db, false, why[0] != '\0' ? why : clv_result_text(r));
 		return false;

@@ -32,6 +32,18 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_node.c %D%/admin_member.c %D%/admin_rotate.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
+# keeper: the member role, its open applications, and the local API
+libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
+	%D%/member_heads.c %D%/member_policy.c %D%/member_refresh.c \
+	%D%/member_seen.c %D%/member_uplink.c
+libdaemon_la_SOURCES += %D%/vault.c %D%/vault_cache.c %D%/vault_get.c \
+	%D%/vault_index.c %D%/vault_keys.c %D%/vault_put.c %D%/vault_seal.c \
+	%D%/vault_seen.c
+libdaemon_la_SOURCES += %D%/api_admin.c %D%/api_credentials.c %D%/api_ops.c \
+	%D%/api_server.c
+noinst_HEADERS += %D%/api_impl.h %D%/api_server.h %D%/member.h \
+	%D%/member_policy.h %D%/vault.h %D%/vault_impl.h
+
 # front: TLS, PostgreSQL, corosync
 libdaemon_la_SOURCES += %D%/tls.c %D%/tls_client.c %D%/tls_test.c %D%/cert.c \
 	%D%/front.c %D%/front.h %D%/front_worker.c %D%/front_pins.c \

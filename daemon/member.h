@@ -82,6 +82,7 @@ struct member {
 	char after[CLV_NAME_MAX];
 	size_t head_at;
 	struct loop_timer *deadline, *next, *retry, *aged;
+	uint8_t told[32];  /* BLAKE2b of what the front was told of it */
 	char failure[200]; /* of the last refresh */
 	char stale[200];   /* how a server was behind */
 	struct vault *vault;

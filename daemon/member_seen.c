@@ -59,6 +59,9 @@ member_seen_raise(struct member *m, const struct clv_wire_answer *a,
 	m->seen = s;
 	memcpy(m->system_id, s.system_id, sizeof(m->system_id));
 	m->system_known = true;
+	if (!m->is_server_node) /* whose database HELLO must be of */
+		memcpy(m->k->seen.system_id, s.system_id,
+		    sizeof(m->k->seen.system_id));
 	clv_buf_init(&evidence);
 	r = clv_wire_evidence_cut(body, len, &evidence);
 	if (r == CLV_OK)

@@ -82,26 +82,44 @@ find_server(
 	return *ret_n > 0;
 }
 
+/* The front begins anew with each word of it: nothing is said twice. */
+static void
+tell(struct member *m, const struct clv_buf *b)
+{
+	uint8_t hash[sizeof(m->told)];
+
+	crypto_generichash(hash, sizeof(hash), b->data, b->len, NULL, 0);
+	if (memcmp(hash, m->told, sizeof(hash)) == 0)
+		return;
+	if (clv_buf_result(b) != CLV_OK ||
+	    keeper_send(m->k, CHAN_UPLINK, b) != CLV_OK) {
+		log_error("the front was not told where the server is");
+		return;
+	}
+	memcpy(m->told, hash, sizeof(hash));
+}
+
 void
 member_uplink_set(struct member *m)
 {
 	struct clv_buf b, pins, cert, key;
 	uint32_t n = 0;
 
+	/* A node that is not enrolled yet has nothing to ask for. */
+	if (m->is_server_node && m->k->node_number == 0)
+		return;
 	clv_buf_init(&b);
 	clv_buf_init(&pins);
 	clv_buf_init(&cert);
 	clv_buf_init(&key);
 	if (find_server(m, &b, &pins, &n) &&
-	    load_certificate(m, &cert, &key) == CLV_OK) {
+	    load_certificate(m, &cert, &key) == CLV_OK &&
+	    clv_buf_result(&pins) == CLV_OK) {
 		clv_buf_bytes(&b, cert.data, cert.len);
 		clv_buf_bytes(&b, key.data, key.len);
 		clv_buf_u32(&b, n);
 		clv_buf_raw(&b, pins.data, pins.len);
-		if (clv_buf_result(&pins) != CLV_OK ||
-		    clv_buf_result(&b) != CLV_OK ||
-		    keeper_send(m->k, CHAN_UPLINK, &b) != CLV_OK)
-			log_error("the front was not told where the server is");
+		tell(m, &b);
 	}
 	clv_buf_fini(&key);
 	clv_buf_fini(&cert);
