@@ -220,6 +220,8 @@ member_init(struct keeper *k)
 	k->member = m;
 	m->is_server_node = config_is_server(k->config);
 	clv_buf_init(&m->evidence);
+	clv_buf_init(&m->pages);
+	clv_buf_init(&m->next_pages);
 	r = make_dir(m);
 	if (r == CLV_OK)
 		r = member_seen_load(m);

@@ -67,6 +67,7 @@ struct member {
 	size_t app_count, next_count;
 	struct auth_acl *system_admins, *creators;
 	struct auth_acl *next_admins, *next_creators;
+	struct clv_buf pages, next_pages; /* all that as it came */
 	/* the way to the server */
 	enum member_step step;
 	bool up;
@@ -126,6 +127,8 @@ int member_ask(struct member *m, uint8_t op, const struct clv_buf *payload);
 int member_apps_ask(struct member *m, bool first);
 /* CLV_OK: all there; CLV_E_AGAIN: there is more to ask for. */
 int member_apps_take(struct member *m, const struct clv_wire_answer *a);
+/* From the sealed cache. */
+int member_apps_load(struct member *m, struct clv_rd *pages, uint64_t version);
 void member_apps_fini(struct member *m);
 
 /* member_heads.c */
