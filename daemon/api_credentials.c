@@ -86,14 +86,14 @@ static const struct member_app *
 find_app(struct credential *x, const char **ret_why)
 {
 	const struct member *m = x->api->k->member;
-	struct auth_caller who = {
-	    .uid = (uid_t)-1, .gid = (gid_t)-1, .unit = x->unit};
+	/* It is the service manager who asks, which is root. */
+	struct auth_caller who = {.unit = x->unit};
 	const struct member_app *found = NULL;
 
 	*ret_why = "no application has this unit among its users: claviger "
 		   "app grant APP unit:UNIT";
 	for (size_t i = 0; i < m->app_count; i++) {
-		if (!auth_may(AUTH_OP_CREDENTIAL,
+		if (!auth_may(AUTH_OP_GET,
 			api_roles_of(x->api->k, &who, &m->apps[i])))
 			continue;
 		if (found != NULL) {

@@ -34,7 +34,6 @@ struct api_conn {
 	struct api_conn *next, **link;
 	int fd;
 	struct auth_caller who;
-	gid_t *groups; /* of who, heap */
 	struct api_call *call;
 	bool muted; /* more came while a call is under way */
 	bool subscribed;

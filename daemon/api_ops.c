@@ -20,8 +20,9 @@ api_roles_of(struct keeper *k, const struct auth_caller *who,
 {
 	const struct member *m = k->member;
 
-	return auth_roles(who, m->system_admins, m->creators,
-	    app != NULL ? app->admins : NULL, app != NULL ? app->users : NULL);
+	return auth_roles(who, &m->system_admins, &m->creators,
+	    app != NULL ? &app->admins : NULL,
+	    app != NULL ? &app->users : NULL);
 }
 
 unsigned

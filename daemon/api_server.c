@@ -31,7 +31,7 @@ conn_free(struct api_conn *c)
 		c->call->conn = NULL;
 	epoll_ctl(c->api->set, EPOLL_CTL_DEL, c->fd, NULL);
 	close(c->fd);
-	free(c->groups);
+	auth_caller_fini(&c->who);
 	free(c);
 }
 
@@ -145,38 +145,6 @@ on_readable(struct api_conn *c)
 	sodium_memzero(msg, (size_t)n);
 }
 
-/* Supplementary groups, as the kernel noted them. */
-static int
-read_groups(int fd, struct api_conn *c)
-{
-	gid_t groups[API_GROUPS_MAX];
-	socklen_t len = sizeof(groups);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) != 0)
-		return errno == ERANGE ? CLV_E_FULL : CLV_E_SYSTEM;
-	c->groups = malloc(len + 1);
-	if (c->groups == NULL)
-		return CLV_E_NOMEM;
-	memcpy(c->groups, groups, len);
-	c->who.groups = c->groups;
-	c->who.group_count = len / sizeof(gid_t);
-	return CLV_OK;
-}
-
-static int
-read_caller(int fd, struct api_conn *c)
-{
-	struct ucred u;
-	socklen_t len = sizeof(u);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &len) != 0 ||
-	    len != sizeof(u))
-		return CLV_E_SYSTEM;
-	c->who.uid = u.uid;
-	c->who.gid = u.gid;
-	return read_groups(fd, c);
-}
-
 static unsigned
 count_of(const struct api *api, uid_t uid)
 {
@@ -193,7 +161,7 @@ turn_away(struct api_conn *c, int result, const char *text)
 {
 	api_fail(c, 0, 0, result, text);
 	close(c->fd);
-	free(c->groups);
+	auth_caller_fini(&c->who);
 	free(c);
 }
 
@@ -214,7 +182,7 @@ on_accept(struct api *api)
 	}
 	c->api = api;
 	c->fd = fd;
-	r = read_caller(fd, c);
+	r = auth_caller_get(fd, &c->who);
 	if (r != CLV_OK) {
 		turn_away(c, r, "the caller's groups cannot be read");
 		return;

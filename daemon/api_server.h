@@ -11,7 +11,6 @@
  */
 #define API_CONNS_MAX 1000
 #define API_CONNS_USER_MAX 200 /* of one user but root */
-#define API_GROUPS_MAX 256
 
 int api_init(struct keeper *k, int api_fd, int credentials_fd);
 void api_fini(struct keeper *k);

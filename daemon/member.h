@@ -35,7 +35,7 @@ enum member_step {
 struct member_app { /* of the signed list, as far as it is in our scope */
 	char name[CLV_NAME_MAX];
 	uint32_t keep;
-	struct auth_acl *admins, *users;
+	struct auth_acl admins, users;
 };
 
 struct vault;
@@ -65,8 +65,8 @@ struct member {
 	uint64_t apps_next_version;
 	struct member_app *apps, *next_apps;
 	size_t app_count, next_count;
-	struct auth_acl *system_admins, *creators;
-	struct auth_acl *next_admins, *next_creators;
+	struct auth_acl system_admins, creators;
+	struct auth_acl next_admins, next_creators;
 	struct clv_buf pages, next_pages; /* all that as it came */
 	/* the way to the server */
 	enum member_step step;

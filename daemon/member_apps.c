@@ -18,8 +18,8 @@ static void
 apps_free(struct member_app **apps, size_t *n)
 {
 	for (size_t i = 0; i < *n; i++) {
-		auth_acl_free(&(*apps)[i].admins);
-		auth_acl_free(&(*apps)[i].users);
+		auth_acl_fini(&(*apps)[i].admins);
+		auth_acl_fini(&(*apps)[i].users);
 	}
 	free(*apps);
 	*apps = NULL;
@@ -30,8 +30,8 @@ static void
 next_drop(struct member *m)
 {
 	apps_free(&m->next_apps, &m->next_count);
-	auth_acl_free(&m->next_admins);
-	auth_acl_free(&m->next_creators);
+	auth_acl_fini(&m->next_admins);
+	auth_acl_fini(&m->next_creators);
 	clv_buf_reset(&m->next_pages);
 }
 
@@ -40,8 +40,8 @@ member_apps_fini(struct member *m)
 {
 	next_drop(m);
 	apps_free(&m->apps, &m->app_count);
-	auth_acl_free(&m->system_admins);
-	auth_acl_free(&m->creators);
+	auth_acl_fini(&m->system_admins);
+	auth_acl_fini(&m->creators);
 	clv_buf_fini(&m->next_pages);
 	clv_buf_fini(&m->pages);
 }
@@ -69,9 +69,9 @@ take_app(struct member *m, struct clv_rd *rd)
 	if (rd->failed || strcmp(app->name, m->after) <= 0)
 		return CLV_E_PROTOCOL;
 	snprintf(m->after, sizeof(m->after), "%s", app->name);
-	r = auth_acl_new(admins, &app->admins);
+	r = auth_acl_set(&app->admins, admins);
 	if (r == CLV_OK)
-		r = auth_acl_new(users, &app->users);
+		r = auth_acl_set(&app->users, users);
 	m->next_count++; /* so that it is freed in any case */
 	return r;
 }
@@ -82,17 +82,16 @@ take_page(struct member *m, const void *p, size_t len, bool *ret_more)
 	char admins[CLV_ACL_MAX], creators[CLV_ACL_MAX];
 	struct clv_rd rd;
 	uint32_t n;
-	int r = CLV_OK;
+	int r;
 
 	clv_rd_init(&rd, p, len);
 	clv_rd_str(&rd, admins, sizeof(admins));
 	clv_rd_str(&rd, creators, sizeof(creators));
 	*ret_more = clv_rd_u8(&rd) != 0;
 	n = clv_rd_u32(&rd);
-	if (m->next_admins == NULL)
-		r = auth_acl_new(admins, &m->next_admins);
-	if (r == CLV_OK && m->next_creators == NULL)
-		r = auth_acl_new(creators, &m->next_creators);
+	r = auth_acl_set(&m->next_admins, admins);
+	if (r == CLV_OK)
+		r = auth_acl_set(&m->next_creators, creators);
 	for (uint32_t i = 0; r == CLV_OK && i < n; i++)
 		r = take_app(m, &rd);
 	if (r == CLV_OK && clv_rd_end(&rd) != CLV_OK)
@@ -109,15 +108,16 @@ in_force(struct member *m)
 	struct clv_buf pages = m->pages;
 
 	apps_free(&m->apps, &m->app_count);
-	auth_acl_free(&m->system_admins);
-	auth_acl_free(&m->creators);
+	auth_acl_fini(&m->system_admins);
+	auth_acl_fini(&m->creators);
 	m->apps = m->next_apps;
 	m->app_count = m->next_count;
 	m->system_admins = m->next_admins;
 	m->creators = m->next_creators;
 	m->next_apps = NULL;
 	m->next_count = 0;
-	m->next_admins = m->next_creators = NULL;
+	memset(&m->next_admins, 0, sizeof(m->next_admins));
+	memset(&m->next_creators, 0, sizeof(m->next_creators));
 	m->pages = m->next_pages;
 	m->next_pages = pages;
 	clv_buf_reset(&m->next_pages);

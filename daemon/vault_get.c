@@ -19,14 +19,14 @@
 
 enum row_kind { ROW_MANIFEST = 0, ROW_SECRET = 1, ROW_CHANGE = 2 };
 enum column {
-	KIND,
-	NAME,
-	VERSION,
-	DELETED,
-	KEY_VERSION,
-	HASH,
-	RECORD,
-	COUNTER
+	C_KIND,
+	C_NAME,
+	C_VERSION,
+	C_DELETED,
+	C_KEY_VERSION,
+	C_HASH,
+	C_RECORD,
+	C_COUNTER
 };
 
 struct get {
@@ -99,26 +99,27 @@ fold(struct vault_app *a, const struct db_result *r)
 	int rc = CLV_OK;
 
 	for (size_t i = 1; rc == CLV_OK && i < r->rows; i++) {
-		if (db_u64(r, i, KIND) != ROW_CHANGE)
+		if (db_u64(r, i, C_KIND) != ROW_CHANGE)
 			continue;
 		if (++changes >= CHANGES_MAX)
 			return CLV_E_AGAIN;
-		rc = vault_text(db_field(r, i, NAME), name, sizeof(name))
-			 ? vault_index_stage(a, name, db_u64(r, i, VERSION),
-			       db_u64(r, i, DELETED) != 0, db_field(r, i, HASH))
+		rc = vault_text(db_field(r, i, C_NAME), name, sizeof(name))
+			 ? vault_index_stage(a, name, db_u64(r, i, C_VERSION),
+			       db_u64(r, i, C_DELETED) != 0,
+			       db_field(r, i, C_HASH))
 			 : CLV_E_DAMAGED;
 	}
 	if (rc != CLV_OK)
 		return rc;
 	return vault_index_commit(
-	    a, db_u64(r, 0, COUNTER), db_field(r, 0, HASH));
+	    a, db_u64(r, 0, C_COUNTER), db_field(r, 0, C_HASH));
 }
 
 static size_t
 find_row(const struct db_result *r)
 {
 	for (size_t i = 1; i < r->rows; i++)
-		if (db_u64(r, i, KIND) == ROW_SECRET)
+		if (db_u64(r, i, C_KIND) == ROW_SECRET)
 			return i;
 	return 0;
 }
@@ -126,8 +127,8 @@ find_row(const struct db_result *r)
 static int
 check_row(struct get *g, const struct db_result *r, size_t row)
 {
-	const struct db_field *record = db_field(r, row, RECORD);
-	bool deleted = db_u64(r, row, DELETED) != 0;
+	const struct db_field *record = db_field(r, row, C_RECORD);
+	bool deleted = db_u64(r, row, C_DELETED) != 0;
 	uint8_t hash[CLV_RECORD_HASH_LEN] = {0};
 
 	if (row == 0) /* the database has none */
@@ -135,16 +136,16 @@ check_row(struct get *g, const struct db_result *r, size_t row)
 	if (!deleted)
 		clv_record_hash(record->p, record->len, hash);
 	return clv_index_check(
-	    g->a->index, g->name, db_u64(r, row, VERSION), deleted, hash);
+	    g->a->index, g->name, db_u64(r, row, C_VERSION), deleted, hash);
 }
 
 static void
 deliver(struct get *g, const struct db_result *r, size_t row)
 {
-	const struct db_field *record = db_field(r, row, RECORD);
+	const struct db_field *record = db_field(r, row, C_RECORD);
 	struct keeper *k = g->v->k;
 	struct clv_record_id id = {CLV_RECORD_SECRET, member_system_id(k),
-	    g->app, g->name, db_u64(r, row, VERSION)};
+	    g->app, g->name, db_u64(r, row, C_VERSION)};
 	static uint8_t plain[CLV_VALUE_MAX];
 	const uint8_t *key;
 	uint32_t version;
@@ -208,13 +209,13 @@ serve(struct get *g, const struct db_result *r)
 
 	if (g->version == 0)
 		rc = check_row(g, r, row);
-	else if (row == 0 || db_u64(r, row, DELETED) != 0)
+	else if (row == 0 || db_u64(r, row, C_DELETED) != 0)
 		rc = CLV_E_NOT_FOUND;
 	if (rc == CLV_OK)
 		deliver(g, r, row);
 	else if (rc == CLV_E_NOT_FOUND)
 		not_there(g);
-	else if (db_u64(r, 0, COUNTER) < clv_index_counter(g->a->index) &&
+	else if (db_u64(r, 0, C_COUNTER) < clv_index_counter(g->a->index) &&
 		 g->tries < TRIES)
 		ask(g); /* written while the answer was on its way */
 	else
@@ -245,11 +246,11 @@ on_row(struct keeper *k, void *arg, const struct db_result *r)
 		begin(g);
 		return;
 	}
-	if (r->rows == 0 || db_u64(r, 0, KIND) != ROW_MANIFEST) {
+	if (r->rows == 0 || db_u64(r, 0, C_KIND) != ROW_MANIFEST) {
 		end_damaged(g, "its application's manifest is missing");
 		return;
 	}
-	counter = db_u64(r, 0, COUNTER);
+	counter = db_u64(r, 0, C_COUNTER);
 	if (counter > clv_index_counter(g->a->index))
 		rc = fold(g->a, r);
 	else if (counter < g->known)

@@ -7,6 +7,8 @@
 
 /* Between the files of the vault only. */
 
+struct vault_app;
+
 struct vault_key {
 	uint32_t version;
 	uint32_t generation;

@@ -17,15 +17,23 @@
  */
 #define PUT_MS 20000 /* then the outcome stays unknown to the caller */
 #define RETRY_MS 300
+#define BATCH_LEN_MAX (1u << 20)
 #define TRIES_MAX 50 /* against others who write at the same time */
 
-enum put_state { /* of PUT_SECRETS */
-	PUT_WRITTEN = 1,
-	PUT_BEFORE = 2,	 /* this very transaction was */
-	PUT_COUNTER = 3, /* others have written since */
-	PUT_NEW_KEY = 4, /* a newer data key is to be used */
-	PUT_OP = 5	 /* one of its operations was done before */
+/* Of PUT_SECRETS, behind the parameters that are no arrays. */
+enum column {
+	C_NAME,
+	C_VERSION,
+	C_KEY_VERSION,
+	C_HASH,
+	C_RECORD,
+	C_KEEP,
+	C_OP_ID,
+	COLUMNS
 };
+static const enum clv_array column_type[COLUMNS] = {CLV_ARRAY_TEXT,
+    CLV_ARRAY_INT8, CLV_ARRAY_INT8, CLV_ARRAY_BYTEA, CLV_ARRAY_BYTEA,
+    CLV_ARRAY_INT8, CLV_ARRAY_BYTEA};
 
 struct vault_put {
 	struct vault_put *next;
@@ -49,8 +57,8 @@ struct vault_batch {
 	uint64_t expect; /* counter before it */
 	uint64_t epoch;
 	uint8_t mac[32];
-	struct clv_buf rows;
-	bool doubt; /* one try's outcome is not known */
+	struct clv_buf column[COLUMNS]; /* arrays, one element a write */
+	bool doubt;			/* one try's outcome is not known */
 	unsigned tries;
 	struct loop_timer *retry;
 };
@@ -96,7 +104,8 @@ batch_free(struct vault_batch *b)
 	struct vault_put *puts = b->puts;
 
 	loop_timer_del(b->a->v->k->loop, &b->retry);
-	clv_buf_fini(&b->rows);
+	for (int i = 0; i < COLUMNS; i++)
+		clv_buf_fini(&b->column[i]);
 	b->a->batch = NULL;
 	free(b);
 	return puts;
@@ -238,16 +247,11 @@ on_ops(struct keeper *k, void *arg, const struct db_result *r)
 static void
 ask_ops(struct vault_batch *b)
 {
-	struct clv_buf ids;
+	struct clv_param ids = clv_param_array(&b->column[C_OP_ID]);
 
-	clv_buf_init(&ids);
-	for (struct vault_put *p = b->puts; p != NULL; p = p->next)
-		clv_buf_raw(&ids, p->op_id, sizeof(p->op_id));
-	struct clv_param param = {ids.data, ids.len};
 	b->a->calls++;
 	db_call_pool(
-	    b->a->v->k, CLV_STMT_GET_OPS, &param, 1, VAULT_WAIT_MS, on_ops, b);
-	clv_buf_fini(&ids);
+	    b->a->v->k, CLV_STMT_GET_OPS, &ids, 1, VAULT_WAIT_MS, on_ops, b);
 }
 
 static void
@@ -298,21 +302,21 @@ on_written(struct keeper *k, void *arg, const struct db_result *r)
 		refused(b, r);
 		return;
 	}
-	switch ((enum put_state)db_u64(r, 0, 0)) {
-	case PUT_WRITTEN:
-	case PUT_BEFORE: batch_written(b); return;
-	case PUT_COUNTER:
+	switch ((enum clv_put)db_u64(r, 0, 0)) {
+	case CLV_PUT_DONE:
+	case CLV_PUT_REPEATED: batch_written(b); return;
+	case CLV_PUT_CONFLICT:
 		if (db_u64(r, 0, 1) < b->expect)
 			vault_index_drop(a); /* its loader says what is wrong */
 		else
 			vault_index_follow(a);
 		batch_again(b);
 		return;
-	case PUT_NEW_KEY:
+	case CLV_PUT_NEWER_KEY:
 		vault_keys_drop(a);
 		batch_again(b);
 		return;
-	case PUT_OP: ask_ops(b); return;
+	case CLV_PUT_KNOWN: ask_ops(b); return;
 	}
 	batch_fail(b, CLV_E_PROTOCOL, NULL);
 }
@@ -321,29 +325,31 @@ static void
 send_batch(struct vault_batch *b)
 {
 	uint8_t epoch[8], expect[8];
-	struct clv_param p[6] = {
+	struct clv_param p[5 + COLUMNS] = {
 	    {b->a->name, strlen(b->a->name)},
 	    clv_param_u64(b->epoch, epoch),
 	    clv_param_u64(b->expect, expect),
 	    {b->mac, sizeof(b->mac)},
 	    {b->op_id, sizeof(b->op_id)},
-	    {b->rows.data, b->rows.len},
 	};
 
+	for (int i = 0; i < COLUMNS; i++)
+		p[5 + i] = clv_param_array(&b->column[i]);
 	b->a->calls++;
-	db_call_pool(b->a->v->k, CLV_STMT_PUT_SECRETS, p, 6, VAULT_WAIT_MS,
-	    on_written, b);
+	db_call_pool(b->a->v->k, CLV_STMT_PUT_SECRETS, p, 5 + COLUMNS,
+	    VAULT_WAIT_MS, on_written, b);
 }
 
 static int
 put_record(struct vault_batch *b, struct vault_put *p, const uint8_t *key,
     uint32_t key_version)
 {
+	static uint8_t record[CLV_RECORD_MAX];
 	struct vault_app *a = b->a;
 	struct clv_record_id id = {CLV_RECORD_SECRET, member_system_id(a->v->k),
 	    a->name, p->name, p->version};
 	size_t len = p->deletes ? 0 : p->len + CLV_RECORD_EXTRA;
-	static uint8_t record[CLV_VALUE_MAX + CLV_RECORD_EXTRA];
+	struct clv_buf *c = b->column;
 	int r = CLV_OK;
 
 	memset(p->hash, 0, sizeof(p->hash));
@@ -352,14 +358,13 @@ put_record(struct vault_batch *b, struct vault_put *p, const uint8_t *key,
 		    key, key_version, &id, p->value, p->len, record);
 		clv_record_hash(record, len, p->hash);
 	}
-	clv_buf_str(&b->rows, p->name);
-	clv_buf_u64(&b->rows, p->version);
-	clv_buf_u8(&b->rows, p->deletes);
-	clv_buf_u32(&b->rows, key_version);
-	clv_buf_raw(&b->rows, p->hash, sizeof(p->hash));
-	clv_buf_bytes(&b->rows, record, len);
-	clv_buf_u32(&b->rows, p->keep);
-	clv_buf_raw(&b->rows, p->op_id, sizeof(p->op_id));
+	clv_array_add(&c[C_NAME], p->name, strlen(p->name));
+	clv_array_add_u64(&c[C_VERSION], p->version);
+	clv_array_add_u64(&c[C_KEY_VERSION], p->deletes ? 0 : key_version);
+	clv_array_add(&c[C_HASH], p->hash, sizeof(p->hash));
+	clv_array_add(&c[C_RECORD], record, len);
+	clv_array_add_u64(&c[C_KEEP], p->keep);
+	clv_array_add(&c[C_OP_ID], p->op_id, sizeof(p->op_id));
 	return r;
 }
 
@@ -384,7 +389,7 @@ fill_batch(struct vault_batch *b)
 	int r = vault_key_find(a, key_version, &key);
 
 	for (unsigned n = 0; r == CLV_OK && n < VAULT_BATCH_MAX &&
-			     b->rows.len < CHAN_MESSAGE_MAX / 4 &&
+			     b->column[C_RECORD].len < BATCH_LEN_MAX &&
 			     (p = *pp) != NULL;) {
 		if (is_in(b->puts, p->name)) {
 			pp = &p->next;
@@ -403,7 +408,9 @@ fill_batch(struct vault_batch *b)
 	}
 	for (a->puts_tail = &a->puts; *a->puts_tail != NULL;)
 		a->puts_tail = &(*a->puts_tail)->next;
-	return r == CLV_OK ? clv_buf_result(&b->rows) : r;
+	for (int i = 0; r == CLV_OK && i < COLUMNS; i++)
+		r = clv_buf_result(&b->column[i]);
+	return r;
 }
 
 static void
@@ -432,7 +439,8 @@ on_ready(void *arg, struct vault_app *app, int result, const char *text)
 	a->batch = b;
 	b->tries = a->put_tries;
 	a->put_tries = 0;
-	clv_buf_init(&b->rows);
+	for (int i = 0; i < COLUMNS; i++)
+		clv_array_begin(&b->column[i], column_type[i]);
 	randombytes_buf(b->op_id, sizeof(b->op_id));
 	b->expect = clv_index_counter(a->index);
 	b->epoch = member_epoch(a->v->k);
