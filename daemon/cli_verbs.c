@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "daemon/cli.h"
+#include <limits.h>
+#include "daemon/cli_api.h"
 
 /*
  * Every verb of the command. Dispatch, option parsing and help read this table
@@ -103,6 +104,33 @@ static const struct cli_opt opts_fetch[] = {
 static const struct cli_opt opts_upgrade[] = {
     ADMIN_DATABASE(true), {NULL, NULL, NULL, false}};
 
+static const struct cli_opt opts_put[] = {
+    {"file", "FILE", "read the value from this file (standard input)", false},
+    {"keep", "N", "keep so many versions, 0 for all", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_get[] = {
+    {"version", "N", "an older version", false},
+    {"cached", NULL, "a value that was read before is good enough", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_crypt[] = {
+    {"context", "TEXT", "where it belongs; it opens with the same only", false},
+    {"output", "FILE", "write to this file (standard output)", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_run[] = {
+    {"fd", "N=NAME[,N=NAME]", "a secret behind descriptor N", false},
+    {"files", "NAME[,NAME]", "secrets as files in $CLAVIGER_SECRETS", false},
+    {"env", "VAR=NAME[,VAR=NAME]", "a secret in the environment", false},
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_cluster[] = {
     {"pcs", NULL, "as pcs commands", false},
     {"crm", NULL, "as crmsh commands", false},
@@ -153,6 +181,19 @@ const struct cli_verb cli_verbs[] = {
 	2, 2, SERVER, cli_settings_set},
     {"settings upgrade", "", "bring the database schema forward", opts_upgrade,
 	0, 0, SERVER, cli_settings_upgrade},
+    {"put", "APP NAME", "store a secret", opts_put, 2, 2, 0, cli_put},
+    {"get", "APP NAME", "print a secret", opts_get, 2, 2, 0, cli_get},
+    {"list", "[APP]", "names of secrets, or applications", opts_json, 0, 1, 0,
+	cli_list},
+    {"history", "APP NAME", "versions of a secret", opts_json, 2, 2, 0,
+	cli_history},
+    {"delete", "APP NAME", "delete a secret", opts_json, 2, 2, 0, cli_delete},
+    {"encrypt", "APP [FILE]", "seal data of any size", opts_crypt, 1, 2, 0,
+	cli_encrypt},
+    {"decrypt", "APP [FILE]", "open what encrypt has sealed", opts_crypt, 1, 2,
+	0, cli_decrypt},
+    {"run", "APP -- CMD [ARG…]", "run a command with secrets", opts_run, 2,
+	UINT_MAX, 0, cli_run},
     {"cluster commands", "", "print the cluster's resource commands",
 	opts_cluster, 0, 0, SERVER, cli_cluster_commands},
     {NULL, NULL, NULL, NULL, 0, 0, 0, NULL},
