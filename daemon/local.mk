@@ -32,9 +32,6 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_node.c %D%/admin_member.c %D%/admin_rotate.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
-libdaemon_la_SOURCES += %D%/authorize.c %D%/authorize_acl.c \
-	%D%/authorize_peer.c
-noinst_HEADERS += %D%/authorize.h
 
 # keeper: the member role, its open applications, and the local API
 libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
