@@ -107,8 +107,8 @@ on_put(struct keeper *k, void *arg, const struct db_result *r)
 void
 admin_write_list(struct admin *a)
 {
-	uint8_t epoch[8], version[8];
-	struct clv_param p[7] = {
+	uint8_t epoch[8], version[8], generation[8];
+	struct clv_param p[8] = {
 	    clv_param_u64(a->epoch, epoch),
 	    {a->k->instance, sizeof(a->k->instance)},
 	    {a->id, sizeof(a->id)},
@@ -116,9 +116,10 @@ admin_write_list(struct admin *a)
 	    {a->blob.data, a->blob.len},
 	    {a->change.escrow.data, a->change.escrow.len},
 	    {a->change.drop_join, strlen(a->change.drop_join)},
+	    clv_param_u64(clv_list_current(a->change.next)->number, generation),
 	};
 
-	admin_call(a, CLV_STMT_PUT_LIST, p, 7, on_put);
+	admin_call(a, CLV_STMT_PUT_LIST, p, 8, on_put);
 }
 
 /* Backups. */

@@ -12,6 +12,7 @@
 #include <claviger/age.h>
 
 #include "daemon/admin.h"
+#include "daemon/authorize.h"
 #include "daemon/keeper.h"
 #include "daemon/log.h"
 
@@ -22,6 +23,7 @@ struct control_conn {
 	struct control_conn *next;
 	struct keeper *k;
 	int fd;
+	unsigned roles;	     /* enum auth_role */
 	enum ctl_op waiting; /* for the end of this, or 0 */
 };
 
@@ -323,12 +325,35 @@ control_admin_done(struct keeper *k, struct control_conn *c, int result,
 	reply(c, CTL_ADMIN, result, p, len);
 }
 
+/* What is asked for inside an administrative request is admin_may()'s. */
+static enum auth_op
+needed(enum ctl_op op)
+{
+	switch (op) {
+	case CTL_STATUS:
+	case CTL_ADMIN: return AUTH_OP_STATUS;
+	case CTL_LIST: return AUTH_OP_SHOW;
+	case CTL_EXPORT:
+	case CTL_RESTORE: return AUTH_OP_KEYRING;
+	case CTL_START:
+	case CTL_STOP:
+	case CTL_PROMOTE:
+	case CTL_DEMOTE:
+	case CTL_SHUTDOWN: break;
+	}
+	return AUTH_OP_SERVICE;
+}
+
 static void
 on_message(struct keeper *k, struct control_conn *c, enum ctl_op op,
     const void *p, size_t len)
 {
 	struct admin_origin origin = {.conn = c};
 
+	if (!auth_may(needed(op), c->roles)) {
+		reply(c, op, CLV_E_DENIED, NULL, 0);
+		return;
+	}
 	switch (op) {
 	case CTL_STATUS: reply_status(k, c, op, CLV_OK); break;
 	case CTL_START: on_start(k, c, p, len); break;
@@ -379,14 +404,18 @@ on_conn(void *arg, int fd, bool readable, bool writable)
 	sodium_memzero(msg, (size_t)n);
 }
 
-static bool
-is_root(int fd)
+static unsigned
+roles_of(int fd)
 {
-	struct ucred u;
-	socklen_t len = sizeof(u);
+	struct auth_acl nobody = {NULL, NULL, 0};
+	struct auth_caller caller;
+	unsigned roles;
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &len) == 0 &&
-	       len == sizeof(u) && u.uid == 0;
+	if (auth_caller_get(fd, &caller) != CLV_OK)
+		return 0;
+	roles = auth_roles(&caller, &nobody, &nobody, NULL, NULL);
+	auth_caller_fini(&caller);
+	return roles;
 }
 
 static unsigned
@@ -404,6 +433,7 @@ on_accept(void *arg, int fd, bool readable, bool writable)
 {
 	struct keeper *k = arg;
 	struct control_conn *c;
+	unsigned roles;
 	int conn;
 
 	(void)readable;
@@ -411,16 +441,18 @@ on_accept(void *arg, int fd, bool readable, bool writable)
 	conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (conn < 0)
 		return;
+	roles = roles_of(conn);
 	c = calloc(1, sizeof(*c));
-	if (c == NULL || !is_root(conn) || count(k) >= CONNS_MAX) {
+	if (c == NULL || (roles & AUTH_ROOT) == 0 || count(k) >= CONNS_MAX) {
 		log_warning("control: a connection was refused: %s",
-		    is_root(conn) ? "too many" : "the caller is not root");
+		    roles & AUTH_ROOT ? "too many" : "the caller is not root");
 		free(c);
 		close(conn);
 		return;
 	}
 	c->k = k;
 	c->fd = conn;
+	c->roles = roles;
 	c->next = k->conns;
 	k->conns = c;
 	if (loop_fd_add(k->loop, conn, true, false, on_conn, c) != CLV_OK)

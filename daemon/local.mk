@@ -12,13 +12,19 @@ libdaemon_la_SOURCES =
 # process, loop, log, configuration, files
 libdaemon_la_SOURCES += %D%/chan.c %D%/child.c %D%/config.c \
 	%D%/config_key.c %D%/file.c %D%/harden.c %D%/log.c %D%/loop.c %D%/notify.c \
-	%D%/seccomp.c %D%/startup.c %D%/state.c %D%/supervisor.c %D%/tell.c
+	%D%/seccomp.c %D%/startup.c %D%/state.c %D%/supervisor.c %D%/tell.c \
+	%D%/watcher.c
 noinst_HEADERS += %D%/config_key.h %D%/supervisor.h
 
 # keeper: roles, epoch, witness, control, serve
 libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/keeper.c \
 	%D%/member_port.c %D%/role.c %D%/secret.c %D%/serving.c %D%/witness.c
 noinst_HEADERS += %D%/keeper.h %D%/role.h
+
+# keeper: who may what
+libdaemon_la_SOURCES += %D%/authorize.c %D%/authorize_acl.c \
+	%D%/authorize_peer.c
+noinst_HEADERS += %D%/authorize.h
 
 # keeper: administration
 libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/admin.h"
+#include "daemon/authorize.h"
 #include "daemon/keeper.h"
 #include "daemon/log.h"
 
@@ -111,23 +112,9 @@ member_answer(struct keeper *k, const struct member_reply *to, int result,
  * broken front cannot play an old request again. */
 
 static void
-deny(struct keeper *k, const struct member_reply *to)
-{
-	member_answer(k, to, CLV_E_DENIED,
-	    "only a server node may ask for that", NULL, 0);
-}
-
-/* Not to members: they have no use for one, and there are not many. */
-static void
-give_challenge(
-    struct keeper *k, const struct member_reply *to, const struct caller *who)
+give_challenge(struct keeper *k, const struct member_reply *to)
 {
 	struct challenge *oldest = &k->challenges[0];
-
-	if (!who->is_node) {
-		deny(k, to);
-		return;
-	}
 
 	for (unsigned i = 1; i < KEEPER_CHALLENGES; i++)
 		if (k->challenges[i].until_ms < oldest->until_ms)
@@ -174,14 +161,12 @@ give_keys(
 }
 
 static void
-admin(struct keeper *k, const struct member_reply *to, const struct caller *who,
+admin(struct keeper *k, const struct member_reply *to,
     const struct clv_wire_request *q)
 {
 	struct admin_origin from = {.remote = true, .reply = *to};
 
-	if (!who->is_node)
-		deny(k, to);
-	else if (!take_challenge(k, q->challenge))
+	if (!take_challenge(k, q->challenge))
 		member_answer(
 		    k, to, CLV_E_STALE, "the challenge is not fresh", NULL, 0);
 	else
@@ -202,15 +187,30 @@ look_at_evidence(struct keeper *k, const struct clv_wire_request *q)
 	serving_shown(k, &head);
 }
 
+/* No challenges to members: they have no use for one, and there are not
+ * many. */
+static enum auth_op
+needed(uint8_t op)
+{
+	return op == CLV_WIRE_CHALLENGE || op == CLV_WIRE_ADMIN
+		   ? AUTH_OP_FORWARD
+		   : AUTH_OP_FETCH;
+}
+
 static void
 dispatch(struct keeper *k, const struct member_reply *to,
     const struct caller *who, const struct clv_wire_request *q)
 {
 	look_at_evidence(k, q);
+	if (!auth_may(needed(q->op), auth_host_roles(who->is_node))) {
+		member_answer(k, to, CLV_E_DENIED,
+		    "only a server node may ask for that", NULL, 0);
+		return;
+	}
 	switch (q->op) {
-	case CLV_WIRE_CHALLENGE: give_challenge(k, to, who); break;
+	case CLV_WIRE_CHALLENGE: give_challenge(k, to); break;
 	case CLV_WIRE_FETCH: give_keys(k, to, who); break;
-	case CLV_WIRE_ADMIN: admin(k, to, who, q); break;
+	case CLV_WIRE_ADMIN: admin(k, to, q); break;
 	default:
 		member_answer(
 		    k, to, CLV_E_PROTOCOL, "unknown operation", NULL, 0);

@@ -468,20 +468,22 @@ on_put_again(struct keeper *k, void *arg, const struct db_result *r)
 static void
 put_list_again(struct keeper *k)
 {
-	uint8_t epoch[8], version[8], id[16];
+	uint8_t epoch[8], version[8], generation[8], id[16];
 	const struct clv_buf *blob = &k->secret.list_blob;
-	struct clv_param p[7] = {
+	const struct clv_list *list = k->secret.list;
+	struct clv_param p[8] = {
 	    clv_param_u64(k->serving.epoch, epoch),
 	    {k->instance, sizeof(k->instance)},
 	    {id, sizeof(id)},
-	    clv_param_u64(k->secret.list->version, version),
+	    clv_param_u64(list->version, version),
 	    {blob->data, blob->len},
 	    {"", 0},
 	    {"", 0},
+	    clv_param_u64(clv_list_current(list)->number, generation),
 	};
 
 	randombytes_buf(id, sizeof(id));
-	db_call(k, CLV_STMT_PUT_LIST, p, 7, KEEPER_SQL_MS, on_put_again, NULL);
+	db_call(k, CLV_STMT_PUT_LIST, p, 8, KEEPER_SQL_MS, on_put_again, NULL);
 }
 
 void

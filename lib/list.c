@@ -12,15 +12,34 @@ clv_list_new(struct clv_list **ret)
 
 	if (list == NULL)
 		return CLV_E_NOMEM;
+	if (clv_acl_set(&list->system_admins, "") != CLV_OK ||
+	    clv_acl_set(&list->creators, "") != CLV_OK) {
+		clv_list_free(&list);
+		return CLV_E_NOMEM;
+	}
 	*ret = list;
 	return CLV_OK;
+}
+
+static void
+app_fini(struct clv_list_app *app)
+{
+	free(app->admins);
+	free(app->users);
 }
 
 void
 clv_list_free(struct clv_list **list)
 {
+	size_t i;
+
 	if (*list == NULL)
 		return;
+	for (i = 0; i < (*list)->app_count; i++)
+		app_fini(&(*list)->apps[i]);
+	free((*list)->apps);
+	free((*list)->system_admins);
+	free((*list)->creators);
 	free((*list)->generations);
 	free((*list)->nodes);
 	free((*list)->members);
@@ -93,6 +112,31 @@ clv_list_add_member(struct clv_list *list)
 	return p;
 }
 
+struct clv_list_app *
+clv_list_add_app(struct clv_list *list)
+{
+	void *array = list->apps;
+	struct clv_list_app *app = append(
+	    &array, &list->app_count, CLV_LIST_APPS_MAX, sizeof(*list->apps));
+
+	list->apps = array;
+	if (app == NULL || (clv_acl_set(&app->admins, "") == CLV_OK &&
+			       clv_acl_set(&app->users, "") == CLV_OK))
+		return app;
+	clv_list_drop_app(list, app);
+	return NULL;
+}
+
+void
+clv_list_drop_app(struct clv_list *list, struct clv_list_app *app)
+{
+	size_t at = (size_t)(app - list->apps);
+
+	app_fini(app);
+	list->app_count--;
+	memmove(app, app + 1, (list->app_count - at) * sizeof(*app));
+}
+
 static bool
 copy_array(const void *src, size_t count, size_t size, void **ret)
 {
@@ -105,28 +149,54 @@ copy_array(const void *src, size_t count, size_t size, void **ret)
 	return true;
 }
 
+static bool
+copy_apps(const struct clv_list *list, struct clv_list *copy)
+{
+	const struct clv_list_app *app;
+	struct clv_list_app *to;
+	size_t i;
+
+	for (i = 0; i < list->app_count; i++) {
+		app = &list->apps[i];
+		to = clv_list_add_app(copy);
+		if (to == NULL ||
+		    clv_acl_set(&to->admins, app->admins) != CLV_OK ||
+		    clv_acl_set(&to->users, app->users) != CLV_OK)
+			return false;
+		memcpy(to->name, app->name, sizeof(to->name));
+		to->keep = app->keep;
+	}
+	return true;
+}
+
 int
 clv_list_copy(const struct clv_list *list, struct clv_list **ret)
 {
 	void *generations = NULL, *nodes = NULL, *members = NULL;
 	struct clv_list *copy = malloc(sizeof(*copy));
+	bool whole;
 
-	if (copy == NULL ||
-	    !copy_array(list->generations, list->generation_count,
-		sizeof(*list->generations), &generations) ||
-	    !copy_array(
-		list->nodes, list->node_count, sizeof(*list->nodes), &nodes) ||
-	    !copy_array(list->members, list->member_count,
-		sizeof(*list->members), &members)) {
-		free(generations);
-		free(nodes);
-		free(copy);
+	if (copy == NULL)
 		return CLV_E_NOMEM;
-	}
+	whole = copy_array(list->generations, list->generation_count,
+		    sizeof(*list->generations), &generations) &&
+		copy_array(list->nodes, list->node_count, sizeof(*list->nodes),
+		    &nodes) &&
+		copy_array(list->members, list->member_count,
+		    sizeof(*list->members), &members);
 	*copy = *list;
 	copy->generations = generations;
 	copy->nodes = nodes;
 	copy->members = members;
+	copy->apps = NULL;
+	copy->app_count = 0;
+	copy->system_admins = copy->creators = NULL;
+	if (!whole || !copy_apps(list, copy) ||
+	    clv_acl_set(&copy->system_admins, list->system_admins) != CLV_OK ||
+	    clv_acl_set(&copy->creators, list->creators) != CLV_OK) {
+		clv_list_free(&copy);
+		return CLV_E_NOMEM;
+	}
 	*ret = copy;
 	return CLV_OK;
 }
@@ -161,6 +231,17 @@ clv_list_member_by_name(const struct clv_list *list, const char *name)
 	for (i = 0; i < list->member_count; i++)
 		if (strcmp(list->members[i].party.name, name) == 0)
 			return &list->members[i];
+	return NULL;
+}
+
+struct clv_list_app *
+clv_list_app_by_name(const struct clv_list *list, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < list->app_count; i++)
+		if (strcmp(list->apps[i].name, name) == 0)
+			return &list->apps[i];
 	return NULL;
 }
 

@@ -60,6 +60,19 @@ clv__list_check_member(const struct clv_list_member *m)
 	return r == CLV_OK ? clv_scope_check(m->scope) : r;
 }
 
+int
+clv__list_check_app(const struct clv_list_app *a)
+{
+	int r = clv_name_check(a->name);
+
+	/* To a scope "all" is every application. */
+	if (r == CLV_OK && strcmp(a->name, "all") == 0)
+		r = CLV_E_INVALID;
+	if (r == CLV_OK)
+		r = clv_acl_check(a->admins);
+	return r == CLV_OK ? clv_acl_check(a->users) : r;
+}
+
 static int
 check_generations(const struct clv_list *list)
 {
@@ -148,6 +161,10 @@ clv__list_check_whole(const struct clv_list *list)
 {
 	int r = check_generations(list);
 
+	if (r == CLV_OK)
+		r = clv_acl_check(list->system_admins);
+	if (r == CLV_OK)
+		r = clv_acl_check(list->creators);
 	if (r == CLV_OK)
 		r = check_node_names(list);
 	return r == CLV_OK ? check_thumbs(list) : r;

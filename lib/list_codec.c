@@ -15,10 +15,13 @@
  *	u32 n, n x generation: u32 number, u8 state, raw commitment, raw check
  *	u32 n, n x node: party, u8 number, u8 revoked, u8 sealed, raw next
  *	u32 n, n x member: party, u8 revoked, str scope, raw next
+ *	str system administrators, str creators
+ *	u32 n, n x application: str name, str admins, str users, u32 keep
  *
  * A party is str name, raw sign_pk, raw box_pk, raw thumbprint. Generations
- * and nodes ascend by number, members by the bytes of their name: so there is
- * one encoding for one content, and nothing can be there twice.
+ * and nodes ascend by number, members and applications by the bytes of their
+ * name: so there is one encoding for one content, and nothing can be there
+ * twice.
  */
 #define FORMAT 1
 #define LIST_DOMAIN "claviger-list-01"
@@ -69,6 +72,15 @@ compare_members(const void *a, const void *b)
 	    *(const struct clv_list_member *const *)b;
 
 	return strcmp(x->party.name, y->party.name);
+}
+
+static int
+compare_apps(const void *a, const void *b)
+{
+	const struct clv_list_app *x = *(const struct clv_list_app *const *)a;
+	const struct clv_list_app *y = *(const struct clv_list_app *const *)b;
+
+	return strcmp(x->name, y->name);
 }
 
 static void
@@ -158,6 +170,32 @@ put_members(struct clv_buf *b, const struct clv_list *list)
 	return r;
 }
 
+static int
+put_apps(struct clv_buf *b, const struct clv_list *list)
+{
+	size_t n = list->app_count, i;
+	const struct clv_list_app *a;
+	const void **order =
+	    sorted(list->apps, n, sizeof(*list->apps), compare_apps);
+	int r = order != NULL ? CLV_OK : CLV_E_NOMEM;
+
+	clv_buf_str(b, list->system_admins);
+	clv_buf_str(b, list->creators);
+	clv_buf_u32(b, (uint32_t)n);
+	for (i = 0; r == CLV_OK && i < n; i++) {
+		a = order[i];
+		r = clv__list_check_app(a);
+		if (i > 0 && compare_apps(&order[i - 1], &order[i]) == 0)
+			r = CLV_E_EXISTS;
+		clv_buf_str(b, a->name);
+		clv_buf_str(b, a->admins);
+		clv_buf_str(b, a->users);
+		clv_buf_u32(b, a->keep);
+	}
+	free(order);
+	return r;
+}
+
 /* A list that cannot be opened again is never signed. */
 static int
 put_list(struct clv_buf *b, const struct clv_list *list)
@@ -172,6 +210,8 @@ put_list(struct clv_buf *b, const struct clv_list *list)
 		r = put_nodes(b, list);
 	if (r == CLV_OK)
 		r = put_members(b, list);
+	if (r == CLV_OK)
+		r = put_apps(b, list);
 	if (r == CLV_OK)
 		r = clv__list_check_whole(list);
 	return r == CLV_OK ? clv_buf_result(b) : r;
@@ -280,6 +320,32 @@ get_member(struct clv_rd *r, struct clv_list *list, size_t i)
 	return CLV_OK;
 }
 
+static int
+get_acl(struct clv_rd *r, char **ret)
+{
+	char acl[CLV_ACL_MAX];
+
+	clv_rd_str(r, acl, sizeof(acl));
+	return clv_acl_set(ret, acl);
+}
+
+static int
+get_app(struct clv_rd *r, struct clv_list *list, size_t i)
+{
+	struct clv_list_app *a = clv_list_add_app(list);
+
+	if (a == NULL)
+		return CLV_E_NOMEM;
+	clv_rd_str(r, a->name, sizeof(a->name));
+	if (get_acl(r, &a->admins) != CLV_OK || get_acl(r, &a->users) != CLV_OK)
+		return CLV_E_NOMEM;
+	a->keep = clv_rd_u32(r);
+	if (r->failed || clv__list_check_app(a) != CLV_OK ||
+	    (i > 0 && strcmp(a[-1].name, a->name) >= 0))
+		return CLV_E_FORMAT;
+	return CLV_OK;
+}
+
 typedef int (*get_entry)(struct clv_rd *r, struct clv_list *list, size_t i);
 
 static int
@@ -304,6 +370,12 @@ get_list(struct clv_rd *rd, struct clv_list *list)
 		r = get_entries(rd, list, CLV_LIST_NODES_MAX, get_node);
 	if (r == CLV_OK)
 		r = get_entries(rd, list, CLV_LIST_MEMBERS_MAX, get_member);
+	if (r == CLV_OK)
+		r = get_acl(rd, &list->system_admins);
+	if (r == CLV_OK)
+		r = get_acl(rd, &list->creators);
+	if (r == CLV_OK)
+		r = get_entries(rd, list, CLV_LIST_APPS_MAX, get_app);
 	if (r == CLV_OK)
 		r = clv_rd_end(rd);
 	if (r == CLV_OK)

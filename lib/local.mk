@@ -34,14 +34,19 @@ libclaviger_core_la_SOURCES += \
 	%D%/keyring.c %D%/keyring.h %D%/party.c %D%/party.h %D%/sign.c %D%/sign.h \
 	%D%/subkey.c %D%/text.c %D%/text.h %D%/wrap.c
 libclaviger_core_la_SOURCES += %D%/identity.c
-libclaviger_core_la_SOURCES += %D%/list.c %D%/list.h %D%/list_check.c \
+libclaviger_core_la_SOURCES += %D%/acl.c %D%/list.c %D%/list.h %D%/list_check.c \
 	%D%/list_codec.c %D%/scope.c %D%/tlsrow.c
 libclaviger_core_la_SOURCES += %D%/wire.c %D%/wire_heads.c %D%/wire_keys.c
 libclaviger_core_la_SOURCES += %D%/escrow.c
 
+# applications: keys, records, manifest
+libclaviger_core_la_SOURCES += %D%/envelope.c %D%/index.c %D%/index.h \
+	%D%/index_order.c %D%/index_table.c %D%/manifest.c %D%/manifest.h \
+	%D%/pack.h
+
 # PostgreSQL; the migrations lie in C strings, one array element a file
-store_migrations = %D%/sql/001-schema.sql
-libclaviger_core_la_SOURCES += %D%/store.c %D%/store_answer.c \
+store_migrations = %D%/sql/001-schema.sql %D%/sql/002-applications.sql
+libclaviger_core_la_SOURCES += %D%/store.c %D%/store_answer.c %D%/store_array.c \
 	%D%/store_conninfo.c %D%/store_internal.h %D%/store_run.c \
 	%D%/store_schema.c %D%/store_statements.c
 nodist_libclaviger_core_la_SOURCES += %D%/store_sql.c
@@ -60,6 +65,10 @@ CLEANFILES += %D%/store_sql.c
 	echo '    sizeof(clv__migrations[0]);'; \
 	} >$@.tmp && mv -f $@.tmp $@
 
+# what applications link
+libclaviger_core_la_SOURCES += %D%/client.c %D%/client.h %D%/client_ops.c \
+	%D%/client_stream.c
+
 # control-socket client, shared with the agents
 libclaviger_core_la_SOURCES += agents/control.c
 
@@ -76,10 +85,13 @@ claviger_include_HEADERS = \
 	%D%/claviger/api.h \
 	%D%/claviger/backup.h \
 	%D%/claviger/buf.h \
+	%D%/claviger/client.h \
+	%D%/claviger/envelope.h \
 	%D%/claviger/guard.h \
 	%D%/claviger/identity.h \
 	%D%/claviger/keyring.h \
 	%D%/claviger/list.h \
+	%D%/claviger/manifest.h \
 	%D%/claviger/result.h \
 	%D%/claviger/store.h \
 	%D%/claviger/wire.h

@@ -199,9 +199,14 @@ step_role(struct clv_store *s)
 static Oid
 type_of(char letter)
 {
-	if (letter == 'i')
-		return CLV__OID_INT8;
-	return letter == 't' ? CLV__OID_TEXT : CLV__OID_BYTEA;
+	switch (letter) {
+	case 'i': return CLV__OID_INT8;
+	case 't': return CLV__OID_TEXT;
+	case 'I': return CLV__OID_INT8_ARRAY;
+	case 'T': return CLV__OID_TEXT_ARRAY;
+	case 'B': return CLV__OID_BYTEA_ARRAY;
+	default: return CLV__OID_BYTEA;
+	}
 }
 
 /* Queue a statement; nothing is executed before its end has been sent. */
@@ -326,6 +331,18 @@ prepare(struct clv_store *s)
 }
 
 static bool
+param_fits(char letter, const struct clv_param *param)
+{
+	switch (letter) {
+	case 'i': return param->len == 8;
+	case 'I': return clv__array_fits(param, CLV__OID_INT8);
+	case 'T': return clv__array_fits(param, CLV__OID_TEXT);
+	case 'B': return clv__array_fits(param, CLV__OID_BYTEA);
+	default: return true;
+	}
+}
+
+static bool
 params_fit(
     const struct clv__statement *st, const struct clv_param *params, size_t n)
 {
@@ -333,7 +350,7 @@ params_fit(
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (params[i].len > PARAM_MAX ||
-		    (st->params[i] == 'i' && params[i].len != 8))
+		    !param_fits(st->params[i], &params[i]))
 			return false;
 	return true;
 }

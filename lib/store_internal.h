@@ -12,12 +12,16 @@
 #define CLV__OID_BYTEA 17
 #define CLV__OID_INT8 20
 #define CLV__OID_TEXT 25
-#define CLV__PARAMS_MAX 8
+#define CLV__OID_BYTEA_ARRAY 1001
+#define CLV__OID_TEXT_ARRAY 1009
+#define CLV__OID_INT8_ARRAY 1016
+#define CLV__PARAMS_MAX 16
 
 /*
  * A statement: constant text, and a letter for each parameter and each column:
- * i int8, b bytea, t text, o bool. What the server sends is checked against
- * the letters, so that a getter never meets another length.
+ * i int8, b bytea, t text, o bool, and I, B, T arrays of these. What the server
+ * sends is checked against the letters, so that a getter never meets another
+ * length.
  */
 struct clv__statement {
 	const char *name;
@@ -52,6 +56,9 @@ struct clv_store {
 
 /* store_statements.c. NULL for a number that is none. */
 const struct clv__statement *clv__statement_get(enum clv_stmt stmt);
+
+/* store_array.c */
+bool clv__array_fits(const struct clv_param *param, uint32_t type);
 
 /* store.c. A statement that is not in the table, borrowed until it is over. */
 int clv__store_send(struct clv_store *s, const struct clv__statement *st,

@@ -24,7 +24,7 @@ static const struct clv__statement table[CLV_STMT_LAST] = {
     [CLV_STMT_RELEASE] = {"release", CALL("release($1, $2)"), "ib", "o", true,
 	true},
     [CLV_STMT_PUT_LIST] = {"put list",
-	CALL("put_list($1, $2, $3, $4, $5, $6, $7)"), "ibbibbt", "o", true,
+	CALL("put_list($1, $2, $3, $4, $5, $6, $7, $8)"), "ibbibbti", "o", true,
 	true},
     /* takes a lock, but changes nothing: no outcome to be unknown */
     [CLV_STMT_GET_OP] = {"get operation", CALL("get_op($1)"), "b", "o", false,
@@ -53,6 +53,64 @@ static const struct clv__statement table[CLV_STMT_LAST] = {
     [CLV_STMT_GET_BACKUPS] = {"get backup records",
 	"SELECT generation, body, age_s FROM claviger.get_backups()", "", "ibi",
 	false, false},
+
+    /* applications: members' */
+    [CLV_STMT_GET_KEYS] = {"get data keys",
+	"SELECT version, generation, wrapped FROM claviger.get_keys($1)", "t",
+	"iib", false, false},
+    [CLV_STMT_GET_CHANGES] = {"get changes",
+	"SELECT name, version, deleted, hash, counter, m_counter, m_mac"
+	" FROM claviger.get_changes($1, $2, $3, $4)",
+	"titi", "tiobiib", false, false},
+    [CLV_STMT_GET_SECRET] = {"get secret",
+	"SELECT kind, name, version, deleted, key_version, hash, record,"
+	" counter FROM claviger.get_secret($1, $2, $3, $4, $5)",
+	"ttiii", "itioibbi", false, false},
+    [CLV_STMT_PUT_SECRETS] = {"put secrets",
+	"SELECT state, counter FROM claviger.put_secrets($1, $2, $3, $4, $5,"
+	" $6, $7, $8, $9, $10, $11, $12)",
+	"tiibbTIIBBIB", "ii", true, true},
+    [CLV_STMT_GET_OPS] = {"get operations",
+	"SELECT op_id, app, name, version FROM claviger.get_ops($1)", "B",
+	"btti", false, false},
+    [CLV_STMT_HISTORY] = {"history of a secret",
+	"SELECT version, deleted, key_version, age_s, current"
+	" FROM claviger.history($1, $2)",
+	"tt", "ioiio", false, false},
+
+    /* applications: the active server's */
+    [CLV_STMT_INIT_APP] = {"new application",
+	CALL("init_app($1, $2, $3, $4, $5, $6, $7, $8, $9)"), "ibbtibbbi", "o",
+	true, true},
+    [CLV_STMT_DROP_APP] = {"drop application", CALL("drop_app($1, $2, $3, $4)"),
+	"ibbt", "o", true, true},
+    [CLV_STMT_GET_HEADS] = {"get heads",
+	"SELECT app, counter, mac FROM claviger.get_heads($1, $2)", "ti", "tib",
+	false, false},
+    [CLV_STMT_COUNT_KEYS] = {"count data keys",
+	"SELECT generation, keys FROM claviger.count_keys()", "", "ii", false,
+	false},
+    [CLV_STMT_GET_OLD_KEYS] = {"get older data keys",
+	"SELECT app, version, generation, wrapped"
+	" FROM claviger.get_old_keys($1, $2, $3, $4, $5)",
+	"iitii", "tiib", false, false},
+    [CLV_STMT_PUT_REWRAPPED] = {"put rewrapped data keys",
+	"SELECT claviger.put_rewrapped($1, $2, $3, $4, $5, $6, $7) AS n",
+	"ibiTIIB", "i", true, true},
+    [CLV_STMT_ADD_KEY] = {"add data key",
+	CALL("add_key($1, $2, $3, $4, $5, $6, $7)"), "ibbtiib", "o", true,
+	true},
+    [CLV_STMT_GET_RECORDS] = {"get records",
+	"SELECT name, version, current, key_version, record"
+	" FROM claviger.get_records($1, $2, $3, $4, $5)",
+	"titii", "tioib", false, false},
+    [CLV_STMT_PUT_RECORDS] = {"put records",
+	"SELECT state, counter FROM claviger.put_records($1, $2, $3, $4, $5,"
+	" $6, $7, $8, $9, $10, $11)",
+	"ibbtibTIIBB", "ii", true, true},
+    [CLV_STMT_DROP_KEYS] = {"drop data keys",
+	"SELECT claviger.drop_keys($1, $2, $3, $4) AS n", "ibti", "i", true,
+	true},
 };
 
 const struct clv__statement *

@@ -35,6 +35,7 @@ has() {
 }
 
 pages=("$mandir/man1/claviger.1" "$mandir/man5/claviger-keyring.5"
+	"$mandir/man7/claviger-formats.7"
 	"$mandir/man7/ocf_claviger_master-secret.7"
 	"$mandir/man7/ocf_claviger_network-name.7" "$mandir/man8/clavigerd.8")
 unit=$systemdsystemunitdir/clavigerd.service

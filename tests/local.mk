@@ -43,9 +43,12 @@ age_testkit_CPPFLAGS = $(unit_cppflags) $(ZLIB_CFLAGS)
 age_testkit_LDADD = libclaviger-core.la $(ZLIB_LIBS)
 
 # keyring, identity, list, wire
-core_tests += check_keyring check_identity check_list check_escrow check_wire \
-	check_nomem check_residue
+core_tests += check_acl check_keyring check_identity check_list check_escrow \
+	check_wire check_nomem check_residue
 noinst_HEADERS += %D%/unit/core.h
+check_acl_SOURCES = %D%/unit/check_acl.c
+check_acl_CPPFLAGS = $(unit_cppflags)
+check_acl_LDADD = $(unit_libs)
 check_keyring_SOURCES = %D%/unit/check_keyring.c
 check_keyring_CPPFLAGS = $(unit_cppflags)
 check_keyring_LDADD = $(unit_libs)
@@ -61,7 +64,7 @@ check_escrow_LDADD = $(unit_libs)
 check_wire_SOURCES = %D%/unit/check_wire.c
 check_wire_CPPFLAGS = $(unit_cppflags)
 check_wire_LDADD = $(unit_libs)
-check_residue_SOURCES = %D%/unit/check_residue.c
+check_residue_SOURCES = %D%/unit/check_residue.c %D%/unit/residue.h
 check_residue_CPPFLAGS = $(unit_cppflags)
 check_residue_LDADD = $(unit_libs)
 check_nomem_SOURCES = %D%/unit/check_nomem.c
@@ -69,6 +72,35 @@ check_nomem_CPPFLAGS = $(unit_cppflags)
 check_nomem_LDADD = $(unit_libs)
 check_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc \
 	-Wl,--wrap=realloc -Wl,--wrap=free
+
+# applications: keys, records, manifest
+app_tests = check_envelope check_index check_index_model check_manifest \
+	check_residue_app
+check_PROGRAMS += $(app_tests) format-tool
+TESTS += $(app_tests) %D%/vectors/formats.sh
+EXTRA_DIST += %D%/vectors/formats.sh %D%/vectors/formats.py
+format_tool_SOURCES = %D%/vectors/format-tool.c
+format_tool_CPPFLAGS = $(unit_cppflags)
+format_tool_LDADD = libclaviger-core.la
+check_envelope_SOURCES = %D%/unit/check_envelope.c
+check_envelope_CPPFLAGS = $(unit_cppflags)
+check_envelope_LDADD = $(unit_libs)
+check_envelope_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=randombytes_buf \
+	-Wl,--wrap=crypto_aead_xchacha20poly1305_ietf_decrypt
+check_index_SOURCES = %D%/unit/check_index.c %D%/unit/index_rig.h
+check_index_CPPFLAGS = $(unit_cppflags)
+check_index_LDADD = $(unit_libs)
+check_index_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc \
+	-Wl,--wrap=realloc
+check_index_model_SOURCES = %D%/unit/check_index_model.c %D%/unit/index_rig.h
+check_index_model_CPPFLAGS = $(unit_cppflags)
+check_index_model_LDADD = $(unit_libs)
+check_manifest_SOURCES = %D%/unit/check_manifest.c %D%/unit/index_rig.h
+check_manifest_CPPFLAGS = $(unit_cppflags)
+check_manifest_LDADD = $(unit_libs)
+check_residue_app_SOURCES = %D%/unit/check_residue_app.c %D%/unit/residue.h
+check_residue_app_CPPFLAGS = $(unit_cppflags)
+check_residue_app_LDADD = $(unit_libs)
 
 # PostgreSQL, against a cluster that is made for the test
 store_tests = check_store check_store_conninfo check_store_faults check_store_fence \
@@ -175,13 +207,18 @@ check_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync \
 	-Wl,--wrap=renameat
 
 # daemon: keeper
-keeper_tests = check_role check_admin_ops check_keeper check_keeper_admin \
-	check_keeper_hostile check_keeper_random
+keeper_tests = check_role check_authorize check_admin_ops check_keeper \
+	check_keeper_admin check_keeper_hostile check_keeper_random
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
 check_role_SOURCES = %D%/unit/check_role.c
 check_role_CPPFLAGS = $(unit_cppflags)
 check_role_LDADD = $(daemon_libs)
+check_authorize_SOURCES = %D%/unit/check_authorize.c
+check_authorize_CPPFLAGS = $(unit_cppflags)
+check_authorize_LDADD = $(daemon_libs)
+check_authorize_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getpwnam_r \
+	-Wl,--wrap=getgrnam_r -Wl,--wrap=getsockopt
 check_admin_ops_SOURCES = %D%/unit/check_admin_ops.c
 check_admin_ops_CPPFLAGS = $(unit_cppflags)
 check_admin_ops_LDADD = $(daemon_libs)
@@ -323,7 +360,7 @@ EXTRA_DIST += %D%/model
 
 # Figures as ratios, no tests: see tests/bench/README. Needs root and the
 # packages of the lab.
-bench_programs = bench-spawn bench-ready bench-keyprobe \
+bench_programs = bench-spawn bench-ready bench-keyprobe bench-store bench-record \
 	bench-network-name-static bench-master-secret-static
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += %D%/bench
@@ -332,6 +369,12 @@ bench_ready_SOURCES = %D%/bench/readybench.c
 bench_keyprobe_SOURCES = %D%/bench/keyprobe.c
 bench_keyprobe_CPPFLAGS = $(unit_cppflags)
 bench_keyprobe_LDADD = libcli.la
+bench_store_SOURCES = %D%/bench/storebench.c %D%/unit/pg.c %D%/unit/pg.h
+bench_store_CPPFLAGS = $(unit_cppflags) $(LIBPQ_CFLAGS)
+bench_store_LDADD = libclaviger-core.la $(SODIUM_LIBS) $(LIBPQ_LIBS) -lpthread
+bench_record_SOURCES = %D%/bench/recordbench.c
+bench_record_CPPFLAGS = $(unit_cppflags)
+bench_record_LDADD = libclaviger-core.la
 bench_network_name_static_SOURCES = agents/network-name.c
 bench_network_name_static_LDADD = $(network_name_LDADD)
 bench_network_name_static_LDFLAGS = $(AM_LDFLAGS) -all-static

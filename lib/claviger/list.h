@@ -9,17 +9,20 @@
 
 /*
  * The signed list: the one document that decides who gets keys. It holds the
- * settings, generations, server nodes, members and the certificates of the
- * network name; it is signed by the system signing key as a whole and has a
- * version that only grows. Stored form: body || 64-byte signature over
- * "claviger-list-01" || body.
+ * settings, generations, server nodes, members, the certificates of the
+ * network name, and the applications with who may what; it is signed by the
+ * system signing key as a whole and has a version that only grows. Stored form:
+ * body || 64-byte signature over "claviger-list-01" || body.
  */
 
 #define CLV_LIST_NODES_MAX 255
 #define CLV_LIST_MEMBERS_MAX 10000
+#define CLV_LIST_APPS_MAX 4096
 #define CLV_LIST_LEN_MAX (8u << 20)
-#define CLV_SCOPE_MAX 1024 /* "all", or names joined by ',' */
-#define CLV_LIST_CERTS 2   /* current and next */
+#define CLV_SCOPE_MAX 1024  /* "all", or names joined by ',' */
+#define CLV_ACL_MAX 1024    /* "", or subjects joined by ',', none twice */
+#define CLV_SUBJECT_MAX 256 /* a subject's name, with NUL */
+#define CLV_LIST_CERTS 2    /* current and next */
 
 enum clv_generation_state { /* moves down this list, never back */
 	CLV_GEN_PENDING = 1,
@@ -55,6 +58,16 @@ struct clv_list_member {
 	uint8_t next_thumb[32];
 };
 
+/* A subject is "user:NAME", "group:NAME" or "unit:NAME.service". */
+enum clv_subject { CLV_SUBJECT_USER = 1, CLV_SUBJECT_GROUP, CLV_SUBJECT_UNIT };
+
+struct clv_list_app {
+	char name[CLV_NAME_MAX];
+	char *admins; /* access lists of the list: never NULL; clv_acl_set() */
+	char *users;
+	uint32_t keep; /* newest versions kept of each secret; 0: all */
+};
+
 struct clv_list {
 	uint8_t system_id[CLV_SYSTEM_ID_LEN];
 	uint64_t version;
@@ -70,11 +83,31 @@ struct clv_list {
 	size_t node_count;
 	struct clv_list_member *members;
 	size_t member_count;
+	char *system_admins; /* as in clv_list_app */
+	char *creators;
+	struct clv_list_app *apps;
+	size_t app_count;
 };
 
 /* CLV_OK for "all" or 1.. application names joined by ',', none twice and none
  * called "all"; else CLV_E_INVALID. */
 int clv_scope_check(const char *scope);
+
+/* CLV_OK or CLV_E_INVALID: form alone, not whether there is such an account. */
+int clv_subject_check(const char *subject);
+int clv_acl_check(const char *acl);
+/* The next subject of a checked access list; false at its end. */
+bool clv_acl_next(const char **acl, enum clv_subject *ret_kind,
+    char ret_name[static CLV_SUBJECT_MAX]);
+bool clv_acl_has(const char *acl, const char *subject);
+/* The access list with one subject more or less; ret may be acl itself.
+ * CLV_E_INVALID, CLV_E_EXISTS, CLV_E_FULL; CLV_E_NOT_FOUND. */
+int clv_acl_add(
+    const char *acl, const char *subject, char ret[static CLV_ACL_MAX]);
+int clv_acl_drop(
+    const char *acl, const char *subject, char ret[static CLV_ACL_MAX]);
+/* Replace an access list of a clv_list by a copy of text; CLV_E_NOMEM. */
+int clv_acl_set(char **acl, const char *text);
 
 int clv_list_new(struct clv_list **ret);
 void clv_list_free(struct clv_list **list);
@@ -85,6 +118,9 @@ int clv_list_copy(const struct clv_list *list, struct clv_list **ret);
 struct clv_list_generation *clv_list_add_generation(struct clv_list *list);
 struct clv_list_node *clv_list_add_node(struct clv_list *list);
 struct clv_list_member *clv_list_add_member(struct clv_list *list);
+struct clv_list_app *clv_list_add_app(struct clv_list *list);
+/* Takes app, an element of the list, out of it. */
+void clv_list_drop_app(struct clv_list *list, struct clv_list_app *app);
 
 /* Encode and sign; appended to ret. What clv_list_open() would not take is not
  * signed: CLV_E_INVALID (a value), CLV_E_EXISTS (a number, name or thumbprint
@@ -110,6 +146,8 @@ struct clv_list_member *clv_list_member_by_name(
     const struct clv_list *, const char *);
 struct clv_list_member *clv_list_member_by_thumb(
     const struct clv_list *, const uint8_t thumb[static 32]);
+struct clv_list_app *clv_list_app_by_name(
+    const struct clv_list *, const char *);
 const struct clv_list_generation *clv_list_current(const struct clv_list *);
 const struct clv_list_generation *clv_list_generation(
     const struct clv_list *, uint32_t number);

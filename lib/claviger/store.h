@@ -14,7 +14,7 @@
  * schema `claviger`; parameters and results are binary, never SQL text. No
  * secret and no plaintext is ever a parameter.
  */
-#define CLV_SCHEMA_VERSION 1
+#define CLV_SCHEMA_VERSION 2
 
 enum clv_stmt {
 	/* -> system_id bytea, schema int8, epoch int8, holder int8 (node
@@ -40,10 +40,10 @@ enum clv_stmt {
 	CLV_STMT_RELEASE,
 	/* epoch int8, instance bytea, op_id bytea, version int8, body bytea,
 	 * escrow bytea[] encoded as one bytea: (u32 len, row)*, drop_join text
-	 * ('' none) -> ok bool. In one transaction: guard, op_id, list at
-	 * version = newest + 1, escrow rows upserted, join request deleted.
-	 * Raises CL001 stale epoch, CL002 wrong version; repeating a done op_id
-	 * is ok. */
+	 * ('' none), generation int8 (the list's current one) -> ok bool. In
+	 * one transaction: guard, op_id, list at version = newest + 1, escrow
+	 * rows upserted, join request deleted, generation noted. Raises CL001
+	 * stale epoch, CL002 wrong version; repeating a done op_id is ok. */
 	CLV_STMT_PUT_LIST,
 	/* op_id bytea -> done bool; waits for writes that are under way. One
 	 * that has not reached the server yet cannot be waited for: repeating
@@ -76,7 +76,105 @@ enum clv_stmt {
 	/* -> generation int8, body bytea, age_s int8; newest first, 32 at most
 	 */
 	CLV_STMT_GET_BACKUPS,
+
+	/*
+	 * Applications: these seven a member may use, besides HELLO. Names are
+	 * compared bytewise. Where a limit is given, it is at least 1.
+	 */
+	/* app text -> version int8 (0: the index key), generation int8,
+	 * wrapped bytea; all, ascending; none: no such application */
+	CLV_STMT_GET_KEYS,
+	/* app text, after_counter int8, after_name text, limit int8 -> name
+	 * text, version int8, deleted bool, hash bytea, counter int8, m_counter
+	 * int8, m_mac bytea. The current row of each name with (counter, name)
+	 * above the pair given, ascending, at most `limit`; then, of the same
+	 * instant, one row with name '' that has the manifest's counter and
+	 * MAC (elsewhere 0 and ''). No row: there is no such application. */
+	CLV_STMT_GET_CHANGES,
+	/* app text, name text, version int8 (0: newest), known_counter int8,
+	 * limit int8 -> kind int8, name text, version int8, deleted bool,
+	 * key_version int8, hash bytea, record bytea, counter int8. Of one
+	 * instant: the manifest (kind 0: its counter, its MAC as hash), the
+	 * secret (kind 1), if it is there, and the current rows above
+	 * known_counter (kind 2, without record), at most `limit`. */
+	CLV_STMT_GET_SECRET,
+	/* app text, epoch int8, expect_counter int8, mac bytea, op_id bytea,
+	 * then of each row: names text[], versions int8[], key_versions int8[]
+	 * (0: deleted), hashes bytea[], records bytea[] ('': deleted), keeps
+	 * int8[] (0: all versions), op_ids bytea[] -> state int8 (enum
+	 * clv_put), counter int8 (now in force). 1 to 1024 rows, in one
+	 * transaction: the epoch in force is not below `epoch` (else CL001),
+	 * the rows become the newest of their names, versions beyond `keep` are
+	 * pruned, and the manifest gets counter + 1 and mac. One name may come
+	 * twice, with two versions. */
+	CLV_STMT_PUT_SECRETS,
+	/* op_ids bytea[] -> op_id bytea, app text, name text, version int8, of
+	 * the rows of PUT_SECRETS that were done, pruned ones for a day. As
+	 * with GET_OP: repeating the write is the sure way. */
+	CLV_STMT_GET_OPS,
+	/* app text, name text -> version int8, deleted bool, key_version int8,
+	 * age_s int8, current bool; newest first, 1000 at most */
+	CLV_STMT_HISTORY,
+
+	/*
+	 * The active server's. A key that is wrapped under a generation older
+	 * than the one in force (PUT_LIST) raises CL002.
+	 */
+	/* epoch int8, instance bytea, op_id bytea, app text, generation int8,
+	 * index_key bytea, data_key bytea (both wrapped), mac bytea, counter
+	 * int8 -> ok bool. A new application: key versions 0 and 1, and a
+	 * manifest at `counter`, which is above that of a dropped one of that
+	 * name. Raises CL002 when it is there already, or not wholly gone. */
+	CLV_STMT_INIT_APP,
+	/* epoch int8, instance bytea, op_id bytea, app text -> ok bool. The
+	 * keys go, the manifest stays with counter + 1 and a MAC of zeros, and
+	 * up to 10000 secrets are deleted; false: more are left, send it again
+	 * with the same op_id. */
+	CLV_STMT_DROP_APP,
+	/* after_app text, limit int8 -> app text, counter int8, mac bytea;
+	 * ascending */
+	CLV_STMT_GET_HEADS,
+	/* -> generation int8, keys int8: how many are wrapped under each */
+	CLV_STMT_COUNT_KEYS,
+	/* generation int8, after_generation int8, after_app text,
+	 * after_version int8, limit int8 -> app text, version int8, generation
+	 * int8, wrapped bytea: keys of generations below, ascending by
+	 * (generation, app, version) from the three given on */
+	CLV_STMT_GET_OLD_KEYS,
+	/* epoch int8, instance bytea, generation int8, then of each row: apps
+	 * text[], versions int8[], old generations int8[], wrapped bytea[] ->
+	 * n int8: so many were of their old generation still and are rewritten
+	 */
+	CLV_STMT_PUT_REWRAPPED,
+	/* epoch int8, instance bytea, op_id bytea, app text, version int8
+	 * (newest + 1, else CL002), generation int8, wrapped bytea -> ok bool.
+	 * From then on PUT_SECRETS takes no older data key. */
+	CLV_STMT_ADD_KEY,
+	/* app text, key_version int8, after_name text, after_version int8,
+	 * limit int8 -> name text, version int8, current bool, key_version
+	 * int8, record bytea: records under data keys below, ascending by
+	 * (name, version) from the pair given on; tombstones have none */
+	CLV_STMT_GET_RECORDS,
+	/* epoch int8, instance bytea, op_id bytea, app text, expect_counter
+	 * int8, mac bytea, then of each row: names text[], versions int8[],
+	 * key_versions int8[], hashes bytea[], records bytea[] -> state int8
+	 * (enum clv_put), counter int8. Records rewritten in place under a
+	 * newer data key. Raises CL002 when one is not there, or has it. */
+	CLV_STMT_PUT_RECORDS,
+	/* epoch int8, instance bytea, app text, below_version int8 -> n int8:
+	 * so many data keys below that one were deleted, those that no record
+	 * refers to; never the newest, never the index key */
+	CLV_STMT_DROP_KEYS,
 	CLV_STMT_LAST
+};
+
+/* What became of PUT_SECRETS and PUT_RECORDS; only the first has written. */
+enum clv_put {
+	CLV_PUT_DONE = 1,
+	CLV_PUT_REPEATED = 2, /* the last write was this one, by its op_id */
+	CLV_PUT_CONFLICT = 3, /* another counter is in force: read, try again */
+	CLV_PUT_NEWER_KEY = 4, /* there is a newer data key, or no key at all */
+	CLV_PUT_KNOWN = 5      /* a row's op_id was done before: GET_OPS */
 };
 
 struct clv_param {
@@ -85,6 +183,16 @@ struct clv_param {
 };
 /* int8 as PostgreSQL sends it: 8 bytes big-endian. buf must live as long. */
 struct clv_param clv_param_u64(uint64_t v, uint8_t buf[static 8]);
+
+/* An array as PostgreSQL sends it (one dimension, no NULL), written into an
+ * empty clv_buf: begin, then add each element, in order. A failure sticks in
+ * the buffer, as ever. As a parameter it is borrowed from the buffer. */
+enum clv_array { CLV_ARRAY_INT8, CLV_ARRAY_TEXT, CLV_ARRAY_BYTEA };
+struct clv_buf;
+void clv_array_begin(struct clv_buf *b, enum clv_array type);
+void clv_array_add(struct clv_buf *b, const void *p, size_t len);
+void clv_array_add_u64(struct clv_buf *b, uint64_t v);
+struct clv_param clv_param_array(const struct clv_buf *b);
 
 enum clv_want { CLV_WANT_NONE = 0, CLV_WANT_READ = 1, CLV_WANT_WRITE = 2 };
 

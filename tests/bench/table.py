@@ -2,7 +2,8 @@
 """Figures with their yardsticks and bounds, for people and for programs."""
 import json
 
-UNITS = {"us": "us", "ms": "ms", "s": "s", "KiB": "KiB", "": ""}
+UNITS = {"ns": "ns", "us": "us", "ms": "ms", "s": "s", "B": "B", "KiB": "KiB",
+         "": ""}
 
 
 class Table:
@@ -32,7 +33,8 @@ class Table:
     def number(value, unit):
         if value is None:
             return ""
-        digits = {"us": 0, "ms": 1, "s": 3, "KiB": 0, "": 3}[unit]
+        digits = {"ns": 0, "us": 0, "ms": 1, "s": 3, "B": 0, "KiB": 0,
+                  "": 3}[unit]
         return "%.*f%s" % (digits, value, " " + unit if unit else "")
 
     def line(self, row):

@@ -95,8 +95,8 @@ restore_config
 step "the database's schema is newer than the program"
 table=claviger.schema_version
 must "the schema says so" sql "CREATE TABLE public.kept AS SELECT * FROM $table;
-    UPDATE $table SET version = version + 1"
-expect_exit 7 'schema version 2.*1' "join says so" cl $loser join --server \
+    UPDATE $table SET version = version + 9"
+expect_exit 7 'schema version 11.*2' "join says so" cl $loser join --server \
     --system "$(config_of $winner system)" --database "$CONNINFO" \
     --database-passfile $PASSFILE
 must "the schema is as before" sql "DELETE FROM $table;

@@ -42,6 +42,7 @@ make_list(void)
 	struct clv_list_node *n;
 	struct clv_list_member *m;
 	struct clv_list_generation *g;
+	struct clv_list_app *a;
 
 	FUZZ_REQUIRE(clv_list_new(&l) == CLV_OK);
 	memcpy(l->system_id, clv_keyring_system_id(fuzz_keyring()), 16);
@@ -74,6 +75,14 @@ make_list(void)
 	m = clv_list_add_member(l);
 	fill(&m->party, "app2", 5);
 	strcpy(m->scope, "all");
+	clv_acl_set(&l->system_admins, "user:ada,group:wheel");
+	clv_acl_set(&l->creators, "user:dev@example.org");
+	a = clv_list_add_app(l);
+	strcpy(a->name, "crm");
+	clv_acl_set(&a->admins, "group:crm-admins");
+	clv_acl_set(&a->users, "user:crm,unit:crm@1.service");
+	a->keep = 5;
+	strcpy(clv_list_add_app(l)->name, "payroll");
 	return l;
 }
 

@@ -16,6 +16,17 @@ require_same(const struct clv_list *list, const uint8_t *p, size_t len)
 }
 
 static void
+walk_acl(const char *acl)
+{
+	char name[CLV_SUBJECT_MAX];
+	enum clv_subject kind;
+
+	while (clv_acl_next(&acl, &kind, name))
+		FUZZ_REQUIRE(name[0] != '\0');
+	FUZZ_REQUIRE(*acl == '\0');
+}
+
+static void
 look_up(const struct clv_list *list)
 {
 	size_t i;
@@ -28,6 +39,14 @@ look_up(const struct clv_list *list)
 		FUZZ_REQUIRE(
 		    clv_list_member_by_name(list,
 			list->members[i].party.name) == &list->members[i]);
+	walk_acl(list->system_admins);
+	walk_acl(list->creators);
+	for (i = 0; i < list->app_count; i++) {
+		FUZZ_REQUIRE(clv_list_app_by_name(list, list->apps[i].name) ==
+			     &list->apps[i]);
+		walk_acl(list->apps[i].admins);
+		walk_acl(list->apps[i].users);
+	}
 	clv_list_prove(list, fuzz_keyring());
 }
 

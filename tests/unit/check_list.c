@@ -90,6 +90,17 @@ START_TEST(opened_list_says_what_was_signed)
 	ck_assert_mem_eq(l->nodes, list->nodes, 2 * sizeof(*l->nodes));
 	ck_assert_uint_eq(l->member_count, 2);
 	ck_assert_mem_eq(l->members, list->members, 2 * sizeof(*l->members));
+	ck_assert_str_eq(l->system_admins, "user:ada");
+	ck_assert_str_eq(l->creators, "group:dev");
+	ck_assert_uint_eq(l->app_count, 2);
+	ck_assert_str_eq(l->apps[0].name, "crm");
+	ck_assert_str_eq(l->apps[0].admins, "user:ada");
+	ck_assert_str_eq(l->apps[0].users, "unit:crm.service");
+	ck_assert_uint_eq(l->apps[0].keep, 3);
+	ck_assert_str_eq(l->apps[1].name, "payroll");
+	ck_assert_str_eq(l->apps[1].admins, "");
+	ck_assert_str_eq(l->apps[1].users, "");
+	ck_assert_uint_eq(l->apps[1].keep, 0);
 	clv_list_free(&l);
 }
 END_TEST
@@ -99,6 +110,7 @@ START_TEST(order_of_adding_does_not_matter)
 	struct clv_buf first = {0};
 	struct clv_list_node n = list->nodes[0];
 	struct clv_list_member m = list->members[0];
+	struct clv_list_app a = list->apps[0];
 	struct clv_list *back = NULL;
 
 	ck_assert_int_eq(clv_list_sign(list, keyring, &first), CLV_OK);
@@ -106,12 +118,15 @@ START_TEST(order_of_adding_does_not_matter)
 	list->nodes[1] = n;
 	list->members[0] = list->members[1];
 	list->members[1] = m;
+	list->apps[0] = list->apps[1];
+	list->apps[1] = a;
 	ck_assert_int_eq(sign(), CLV_OK);
 	ck_assert_uint_eq(first.len, signed_list.len);
 	ck_assert_mem_eq(first.data, signed_list.data, first.len);
 	ck_assert_int_eq(open_list(first.data, first.len, &back), CLV_OK);
 	ck_assert_uint_eq(back->nodes[0].number, 1);
 	ck_assert_str_eq(back->members[0].party.name, "m1");
+	ck_assert_str_eq(back->apps[0].name, "crm");
 	clv_list_free(&back);
 	clv_buf_fini(&first);
 }
@@ -196,6 +211,12 @@ END_TEST
 #define MEMBER_AT (MEMBER_COUNT_AT + 4)
 #define MEMBER_LEN (4 + 2 + 96 + 1 + 4 + 3 + 32)
 #define MEMBER2_AT (MEMBER_AT + MEMBER_LEN)
+#define ADMINS_AT (MEMBER2_AT + MEMBER_LEN + 8)
+#define CREATORS_AT (ADMINS_AT + 4 + 8)
+#define APP_COUNT_AT (CREATORS_AT + 4 + 9)
+#define APP_AT (APP_COUNT_AT + 4)
+#define APP_USERS_AT (APP_AT + 4 + 3 + 4 + 8)
+#define APP2_AT (APP_USERS_AT + 4 + 16 + 4)
 
 static const struct {
 	size_t at;
@@ -227,6 +248,16 @@ static const struct {
     {MEMBER_AT + 6 + 96, 2, CLV_E_FORMAT},
     {MEMBER_AT + 6 + 96 + 5, ',', CLV_E_FORMAT},      /* scope ",ll" */
     {MEMBER2_AT + 6 + 96 + 5 + 8, '-', CLV_E_FORMAT}, /* payroll,-rm */
+    {ADMINS_AT + 4, 'U', CLV_E_FORMAT},
+    {ADMINS_AT + 9, '-', CLV_E_FORMAT}, /* user:-da */
+    {ADMINS_AT + 8, '\0', CLV_E_FORMAT},
+    {CREATORS_AT + 12, ',', CLV_E_FORMAT}, /* group:de, */
+    {APP_COUNT_AT + 3, 1, CLV_E_FORMAT}, {APP_COUNT_AT + 3, 3, CLV_E_FORMAT},
+    {APP_COUNT_AT + 2, 0xff, CLV_E_FORMAT}, /* above the maximum */
+    {APP_AT + 4, '.', CLV_E_FORMAT},
+    {APP_AT + 4, 'x', CLV_E_FORMAT}, /* xrm before payroll */
+    {APP_AT + 4 + 3 + 4, ',', CLV_E_FORMAT},
+    {APP_USERS_AT + 4 + 15, 'd', CLV_E_FORMAT}, /* unit:crm.serviced */
 };
 
 START_TEST(signed_nonsense_is_refused)
@@ -249,6 +280,14 @@ START_TEST(offsets_of_the_encoding_are_stable)
 	ck_assert_mem_eq(signed_list.data + NODE2_AT, "\0\0\0\4beta", 8);
 	ck_assert_mem_eq(signed_list.data + MEMBER_AT, "\0\0\0\2m1", 6);
 	ck_assert_mem_eq(signed_list.data + MEMBER2_AT, "\0\0\0\2m2", 6);
+	ck_assert_mem_eq(signed_list.data + ADMINS_AT, "\0\0\0\10user:ada", 12);
+	ck_assert_mem_eq(
+	    signed_list.data + CREATORS_AT, "\0\0\0\11group:dev", 13);
+	ck_assert_mem_eq(signed_list.data + APP_COUNT_AT, "\0\0\0\2", 4);
+	ck_assert_mem_eq(signed_list.data + APP_AT, "\0\0\0\3crm", 7);
+	ck_assert_mem_eq(
+	    signed_list.data + APP_USERS_AT, "\0\0\0\20unit:crm.service", 20);
+	ck_assert_mem_eq(signed_list.data + APP2_AT, "\0\0\0\7payroll", 11);
 	ck_assert_int_eq(reopen(), CLV_OK);
 }
 END_TEST
@@ -351,6 +390,48 @@ make_bad_policy(void)
 	list->escrow_policy = 0;
 }
 
+static void
+make_bad_system_admins(void)
+{
+	clv_acl_set(&list->system_admins, "ada");
+}
+
+static void
+make_bad_creators(void)
+{
+	clv_acl_set(&list->creators, "group:dev,group:dev");
+}
+
+static void
+make_app_twice(void)
+{
+	add_app(list, "crm", "", "");
+}
+
+static void
+make_bad_app_name(void)
+{
+	strcpy(list->apps[0].name, "c/m");
+}
+
+static void
+make_app_called_all(void)
+{
+	strcpy(list->apps[0].name, "all");
+}
+
+static void
+make_bad_app_admins(void)
+{
+	clv_acl_set(&list->apps[0].admins, "user:");
+}
+
+static void
+make_bad_app_users(void)
+{
+	clv_acl_set(&list->apps[0].users, "unit:crm.socket");
+}
+
 static const struct {
 	void (*make)(void);
 	int result;
@@ -371,6 +452,13 @@ static const struct {
     {make_bad_network_name, CLV_E_INVALID},
     {make_bad_address, CLV_E_INVALID},
     {make_bad_policy, CLV_E_INVALID},
+    {make_bad_system_admins, CLV_E_INVALID},
+    {make_bad_creators, CLV_E_INVALID},
+    {make_app_twice, CLV_E_EXISTS},
+    {make_bad_app_name, CLV_E_INVALID},
+    {make_app_called_all, CLV_E_INVALID},
+    {make_bad_app_admins, CLV_E_INVALID},
+    {make_bad_app_users, CLV_E_INVALID},
 };
 
 START_TEST(wrong_list_is_not_signed)
@@ -476,6 +564,23 @@ START_TEST(longest_scope_is_taken_and_one_more_is_not)
 }
 END_TEST
 
+START_TEST(applications_are_dropped_and_added_again)
+{
+	clv_list_drop_app(list, clv_list_app_by_name(list, "crm"));
+	ck_assert_uint_eq(list->app_count, 1);
+	ck_assert_str_eq(list->apps[0].name, "payroll");
+	clv_list_drop_app(list, clv_list_app_by_name(list, "payroll"));
+	ck_assert_uint_eq(list->app_count, 0);
+	add_app(list, "crm", "", "");
+	add_app(list, "hr", "", "");
+	add_app(list, "web", "", "");
+	clv_list_drop_app(list, clv_list_app_by_name(list, "hr"));
+	ck_assert_str_eq(list->apps[1].name, "web");
+	ck_assert_int_eq(sign(), CLV_OK);
+	ck_assert_int_eq(reopen(), CLV_OK);
+}
+END_TEST
+
 START_TEST(copy_is_deep)
 {
 	struct clv_list *copy = NULL;
@@ -486,6 +591,19 @@ START_TEST(copy_is_deep)
 	add_node(copy, 3, "gamma");
 	add_member(copy, 13, "m3", "all");
 	add_generation(copy, keyring, 2, CLV_GEN_PENDING);
+	add_app(copy, "hr", "", "");
+	clv_acl_set(&copy->system_admins, "");
+	clv_acl_set(&copy->creators, "");
+	clv_acl_set(&copy->apps[0].admins, "");
+	clv_acl_set(&copy->apps[0].users, "");
+	clv_list_drop_app(copy, &copy->apps[1]);
+	ck_assert_str_eq(copy->apps[1].name, "hr");
+	ck_assert_uint_eq(copy->apps[0].keep, 3);
+	ck_assert_str_eq(list->apps[1].name, "payroll");
+	ck_assert_str_eq(list->apps[0].admins, "user:ada");
+	ck_assert_str_eq(list->apps[0].users, "unit:crm.service");
+	ck_assert_str_eq(list->system_admins, "user:ada");
+	ck_assert_str_eq(list->creators, "group:dev");
 	ck_assert_uint_eq(list->version, 7);
 	ck_assert(!list->nodes[0].revoked);
 	ck_assert_uint_eq(list->node_count, 2);
@@ -535,6 +653,12 @@ START_TEST(arrays_are_bounded_and_keep_their_elements)
 		add_generation(list, keyring,
 		    (uint32_t)list->generation_count + 1, CLV_GEN_PENDING);
 	ck_assert_ptr_null(clv_list_add_generation(list));
+	while (list->app_count < CLV_LIST_APPS_MAX) {
+		snprintf(name, sizeof(name), "x%zu", list->app_count);
+		add_app(list, name, "", "");
+	}
+	ck_assert_ptr_null(clv_list_add_app(list));
+	ck_assert_str_eq(list->apps[1].name, "payroll");
 	ck_assert_str_eq(list->members[1].party.name, "m2");
 	ck_assert_int_eq(sign(), CLV_OK);
 	ck_assert_int_eq(reopen(), CLV_OK);
@@ -566,6 +690,8 @@ START_TEST(entries_are_found_by_name_and_number)
 	ck_assert_ptr_eq(
 	    clv_list_member_by_name(list, "m2"), &list->members[1]);
 	ck_assert_ptr_null(clv_list_member_by_name(list, "m"));
+	ck_assert_ptr_eq(clv_list_app_by_name(list, "crm"), &list->apps[0]);
+	ck_assert_ptr_null(clv_list_app_by_name(list, "cr"));
 	ck_assert_uint_eq(clv_list_current(list)->number, 1);
 	ck_assert_ptr_eq(clv_list_generation(list, 1), &list->generations[0]);
 	ck_assert_ptr_null(clv_list_generation(list, 2));
@@ -655,6 +781,7 @@ main(void)
 	tcase_add_test(b, node_name_twice_is_refused_when_read);
 	tcase_add_loop_test(b, scopes_are_checked, 0, 17);
 	tcase_add_test(b, longest_scope_is_taken_and_one_more_is_not);
+	tcase_add_test(l, applications_are_dropped_and_added_again);
 	tcase_add_test(l, copy_is_deep);
 	tcase_add_test(l, empty_list_can_be_copied);
 	tcase_add_test(l, entries_are_found_by_name_and_number);

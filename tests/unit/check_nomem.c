@@ -172,7 +172,8 @@ do_list_new(void)
 	for (i = 0; r == CLV_OK && i < 5; i++)
 		if (clv_list_add_generation(l) == NULL ||
 		    clv_list_add_node(l) == NULL ||
-		    clv_list_add_member(l) == NULL)
+		    clv_list_add_member(l) == NULL ||
+		    clv_list_add_app(l) == NULL)
 			r = CLV_E_NOMEM;
 	clv_list_free(&l);
 	return r;
@@ -344,10 +345,10 @@ static const struct {
     {"identity text", do_identity, 0},
     {"party format", do_party_format, 3},
     {"party parse", do_party_parse, 1},
-    {"list new", do_list_new, 4},
-    {"list copy", do_list_copy, 4},
-    {"list sign", do_list_sign, 6},
-    {"list open", do_list_open, 6},
+    {"list new", do_list_new, 15},
+    {"list copy", do_list_copy, 15},
+    {"list sign", do_list_sign, 7},
+    {"list open", do_list_open, 15},
     {"escrow seal", do_escrow_seal, 4},
     {"escrow open", do_escrow_open, 3},
     {"tls row seal", do_tls_seal, 4},

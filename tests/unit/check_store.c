@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../lib/store_internal.h"
 #include "store_rig.h"
 
 /* The statements, against a real PostgreSQL. */
@@ -136,7 +137,7 @@ START_TEST(list_brings_escrow_rows_and_drops_the_join_request)
 	ck_ok(s, call(s, CLV_STMT_PUT_JOIN, "two", STR("body")));
 	ck_ok(s, call(s, CLV_STMT_PUT_JOIN, "three", STR("body")));
 	ck_ok(s, call(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("a"), U(2),
-		     STR("list 2"), rows, sizeof(rows), "two"));
+		     STR("list 2"), rows, sizeof(rows), "two", U(1)));
 	ck_ok(s, call(s, CLV_STMT_GET_ESCROW, U(1)));
 	ck_assert(col_is(0, 0, rows + 4, 64));
 	ck_ok(s, call(s, CLV_STMT_GET_ESCROW, U(2)));
@@ -164,7 +165,7 @@ START_TEST(broken_escrow_rows_refuse_the_whole_list)
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		ck_result(call(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("a"), U(2),
-			      STR("list 2"), bad[i].p, bad[i].len, ""),
+			      STR("list 2"), bad[i].p, bad[i].len, "", U(1)),
 		    CLV_E_DATABASE);
 	ck_assert_int_eq(sql_int("SELECT max(version) FROM claviger.list"), 1);
 	ck_assert_int_eq(sql_int("SELECT count(*) FROM claviger.escrow"), 1);
@@ -179,7 +180,7 @@ START_TEST(list_with_an_older_escrow_copy_is_refused)
 	escrow_row(row + 4, 6, 1, 2);
 	ck_ok(s, call(s, CLV_STMT_PUT_ESCROW, U(1), U(3), newer, (size_t)6));
 	ck_result(call(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("a"), U(2),
-		      STR("list 2"), row, sizeof(row), ""),
+		      STR("list 2"), row, sizeof(row), "", U(1)),
 	    CLV_E_STALE);
 	ck_assert_int_eq(sql_int("SELECT max(version) FROM claviger.list"), 1);
 }
@@ -339,9 +340,9 @@ START_TEST(hostile_strings_are_only_data)
 		ck_ok(s, call(s, CLV_STMT_GET_JOINS));
 		ck_assert(col_is(0, 0, names[i], strlen(names[i])));
 		ck_assert(col_is(0, 1, names[i], strlen(names[i])));
-		ck_ok(s,
-		    call(s, CLV_STMT_PUT_LIST, U(TAKEN), A, "0123456789abcde",
-			(size_t)16, U(2), STR("l"), "", (size_t)0, names[i]));
+		ck_ok(s, call(s, CLV_STMT_PUT_LIST, U(TAKEN), A,
+			     "0123456789abcde", (size_t)16, U(2), STR("l"), "",
+			     (size_t)0, names[i], U(1)));
 		sql("DELETE FROM claviger.op");
 		sql("DELETE FROM claviger.list WHERE version = 2");
 	}
@@ -400,7 +401,7 @@ START_TEST(list_of_the_full_size_goes_through)
 
 	memset(body, 0xa5, len);
 	ck_ok(s, call(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("a"), U(2), body,
-		     len, "", (size_t)0, ""));
+		     len, "", (size_t)0, "", U(1)));
 	ck_ok(s, call(s, CLV_STMT_GET_LIST, U(1)));
 	back = clv_store_get(s, 0, 1, &got);
 	ck_assert_uint_eq(got, len);
@@ -413,14 +414,14 @@ START_TEST(every_statement_has_a_name_and_its_parameters)
 {
 	for (int i = CLV_STMT_HELLO; i < CLV_STMT_LAST; i++) {
 		ck_assert_str_ne(clv_store_stmt_name(i), "unknown statement");
-		ck_assert_uint_le(clv_store_param_count(i), 8);
+		ck_assert_uint_le(clv_store_param_count(i), CLV__PARAMS_MAX);
 	}
 	ck_assert_str_eq(clv_store_stmt_name(0), "unknown statement");
 	ck_assert_str_eq(
 	    clv_store_stmt_name(CLV_STMT_LAST), "unknown statement");
 	ck_assert_str_eq(clv_store_stmt_name(-1), "unknown statement");
 	ck_assert_uint_eq(clv_store_param_count(CLV_STMT_LAST), 0);
-	ck_assert_uint_eq(clv_store_param_count(CLV_STMT_PUT_LIST), 7);
+	ck_assert_uint_eq(clv_store_param_count(CLV_STMT_PUT_LIST), 8);
 	ck_result(clv_store_send(s, CLV_STMT_LAST, NULL, 0), CLV_E_INVALID);
 	ck_result(clv_store_send(s, 0, NULL, 0), CLV_E_INVALID);
 }

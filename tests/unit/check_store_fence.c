@@ -32,7 +32,7 @@ START_TEST(stale_epoch_is_refused_and_writes_nothing)
 	    CLV_E_STALE_EPOCH);
 	ck_assert_str_eq(clv_store_sqlstate(s), "CL001");
 	ck_result(call(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("a"), U(2),
-		      STR("x"), row, sizeof(row), "join"),
+		      STR("x"), row, sizeof(row), "join", U(1)),
 	    CLV_E_STALE_EPOCH);
 	ck_result(call(s, CLV_STMT_PUT_TLS, U(TAKEN), A, OP("a"), thumb,
 		      (size_t)32, STR("row")),
@@ -175,7 +175,7 @@ START_TEST(write_that_waited_for_a_take_over_is_refused)
 			     TAKEN, TAKEN + 257),
 	    1);
 	ck_ok(s, call_send(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("a"), U(2),
-		     STR("late"), "", (size_t)0, ""));
+		     STR("late"), "", (size_t)0, "", U(1)));
 	ck_result(clv_store_step(s), CLV_E_AGAIN);
 	sql_wait(WAITING(1));
 	sql("COMMIT");
@@ -218,10 +218,10 @@ START_TEST(one_of_two_lists_of_the_same_version_wins)
 {
 	sql("BEGIN");
 	sql("SELECT claviger.put_list(%u, 'node a''s instan\\000',"
-	    " 'b0123456789abcde', 2, 'body', '', '')",
+	    " 'b0123456789abcde', 2, 'body', '', '', 1)",
 	    TAKEN);
 	ck_ok(s, call_send(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("a"), U(2),
-		     STR("late"), "", (size_t)0, ""));
+		     STR("late"), "", (size_t)0, "", U(1)));
 	ck_result(clv_store_step(s), CLV_E_AGAIN);
 	sql_wait(WAITING(1));
 	sql("COMMIT");

@@ -599,10 +599,11 @@ sql -c 'INSERT INTO claviger.schema_version (version) VALUES (99)' one
 with n1 settings set port 9001
 expect $? 7 'newer than this program' 'a daemon at a newer schema'
 sql -c 'DELETE FROM claviger.schema_version WHERE version = 99' one
-sql -c 'UPDATE claviger.schema_version SET version = 0' one
+newest='(SELECT max(version) FROM claviger.schema_version)'
+sql -c "DELETE FROM claviger.schema_version WHERE version = $newest" one
 with n1 settings set port 9001
 expect $? 7 'older than this program' 'a daemon at an older schema'
-sql -c 'UPDATE claviger.schema_version SET version = 1' one
+sql -c "INSERT INTO claviger.schema_version SELECT $newest + 1" one
 same 'the list after refusals' 1 \
 	"$(sql -c 'SELECT list_version FROM claviger.hello()' one)"
 

@@ -93,7 +93,21 @@ add_member(
 	return m;
 }
 
-/* Generation 1 current, nodes alpha and beta, members m1 and m2. */
+static inline struct clv_list_app *
+add_app(
+    struct clv_list *l, const char *name, const char *admins, const char *users)
+{
+	struct clv_list_app *a = clv_list_add_app(l);
+
+	ck_assert_ptr_nonnull(a);
+	strcpy(a->name, name);
+	ck_assert_int_eq(clv_acl_set(&a->admins, admins), CLV_OK);
+	ck_assert_int_eq(clv_acl_set(&a->users, users), CLV_OK);
+	return a;
+}
+
+/* Generation 1 current, nodes alpha and beta, members m1 and m2, applications
+ * crm and payroll. */
 static inline struct clv_list *
 new_list(const struct clv_keyring *k)
 {
@@ -112,6 +126,10 @@ new_list(const struct clv_keyring *k)
 	add_node(l, 2, "beta");
 	add_member(l, 11, "m1", "all");
 	add_member(l, 12, "m2", "payroll,crm");
+	ck_assert_int_eq(clv_acl_set(&l->system_admins, "user:ada"), CLV_OK);
+	ck_assert_int_eq(clv_acl_set(&l->creators, "group:dev"), CLV_OK);
+	add_app(l, "crm", "user:ada", "unit:crm.service")->keep = 3;
+	add_app(l, "payroll", "", "");
 	return l;
 }
 

@@ -29,7 +29,7 @@ struct call {
 	struct {
 		const uint8_t *p;
 		size_t len;
-	} param[8];
+	} param[16];
 	struct clv_buf *out;
 };
 
@@ -459,6 +459,22 @@ perform(struct call *c)
 	case CLV_STMT_PUT_TLS:
 	case CLV_STMT_PUT_JOIN:
 	case CLV_STMT_GET_ACKS:
+	case CLV_STMT_GET_KEYS:
+	case CLV_STMT_GET_CHANGES:
+	case CLV_STMT_GET_SECRET:
+	case CLV_STMT_PUT_SECRETS:
+	case CLV_STMT_GET_OPS:
+	case CLV_STMT_HISTORY:
+	case CLV_STMT_INIT_APP:
+	case CLV_STMT_DROP_APP:
+	case CLV_STMT_GET_HEADS:
+	case CLV_STMT_COUNT_KEYS:
+	case CLV_STMT_GET_OLD_KEYS:
+	case CLV_STMT_PUT_REWRAPPED:
+	case CLV_STMT_ADD_KEY:
+	case CLV_STMT_GET_RECORDS:
+	case CLV_STMT_PUT_RECORDS:
+	case CLV_STMT_DROP_KEYS:
 	case CLV_STMT_LAST: RIG_REQUIRE(!"a statement that no keeper uses");
 	}
 }
@@ -477,7 +493,7 @@ rig_db_do(struct rig_node *n, const struct clv_buf *sql, struct clv_buf *result,
 	clv_rd_u8(&r); /* the lane */
 	c.stmt = (enum clv_stmt)clv_rd_u32(&r);
 	count = clv_rd_u32(&r);
-	RIG_REQUIRE(count == clv_store_param_count(c.stmt) && count <= 8);
+	RIG_REQUIRE(count == clv_store_param_count(c.stmt) && count <= 16);
 	for (uint32_t i = 0; i < count; i++)
 		c.param[i].p = clv_rd_bytes(&r, &c.param[i].len);
 	RIG_REQUIRE(clv_rd_end(&r) == CLV_OK);

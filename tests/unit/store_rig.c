@@ -118,7 +118,8 @@ with_schema(void)
 	use_database(DATABASE);
 	sql("TRUNCATE claviger.system, claviger.epoch_log, claviger.list,"
 	    " claviger.escrow, claviger.tls, claviger.join_request,"
-	    " claviger.ack, claviger.backup, claviger.op RESTART IDENTITY");
+	    " claviger.ack, claviger.backup, claviger.op, claviger.manifest,"
+	    " claviger.data_key, claviger.secret RESTART IDENTITY");
 }
 
 void
@@ -262,7 +263,7 @@ put_list(struct clv_store *s, uint64_t epoch, const void *instance,
     const char *op, uint64_t version)
 {
 	return call(s, CLV_STMT_PUT_LIST, epoch, instance, (size_t)16, op,
-	    (size_t)16, version, STR("another list"), "", (size_t)0, "");
+	    (size_t)16, version, STR("another list"), "", (size_t)0, "", U(1));
 }
 
 /* The library itself makes the template. No ck_assert: no test is running. */

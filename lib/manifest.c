@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+#include <sodium.h>
+#include <claviger/identity.h>
+#include "keyring.h"
+#include "manifest.h"
+#include "pack.h"
+
+#define STACK_LEN 2048 /* as in envelope.c; a hash alone needs less */
+
+void
+clv_record_hash(
+    const void *p, size_t len, uint8_t ret[static CLV_RECORD_HASH_LEN])
+{
+	crypto_generichash_blake2b(ret, CLV_RECORD_HASH_LEN, p, len, NULL, 0);
+}
+
+/* Keyed BLAKE2b-256; the key is on the stack nowhere afterwards. */
+static void
+mac(const uint8_t key[static CLV_KEY_LEN], const char *personal,
+    const uint8_t *p, size_t len, uint8_t ret[static 32])
+{
+	crypto_generichash_blake2b_salt_personal(
+	    ret, 32, p, len, key, CLV_KEY_LEN, NULL, (const uint8_t *)personal);
+	sodium_stackzero(STACK_LEN);
+}
+
+CLV__CLEARS_REGISTERS void
+clv__manifest_entry(const uint8_t key[static CLV_KEY_LEN],
+    const struct clv_change *c, uint8_t ret[static CLV__ENTRY_LEN])
+{
+	uint8_t in[4 + CLV__INDEX_NAME_MAX + 8 + 1 + CLV_RECORD_HASH_LEN], *at;
+
+	at = clv__pack_str(in, c->name, strlen(c->name));
+	at = clv__pack_u64(at, c->version);
+	at = clv__pack_u8(at, c->deleted);
+	at = clv__pack_raw(at, c->record_hash, CLV_RECORD_HASH_LEN);
+	mac(key, "claviger-index01", in, (size_t)(at - in), ret);
+}
+
+CLV__CLEARS_REGISTERS void
+clv__manifest_mac(const uint8_t key[static CLV_KEY_LEN],
+    const struct clv__manifest *m, uint8_t ret[static CLV_MANIFEST_MAC_LEN])
+{
+	uint8_t
+	    in[CLV_SYSTEM_ID_LEN + 4 + CLV_NAME_MAX + 8 + 8 + CLV__ENTRY_LEN];
+	uint8_t *at;
+
+	at = clv__pack_raw(in, m->system_id, CLV_SYSTEM_ID_LEN);
+	at = clv__pack_str(at, m->app, strlen(m->app));
+	at = clv__pack_u64(at, m->counter);
+	at = clv__pack_u64(at, m->count);
+	at = clv__pack_raw(at, m->sum, CLV__ENTRY_LEN);
+	mac(key, "claviger-manifst", in, (size_t)(at - in), ret);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef CLV_MANIFEST_H
+#define CLV_MANIFEST_H
+
+#include <claviger/manifest.h>
+
+#define CLV__INDEX_NAME_MAX 256 /* with NUL */
+#define CLV__ENTRY_LEN 32
+
+/* What a manifest is computed from; lengths and rules: claviger/manifest.h. */
+void clv__manifest_entry(const uint8_t key[static CLV_KEY_LEN],
+    const struct clv_change *c, uint8_t ret[static CLV__ENTRY_LEN]);
+
+struct clv__manifest {
+	const uint8_t *system_id;
+	const char *app;
+	uint64_t counter;
+	uint64_t count;
+	const uint8_t *sum; /* CLV__ENTRY_LEN */
+};
+void clv__manifest_mac(const uint8_t key[static CLV_KEY_LEN],
+    const struct clv__manifest *m, uint8_t ret[static CLV_MANIFEST_MAC_LEN]);
+
+#endif
