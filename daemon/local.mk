@@ -49,7 +49,8 @@ noinst_HEADERS += %D%/api_impl.h %D%/api_server.h %D%/member.h \
 libdaemon_la_SOURCES += %D%/tls.c %D%/tls_client.c %D%/tls_test.c %D%/cert.c \
 	%D%/front.c %D%/front.h %D%/front_worker.c %D%/front_pins.c \
 	%D%/front_conn.c %D%/front_net.c %D%/front_listener.c \
-	%D%/front_db.c %D%/front_cluster.c %D%/front_resolve.c \
+	%D%/front_db.c %D%/front_pool.c %D%/front_sql.c %D%/front_sql.h \
+	%D%/front_cluster.c %D%/front_resolve.c \
 	%D%/front_uplink.c %D%/front_uplink.h %D%/front_uplink_talk.c
 uidgiddir = $(sysconfdir)/corosync/uidgid.d
 dist_uidgid_DATA = %D%/claviger-uidgid.conf
