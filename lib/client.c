@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
