@@ -72,8 +72,9 @@ auth_caller_copy(const struct auth_caller *c, struct auth_caller *ret)
 	}
 	if (c->group_count > 0)
 		memcpy(groups, c->groups, c->group_count * sizeof(*groups));
-	*ret =
-	    (struct auth_caller){c->uid, c->gid, groups, c->group_count, unit};
+	*ret = *c;
+	ret->groups = groups;
+	ret->unit = unit;
 	return CLV_OK;
 }
 
