@@ -4,13 +4,22 @@
 noinst_LIBRARIES += libagents.a
 libagents_a_CPPFLAGS = $(AM_CPPFLAGS)
 libagents_a_SOURCES = \
-	%D%/address.c \
+	%D%/address_look.c \
 	%D%/address_place.c \
 	%D%/address_read.c \
 	%D%/address_remove.c \
+	%D%/address_start.c \
+	%D%/address_stop.c \
+	%D%/address_validate.c \
 	%D%/announce.c \
 	%D%/control.c \
 	%D%/monitor_table.c \
+	%D%/mss.c \
+	%D%/mss_check.c \
+	%D%/mss_monitor.c \
+	%D%/mss_promote.c \
+	%D%/mss_start.c \
+	%D%/mss_stop.c \
 	%D%/process.c \
 	%D%/rtnl.c \
 	%D%/rtnl_link.c \
@@ -21,9 +30,11 @@ libagents_a_SOURCES = \
 	lib/result.c
 noinst_HEADERS += \
 	%D%/address.h \
+	%D%/address_params.h \
 	%D%/announce.h \
 	%D%/control.h \
 	%D%/monitor_table.h \
+	%D%/mss.h \
 	%D%/rtnl.h \
 	%D%/score.h \
 	%D%/server.h

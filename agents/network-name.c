@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "agents/address.h"
+#include "agents/address_params.h"
 #include "ocf/ocf.h"
 
 static int
@@ -91,24 +92,11 @@ on_validate(struct ocf *o)
 	return address_validate(o, &a);
 }
 
-/* What may be reloaded is read afresh by every action. */
-static int
-on_reload(struct ocf *o)
-{
-	return OCF_SUCCESS;
-}
-
 static const struct ocf_param params[] = {
     ADDRESS_PARAMS(true,
 	"The floating address, for example 192.0.2.10 or 2001:db8::10. It "
 	"belongs to this resource alone: a stop removes it from every "
 	"interface of the node, with whatever prefix length."),
-    {.name = "network_name",
-	.type = OCF_STRING,
-	.reloadable = true,
-	.shortdesc = "Host name of the address",
-	.longdesc = "The name by which clients know the address. It is for "
-		    "people to read: the agent does not register it."},
 };
 
 static const struct ocf_action actions[] = {
@@ -124,7 +112,7 @@ static const struct ocf_action actions[] = {
 	.handler = on_monitor},
     {.name = "reload-agent",
 	.timeout_s = 20,
-	.handler = on_reload,
+	.handler = ocf_nothing,
 	.strict = true},
     {.name = "validate-all",
 	.timeout_s = 20,

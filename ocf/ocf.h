@@ -95,6 +95,9 @@ struct ocf {
 
 /* The whole program: returns the exit status. */
 int ocf_main(const struct ocf_agent *a, int argc, char **argv);
+/* The handler of an action that has nothing to do: a reload, for every action
+ * reads its parameters afresh. */
+int ocf_nothing(struct ocf *o);
 
 /* Values, as checked; a wrong or missing one is the default in an action that
  * is not strict. `name` must be in the table. */
