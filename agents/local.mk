@@ -13,6 +13,7 @@ libagents_a_SOURCES = \
 	%D%/address_validate.c \
 	%D%/announce.c \
 	%D%/control.c \
+	%D%/monitor_man.c \
 	%D%/monitor_table.c \
 	%D%/mss.c \
 	%D%/mss_check.c \

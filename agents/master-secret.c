@@ -88,6 +88,7 @@ static const struct ocf_section sections[] = {
 	".Cm pcs status\nshows it.\n"
 	".It 191\nactive with limits, for example decryption only.\n"
 	".El\n"},
+    {"MONITOR", NULL, monitor_man},
     {"EXAMPLES",
 	".Bd -literal\n"
 	"pcs resource create mss ocf:claviger:master-secret "

@@ -57,10 +57,12 @@ struct ocf_action {
 	bool hidden;	/* answered, but not offered in the meta-data */
 };
 
-/* What stands in the manual page beside the tables. */
+/* What stands in the manual page beside the tables: a text, or what a function
+ * makes of a table. */
 struct ocf_section {
 	const char *title;
 	const char *mdoc;
+	void (*print)(FILE *f);
 };
 
 struct ocf_agent {

@@ -79,6 +79,9 @@ for name in network-name master-secret; do
 	ok "$name: nothing is written to standard error" [ \
 	    -z "$(xml 2>&1 >/dev/null)" ]
 	ok "$name: works without any environment" env -i "$AGENT" meta-data
+	ok "$name: the manual page shows what a monitor answers" eval \
+	    '"$AGENT" --man | sed -n "/^\.Sh MONITOR/,/^\.Sh EX/p" |
+	    grep -q "^\.It .*absent Ta 7 Ta not running"'
 	if have mandoc; then
 		ok "$name: the manual page has no warnings" eval \
 		    '"$AGENT" --man | mandoc -Tlint -Wwarning'
