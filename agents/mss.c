@@ -55,7 +55,7 @@ bool
 mss_is_driven_by_other(const struct ctl_status *st)
 {
 	const char *us = getenv("OCF_RESOURCE_INSTANCE");
-	size_t len = us != NULL ? strcspn(us, ":") : 0;
+	size_t len = us != NULL ? (size_t)(strchrnul(us, ':') - us) : 0;
 
 	return len > 0 && st->role != CTL_ROLE_OFF && st->resource[0] != '\0' &&
 	       (strlen(st->resource) != len ||

@@ -7,23 +7,33 @@
 #include "agents/mss.h"
 #include "agents/score.h"
 
-static enum mt_daemon
-look_at_daemon(
-    const struct ocf *o, const struct mss *m, struct ctl_status *st, char *why)
+/* The first half; the result is for hear_daemon(). */
+static int
+ask_daemon(const struct ocf *o, const struct mss *m, struct server_conn *c)
 {
-	struct server_conn c;
 	int left = ocf_left_ms(o, INT32_MAX), result;
 
-	memset(st, 0, sizeof(*st));
 	result = server_open(
-	    &m->server, left, left < MSS_SETTLE_MS ? left : MSS_SETTLE_MS, &c);
-	if (result == CLV_E_NO_SERVER)
+	    &m->server, left, left < MSS_SETTLE_MS ? left : MSS_SETTLE_MS, c);
+	if (result == CLV_OK)
+		result = server_send(
+		    c, CTL_STATUS, NULL, 0, ocf_left_ms(o, INT32_MAX));
+	return result;
+}
+
+static enum mt_daemon
+hear_daemon(const struct ocf *o, struct server_conn *c, int asked,
+    struct ctl_status *st, char *why)
+{
+	int result = asked;
+
+	memset(st, 0, sizeof(*st));
+	if (asked == CLV_E_NO_SERVER && c->fd < 0)
 		return MT_ABSENT;
-	if (result == CLV_OK) {
-		result = server_ask(
-		    &c, CTL_STATUS, NULL, 0, ocf_left_ms(o, INT32_MAX), st);
-		server_close(&c);
-	}
+	if (result == CLV_OK)
+		result = server_receive(
+		    c, CTL_STATUS, ocf_left_ms(o, INT32_MAX), st);
+	server_close(c);
 	if (result == CLV_OK)
 		return monitor_daemon(st);
 	snprintf(why, OCF_REASON_MAX, "%s", clv_result_text(result));
@@ -69,18 +79,22 @@ mss_monitor(struct ocf *o)
 	const struct mt_row *row;
 	struct ctl_status st;
 	enum mt_daemon daemon;
+	struct server_conn c;
 	struct mss m;
-	int state, rc;
+	int asked, state, rc;
 
 	mss_read(o, &m);
+	/* It answers while we look at the address. */
+	asked = ask_daemon(o, &m, &c);
 	state = address_look(&m.address, seen);
 	if (state < 0) { /* then say nothing that gives the address away */
+		server_close(&c);
 		score_write(o, CTL_SCORE_NEVER, false);
 		return ocf_fail(o, OCF_ERR_GENERIC,
 		    "cannot look at the addresses of this host: %s",
 		    strerror(-state));
 	}
-	daemon = look_at_daemon(o, &m, &st, said);
+	daemon = hear_daemon(o, &c, asked, &st, said);
 	if (mss_is_driven_by_other(&st))
 		return OCF_NOT_RUNNING;
 	daemon = look_further(&m, daemon, (enum address_state)state, &st, said);
