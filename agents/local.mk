@@ -37,6 +37,7 @@ noinst_HEADERS += \
 	%D%/control.h \
 	%D%/monitor_table.h \
 	%D%/mss.h \
+	%D%/mss_times.h \
 	%D%/rtnl.h \
 	%D%/score.h \
 	%D%/server.h

@@ -3,6 +3,7 @@
 
 #include "agents/address_params.h"
 #include "agents/mss.h"
+#include "agents/mss_times.h"
 
 static const struct ocf_param params[] = {
     ADDRESS_PARAMS(false,
@@ -33,25 +34,31 @@ static const struct ocf_param params[] = {
 
 static const struct ocf_action actions[] = {
     {.name = "start",
-	.timeout_s = 30,
+	.timeout_s = MSS_START_S,
 	.handler = mss_start,
 	.strict = true,
 	.root = true},
-    {.name = "stop", .timeout_s = 30, .handler = mss_stop, .root = true},
+    {.name = "stop",
+	.timeout_s = MSS_STOP_S,
+	.handler = mss_stop,
+	.root = true},
     {.name = "promote",
-	.timeout_s = 30,
+	.timeout_s = MSS_PROMOTE_S,
 	.handler = mss_promote,
 	.strict = true,
 	.root = true},
-    {.name = "demote", .timeout_s = 20, .handler = mss_demote, .root = true},
+    {.name = "demote",
+	.timeout_s = MSS_DEMOTE_S,
+	.handler = mss_demote,
+	.root = true},
     {.name = "monitor",
-	.timeout_s = 20,
-	.interval_s = 5,
+	.timeout_s = MSS_PROMOTED_S,
+	.interval_s = MSS_PROMOTED_INTERVAL_S,
 	.role = "Promoted",
 	.handler = mss_monitor},
     {.name = "monitor",
-	.timeout_s = 20,
-	.interval_s = 10,
+	.timeout_s = MSS_UNPROMOTED_S,
+	.interval_s = MSS_UNPROMOTED_INTERVAL_S,
 	.role = "Unpromoted",
 	.handler = mss_monitor},
     {.name = "reload-agent",
@@ -99,7 +106,7 @@ static const struct ocf_section sections[] = {
 	"    params ip=192.0.2.10 cidr_netmask=24 nic=eth0 \\e\n"
 	"    op start timeout=30s op stop timeout=30s \\e\n"
 	"    op promote timeout=30s op demote timeout=20s \\e\n"
-	"    op monitor interval=5s role=Promoted timeout=20s \\e\n"
+	"    op monitor interval=5s role=Promoted timeout=10s \\e\n"
 	"    op monitor interval=10s role=Unpromoted timeout=20s\n"
 	"crm configure clone mss-clone mss meta promotable=true\n"
 	".Ed\n"},

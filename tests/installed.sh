@@ -176,15 +176,15 @@ done
 # Agents run as root: position-independent, and nothing to overwrite that is
 # called through.
 hardened() { # PROGRAM
-	local said
+	local said sign
 	said=$(LC_ALL=C readelf -hlWd "$root$1") || return 1
-	grep -qE '^ *Type: *DYN' <<<"$said" &&
-	    grep -q 'GNU_RELRO' <<<"$said" &&
-	    grep -q 'FLAGS_1.*NOW' <<<"$said" &&
-	    grep -qE 'GNU_STACK .* RW ' <<<"$said" || {
-		echo "$said"
-		return 1
-	}
+	for sign in '^ *Type: *DYN' GNU_RELRO 'FLAGS_1.* NOW' \
+	    'GNU_STACK .* RW '; do
+		grep -q "$sign" <<<"$said" || {
+			echo "no $sign"
+			return 1
+		}
+	done
 }
 lacks_interpreter() { ! readelf -lW "$root$1" | grep INTERP; }
 needs_libc_only() {
