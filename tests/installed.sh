@@ -173,5 +173,33 @@ for agent in master-secret network-name; do
 	    env OCF_ROOT="$root$ocfrootdir" "$root$agentdir/$agent" meta-data
 done
 
+# Agents run as root: position-independent, and nothing to overwrite that is
+# called through.
+hardened() { # PROGRAM
+	local said sign
+	said=$(LC_ALL=C readelf -hlWd "$root$1") || return 1
+	for sign in '^ *Type: *DYN' GNU_RELRO 'FLAGS_1.* NOW' \
+	    'GNU_STACK .* RW '; do
+		grep -q "$sign" <<<"$said" || {
+			echo "no $sign"
+			return 1
+		}
+	done
+}
+lacks_interpreter() { ! readelf -lW "$root$1" | grep INTERP; }
+needs_libc_only() {
+	! LC_ALL=C readelf -dW "$root$1" | grep NEEDED | grep -v '\[libc\.so'
+}
+for agent in master-secret network-name; do
+	expect "$agent is hardened" hardened "$agentdir/$agent"
+	case "$SAN_CFLAGS" in
+	*fsanitize*) ;;
+	*) expect "$agent needs no library but libc" \
+		needs_libc_only "$agentdir/$agent" ;;
+	esac
+	[ "$STATIC_AGENTS" != yes ] ||
+	    expect "$agent is static" lacks_interpreter "$agentdir/$agent"
+done
+
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

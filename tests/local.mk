@@ -320,7 +320,7 @@ EXTRA_DIST += %D%/model
 # Figures as ratios, no tests: see tests/bench/README. Needs root and the
 # packages of the lab.
 bench_programs = bench-spawn bench-ready bench-keyprobe \
-	bench-network-name-static bench-master-secret-static
+	bench-network-name-dynamic bench-master-secret-dynamic
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += %D%/bench
 bench_spawn_SOURCES = %D%/bench/spawnbench.c
@@ -328,12 +328,14 @@ bench_ready_SOURCES = %D%/bench/readybench.c
 bench_keyprobe_SOURCES = %D%/bench/keyprobe.c
 bench_keyprobe_CPPFLAGS = $(unit_cppflags)
 bench_keyprobe_LDADD = libcli.la
-bench_network_name_static_SOURCES = agents/network-name.c
-bench_network_name_static_LDADD = $(network_name_LDADD)
-bench_network_name_static_LDFLAGS = $(AM_LDFLAGS) -all-static
-bench_master_secret_static_SOURCES = agents/master-secret.c
-bench_master_secret_static_LDADD = $(master_secret_LDADD)
-bench_master_secret_static_LDFLAGS = $(AM_LDFLAGS) -all-static
+bench_network_name_dynamic_SOURCES = agents/network-name.c
+bench_network_name_dynamic_CFLAGS = $(agent_cflags)
+bench_network_name_dynamic_LDADD = $(network_name_LDADD)
+bench_network_name_dynamic_LDFLAGS = $(agent_dynamic_ldflags)
+bench_master_secret_dynamic_SOURCES = agents/master-secret.c
+bench_master_secret_dynamic_CFLAGS = $(agent_cflags)
+bench_master_secret_dynamic_LDADD = $(master_secret_LDADD)
+bench_master_secret_dynamic_LDFLAGS = $(agent_dynamic_ldflags)
 
 BENCH_OPTIONS =
 bench: all $(bench_programs)
@@ -357,7 +359,8 @@ installcheck-local:
 	sysusersdir='$(sysusersdir)' tmpfilesdir='$(tmpfilesdir)' \
 	uidgiddir='$(uidgiddir)' examplesdir='$(examplesdir)' \
 	abs_top_builddir='$(abs_top_builddir)' CC='$(CC)' \
-	SAN_CFLAGS='$(SAN_CFLAGS)' PACKAGE_VERSION='$(PACKAGE_VERSION)' \
+	SAN_CFLAGS='$(SAN_CFLAGS)' STATIC_AGENTS='$(STATIC_AGENTS)' \
+	PACKAGE_VERSION='$(PACKAGE_VERSION)' \
 	$(srcdir)/%D%/installed.sh
 
 # what the unit tests have run through, as pages in coverage/

@@ -283,6 +283,7 @@ on n1 member list --json
 expect $? 0 '"list_version": *1' 'member list'
 on n1 cluster commands --pcs --nic eth1 --cidr 24
 expect $? 0 'ip=127.0.0.9 network_name=127.0.0.9 nic=eth1' 'pcs commands'
+expect $? 0 'op monitor interval=5s timeout=10s role=Promoted' 'its monitors'
 on n1 cluster commands
 expect $? 2 'either --pcs or --crm' 'cluster commands of nothing'
 on n1 fetch --check
