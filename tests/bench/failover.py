@@ -2,6 +2,7 @@
 """How long nobody is served when the active node changes: in a cluster of
 three with the fast profile of corosync, beside what would be built without
 Claviger (promotable ocf:pacemaker:Stateful and IPaddr2)."""
+import os
 import re
 import statistics
 import tempfile
@@ -24,12 +25,14 @@ class Probe:
     yardstick's address for an echo."""
 
     def __init__(self, lab, rsc):
+        self.lab = lab
         self.out = tempfile.TemporaryFile(mode="w+")
         self.pattern = (r"^(\d+\.\d+) (\S+) \d+$" if rsc == RSC else
                         r"^\[(\d+\.\d+)\] \d+ bytes from (\S+):")
         command = (["/root/bench-keyprobe", ADDRESS, "60"] if rsc == RSC else
                    ["ping", "-D", "-n", "-i", "0.005", "-w", "60",
                     YARD_ADDRESS])
+        self.name = os.path.basename(command[0])
         self.process = lab.start("client", *command, stdout=self.out)
         wait_until(10, "an answer to the probe", self.answers)
         time.sleep(0.5)
@@ -54,7 +57,9 @@ class Probe:
         return self.gap(since)
 
     def stop(self):
-        self.process.terminate()
+        """The program itself: the process that entered the node for it is
+        another, and a probe that is left weighs on the next figure."""
+        self.lab.on("client", "pkill", "-x", self.name, check=False)
         self.process.wait()
         self.out.close()
 
