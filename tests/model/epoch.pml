@@ -4,9 +4,10 @@
  * daemon/{role,serving,witness}.c do it.
  *
  * Three enrolled nodes; two of them may be promoted, all three keep a file
- * of what they promised. A promotion raises the witness (its own file, then
- * the promises of a majority), takes the epoch in PostgreSQL by compare and
- * set, and serves; with PostgreSQL away it serves for decryption. Each of
+ * of what they promised. A promotion raises the witness (its own file and the
+ * promises of a majority, in any order), takes the epoch in PostgreSQL by
+ * compare and set, and serves; with PostgreSQL away it serves for decryption.
+ * A promise is to one process: the same number is not promised twice. Each of
  * these may be cut short after any step (crash, demote, lost messages).
  * PostgreSQL may be away, and may fail over to a copy that lacks its last
  * commits. A node may lose its disk: it comes back as a new node, under a new
@@ -26,6 +27,7 @@
  * Broken on purpose, to see that the model can tell (check-model):
  *   NOWITNESS    the epoch is what PostgreSQL says, plus one
  *   OWNFILE      only the own file is the witness, no peer
+ *   NOOWNFILE    only peers are the witness, not the own file
  *   NOHWM        a member accepts whatever it is told
  *   SAMENUMBER   a node that lost its disk comes back under its old number
  *   NOFENCE      a write does not look at the epoch row
@@ -65,6 +67,7 @@ bool holds2[SERVERS];		/* has generation 2 */
 
 /* servers: what lies in memory */
 byte raising[SERVERS];		/* the epoch on its way; 0: none */
+byte gave[SERVERS];		/* who has promised it, one bit each */
 bool late[SERVERS];		/* ghost: one as high was served before */
 byte state[SERVERS];
 byte epoch[SERVERS];
@@ -82,6 +85,15 @@ byte failovers, absences, disks;
 
 #define SERVES(i) (state[i] != OFF)
 #define MINE(i) (pg_epoch == epoch[i])
+#define OWN(i) (gave[i] & (1 << (i)))
+#define PEER(i) (gave[i] & ~(1 << (i)))
+#if defined(OWNFILE)
+#define ENOUGH(i) (OWN(i) != 0)
+#elif defined(NOOWNFILE)
+#define ENOUGH(i) (PEER(i) != 0)
+#else
+#define ENOUGH(i) (OWN(i) != 0 && PEER(i) != 0)
+#endif
 
 inline stop(i)
 {
@@ -93,6 +105,7 @@ inline stop(i)
 inline give_up(i)
 {
 	raising[i] = 0;
+	gave[i] = 0;
 	late[i] = false
 }
 
@@ -125,10 +138,7 @@ inline propose(i, t, j)
 	if
 	:: COUNT(t) <= COUNT_MAX ->
 		raising[i] = t;
-		late[i] = (served >> t) != 0;
-#ifndef NOWITNESS
-		promised[i] = t
-#endif
+		late[i] = (served >> t) != 0
 	:: else
 	fi;
 	t = 0; j = 0
@@ -211,22 +221,26 @@ idle:	do
 #endif
 	od;
 
-#if !defined(NOWITNESS) && !defined(OWNFILE)
+#ifndef NOWITNESS
 	/* With its own a majority of three. */
 	do
+	:: atomic { ENOUGH(i) -> break }
 	:: atomic {
+		!ENOUGH(i) ->
 		select(j : 0 .. NODES - 1);
 		if
-		:: j != i && promised[j] <= raising[i] ->
+		:: promised[j] < raising[i] ->
 			promised[j] = raising[i];
 			if
-			:: j = 0; break
-			:: j = 0				/* answer lost */
-			fi
+			:: gave[i] = gave[i] | (1 << j)
+			:: j != i			/* answer lost */
+			fi;
+			j = 0
 		:: else ->			/* refused, or given up */
 			j = 0; give_up(i); stop(i); goto idle
 		fi
 	   }
+	:: atomic { give_up(i); stop(i); goto idle }	/* it died */
 	od;
 #endif
 	atomic {
