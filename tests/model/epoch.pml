@@ -67,7 +67,7 @@ bool holds2[SERVERS];		/* has generation 2 */
 
 /* servers: what lies in memory */
 byte raising[SERVERS];		/* the epoch on its way; 0: none */
-byte gave[SERVERS];		/* who has promised it, one bit each */
+bool own[SERVERS], peer[SERVERS]; /* who has promised it */
 bool late[SERVERS];		/* ghost: one as high was served before */
 byte state[SERVERS];
 byte epoch[SERVERS];
@@ -85,14 +85,12 @@ byte failovers, absences, disks;
 
 #define SERVES(i) (state[i] != OFF)
 #define MINE(i) (pg_epoch == epoch[i])
-#define OWN(i) (gave[i] & (1 << (i)))
-#define PEER(i) (gave[i] & ~(1 << (i)))
 #if defined(OWNFILE)
-#define ENOUGH(i) (OWN(i) != 0)
+#define ENOUGH(i) own[i]
 #elif defined(NOOWNFILE)
-#define ENOUGH(i) (PEER(i) != 0)
+#define ENOUGH(i) peer[i]
 #else
-#define ENOUGH(i) (OWN(i) != 0 && PEER(i) != 0)
+#define ENOUGH(i) (own[i] && peer[i])
 #endif
 
 inline stop(i)
@@ -105,7 +103,7 @@ inline stop(i)
 inline give_up(i)
 {
 	raising[i] = 0;
-	gave[i] = 0;
+	own[i] = false; peer[i] = false;
 	late[i] = false
 }
 
@@ -232,15 +230,15 @@ idle:	do
 		:: promised[j] < raising[i] ->
 			promised[j] = raising[i];
 			if
-			:: gave[i] = gave[i] | (1 << j)
+			:: j == i -> own[i] = true
+			:: j != i -> peer[i] = true
 			:: j != i			/* answer lost */
 			fi;
 			j = 0
-		:: else ->			/* refused, or given up */
+		:: else ->		/* refused, given up, or it died */
 			j = 0; give_up(i); stop(i); goto idle
 		fi
 	   }
-	:: atomic { give_up(i); stop(i); goto idle }	/* it died */
 	od;
 #endif
 	atomic {
