@@ -52,8 +52,7 @@ ends_close(struct ends *e)
 	}
 }
 
-/* Move what the child keeps to 3, 4, 5 and close all the rest. */
-static int
+int
 child_fds(int *const kept[], int n)
 {
 	int i, fd;

@@ -12,7 +12,8 @@ libdaemon_la_SOURCES =
 # process, loop, log, configuration, files
 libdaemon_la_SOURCES += %D%/chan.c %D%/child.c %D%/config.c \
 	%D%/config_key.c %D%/file.c %D%/harden.c %D%/log.c %D%/loop.c %D%/notify.c \
-	%D%/seccomp.c %D%/startup.c %D%/state.c %D%/supervisor.c %D%/tell.c
+	%D%/seccomp.c %D%/startup.c %D%/state.c %D%/supervisor.c %D%/tell.c \
+	%D%/watcher.c
 noinst_HEADERS += %D%/config_key.h %D%/supervisor.h
 
 # keeper: roles, epoch, witness, control, serve

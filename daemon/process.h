@@ -7,13 +7,13 @@
 #include "daemon/config.h"
 
 /*
- * The three processes. The supervisor stays root: it opens what root must
+ * The four processes. The supervisor stays root: it opens what root must
  * open, forks keeper and front, sends the ready notification
  * (sd_notify protocol, NOTIFY_SOCKET, path or abstract), watches both by
  * pidfd, and when either dies: kills the other, tells Pacemaker (tell.c; only
  * when the keeper told it a resource name) and ends with status 1. On SIGTERM
  * it asks the keeper to end. Keeper and front die with it (PR_SET_PDEATHSIG,
- * and EOF on the link).
+ * and EOF on the link), and the watcher tells Pacemaker in its place.
  */
 struct keeper_fds {
 	int control; /* listening control socket, bound and listening by root */

@@ -21,6 +21,7 @@
 #define END_MS 5000	  /* for the keeper to end in order */
 #define FRONT_END_MS 2000 /* for the front, once the keeper has ended */
 #define RESOURCE_MAX 64
+#define WATCHER_MS 1000 /* until the watcher is started again */
 
 struct child {
 	struct supervisor *s;
@@ -35,10 +36,10 @@ struct supervisor {
 	struct loop *loop;
 	int lock;
 	struct child child[N_CHILDREN];
+	struct child watcher;
 	struct loop_timer *deadline;
+	struct loop_timer *watcher_timer;
 	char resource[RESOURCE_MAX + 1];
-	pid_t teller; /* a failure is being told meanwhile; 0: none */
-	int teller_fd;
 	bool ready;
 	bool ending;
 	int status;
@@ -220,43 +221,88 @@ end_go_on(struct supervisor *s, const struct child *ch, int status)
 	loop_timer_set(s->loop, &s->deadline, FRONT_END_MS, on_deadline, s);
 }
 
+/* Each message brings the name of the resource. While there is no watcher
+ * nothing is sent: the next one hears the name, a failure is left to the next
+ * monitor. */
 static void
-on_teller_end(void *arg, int fd, bool readable, bool writable)
+watcher_send(struct supervisor *s, enum link_op op)
+{
+	struct link_msg m;
+
+	memset(&m, 0, sizeof(m));
+	m.op = op;
+	memcpy(m.text, s->resource, sizeof(s->resource));
+	if (s->watcher.link >= 0)
+		send(s->watcher.link, &m, sizeof(m),
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static int
+watcher_fork(struct supervisor *s)
+{
+	struct child *w = &s->watcher;
+	struct watcher_fds fds = {
+	    .child = {s->child[KEEPER].pidfd, s->child[FRONT].pidfd}};
+	int link[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) != 0)
+		return CLV_E_SYSTEM;
+	fds.link = link[1];
+	if ((w->pid = fork()) == 0)
+		_exit(watcher_main(s->c, &fds));
+	close(link[1]);
+	w->link = link[0];
+	if (w->pid < 0) {
+		w->pid = 0;
+		return CLV_E_SYSTEM;
+	}
+	w->pidfd = pidfd_open(w->pid, 0);
+	return w->pidfd >= 0 ? CLV_OK : CLV_E_SYSTEM;
+}
+
+static void
+watcher_end(struct supervisor *s)
+{
+	struct child *w = &s->watcher;
+	int status;
+
+	child_kill(w);
+	if (w->pid != 0)
+		child_reap(w, &status);
+	child_close(w);
+}
+
+static void watcher_start(void *arg);
+
+static void
+on_watcher_end(void *arg, int fd, bool readable, bool writable)
 {
 	struct supervisor *s = arg;
 
-	loop_fd_del(s->loop, fd);
-	fd_close(&s->teller_fd);
-	while (waitpid(s->teller, NULL, 0) < 0 && errno == EINTR)
-		;
-	s->teller = 0;
+	log_warning("the watcher ended: it is started again");
+	watcher_end(s);
+	loop_timer_set(
+	    s->loop, &s->watcher_timer, WATCHER_MS, watcher_start, s);
 }
 
-/* A failure while all three live. The tools may take seconds, in which this
- * loop must not stand still: another process waits for them. */
+/* It has no loop, and closes what it inherits of ours. */
 static void
-tell_start(struct supervisor *s)
+watcher_start(void *arg)
 {
-	pid_t pid;
+	struct supervisor *s = arg;
+	int rc = watcher_fork(s);
 
-	if (s->resource[0] == '\0' || s->teller != 0 || s->ending)
-		return;
-	if ((pid = fork()) == 0) {
-		log_close();
-		process_close_from(STDERR_FILENO + 1); /* the lock, too */
-		log_open("clavigerd", s->c->log_file, s->c->debug);
-		tell_pacemaker(s->resource, s->c->node);
-		_exit(0);
-	}
-	if (pid < 0) {
-		log_error("cannot tell Pacemaker: %s", strerror(errno));
+	if (rc == CLV_OK)
+		rc = loop_fd_add(
+		    s->loop, s->watcher.pidfd, true, false, on_watcher_end, s);
+	if (rc == CLV_OK) {
+		watcher_send(s, LINK_RESOURCE);
 		return;
 	}
-	s->teller = pid;
-	s->teller_fd = pidfd_open(pid, 0);
-	if (s->teller_fd < 0 || loop_fd_add(s->loop, s->teller_fd, true, false,
-				    on_teller_end, s) != CLV_OK)
-		log_error("cannot watch who tells Pacemaker");
+	log_error("the watcher cannot be started: %s", strerror(errno));
+	watcher_end(s);
+	loop_timer_set(
+	    s->loop, &s->watcher_timer, WATCHER_MS, watcher_start, s);
 }
 
 static bool
@@ -289,7 +335,9 @@ on_keeper_msg(struct supervisor *s, const struct link_msg *m)
 	switch ((enum link_op)m->op) {
 	case LINK_READY: on_ready(s); return;
 	case LINK_END: end_begin(s, "by request"); return;
-	case LINK_FAIL: tell_start(s); return;
+	/* The tools may take seconds, in which this loop must not stand still.
+	 */
+	case LINK_FAIL: watcher_send(s, LINK_FAIL); return;
 	case LINK_RESOURCE:
 		if (!is_resource(m->text)) {
 			log_error("the keeper told a resource name that is "
@@ -297,6 +345,7 @@ on_keeper_msg(struct supervisor *s, const struct link_msg *m)
 			return;
 		}
 		memcpy(s->resource, m->text, strlen(m->text) + 1);
+		watcher_send(s, LINK_RESOURCE);
 		return;
 	}
 	log_error("the keeper sent an unknown message");
@@ -386,11 +435,13 @@ supervise(struct supervisor *s)
 		if (rc != CLV_OK)
 			return rc;
 	}
+	watcher_start(s);
 	loop_run(s->loop);
 	return CLV_OK;
 }
 
-/* Fork before there is a loop: libqb's is not to be shared with a child. */
+/* Fork before there is a loop: libqb's is not to be shared with a child. The
+ * watcher lives until the last moment, and only then is all in order. */
 static int
 run(struct supervisor *s, struct ends *e, keeper_fn keeper, front_fn front)
 {
@@ -406,10 +457,12 @@ run(struct supervisor *s, struct ends *e, keeper_fn keeper, front_fn front)
 		log_error("cannot supervise: %s", strerror(errno));
 	children_kill(s);
 	release(s);
-	if (s->loop != NULL)
+	watcher_end(s);
+	if (s->loop != NULL) {
 		loop_timer_del(s->loop, &s->deadline);
+		loop_timer_del(s->loop, &s->watcher_timer);
+	}
 	loop_free(&s->loop);
-	fd_close(&s->teller_fd);
 	return rc == CLV_OK ? s->status : 1;
 }
 
@@ -419,7 +472,7 @@ supervisor_main(const struct config *c, keeper_fn keeper, front_fn front)
 	struct ends e = {-1, {-1, -1}, {{-1, -1}, {-1, -1}}};
 	struct supervisor s = {.c = c,
 	    .lock = -1,
-	    .teller_fd = -1,
+	    .watcher = {.s = &s, .name = "watcher", .pidfd = -1, .link = -1},
 	    .child = {{.s = &s, .name = "keeper", .pidfd = -1, .link = -1},
 		{.s = &s, .name = "front", .pidfd = -1, .link = -1}}};
 	int status = 1;

@@ -41,6 +41,22 @@ int child_keeper(
 int child_front(
     const struct config *c, struct ends *e, front_fn fn, pid_t parent);
 
+/* Move what the child keeps to 3, 4, 5 and close all the rest. */
+int child_fds(int *const kept[], int n);
+
+/*
+ * watcher.c: what runs in the watcher, right after the fork. Root, because it
+ * runs Pacemaker's tools; but it parses nothing and holds no key and no
+ * network. It tells Pacemaker on LINK_FAIL, and when the supervisor dies: whose
+ * orderly end is to kill it. Messages are struct link_msg whose text is the
+ * resource.
+ */
+struct watcher_fds {
+	int link;
+	int child[N_CHILDREN]; /* pidfds */
+};
+int watcher_main(const struct config *c, struct watcher_fds *fds);
+
 /* tell.c: score −INFINITY, or if that cannot be written `crm_resource --fail`,
  * each within 5 s. Without a cluster both fail, and that is no matter. */
 void tell_pacemaker(const char *resource, const char *node);

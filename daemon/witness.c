@@ -287,6 +287,11 @@ propose(struct keeper *k)
 	w->epoch = ((base >> 8) + 1) << 8 | k->node_number;
 	memset(w->acked, 0, sizeof(w->acked));
 	memset(w->refused, 0, sizeof(w->refused));
+	/* The others write to their disks while we do. Their promises are to
+	 * this process: should it die before its own is written, the number is
+	 * nobody's. */
+	if (needed(k) > 1)
+		cast_proposal(k);
 	if (witness_remember(k, w->epoch) != CLV_OK) {
 		raise_end(k, CLV_E_SYSTEM,
 		    "the epoch could not be written to "
@@ -298,7 +303,6 @@ propose(struct keeper *k)
 		raise_end(k, CLV_OK, "");
 		return;
 	}
-	cast_proposal(k);
 	(void)loop_timer_set(k->loop, &w->recast, RECAST_MS, on_recast, k);
 }
 

@@ -12,6 +12,7 @@ ADDRESS = "10.78.0.100"
 YARD_ADDRESS = "10.78.0.101"
 RSC = "mss"
 YARD = "yard"
+LAB_ROOT = os.environ.get("CLAVIGER_LAB_DIR", "/run/claviger-lab")
 CONNINFO = ("host=db dbname=claviger user=%s sslmode=verify-full "
             "sslrootcert=/etc/claviger/db-ca.crt")
 DATABASE = ("--database", CONNINFO % "claviger_node",
@@ -140,7 +141,7 @@ class Lab:
 
     def up_nodes(self):
         return [n for n in NODES if os.path.exists(
-            "/run/claviger-lab/%s/nodes/%s/pid" % (self.name, n))]
+            "%s/%s/nodes/%s/pid" % (LAB_ROOT, self.name, n))]
 
     def any(self):
         return self.up_nodes()[0]
@@ -179,8 +180,8 @@ class Lab:
                 and self.is_idle())
 
     def log(self, node, name):
-        path = "/run/claviger-lab/%s/nodes/%s/var/up/log/%s" % (
-            self.name, node, name)
+        path = "%s/%s/nodes/%s/var/up/log/%s" % (
+            LAB_ROOT, self.name, node, name)
         try:
             with open(path, errors="replace") as f:
                 return f.readlines()

@@ -79,18 +79,28 @@ failcount() {
 	on "$(any_node)" crm_failcount -r $rsc -N "$1" -G -q 2>/dev/null
 }
 
-# The host pids of clavigerd's processes on a node: supervisor, keeper, front.
+# The pids of clavigerd's processes on a node: supervisor, keeper, front,
+# watcher, as the node sees them.
 daemon_pid() {
-	local user
 	case $2 in
-	supervisor) user=root ;;
-	keeper) user=claviger ;;
-	front) user=claviger-front ;;
+	supervisor) on "$1" pgrep -ox clavigerd -u root ;;
+	watcher) on "$1" pgrep -x clavigerd -P "$(daemon_pid "$1" supervisor)" \
+	    -u root ;;
+	keeper) on "$1" pgrep -x clavigerd -u claviger ;;
+	front) on "$1" pgrep -x clavigerd -u claviger-front ;;
 	esac
-	on "$1" pgrep -x clavigerd -u "$user" | head -n 1
 }
 daemon_absent() { ! on "$1" pgrep -x clavigerd; }
-daemon_kill() { on "$1" kill "-$3" "$(daemon_pid "$1" "$2")"; }
+# daemon_kill NODE SIGNAL PROCESS...: of several none sees another's end.
+daemon_kill() {
+	local node=$1 signal=$2 process pids=()
+	shift 2
+	for process in "$@"; do
+		pids+=("$(daemon_pid "$node" "$process")")
+	done
+	[ ${#pids[@]} = 1 ] || on "$node" kill -STOP "${pids[@]}"
+	on "$node" kill "-$signal" "${pids[@]}"
+}
 
 # sql STATEMENT: as PostgreSQL's superuser, on its own host.
 sql() {

@@ -26,6 +26,7 @@
  * Broken on purpose, to see that the model can tell (check-model):
  *   NOWITNESS    the epoch is what PostgreSQL says, plus one
  *   OWNFILE      only the own file is the witness, no peer
+ *   NOOWNFILE    only a peer is the witness, not the own file
  *   NOHWM        a member accepts whatever it is told
  *   SAMENUMBER   a node that lost its disk comes back under its old number
  *   NOFENCE      a write does not look at the epoch row
@@ -108,7 +109,9 @@ inline serve(i, to)
 }
 
 /* A number above the own promise, PostgreSQL's (if it is there), and what a
- * peer may have said that it has seen. */
+ * peer may have said that it has seen. The others are asked before the own file
+ * is written, and nothing else is done in between: who has promised meanwhile
+ * makes a difference only when the server dies there. */
 inline propose(i, t, j)
 {
 #ifdef NOWITNESS
@@ -127,7 +130,22 @@ inline propose(i, t, j)
 		raising[i] = t;
 		late[i] = (served >> t) != 0;
 #ifndef NOWITNESS
-		promised[i] = t
+		if
+#ifndef NOOWNFILE
+		:: promised[i] = t
+#else
+		:: true
+#endif
+		:: give_up(i);
+			if
+			:: promised[2] = MAX(promised[2], t)
+			:: skip
+			fi;
+			if
+			:: promised[1 - i] = MAX(promised[1 - i], t)
+			:: skip
+			fi
+		fi
 #endif
 	:: else
 	fi;

@@ -138,6 +138,28 @@ START_TEST(a_full_disk_promotes_nobody)
 }
 END_TEST
 
+/* The others have promised a number whose own promise never reached the disk:
+ * they write at the same time. Whoever starts anew takes a higher one. */
+START_TEST(a_number_that_its_own_disk_lost_is_served_by_nobody)
+{
+	uint64_t lost;
+
+	rig.node[0].disk_full = true;
+	ck_assert_int_ne(rig_promote(0), CLV_OK);
+	rig_settle();
+	lost = rig.node[1].state.epoch;
+	ck_assert(lost > RIG_EPOCH0 && rig.node[2].state.epoch == lost);
+	ck_assert(rig.node[0].state.epoch < lost);
+	rig_kill(0);
+	rig.node[0].disk_full = false;
+	rig_start(0);
+	rig_start_role(0);
+	rig_settle();
+	ck_assert_int_eq(rig_promote(0), CLV_OK);
+	ck_assert(rig_db.epoch > lost);
+}
+END_TEST
+
 START_TEST(peers_with_full_disks_promise_nothing)
 {
 	rig.node[1].disk_full = rig.node[2].disk_full = true;
@@ -543,6 +565,7 @@ suite(void)
 	tcase_add_test(t, a_majority_of_promises_is_enough);
 	tcase_add_test(t, a_witness_that_nobody_confirms_fails);
 	tcase_add_test(t, a_full_disk_promotes_nobody);
+	tcase_add_test(t, a_number_that_its_own_disk_lost_is_served_by_nobody);
 	tcase_add_test(t, peers_with_full_disks_promise_nothing);
 	tcase_add_test(t, a_listener_that_does_not_open_is_a_failure);
 	tcase_add_test(t, two_promotions_at_once_end_the_same);

@@ -207,9 +207,9 @@ assert_exit(int want)
 	    "status %#x", (unsigned)status);
 }
 
-/* In the order in which they were made: the front, then the keeper. */
+/* In the order in which they were made: the front, the keeper, the watcher. */
 static void
-children(pid_t ret[static 2])
+children(pid_t ret[static 3])
 {
 	char path[64];
 	FILE *f;
@@ -218,7 +218,8 @@ children(pid_t ret[static 2])
 	    (int)supervisor, (int)supervisor);
 	f = fopen(path, "r");
 	ck_assert_ptr_nonnull(f);
-	ck_assert_int_eq(fscanf(f, "%d %d", &ret[0], &ret[1]), 2);
+	if (fscanf(f, "%d %d %d", &ret[0], &ret[1], &ret[2]) != 3)
+		ret[2] = 0;
 	fclose(f);
 }
 
@@ -248,6 +249,13 @@ until_called(const char *what)
 	}
 }
 
+static void
+assert_nobody_is_left(void)
+{
+	ck_assert_int_eq(waitpid(-1, NULL, 0), -1);
+	ck_assert_int_eq(errno, ECHILD);
+}
+
 #define SCORE "attrd_updater -n master-" RESOURCE " -U -INFINITY []\n"
 #define FAIL "crm_resource --fail --resource " RESOURCE " --node node-1 []\n"
 
@@ -258,6 +266,7 @@ START_TEST(it_is_ready_and_ends_in_order)
 	kill(supervisor, _i == 0 ? SIGTERM : SIGINT);
 	assert_notified("STOPPING=1");
 	assert_exit(0);
+	assert_nobody_is_left();
 	ck_assert_int_ne(access(control, F_OK), 0);
 	ck_assert_str_eq(called(), "");
 }
@@ -277,7 +286,7 @@ END_TEST
 /* 0: the front is killed, 1: the keeper. */
 START_TEST(when_one_dies_the_other_is_killed_and_pacemaker_told)
 {
-	pid_t pid[2];
+	pid_t pid[3];
 
 	start();
 	children(pid);
@@ -285,6 +294,7 @@ START_TEST(when_one_dies_the_other_is_killed_and_pacemaker_told)
 	assert_exit(1);
 	ck_assert_int_eq(kill(pid[0], 0), -1);
 	ck_assert_int_eq(kill(pid[1], 0), -1);
+	assert_nobody_is_left();
 	ck_assert_str_eq(called(), SCORE);
 	ck_assert_int_ne(access(control, F_OK), 0);
 }
@@ -292,7 +302,7 @@ END_TEST
 
 START_TEST(a_score_that_cannot_be_written_is_followed_by_a_failure)
 {
-	pid_t pid[2];
+	pid_t pid[3];
 
 	tool("attrd_updater", "exit 102");
 	start();
@@ -305,7 +315,7 @@ END_TEST
 
 START_TEST(tools_that_are_not_there_are_no_matter)
 {
-	pid_t pid[2];
+	pid_t pid[3];
 	char path[160];
 
 	snprintf(path, sizeof(path), "%s/bin/attrd_updater", dir);
@@ -323,7 +333,7 @@ END_TEST
 
 START_TEST(without_a_resource_nobody_is_told)
 {
-	pid_t pid[2];
+	pid_t pid[3];
 
 	resource = "";
 	start();
@@ -340,7 +350,7 @@ static const char *const bad_names[] = {"-mss", "a b", "a;b", "../x", "m\x01",
 
 START_TEST(a_name_that_is_none_never_reaches_a_tool)
 {
-	pid_t pid[2];
+	pid_t pid[3];
 
 	resource = bad_names[_i];
 	start();
@@ -364,22 +374,112 @@ START_TEST(a_keeper_that_cannot_start_is_a_failure_without_ready)
 }
 END_TEST
 
-START_TEST(when_the_supervisor_dies_all_die)
+/* 0: alone, 1: with keeper and front. All come to us: keeper and front by the
+ * signal, or because the link ended; the watcher when it has told. */
+START_TEST(when_the_supervisor_dies_all_die_and_pacemaker_is_told)
 {
-	pid_t pid[2];
+	pid_t pid[3];
 	int i;
 
 	start();
 	children(pid);
+	for (i = 0; i < 2 * _i; i++)
+		kill(pid[i], SIGSTOP);
+	kill(supervisor, SIGSTOP);
+	for (i = 0; i < 2 * _i; i++)
+		kill(pid[i], SIGKILL);
 	kill(supervisor, SIGKILL);
 	status_of(supervisor);
-	for (i = 0; i < 2; i++) /* by the signal, or because the link ended */
+	for (i = 0; i < 2; i++)
 		status_of(pid[i]);
+	ck_assert_int_eq(status_of(pid[2]), 0);
+	ck_assert_str_eq(called(), SCORE);
 	/* and the next one starts over what is left */
 	start();
 	kill(supervisor, SIGTERM);
 	assert_notified("STOPPING=1");
 	assert_exit(0);
+}
+END_TEST
+
+START_TEST(without_a_resource_nobody_is_told_of_the_supervisor)
+{
+	pid_t pid[3];
+
+	resource = "";
+	start();
+	children(pid);
+	kill(supervisor, SIGKILL);
+	status_of(supervisor);
+	ck_assert_int_eq(status_of(pid[2]), 0);
+	ck_assert_str_eq(called(), "");
+}
+END_TEST
+
+START_TEST(a_supervisor_that_is_stopped_is_not_dead)
+{
+	int status;
+
+	start();
+	kill(supervisor, SIGSTOP);
+	ck_assert_int_eq(waitpid(supervisor, &status, WUNTRACED), supervisor);
+	ck_assert(WIFSTOPPED(status));
+	kill(supervisor, SIGCONT);
+	kill(supervisor, SIGTERM);
+	assert_notified("STOPPING=1");
+	assert_exit(0);
+	ck_assert_str_eq(called(), "");
+}
+END_TEST
+
+static void
+until_new_session(pid_t pid)
+{
+	const uint64_t deadline = loop_now_ms() + WAIT_MS;
+
+	while (getsid(pid) != pid) {
+		ck_assert_msg(loop_now_ms() < deadline, "no new session");
+		usleep(5000);
+	}
+}
+
+START_TEST(what_ends_the_others_in_order_does_not_end_the_watcher)
+{
+	pid_t pid[3];
+
+	start();
+	children(pid);
+	until_new_session(pid[2]);
+	kill(pid[2], SIGTERM);
+	kill(pid[2], SIGINT);
+	kill(pid[2], SIGHUP);
+	kill(supervisor, SIGKILL);
+	status_of(supervisor);
+	ck_assert_int_eq(status_of(pid[2]), 0);
+	ck_assert_str_eq(called(), SCORE);
+}
+END_TEST
+
+START_TEST(a_watcher_that_is_killed_is_started_again)
+{
+	const uint64_t deadline = loop_now_ms() + WAIT_MS;
+	pid_t pid[3], first;
+
+	start();
+	children(pid);
+	first = pid[2];
+	ck_assert_int_eq(kill(first, SIGKILL), 0);
+	do {
+		ck_assert_msg(loop_now_ms() < deadline, "no new watcher");
+		usleep(5000);
+		children(pid);
+	} while (pid[2] == 0 || pid[2] == first);
+	ck_assert_str_eq(called(), "");
+	until_new_session(pid[2]);
+	kill(supervisor, SIGKILL);
+	status_of(supervisor);
+	ck_assert_int_eq(status_of(pid[2]), 0);
+	ck_assert_str_eq(called(), SCORE);
 }
 END_TEST
 
@@ -408,23 +508,24 @@ START_TEST(a_failure_is_told_while_all_goes_on)
 END_TEST
 
 /* While a tool hangs the next daemon may start; then it is killed, and the
- * second tool is called all the same. */
+ * second tool is called all the same. 0: the supervisor tells, 1: the watcher.
+ */
 START_TEST(a_tool_that_hangs_keeps_nothing_back)
 {
-	pid_t pid[2], first;
+	pid_t pid[3], first;
 
 	tool("attrd_updater", "exec sleep 100");
 	start();
-	first = supervisor;
 	children(pid);
-	kill(pid[0], SIGKILL);
+	first = _i == 0 ? supervisor : pid[2];
+	kill(_i == 0 ? pid[0] : supervisor, SIGKILL);
 	until_called("attrd_updater");
 	start();
 	kill(supervisor, SIGTERM);
 	assert_notified("STOPPING=1");
 	assert_exit(0);
 	supervisor = first;
-	assert_exit(1);
+	assert_exit(1 - _i);
 	ck_assert_str_eq(called(), SCORE FAIL);
 }
 END_TEST
@@ -549,7 +650,7 @@ int
 main(void)
 {
 	Suite *s = suite_create("supervisor");
-	TCase *tc = tcase_create("three processes");
+	TCase *tc = tcase_create("four processes");
 	TCase *ts = tcase_create("starting");
 	SRunner *sr;
 	int failed;
@@ -572,10 +673,16 @@ main(void)
 	    sizeof(bad_names) / sizeof(bad_names[0]));
 	tcase_add_test(
 	    tc, a_keeper_that_cannot_start_is_a_failure_without_ready);
-	tcase_add_test(tc, when_the_supervisor_dies_all_die);
+	tcase_add_loop_test(
+	    tc, when_the_supervisor_dies_all_die_and_pacemaker_is_told, 0, 2);
+	tcase_add_test(tc, without_a_resource_nobody_is_told_of_the_supervisor);
+	tcase_add_test(tc, a_supervisor_that_is_stopped_is_not_dead);
+	tcase_add_test(
+	    tc, what_ends_the_others_in_order_does_not_end_the_watcher);
+	tcase_add_test(tc, a_watcher_that_is_killed_is_started_again);
 	tcase_add_test(tc, a_keeper_that_does_not_end_is_killed);
 	tcase_add_test(tc, a_failure_is_told_while_all_goes_on);
-	tcase_add_test(tc, a_tool_that_hangs_keeps_nothing_back);
+	tcase_add_loop_test(tc, a_tool_that_hangs_keeps_nothing_back, 0, 2);
 	suite_add_tcase(s, tc);
 	tcase_set_timeout(ts, 40);
 	tcase_add_checked_fixture(ts, setup, teardown);
