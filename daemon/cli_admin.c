@@ -206,3 +206,38 @@ cli_admin(struct cli *c, const struct clv_buf *request, const char *what,
 		    cli_printable(ret->late));
 	return CLV_OK;
 }
+
+void
+cli_answer_late(const struct cli_answer *a, struct cli_json *j)
+{
+	char names[sizeof(a->late)], *save = NULL, *name;
+
+	snprintf(names, sizeof(names), "%s", a->late);
+	cli_json_array(j, "late");
+	for (name = strtok_r(names, ", ", &save); name != NULL;
+	     name = strtok_r(NULL, ", ", &save))
+		cli_json_str_push(j, "late", name);
+}
+
+int
+cli_admin_change(struct cli *c, struct clv_buf *request, const char *what,
+    struct cli_json *j)
+{
+	struct cli_answer a;
+	int r = cli_admin(c, request, what, &a);
+
+	if (r == CLV_OK && a.text[0] == '\0')
+		snprintf(a.text, sizeof(a.text), "done");
+	if (r == CLV_OK && cli_opt(c, "json") != NULL) {
+		cli_json_str(j, "message", a.text);
+		cli_answer_late(&a, j);
+		r = cli_json_print(j);
+	} else {
+		if (r == CLV_OK)
+			puts(a.text);
+		cli_json_free(j);
+	}
+	cli_answer_fini(&a);
+	clv_buf_fini(request);
+	return r;
+}

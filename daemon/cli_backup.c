@@ -165,20 +165,43 @@ cli_keyring_export(struct cli *c, struct clv_keyring **ret)
 }
 
 /* The backup is good also when nobody could note that it was made. */
-static void
+static bool
 record(struct cli *c, uint32_t generation, const char *where)
 {
 	struct clv_buf b;
 	struct cli_answer a;
+	bool recorded;
 
 	cli_admin_begin(&b, ADMIN_BACKUP_DONE);
 	clv_buf_u32(&b, generation);
 	clv_buf_str(&b, where);
-	if (cli_admin(c, &b, "record the backup in the database", &a) != CLV_OK)
+	recorded =
+	    cli_admin(c, &b, "record the backup in the database", &a) == CLV_OK;
+	if (!recorded)
 		cli_warn(c, "the backup itself is good; claviger status will "
 			    "not know of it");
 	cli_answer_fini(&a);
 	clv_buf_fini(&b);
+	return recorded;
+}
+
+static void
+print_backup(
+    struct cli *c, const char *path, const char *where, uint32_t generation)
+{
+	bool recorded = record(c, generation, where);
+	struct cli_json *j;
+
+	if (cli_opt(c, "json") == NULL) {
+		printf("%s: generation %u, opened again\n", path, generation);
+		return;
+	}
+	j = cli_json_new();
+	cli_json_str(j, "backup", path);
+	cli_json_str(j, "where", where);
+	cli_json_u64(j, "generation", generation);
+	cli_json_bool(j, "recorded", recorded);
+	cli_json_print(j);
 }
 
 static int
@@ -187,7 +210,6 @@ backup(struct cli *c, const char *path)
 	struct clv_keyring *k = NULL;
 	char where[RECORD_WHERE_MAX];
 	char *passphrase = NULL;
-	uint32_t generation;
 	int r = cli_backup_where(c, path, where, sizeof(where));
 
 	if (r == CLV_OK)
@@ -197,11 +219,8 @@ backup(struct cli *c, const char *path)
 	if (r == CLV_OK)
 		r = cli_backup_write(c, k, path, passphrase);
 	clv_guard_put(c->guard, passphrase);
-	if (r == CLV_OK) {
-		generation = clv_keyring_newest(k);
-		record(c, generation, where);
-		printf("%s: generation %u, opened again\n", path, generation);
-	}
+	if (r == CLV_OK)
+		print_backup(c, path, where, clv_keyring_newest(k));
 	clv_keyring_free(&k);
 	return r;
 }

@@ -7,6 +7,7 @@ LC_ALL=C
 export LC_ALL
 
 claviger=${CLAVIGER:-$PWD/claviger}
+source=$(cd "$(dirname "$0")/../.." && pwd)
 pgbin=
 for dir in /usr/lib/postgresql/*/bin; do # the newest comes last
 	pgbin=$dir
@@ -93,6 +94,16 @@ expect() { # GOT WANTED PATTERN WHAT
 		bad "$4: '$3' is not said"
 	else
 		ok
+	fi
+}
+
+json() { # VERB [KEY...]: what was printed last, but for these keys, is whole
+	if [ "$(head -c 1 "$tmp/out")" = '{' ] &&
+		"$source/tests/json-keys" "$source/man/claviger.1" "$@" \
+			<"$tmp/out"; then
+		ok
+	else
+		bad "claviger $1 --json is as claviger(1) says"
 	fi
 }
 
@@ -273,12 +284,19 @@ gone 'a second init leaves no backup' "$tmp/b/again.age"
 
 on n1 settings show
 expect $? 0 "^server_thumbprint  *= $thumb" 'settings show'
+on n1 settings show --json
+expect $? 0 '"port": *9000,' 'settings show --json'
+json 'settings show' server_thumbprint_next
 on n1 status
 expect $? 8 'clavigerd does not run' 'status without a daemon'
 on n1 status --json
 expect $? 8 '"daemon": *false' 'status --json without a daemon'
+json status where age_s
 on n1 generation list
 expect $? 0 '1  current' 'generation list'
+on n1 generation list --json
+expect $? 0 '"state": *"current"' 'generation list --json'
+json 'generation list'
 on n1 member list --json
 expect $? 0 '"list_version": *1' 'member list'
 on n1 cluster commands --pcs --nic eth1 --cidr 24
@@ -293,20 +311,21 @@ expect $? 8 'cannot be used' 'fetch without a server'
 "$claviger" --config "$tmp/n2/claviger.conf" init \
 	--database "host=$tmp/sock dbname=two user=postgres" \
 	--network-name 127.0.0.9 --ip 127.0.0.9 --force-address \
-	--backup "$tmp/b/n2.age" --passphrase-file "$tmp/pass" \
+	--backup "$tmp/b/n2.age" --passphrase-file "$tmp/pass" --json \
 	>"$tmp/out2" 2>"$tmp/err2" &
 other=$!
 on n3 init --database "host=$tmp/sock dbname=two user=postgres" \
 	--network-name 127.0.0.9 --ip 127.0.0.9 --force-address \
-	--backup "$tmp/b/n3.age" --passphrase-file "$tmp/pass"
+	--backup "$tmp/b/n3.age" --passphrase-file "$tmp/pass" --json
 a=$?
 wait "$other"
 b=$?
 case "$a $b" in
 "0 6") ok; loser=n2 ;;
-"6 0") ok; loser=n3 ;;
+"6 0") ok; loser=n3; cp "$tmp/out2" "$tmp/out" ;;
 *) bad "two at once: $a and $b"; cat "$tmp/err2"; loser=n2 ;;
 esac
+json init
 nothing_made "$loser" 'the later of two'
 gone 'the later of two leaves no backup' "$tmp/b/$loser.age"
 foreign=$tmp/b/n2.age
@@ -329,6 +348,9 @@ fi
 	"$tmp/b/one.age" --passphrase-file "$tmp/pass" \
 	>"$tmp/out" 2>"$tmp/err"
 expect $? 0 'nothing to compare' 'backup verify on a host without a system'
+on n1 backup verify "$tmp/b/one.age" --passphrase-file "$tmp/pass" --json
+expect $? 0 '"current": *true' 'backup verify --json'
+json 'backup verify'
 verify "$tmp/b/one.age" "$tmp/wrong"
 expect $? 13 'passphrase' 'a wrong passphrase'
 verify "$tmp/b/nosuch.age" "$tmp/pass"
@@ -386,6 +408,10 @@ expect $? 7 'schema version 99' 'upgrade to an older program'
 sql -c 'DELETE FROM claviger.schema_version WHERE version = 99' one
 on n1 settings upgrade --database-admin "host=$tmp/sock dbname=one user=postgres"
 expect $? 0 'nothing to do' 'upgrade of a schema that is up to date'
+on n1 settings upgrade --json \
+	--database-admin "host=$tmp/sock dbname=one user=postgres"
+expect $? 0 '"schema_version_before": *1' 'upgrade --json'
+json 'settings upgrade'
 join_n2
 expect $? 0 '^fingerprint ' 'join'
 first=$(sed -n 's/^fingerprint  *//p' "$tmp/out")
@@ -393,6 +419,7 @@ is 'join says what to do' grep -q "node approve n2 --fingerprint $first" \
 	"$tmp/out"
 on n2 join --server --system "$key" --json
 expect $? 0 "\"fingerprint\": *\"$first\"" 'join again, as JSON'
+json join
 join_n2
 expect $? 0 '^fingerprint ' 'join again'
 same 'the fingerprint' "$first" "$(sed -n 's/^fingerprint  *//p' "$tmp/out")"
@@ -608,17 +635,41 @@ same 'the list after refusals' 1 \
 
 with n1 node list
 expect $? 0 'node approve n2' 'node list'
+with n1 node list --json
+expect $? 0 "\"fingerprint\": *\"$first\"" 'node list --json'
+json 'node list'
 with n1 node approve n2 --fingerprint "$(echo "$first" | tr '0-9a-f' '1-9a-f0')"
 expect $? 4 'compare it with what that node printed' 'a wrong fingerprint'
-with n1 settings set escrow_policy manual
-expect $? 0 'escrow_policy = manual' 'settings set'
-with n1 node approve n2 --fingerprint "$first"
+with n1 settings set port 9001
+expect $? 0 'port = 9001' 'settings set'
+with n1 settings set escrow_policy manual --json
+expect $? 0 '"value": *"manual"' 'settings set --json'
+json 'settings set'
+with n1 node approve n2 --fingerprint "$first" --json
 expect $? 0 'policy manual: nothing was sealed' 'node approve, policy manual'
+json 'node approve'
 is 'nothing was sealed' \
 	test "$(sql -c 'SELECT count(*) FROM claviger.escrow' one)" = 1
 with n1 member add m1 --certificate "$tmp/m1/state/tls.crt" \
 	--recipient "$recipient" --sign-key "$signkey" --scope all
 expect $? 0 'm1 is enrolled' 'member add'
+with n1 member list --json
+expect $? 0 '"name": *"m1"' 'member list --json'
+json 'member list'
+with n1 member revoke m1 --json
+expect $? 0 '"member": *"m1"' 'member revoke --json'
+json 'member revoke'
+is 'it is revoked' "$claviger" --config "$tmp/n1/claviger.conf" member list
+is 'and listed so' grep -q '^m1  *revoked' "$tmp/out"
+with n1 member add m1 --certificate "$tmp/m1/state/tls.crt" \
+	--recipient "$recipient" --sign-key "$signkey" --scope payroll --json
+expect $? 0 '"scope": *"payroll"' 'member add --json'
+json 'member add'
+with n1 backup "$tmp/b/json.age" --passphrase-file "$tmp/pass" --json
+expect $? 0 '"recorded": *true' 'backup --json'
+json backup
+is 'the backup is recorded' \
+	test "$(sql -c 'SELECT count(*) FROM claviger.backup' one)" = 2
 
 before=$(everything n2)
 with n2 backup "$tmp/b/none.age" --passphrase-file "$tmp/pass"
@@ -631,8 +682,9 @@ expect $? 13 'passphrase' 'restore with a wrong passphrase'
 with n2 restore "$tmp/b/damaged.age" --passphrase-file "$tmp/pass"
 expect $? 12 'damaged' 'restore of a damaged backup'
 same 'the node after refusals' "$before" "$(everything n2)"
-with n2 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass"
-expect $? 0 'generation 1' 'restore'
+with n2 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass" --json
+expect $? 0 '"generation": *1' 'restore --json'
+json restore
 is 'the restored copy is in the database' \
 	test "$(sql -c 'SELECT count(*) FROM claviger.escrow' one)" = 2
 
@@ -644,12 +696,16 @@ with n2 generation list
 expect $? 0 '2  escrowed' 'the generation waits'
 with n1 node revoke n1
 expect $? 4 'cannot revoke itself' 'a node that revokes itself'
-with n1 node revoke n2
+with n1 node revoke n2 --json
 expect $? 0 'n2 is revoked' 'node revoke'
+json 'node revoke'
 with n1 rotate --backup "$tmp/b/three.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generation 2 is current' 'rotate goes on'
+with n1 rotate --backup "$tmp/b/four.age" --passphrase-file "$tmp/pass" --json
+expect $? 0 '"generation": *3' 'rotate --json'
+json rotate
 with n1 generation list
-expect $? 0 '2  current' 'generation list after rotate'
+expect $? 0 '3  current' 'generation list after rotate'
 with n1 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass"
 expect $? 20 'older than the system' 'restore of an older generation'
 on n1 status
