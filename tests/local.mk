@@ -253,6 +253,13 @@ check_cli_SOURCES = %D%/unit/check_cli.c
 check_cli_CPPFLAGS = $(unit_cppflags)
 check_cli_LDADD = libcli.la $(CHECK_LIBS)
 
+# what manual pages say of a table in the program
+check_PROGRAMS += check_manual
+TESTS += check_manual
+check_manual_SOURCES = %D%/unit/check_manual.c
+check_manual_CPPFLAGS = $(unit_cppflags) -DMANUALS=\"$(top_srcdir)/man\"
+check_manual_LDADD = libcli.la $(CHECK_LIBS)
+
 # vectors, fuzz, bench, model
 # Fuzz targets: with --enable-fuzzer `make fuzz` runs them under libFuzzer, else
 # they replay their corpus as tests.
