@@ -264,6 +264,7 @@ check_manual_LDADD = libcli.la $(CHECK_LIBS)
 # Fuzz targets: with --enable-fuzzer `make fuzz` runs them under libFuzzer, else
 # they replay their corpus as tests.
 FUZZ_SECONDS = 60
+FUZZ_FLAGS = -max_total_time=$(FUZZ_SECONDS)
 core_fuzzers = fuzz_list fuzz_wire fuzz_keyring fuzz_age fuzz_armor fuzz_front
 check_PROGRAMS += $(core_fuzzers)
 EXTRA_PROGRAMS = fuzz_corpus
@@ -313,7 +314,7 @@ fuzz_corpus_LDADD = libclaviger-core.la
 fuzz: $(core_fuzzers)
 	for f in $(core_fuzzers); do \
 		mkdir -p fuzz-found/$$f && \
-		./$$f -max_total_time=$(FUZZ_SECONDS) fuzz-found/$$f \
+		./$$f $(FUZZ_FLAGS) fuzz-found/$$f \
 			$(top_srcdir)/%D%/fuzz/corpus/$${f#fuzz_} || exit 1; \
 	done
 .PHONY: fuzz
@@ -355,11 +356,17 @@ clean-local: clean-coverage
 
 # what was installed
 EXTRA_DIST += %D%/installed.sh
+if STATIC_AGENTS
+agent_link = static
+else
+agent_link = dynamic
+endif
 installcheck-local:
 	DESTDIR='$(DESTDIR)' bindir='$(bindir)' sbindir='$(sbindir)' \
 	libdir='$(libdir)' includedir='$(includedir)' mandir='$(mandir)' \
 	sysconfdir='$(sysconfdir)' pkgconfigdir='$(pkgconfigdir)' \
 	ocfrootdir='$(ocfrootdir)' agentdir='$(agentdir)' \
+	agent_link='$(agent_link)' \
 	systemdsystemunitdir='$(systemdsystemunitdir)' \
 	sysusersdir='$(sysusersdir)' tmpfilesdir='$(tmpfilesdir)' \
 	uidgiddir='$(uidgiddir)' examplesdir='$(examplesdir)' \
