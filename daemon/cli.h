@@ -76,7 +76,8 @@ void cli_help(FILE *f);
 void cli_verb_help(FILE *f, const struct cli_verb *v);
 
 /* cli_util.c. A failure is a sentence on stderr: what failed and why, then
- * `next` on a line of its own: what to do. Returns result. */
+ * `next` on a line of its own: what to do. NULL: what is usual for this
+ * result; "": said already. Returns result. */
 int cli_fail(const struct cli *c, int result, const char *next, const char *fmt,
     ...) __attribute__((format(printf, 4, 5)));
 void cli_warn(const struct cli *c, const char *fmt, ...)

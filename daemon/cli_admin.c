@@ -193,7 +193,7 @@ cli_admin(struct cli *c, const struct clv_buf *request, const char *what,
 	if (r == CLV_OK)
 		r = anywhere(c, request, ret);
 	if (r != CLV_OK) /* said why already, but for what we were doing */
-		return cli_fail(c, r, NULL, "could not %s", what);
+		return cli_fail(c, r, "", "could not %s", what);
 	cli_printable(ret->text);
 	if (ret->result != CLV_OK)
 		return cli_fail(c, ret->result, remedy(ret->result),

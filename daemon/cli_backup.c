@@ -69,8 +69,44 @@ cli_backup_write(struct cli *c, const struct clv_keyring *k, const char *path,
 	r = clv_backup_write(c->guard, k, path, passphrase, why);
 	if (r == CLV_OK)
 		return CLV_OK;
-	return cli_fail(c, r, NULL, "no backup was written: %s",
+	return cli_fail(c, r,
+	    "mend that, then repeat the command with a new file name",
+	    "no backup was written: %s",
 	    why[0] != '\0' ? why : clv_result_text(r));
+}
+
+static const char *
+read_remedy(int result)
+{
+	switch (result) {
+	case CLV_E_PASSPHRASE:
+		return "give the passphrase that was set when this backup was "
+		       "written, or use another backup";
+	case CLV_E_DAMAGED:
+	case CLV_E_TRUNCATED: return "use another copy of this backup";
+	case CLV_E_FORMAT:
+	case CLV_E_VERSION:
+	case CLV_E_NO_IDENTITY:
+	case CLV_E_WORK_FACTOR:
+	case CLV_E_NO_KEYRING:
+		return "name a file that claviger backup, init or rotate wrote";
+	default: return "look at the file, then repeat the command";
+	}
+}
+
+static int
+not_readable(struct cli *c, const char *path)
+{
+	int e = errno;
+	int r = e == ENOENT   ? CLV_E_NOT_FOUND
+		: e == EACCES ? CLV_E_PERMISSION
+			      : CLV_E_SYSTEM;
+
+	return cli_fail(c, r,
+	    e == EACCES ? "run it as a user who may read the file"
+			: "look at the name of the file",
+	    "%s cannot be read: %s", path,
+	    r == CLV_E_NOT_FOUND ? clv_result_text(r) : strerror(e));
 }
 
 int
@@ -80,12 +116,7 @@ cli_backup_read(struct cli *c, const char *path, struct clv_keyring **ret)
 	int r;
 
 	if (access(path, R_OK) != 0)
-		return cli_fail(c,
-		    errno == ENOENT ? CLV_E_NOT_FOUND : CLV_E_SYSTEM,
-		    "look at the name of the file", "%s cannot be read: %s",
-		    path,
-		    errno == ENOENT ? clv_result_text(CLV_E_NOT_FOUND)
-				    : strerror(errno));
+		return not_readable(c, path);
 	r = cli_passphrase(c, CLI_PASS_READ, &passphrase);
 	if (r != CLV_OK)
 		return r;
@@ -94,7 +125,7 @@ cli_backup_read(struct cli *c, const char *path, struct clv_keyring **ret)
 	clv_guard_put(c->guard, passphrase);
 	if (r == CLV_OK)
 		return CLV_OK;
-	return cli_fail(c, r, NULL, "the backup was not opened: %s",
+	return cli_fail(c, r, read_remedy(r), "the backup was not opened: %s",
 	    why[0] != '\0' ? why : clv_result_text(r));
 }
 
