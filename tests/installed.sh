@@ -168,7 +168,15 @@ says() { # PATTERN COMMAND...
 }
 expect "claviger runs" says "$PACKAGE_VERSION" "$root$bindir/claviger" --version
 expect "clavigerd runs" says "$PACKAGE_VERSION" "$root$sbindir/clavigerd" -V
+# A dynamic program names its interpreter.
+is_linked() { # static|dynamic FILE
+	local found=static
+	! readelf -lW "$2" | grep -q INTERP || found=dynamic
+	[ "$found" = "$1" ] || { echo "$2 is $found"; return 1; }
+}
 for agent in master-secret network-name; do
+	expect "$agent is linked as configured" is_linked "$agent_link" \
+	    "$root$agentdir/$agent"
 	expect "$agent describes itself" says "<resource-agent name=\"$agent\"" \
 	    env OCF_ROOT="$root$ocfrootdir" "$root$agentdir/$agent" meta-data
 done

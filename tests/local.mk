@@ -248,15 +248,23 @@ check_front_db_LDADD = $(front_libs) $(LIBPQ_LIBS)
 # command
 check_PROGRAMS += check_cli
 TESTS += check_cli %D%/unit/cli.sh
-EXTRA_DIST += %D%/unit/cli.sh
+EXTRA_DIST += %D%/json-keys %D%/unit/cli.sh
 check_cli_SOURCES = %D%/unit/check_cli.c
 check_cli_CPPFLAGS = $(unit_cppflags)
 check_cli_LDADD = libcli.la $(CHECK_LIBS)
+
+# what manual pages say of a table in the program
+check_PROGRAMS += check_manual
+TESTS += check_manual
+check_manual_SOURCES = %D%/unit/check_manual.c
+check_manual_CPPFLAGS = $(unit_cppflags) -DMANUALS=\"$(top_srcdir)/man\"
+check_manual_LDADD = libcli.la $(CHECK_LIBS)
 
 # vectors, fuzz, bench, model
 # Fuzz targets: with --enable-fuzzer `make fuzz` runs them under libFuzzer, else
 # they replay their corpus as tests.
 FUZZ_SECONDS = 60
+FUZZ_FLAGS = -max_total_time=$(FUZZ_SECONDS)
 core_fuzzers = fuzz_list fuzz_wire fuzz_keyring fuzz_age fuzz_armor fuzz_front
 check_PROGRAMS += $(core_fuzzers)
 EXTRA_PROGRAMS = fuzz_corpus
@@ -306,7 +314,7 @@ fuzz_corpus_LDADD = libclaviger-core.la
 fuzz: $(core_fuzzers)
 	for f in $(core_fuzzers); do \
 		mkdir -p fuzz-found/$$f && \
-		./$$f -max_total_time=$(FUZZ_SECONDS) fuzz-found/$$f \
+		./$$f $(FUZZ_FLAGS) fuzz-found/$$f \
 			$(top_srcdir)/%D%/fuzz/corpus/$${f#fuzz_} || exit 1; \
 	done
 .PHONY: fuzz
@@ -350,11 +358,17 @@ clean-local: clean-coverage
 
 # what was installed
 EXTRA_DIST += %D%/installed.sh
+if STATIC_AGENTS
+agent_link = static
+else
+agent_link = dynamic
+endif
 installcheck-local:
 	DESTDIR='$(DESTDIR)' bindir='$(bindir)' sbindir='$(sbindir)' \
 	libdir='$(libdir)' includedir='$(includedir)' mandir='$(mandir)' \
 	sysconfdir='$(sysconfdir)' pkgconfigdir='$(pkgconfigdir)' \
 	ocfrootdir='$(ocfrootdir)' agentdir='$(agentdir)' \
+	agent_link='$(agent_link)' \
 	systemdsystemunitdir='$(systemdsystemunitdir)' \
 	sysusersdir='$(sysusersdir)' tmpfilesdir='$(tmpfilesdir)' \
 	uidgiddir='$(uidgiddir)' examplesdir='$(examplesdir)' \
