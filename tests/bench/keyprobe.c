@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * keyprobe ADDRESS SECONDS: on an enrolled member, obtain the key of the
- * current generation over the network name again and again: connection,
- * handshake of both sides, signed question, signed and sealed answer, opened.
+ * current generation over the network name every 5 ms: connection, handshake of
+ * both sides, signed question, signed and sealed answer, opened.
  * Each success is a line "TIME SERVER EPOCH" on standard output, TIME being
  * CLOCK_REALTIME in seconds when the key was there. Until SIGTERM, or SECONDS
  * have passed.
@@ -118,12 +118,13 @@ static int
 check_keys(struct probe *p, const struct clv_wire_answer *a)
 {
 	struct clv_wire_key *keys = NULL;
+	struct clv_wire_terms terms;
 	uint8_t check[CLV_KEY_LEN];
 	size_t n = 0, i;
 	int r;
 
-	r = clv_wire_keys_open(
-	    p->c.guard, p->host.id, a->payload, a->payload_len, &keys, &n);
+	r = clv_wire_keys_open(p->c.guard, p->host.id, a->payload,
+	    a->payload_len, &terms, &keys, &n);
 	if (r != CLV_OK)
 		return r;
 	r = CLV_E_NOT_FOUND;
@@ -141,14 +142,14 @@ check_keys(struct probe *p, const struct clv_wire_answer *a)
 /* The first answer tells a member the id of its system. */
 static int
 check_answer(struct probe *p, const struct clv_buf *body,
-    const uint8_t nonce[static CLV_NONCE_LEN], struct clv_wire_answer *a)
+    const struct clv_wire_request *q, struct clv_wire_answer *a)
 {
 	int r = clv_wire_answer_parse(body->data, body->len, p->system_pk, a);
 
+	if (r == CLV_OK)
+		r = clv_wire_answer_match(a, q);
 	if (r != CLV_OK)
 		return r;
-	if (sodium_memcmp(a->nonce, nonce, CLV_NONCE_LEN) != 0)
-		return CLV_E_PROTOCOL;
 	memcpy(p->system_id, a->system_id, sizeof(p->system_id));
 	if (a->result != CLV_OK)
 		return a->result;
@@ -170,12 +171,17 @@ ask(struct probe *p, struct tls_client *tls, char why[static 256])
 	    .seen_epoch = p->epoch,
 	    .seen_list = p->list,
 	    .seen_generation = p->generation};
+	struct clv_wire_holds none = {0};
 	struct clv_wire_answer a;
-	struct clv_buf request, body;
+	struct clv_buf request, body, payload;
 	int r;
 
 	clv_buf_init(&request);
 	clv_buf_init(&body);
+	clv_buf_init(&payload);
+	clv_wire_holds_format(&none, &payload);
+	q.payload = payload.data;
+	q.payload_len = payload.len;
 	memcpy(q.system_id, p->system_id, sizeof(q.system_id));
 	memcpy(q.name, p->host.id->name, sizeof(q.name));
 	randombytes_buf(q.nonce, sizeof(q.nonce));
@@ -183,12 +189,13 @@ ask(struct probe *p, struct tls_client *tls, char why[static 256])
 	if (r == CLV_OK)
 		r = tls_client_exchange(tls, &request, &body, EXCHANGE_MS, why);
 	if (r == CLV_OK)
-		r = check_answer(p, &body, q.nonce, &a);
+		r = check_answer(p, &body, &q, &a);
 	if (r == CLV_OK)
 		printf("%.6f %s %" PRIu64 "\n", now_s(CLOCK_REALTIME), a.server,
 		    a.epoch);
 	clv_buf_fini(&request);
 	clv_buf_fini(&body);
+	clv_buf_fini(&payload);
 	return r;
 }
 
