@@ -172,6 +172,12 @@ struct challenge {
 	uint64_t until_ms; /* 0: free */
 };
 
+struct notice { /* member_answers.c: what members were told last */
+	uint64_t epoch, list_version;
+	uint32_t generation;
+	bool encrypt;
+};
+
 /* member.h: the member role; api_server.h: who asks for it here. */
 struct member;
 struct api;
@@ -193,6 +199,7 @@ struct keeper {
 	struct witness witness;
 	struct serving serving;
 	struct control_conn *conns;
+	struct notice told;
 	struct member *member; /* NULL: no system on this host yet */
 	struct api *api;
 	struct admin *admin;
