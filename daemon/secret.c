@@ -140,6 +140,8 @@ secret_prove(struct keeper *k)
 {
 	char why[sizeof(k->secret.why)];
 
+	if (!config_is_server(k->config)) /* a member, which never serves */
+		return;
 	find_reason(k, why, sizeof(why));
 	why_set(k, why);
 	serving_event(

@@ -108,6 +108,9 @@ startup_lock(const struct config *c, int *ret_fd)
 	if ((rc = run_dir_open(c, &dir)) != CLV_OK)
 		return rc;
 	fd = openat(dir, LOCK, flags, 0600);
+	/* Empty for ever: `claviger run` mounts over it, for itself alone. */
+	if (mkdirat(dir, "secrets", 0755) == 0)
+		(void)fchmodat(dir, "secrets", 0755, 0);
 	close(dir);
 	if (fd < 0)
 		return failed("cannot hold a lock", c->run_dir);
