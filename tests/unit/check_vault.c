@@ -33,8 +33,7 @@ get_begin(const char *name, struct rig_got *g)
 #define ck_is(g, v) \
 	do { \
 		const struct rig_got *g_ = (g); \
-		ck_assert_msg( \
-		    rig_is(g_, v), "%d: %s", g_->result, g_->text); \
+		ck_assert_msg(rig_is(g_, v), "%d: %s", g_->result, g_->text); \
 	} while (0)
 
 /* Reading and writing. */
@@ -592,8 +591,8 @@ START_TEST(while_the_database_is_away_the_cache_serves)
 	ck_is(rig_get("shop", "a"), "1");
 	ck_assert(rig_get("shop", "a")->cached);
 	ck_is(rig_get_version("shop", "b", 1, false), "2");
-	ck_fails(rig_get_version("shop", "b", 2, false), CLV_E_DATABASE_AWAY,
-	    "");
+	ck_fails(
+	    rig_get_version("shop", "b", 2, false), CLV_E_DATABASE_AWAY, "");
 	ck_fails(rig_get("shop", "c"), CLV_E_DATABASE_AWAY, "away");
 	rig.away = false;
 	get_begin("a", &a);
@@ -673,8 +672,8 @@ as_version_1(struct rig_call *x)
 	for (size_t i = 0; i < x->result.rows; i++, f += 8) {
 		if (db_u64(&x->result, i, 0) != 1)
 			continue;
-		f[2] = (struct db_field){
-		    (const uint8_t *)"\0\0\0\0\0\0\0\1", 8};
+		f[2] =
+		    (struct db_field){(const uint8_t *)"\0\0\0\0\0\0\0\1", 8};
 		f[6] = (struct db_field){row->record, row->len};
 	}
 }
@@ -849,7 +848,7 @@ START_TEST(an_unknown_generation_needs_the_server)
 	ck_ok(rig_put("shop", "a", "1"));
 	rig_add_key("shop", 2, 2);
 	ck_fails(rig_put("shop", "a", "2"), CLV_E_GENERATION, "generation");
-	ck_ok(rig_get("shop", "a")); /* under a key that is here */
+	ck_ok(rig_get("shop", "a"));		/* under a key that is here */
 	ck_assert_ptr_nonnull(rig.member.next); /* it is asked for */
 	rig_generations(2);
 	vault_on_keys(rig.vault);
@@ -977,8 +976,8 @@ START_TEST(a_record_is_nothing_that_was_sealed)
 
 	ck_ok(rig_put("shop", "a", "1"));
 	row = rig_row("shop", "a", 0);
-	vault_unseal(rig.vault, "shop", "a", row->record, row->len,
-	    rig_on_reply, &a);
+	vault_unseal(
+	    rig.vault, "shop", "a", row->record, row->len, rig_on_reply, &a);
 	ck_fails(&a, CLV_E_DAMAGED, "");
 }
 END_TEST
@@ -989,19 +988,18 @@ START_TEST(sealing_has_its_limits)
 	static struct rig_got sealed;
 	char context[300];
 
-	vault_seal(rig.vault, "shop", "", big, CLV_VALUE_MAX, rig_on_reply,
-	    &sealed);
+	vault_seal(
+	    rig.vault, "shop", "", big, CLV_VALUE_MAX, rig_on_reply, &sealed);
 	rig_settle();
 	ck_ok(&sealed);
-	vault_unseal(rig.vault, "shop", "", sealed.value, sealed.len,
-	    rig_on_reply, &a);
+	vault_unseal(
+	    rig.vault, "shop", "", sealed.value, sealed.len, rig_on_reply, &a);
 	ck_ok(&a);
 	ck_assert_uint_eq(a.len, CLV_VALUE_MAX);
-	vault_seal(rig.vault, "shop", "", big, CLV_VALUE_MAX + 1, rig_on_reply,
-	    &b);
+	vault_seal(
+	    rig.vault, "shop", "", big, CLV_VALUE_MAX + 1, rig_on_reply, &b);
 	ck_fails(&b, CLV_E_FULL, "");
-	vault_unseal(
-	    rig.vault, "shop", "", big, sizeof(big), rig_on_reply, &c);
+	vault_unseal(rig.vault, "shop", "", big, sizeof(big), rig_on_reply, &c);
 	ck_fails(&c, CLV_E_FULL, "");
 	memset(context, 'c', sizeof(context));
 	context[256] = '\0';

@@ -227,8 +227,8 @@ finish(struct rig_call *c, size_t columns)
 	for (; rd.len > 0; n++)
 		fields[n].p = clv_rd_bytes(&rd, &fields[n].len);
 	ck_assert_uint_eq(n % columns, 0);
-	c->result = (struct db_result){
-	    CLV_OK, "", n / columns, columns, fields};
+	c->result =
+	    (struct db_result){CLV_OK, "", n / columns, columns, fields};
 	clv_buf_fini(&out);
 }
 
@@ -315,7 +315,8 @@ out_row(uint64_t kind, const struct rig_row *r)
 	out_bool(r->deleted);
 	out_u64(r->key_version);
 	clv_buf_bytes(&out, r->hash, sizeof(r->hash));
-	clv_buf_bytes(&out, kind == 1 ? r->record : NULL, kind == 1 ? r->len : 0);
+	clv_buf_bytes(
+	    &out, kind == 1 ? r->record : NULL, kind == 1 ? r->len : 0);
 	out_u64(r->counter);
 }
 

@@ -69,8 +69,8 @@ struct rig {
 	uint8_t system_id[CLV_SYSTEM_ID_LEN];
 	uint8_t dist[4][CLV_KEY_LEN]; /* distribution keys, by generation */
 	struct rig_tables db;
-	bool away;	    /* the database is refused at once */
-	bool at_once;	    /* answers come before the question returns */
+	bool away;		/* the database is refused at once */
+	bool at_once;		/* answers come before the question returns */
 	struct rig_call *calls; /* in the order they were sent */
 	unsigned sent[CLV_STMT_LAST];
 	/* May change an answer. */
@@ -93,7 +93,7 @@ struct rig_row *rig_row(const char *app, const char *name, uint64_t version);
 void rig_remove_row(struct rig_row *row);
 /* The member's keys are those of generations 1..n. */
 void rig_generations(uint32_t n);
-void rig_save(struct rig_tables *to);	/* copied */
+void rig_save(struct rig_tables *to);	   /* copied */
 void rig_restore(struct rig_tables *from); /* transferred */
 void rig_drop(struct rig_tables *t);
 /* The vault ends and begins anew, as with the process. */
@@ -102,10 +102,10 @@ void rig_restart(void);
 /* The i-th call that is open. */
 struct rig_call *rig_call(unsigned i);
 unsigned rig_open(void);
-void rig_do(struct rig_call *c); /* the database does it, no answer yet */
+void rig_do(struct rig_call *c);     /* the database does it, no answer yet */
 void rig_answer(struct rig_call *c); /* done if it was not */
 void rig_fail_call(struct rig_call *c, int result); /* an answer without rows */
-void rig_settle(void); /* until no call is open */
+void rig_settle(void);				    /* until no call is open */
 void rig_advance(uint64_t ms);
 
 /* What was answered. */
