@@ -268,6 +268,22 @@ check_keeper_random_CPPFLAGS = $(unit_cppflags)
 check_keeper_random_LDADD = $(daemon_libs)
 check_keeper_random_LDFLAGS = $(keeper_ldflags)
 
+# vault, member and local API, against a database that a rig plays
+vault_tests = check_vault
+check_PROGRAMS += $(vault_tests)
+TESTS += $(vault_tests)
+vault_rig = %D%/unit/vault_rig.c %D%/unit/vault_rig.h %D%/unit/vault_wrap.c \
+	%D%/unit/vault_wrap.h
+vault_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
+	-Wl,--wrap=loop_fd_add -Wl,--wrap=loop_fd_del \
+	-Wl,--wrap=loop_timer_set -Wl,--wrap=loop_timer_del \
+	-Wl,--wrap=loop_now_ms -Wl,--wrap=db_call_pool -Wl,--wrap=log_error \
+	-Wl,--wrap=log_warning -Wl,--wrap=log_notice
+check_vault_SOURCES = %D%/unit/check_vault.c $(vault_rig)
+check_vault_CPPFLAGS = $(unit_cppflags)
+check_vault_LDADD = $(daemon_libs)
+check_vault_LDFLAGS = $(vault_ldflags)
+
 # daemon: front
 front_tests = check_cert check_tls check_front check_front_db \
 	check_front_uplink
