@@ -8,10 +8,11 @@
 /* A member's connection to the active server: between the files that know how
  * it is made, and what is said on it. */
 
-#define UPLINK_CONNECT_MS 2000	  /* one address */
-#define UPLINK_HANDSHAKE_MS 10000 /* after a takeover everybody comes at once \
-				   */
-#define UPLINK_RESOLVE_MS 5000	  /* then it is said that nothing came */
+#define UPLINK_CONNECT_MS 2000 /* one address */
+#define UPLINK_HANDSHAKE_MS \
+	10000		       /* after a takeover everybody comes at once \
+				*/
+#define UPLINK_RESOLVE_MS 5000 /* then it is said that nothing came */
 #define UPLINK_PAUSE_MIN_MS 100
 #define UPLINK_PAUSE_MAX_MS 1000
 #define UPLINK_BEAT_MS 5000

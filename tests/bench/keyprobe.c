@@ -30,7 +30,8 @@
 /* A server that answers does so within a few milliseconds. A first SYN that is
  * lost is repeated by the kernel only after 1 s: so give up early and begin
  * anew. */
-#define PAUSE_MS 5 /* without it the probe takes the processor from the nodes */
+#define PAUSE_MS 5 /* without it the probe takes the processor from the nodes \
+		    */
 #define CONNECT_MS 10
 #define HANDSHAKE_MS 50
 #define EXCHANGE_MS 100
