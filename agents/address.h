@@ -28,6 +28,9 @@ struct address {
 	bool arp_bg;
 };
 
+/* So many places of one address are looked at. */
+#define ADDRESS_PLACES_MAX 16
+
 enum address_state {
 	ADDRESS_NOT_CARRIED,
 	ADDRESS_ABSENT,
@@ -60,7 +63,7 @@ int address_stop(const struct ocf *o, const struct address *a);
 /* Look at the host: is there the link, does another host have the address? */
 int address_validate(const struct ocf *o, const struct address *a);
 
-/* address_find.c. The link and prefix length that the address belongs on:
+/* address_place.c. The link and prefix length that the address belongs on:
  * OCF_SUCCESS or the exit code with the reason given. */
 int address_place(const struct ocf *o, const struct address *a, int fd,
     struct rtnl_link *ret_link, uint8_t *ret_prefix);
@@ -70,96 +73,5 @@ bool address_is_right(
 /* address_remove.c. Remove one, and keep the secondary addresses that the
  * kernel would remove with it. 0 or a negative errno. */
 int address_remove(int fd, const struct rtnl_addr *a);
-
-/* The parameters of the address, for an agent's table. */
-#define ADDRESS_PARAMS(ip_required, ip_text) \
-	{.name = "ip", \
-	    .type = OCF_STRING, \
-	    .required = ip_required, \
-	    .group = "address", \
-	    .shortdesc = "IPv4 or IPv6 address", \
-	    .longdesc = ip_text}, \
-	    {.name = "nic", \
-		.type = OCF_STRING, \
-		.shortdesc = "Network interface", \
-		.longdesc = \
-		    "The interface that carries the address, by its name or " \
-		    "an alternative name. Without it the interface is the " \
-		    "one whose directly connected network has the address. " \
-		    "It is needed for a link-local IPv6 address.\n\n" \
-		    "The form eth0:label is understood as in IPaddr2; use " \
-		    "iflabel instead."}, \
-	    {.name = "cidr_netmask", \
-		.type = OCF_STRING, \
-		.shortdesc = "Prefix length", \
-		.longdesc = \
-		    "The length of the network prefix, for example 24. " \
-		    "Without it, it is that of the connected network. A " \
-		    "dotted mask is understood for IPv4."}, \
-	    {.name = "broadcast", \
-		.type = OCF_STRING, \
-		.shortdesc = "Broadcast address", \
-		.longdesc = \
-		    "IPv4 only: the broadcast address, or + to set or - to " \
-		    "reset all host bits of the prefix. Without it, as +."}, \
-	    {.name = "iflabel", \
-		.type = OCF_STRING, \
-		.shortdesc = "Interface label", \
-		.longdesc = \
-		    "IPv4 only: a label that is shown behind the name of " \
-		    "the interface, as in eth0:label; with it at most 15 " \
-		    "characters."}, \
-	    {.name = "arp_count", \
-		.type = OCF_INTEGER, \
-		.def = "5", \
-		.min = 1, \
-		.max = 1000, \
-		.reloadable = true, \
-		.shortdesc = "Number of announcements", \
-		.longdesc = \
-		    "How often the neighbours are told where the address " \
-		    "is now: each time a gratuitous ARP request and reply " \
-		    "for IPv4, an unsolicited neighbour advertisement for " \
-		    "IPv6. The first goes out at once."}, \
-	    {.name = "arp_interval", \
-		.type = OCF_INTEGER, \
-		.def = "200", \
-		.min = 1, \
-		.max = 60000, \
-		.reloadable = true, \
-		.shortdesc = "Milliseconds between announcements", \
-		.longdesc = "The time from one announcement to the next, " \
-			    "in milliseconds."}, \
-	    {.name = "arp_bg", \
-		.type = OCF_BOOLEAN, \
-		.def = "true", \
-		.reloadable = true, \
-		.shortdesc = "Announce in the background", \
-		.longdesc = \
-		    "Whether the announcements are sent in the background. " \
-		    "They end by themselves when the address is stopped."}, \
-	    {.name = "nodad", \
-		.type = OCF_BOOLEAN, \
-		.def = "true", \
-		.shortdesc = "No duplicate address detection", \
-		.longdesc = \
-		    "IPv6 only: use the address at once. Membership and " \
-		    "fencing make sure that no other node has it. With " \
-		    "false a start waits for the kernel's duplicate address " \
-		    "detection, one to two seconds, and fails if another " \
-		    "host answers. (In IPaddr2 the default is false.)"}, \
-	    {.name = "noprefixroute", \
-		.type = OCF_BOOLEAN, \
-		.def = "false", \
-		.shortdesc = "No route for the prefix", \
-		.longdesc = "Do not make a route for the network of the " \
-			    "address (see noprefixroute in ip-address(8))."}, \
-	{ \
-		.name = "check_link_status", .type = OCF_BOOLEAN, \
-		.def = "true", .reloadable = true, \
-		.shortdesc = "Check that the link is up", \
-		.longdesc = "Whether an interface without a carrier is a " \
-			    "failure of the address." \
-	}
 
 #endif

@@ -147,7 +147,7 @@ send_request(
 	return CLV_OK;
 }
 
-/* One message whole: *ret_got bytes of it fitted. */
+/* One message whole: *ret_got bytes of it fitted. It may be there already. */
 static int
 receive(int fd, struct msghdr *m, int64_t deadline_ms, size_t *ret_got)
 {
@@ -155,10 +155,7 @@ receive(int fd, struct msghdr *m, int64_t deadline_ms, size_t *ret_got)
 	int result;
 
 	for (;;) {
-		result = wait_for(fd, POLLIN, deadline_ms);
-		if (result != CLV_OK)
-			return result;
-		n = recvmsg(fd, m, MSG_CMSG_CLOEXEC);
+		n = recvmsg(fd, m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 		if (n > 0) {
 			*ret_got = (size_t)n;
 			return CLV_OK;
@@ -167,6 +164,9 @@ receive(int fd, struct msghdr *m, int64_t deadline_ms, size_t *ret_got)
 			return CLV_E_NO_SERVER;
 		if (errno != EAGAIN && errno != EINTR)
 			return CLV_E_SYSTEM;
+		result = wait_for(fd, POLLIN, deadline_ms);
+		if (result != CLV_OK)
+			return result;
 	}
 }
 
@@ -178,26 +178,30 @@ is_answer_to(const struct ctl_header *h, enum ctl_op op)
 }
 
 int
-ctl_call(int fd, enum ctl_op op, const void *body, size_t len, void *reply,
-    size_t cap, size_t *ret_len, int timeout_ms)
+ctl_send(int fd, enum ctl_op op, const void *body, size_t len, int timeout_ms)
 {
 	struct ctl_header h = {.magic = CTL_MAGIC, .op = (uint16_t)op};
+
+	if (len > CTL_MSG_MAX - sizeof(h))
+		return CLV_E_INVALID;
+	h.len = (uint32_t)len;
+	return send_request(fd, &h, body, now_ms() + timeout_ms);
+}
+
+int
+ctl_receive(int fd, enum ctl_op op, void *reply, size_t cap, size_t *ret_len,
+    int timeout_ms)
+{
+	struct ctl_header h;
 	struct iovec iov[2] = {
 	    {.iov_base = &h, .iov_len = sizeof(h)},
 	    {.iov_base = reply, .iov_len = cap},
 	};
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = reply ? 2 : 1};
-	int64_t deadline_ms = now_ms() + timeout_ms;
 	size_t got;
 	int result;
 
-	if (len > CTL_MSG_MAX - sizeof(h))
-		return CLV_E_INVALID;
-	h.len = (uint32_t)len;
-	result = send_request(fd, &h, body, deadline_ms);
-	if (result != CLV_OK)
-		return result;
-	result = receive(fd, &m, deadline_ms, &got);
+	result = receive(fd, &m, now_ms() + timeout_ms, &got);
 	if (result != CLV_OK)
 		return result;
 	if (got < sizeof(h) || !is_answer_to(&h, op))
@@ -209,4 +213,17 @@ ctl_call(int fd, enum ctl_op op, const void *body, size_t len, void *reply,
 	if (ret_len != NULL)
 		*ret_len = h.len;
 	return h.result;
+}
+
+int
+ctl_call(int fd, enum ctl_op op, const void *body, size_t len, void *reply,
+    size_t cap, size_t *ret_len, int timeout_ms)
+{
+	int64_t deadline_ms = now_ms() + timeout_ms;
+	int result = ctl_send(fd, op, body, len, timeout_ms);
+
+	if (result != CLV_OK)
+		return result;
+	return ctl_receive(
+	    fd, op, reply, cap, ret_len, (int)(deadline_ms - now_ms()));
 }

@@ -114,4 +114,10 @@ int ctl_connect(const char *path, int timeout_ms, int *ret_fd, pid_t *ret_pid);
 int ctl_call(int fd, enum ctl_op op, const void *body, size_t len, void *reply,
     size_t cap, size_t *ret_len, int timeout_ms);
 
+/* The same in two halves, for who has something else to do meanwhile. */
+int ctl_send(
+    int fd, enum ctl_op op, const void *body, size_t len, int timeout_ms);
+int ctl_receive(int fd, enum ctl_op op, void *reply, size_t cap,
+    size_t *ret_len, int timeout_ms);
+
 #endif

@@ -62,6 +62,30 @@ static const struct mt_row rows[] = {
 _Static_assert(COUNT(rows) == (size_t)MT_DAEMONS * (ADDRESS_WRONG + 1),
     "every pair has a row");
 
+static const struct nt_row name_rows[] = {
+    {NT_ABSENT, OCF_NOT_RUNNING, OCF_NOT_RUNNING, "not running"},
+    {NT_NO_LINK, OCF_ERR_GENERIC, OCF_NOT_RUNNING, "the interface is gone"},
+    {NT_RIGHT, OCF_SUCCESS, OCF_SUCCESS, "running"},
+    {NT_WRONG, OCF_ERR_GENERIC, OCF_ERR_GENERIC,
+	"the address is not as it should be"},
+};
+
+_Static_assert(COUNT(name_rows) == NT_ADDRESSES, "every state has a row");
+
+const struct mt_row *
+monitor_rows(size_t *ret_n)
+{
+	*ret_n = COUNT(rows);
+	return rows;
+}
+
+const struct nt_row *
+monitor_name_rows(size_t *ret_n)
+{
+	*ret_n = COUNT(name_rows);
+	return name_rows;
+}
+
 const struct mt_row *
 monitor_answer(enum mt_daemon daemon, enum address_state address)
 {
@@ -72,6 +96,18 @@ monitor_answer(enum mt_daemon daemon, enum address_state address)
 			return &rows[i];
 	assert(!"a pair without a row");
 	return &rows[COUNT(rows) - 1];
+}
+
+const struct nt_row *
+monitor_name_answer(enum nt_address address)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(name_rows); i++)
+		if (name_rows[i].address == address)
+			return &name_rows[i];
+	assert(!"a state without a row");
+	return &name_rows[NT_WRONG];
 }
 
 enum mt_daemon

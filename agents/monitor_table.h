@@ -3,6 +3,7 @@
 #define CLAVIGER_MONITOR_TABLE_H
 
 #include <stdbool.h>
+#include <stdio.h>
 #include "agents/address.h"
 #include "agents/control.h"
 
@@ -34,6 +35,33 @@ const struct mt_row *monitor_answer(
     enum mt_daemon daemon, enum address_state address);
 /* What a status means; NULL: nobody there. */
 enum mt_daemon monitor_daemon(const struct ctl_status *st);
+/*
+ * What network-name's monitor answers: there is the address alone.
+ */
+enum nt_address {
+	NT_ABSENT,
+	NT_NO_LINK, /* absent, and the interface that nic names with it */
+	NT_RIGHT,
+	NT_WRONG, /* on another link, not usable, on a link that is down */
+	NT_ADDRESSES
+};
+
+struct nt_row {
+	enum nt_address address;
+	int rc, probe;
+	const char *why;
+};
+
+/* Never NULL. */
+const struct nt_row *monitor_name_answer(enum nt_address address);
+
+/* monitor_man.c: the tables as mdoc, for the manual pages. */
+void monitor_man(FILE *f);
+void monitor_name_man(FILE *f);
+/* Between the two files: all rows. */
+const struct mt_row *monitor_rows(size_t *ret_n);
+const struct nt_row *monitor_name_rows(size_t *ret_n);
+
 /* Must the peer be preferred from now on, whatever the daemon thinks? */
 bool monitor_is_failure(int rc);
 

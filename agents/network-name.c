@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
+#include <errno.h>
 #include <string.h>
-#include <stdlib.h>
+#include <unistd.h>
 
-#include "agents/address.h"
-#include "ocf/ocf.h"
+#include "agents/address_params.h"
+#include "agents/monitor_table.h"
 
 static int
 refuse_clone(const struct ocf *o)
@@ -43,41 +44,52 @@ on_stop(struct ocf *o)
 	return address_stop(o, &a);
 }
 
-/* An address that is not there: gone, or its interface with it? */
-static int
-answer_absent(const struct ocf *o, const struct address *a)
+/* Is the interface gone that it belongs to? */
+static bool
+is_link_gone(const struct address *a)
 {
 	struct rtnl_link link;
 	int fd, err;
 
-	if (o->is_probe || a->nic[0] == '\0' || rtnl_open(0, &fd) != 0)
-		return OCF_NOT_RUNNING;
-	err = rtnl_get_link(fd, a->nic, 0, &link);
-	if (err != 0)
-		return ocf_fail(o, OCF_ERR_GENERIC,
-		    "there is no interface %s any more", a->nic);
-	return OCF_NOT_RUNNING;
+	if (a->nic[0] == '\0' || rtnl_open(0, &fd) != 0)
+		return false;
+	err = rtnl_peek_link(fd, a->nic, 0, &link);
+	close(fd);
+	return err == -ENODEV;
+}
+
+static enum nt_address
+judge(const struct address *a, enum address_state state)
+{
+	switch (state) {
+	case ADDRESS_RIGHT: return NT_RIGHT;
+	case ADDRESS_WRONG: return NT_WRONG;
+	case ADDRESS_NOT_CARRIED:
+	case ADDRESS_ABSENT: break;
+	}
+	return is_link_gone(a) ? NT_NO_LINK : NT_ABSENT;
 }
 
 static int
 on_monitor(struct ocf *o)
 {
 	char why[OCF_REASON_MAX];
+	const struct nt_row *row;
 	struct address a;
-	int state;
+	int state, rc;
 
 	address_read(o, &a);
 	state = address_look(&a, why);
-	switch (state) {
-	case ADDRESS_RIGHT: return OCF_SUCCESS;
-	case ADDRESS_WRONG: return ocf_fail(o, OCF_ERR_GENERIC, "%s", why);
-	case ADDRESS_NOT_CARRIED: return OCF_NOT_RUNNING;
-	case ADDRESS_ABSENT: return answer_absent(o, &a);
-	default:
+	if (state < 0)
 		return ocf_fail(o, OCF_ERR_GENERIC,
 		    "cannot look at the addresses of this host: %s",
 		    strerror(-state));
-	}
+	row = monitor_name_answer(judge(&a, (enum address_state)state));
+	rc = o->is_probe ? row->probe : row->rc;
+	if (rc == OCF_ERR_GENERIC)
+		ocf_fail(o, rc, "%s: %s", row->why,
+		    row->address == NT_NO_LINK ? a.nic : why);
+	return rc;
 }
 
 static int
@@ -91,24 +103,11 @@ on_validate(struct ocf *o)
 	return address_validate(o, &a);
 }
 
-/* What may be reloaded is read afresh by every action. */
-static int
-on_reload(struct ocf *o)
-{
-	return OCF_SUCCESS;
-}
-
 static const struct ocf_param params[] = {
     ADDRESS_PARAMS(true,
 	"The floating address, for example 192.0.2.10 or 2001:db8::10. It "
 	"belongs to this resource alone: a stop removes it from every "
 	"interface of the node, with whatever prefix length."),
-    {.name = "network_name",
-	.type = OCF_STRING,
-	.reloadable = true,
-	.shortdesc = "Host name of the address",
-	.longdesc = "The name by which clients know the address. It is for "
-		    "people to read: the agent does not register it."},
 };
 
 static const struct ocf_action actions[] = {
@@ -124,7 +123,7 @@ static const struct ocf_action actions[] = {
 	.handler = on_monitor},
     {.name = "reload-agent",
 	.timeout_s = 20,
-	.handler = on_reload,
+	.handler = ocf_nothing,
 	.strict = true},
     {.name = "validate-all",
 	.timeout_s = 20,
@@ -134,18 +133,16 @@ static const struct ocf_action actions[] = {
 };
 
 static const struct ocf_section sections[] = {
-    {"EXIT STATUS",
-	".Bl -tag -width Ds\n"
-	".It 0\nstarted, stopped, or there and usable.\n"
-	".It 1\nfailed; the exit reason says why.\n"
-	"A monitor answers so when the address is there but on the wrong\n"
-	"interface, with another prefix length, or on a link that is down.\n"
-	".It 4\nnot root.\n"
-	".It 5\nthe interface is missing on this node (start).\n"
-	".It 6\na parameter is wrong, or the resource is cloned\n"
-	"(start and validate-all, never a monitor).\n"
-	".It 7\nnot running: the address is on no interface.\n"
-	".El\n"},
+    {"EXIT STATUS", ".Bl -tag -width Ds\n"
+		    ".It 0\nstarted, stopped, or there and usable.\n"
+		    ".It 1\nfailed; the exit reason says why.\n"
+		    ".It 4\nnot root.\n"
+		    ".It 5\nthe interface is missing on this node (start).\n"
+		    ".It 6\na parameter is wrong, or the resource is cloned\n"
+		    "(start and validate-all, never a monitor).\n"
+		    ".It 7\nnot running: the address is on no interface.\n"
+		    ".El\n"},
+    {"MONITOR", NULL, monitor_name_man},
     {"EXAMPLES", ".Bd -literal\n"
 		 "pcs resource create name ocf:claviger:network-name "
 		 "ip=192.0.2.10 \\e\n"

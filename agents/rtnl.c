@@ -137,11 +137,10 @@ handle(const char *buf, size_t len, uint32_t seq, rtnl_msg_fn fn, void *arg,
 int
 rtnl_talk(int fd, struct nlmsghdr *h, rtnl_msg_fn fn, void *arg)
 {
-	static uint32_t seq;
 	/* Not on the stack: only the pages that an answer fills are touched. */
-	static union {
-		struct nlmsghdr align;
-		char raw[RECEIVE_LEN];
+	static struct {
+		uint32_t seq;
+		_Alignas(struct nlmsghdr) char raw[RECEIVE_LEN];
 	} in;
 	int result = 0;
 	ssize_t n;
@@ -149,14 +148,14 @@ rtnl_talk(int fd, struct nlmsghdr *h, rtnl_msg_fn fn, void *arg)
 	h->nlmsg_flags |= NLM_F_REQUEST;
 	if ((h->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
 		h->nlmsg_flags |= NLM_F_ACK;
-	h->nlmsg_seq = ++seq;
+	h->nlmsg_seq = ++in.seq;
 	if (send(fd, h, h->nlmsg_len, 0) < 0)
 		return -errno;
 	do {
 		n = receive(fd, in.raw, sizeof(in.raw));
 		if (n < 0)
 			return (int)n;
-	} while (handle(in.raw, (size_t)n, seq, fn, arg, &result));
+	} while (handle(in.raw, (size_t)n, in.seq, fn, arg, &result));
 	return result;
 }
 

@@ -36,6 +36,12 @@ struct rtnl_link {
 	char name[IFNAMSIZ];
 };
 
+static inline bool
+rtnl_is_running(const struct rtnl_link *l)
+{
+	return (l->flags & IFF_UP) && (l->flags & IFF_RUNNING);
+}
+
 static inline size_t
 rtnl_ip_len(uint8_t family)
 {

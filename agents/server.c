@@ -56,21 +56,40 @@ terminate(struct ctl_status *st)
 }
 
 int
-server_ask(struct server_conn *c, enum ctl_op op, const void *body, size_t len,
-    int timeout_ms, struct ctl_status *ret)
+server_send(struct server_conn *c, enum ctl_op op, const void *body, size_t len,
+    int timeout_ms)
+{
+	return ctl_send(c->fd, op, body, len, timeout_ms);
+}
+
+int
+server_receive(struct server_conn *c, enum ctl_op op, int timeout_ms,
+    struct ctl_status *ret)
 {
 	size_t got = 0;
 	int result;
 
 	memset(ret, 0, sizeof(*ret));
-	result =
-	    ctl_call(c->fd, op, body, len, ret, sizeof(*ret), &got, timeout_ms);
+	result = ctl_receive(c->fd, op, ret, sizeof(*ret), &got, timeout_ms);
 	if (result == CLV_OK && got != sizeof(*ret))
 		result = CLV_E_PROTOCOL;
 	if (got != sizeof(*ret))
 		memset(ret, 0, sizeof(*ret));
 	terminate(ret);
 	return result;
+}
+
+int
+server_ask(struct server_conn *c, enum ctl_op op, const void *body, size_t len,
+    int timeout_ms, struct ctl_status *ret)
+{
+	int64_t end_ms = ocf_now_ms() + timeout_ms;
+	int result = server_send(c, op, body, len, timeout_ms);
+
+	memset(ret, 0, sizeof(*ret));
+	if (result != CLV_OK)
+		return result;
+	return server_receive(c, op, (int)(end_ms - ocf_now_ms()), ret);
 }
 
 /* Is the process gone within the time? */

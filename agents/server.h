@@ -29,6 +29,11 @@ void server_close(struct server_conn *c);
  * answer *ret is zero. */
 int server_ask(struct server_conn *c, enum ctl_op op, const void *body,
     size_t len, int timeout_ms, struct ctl_status *ret);
+/* The same in two halves, for who has something else to do meanwhile. */
+int server_send(struct server_conn *c, enum ctl_op op, const void *body,
+    size_t len, int timeout_ms);
+int server_receive(struct server_conn *c, enum ctl_op op, int timeout_ms,
+    struct ctl_status *ret);
 /* Start the program and wait until it is ready. OCF_SUCCESS, or the exit code
  * with the reason given. */
 int server_spawn(const struct ocf *o, const struct server *s);

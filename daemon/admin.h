@@ -49,5 +49,6 @@ enum admin_op {
  * by ", "), bytes data (per op, above). */
 
 #define ADMIN_REQUEST_MAX 4096
+#define ADMIN_TEXT_MAX 384 /* two names or a name and a fingerprint */
 
 #endif

@@ -33,7 +33,7 @@ struct admin_change {
 	char backup_where[256]; /* ROTATE_FINISH: to be recorded */
 	uint32_t backup_generation;
 	struct clv_buf data; /* of the answer */
-	char text[256];
+	char text[ADMIN_TEXT_MAX];
 	bool nothing; /* it is so already: nothing to write */
 };
 

@@ -52,7 +52,7 @@ struct admin {
 	/* how it ended */
 	int result;
 	bool waited; /* for the peers */
-	char said[256];
+	char said[ADMIN_TEXT_MAX];
 };
 
 /* admin.c */

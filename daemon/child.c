@@ -43,7 +43,8 @@ ends_close(struct ends *e)
 {
 	int i;
 
-	fd_close(&e->control);
+	for (i = 0; i < N_SOCKETS; i++)
+		fd_close(&e->socket[i]);
 	for (i = 0; i < 2; i++)
 		fd_close(&e->chan[i]);
 	for (i = 0; i < N_CHILDREN; i++) {
@@ -112,12 +113,15 @@ child_begin(const struct config *c, const char *name, const char *user,
 int
 child_keeper(const struct config *c, struct ends *e, keeper_fn fn, pid_t parent)
 {
-	struct keeper_fds fds = {.control = e->control,
+	struct keeper_fds fds = {.control = e->socket[SOCKET_CONTROL],
 	    .front = e->chan[KEEPER],
-	    .link = e->link[KEEPER][1]};
-	int *const kept[] = {&fds.control, &fds.front, &fds.link};
+	    .link = e->link[KEEPER][1],
+	    .api = e->socket[SOCKET_API],
+	    .credentials = e->socket[SOCKET_CREDENTIALS]};
+	int *const kept[] = {
+	    &fds.control, &fds.front, &fds.link, &fds.api, &fds.credentials};
 
-	if (child_begin(c, "clavigerd-keeper", c->user, parent, kept, 3) !=
+	if (child_begin(c, "clavigerd-keeper", c->user, parent, kept, 5) !=
 	    CLV_OK)
 		return 1;
 	return fn(c, &fds);

@@ -41,6 +41,7 @@ enum cli_need {
 };
 
 struct cli;
+struct cli_json;
 struct cli_verb {
 	const char *name; /* one word or two */
 	const char
@@ -75,7 +76,8 @@ void cli_help(FILE *f);
 void cli_verb_help(FILE *f, const struct cli_verb *v);
 
 /* cli_util.c. A failure is a sentence on stderr: what failed and why, then
- * `next` on a line of its own: what to do. Returns result. */
+ * `next` on a line of its own: what to do. NULL: what is usual for this
+ * result; "": said already. Returns result. */
 int cli_fail(const struct cli *c, int result, const char *next, const char *fmt,
     ...) __attribute__((format(printf, 4, 5)));
 void cli_warn(const struct cli *c, const char *fmt, ...)
@@ -114,6 +116,8 @@ enum cli_pass_use { CLI_PASS_READ, CLI_PASS_WRITE };
 		    "read the passphrase from this descriptor", false \
 	}
 int cli_passphrase(struct cli *c, enum cli_pass_use use, char **ret);
+/* One line from the terminal, without echo. */
+int cli_ask(struct cli *c, const char *prompt, char **ret);
 /* The rules for a file: regular or a pipe, only its owner may read it. */
 int cli_pass_file(struct clv_guard *guard, const char *path, char **ret,
     char ret_why[static 256]);
@@ -241,7 +245,14 @@ void cli_admin_begin(struct clv_buf *b, uint8_t op);
  * phrase) could not be done and why. */
 int cli_admin(struct cli *c, const struct clv_buf *request, const char *what,
     struct cli_answer *ret);
-/* The same, of the local daemon alone, silent; ret was made by
+/* The same for a change of which the answer says in a sentence what was done:
+ * prints that, or with --json `j` with "message" and "late" added. Frees
+ * request and j. */
+int cli_admin_change(struct cli *c, struct clv_buf *request, const char *what,
+    struct cli_json *j);
+/* "late": an array of the nodes that fetch the change when they are back. */
+void cli_answer_late(const struct cli_answer *a, struct cli_json *j);
+/* Of the local daemon alone, silent; ret was made by
  * cli_answer_init(). */
 int cli_admin_local(
     const struct cli *c, const struct clv_buf *request, struct cli_answer *ret);
@@ -262,7 +273,6 @@ int cli_keyring_check(
     struct cli *c, const struct clv_keyring *k, const struct clv_list *list);
 
 /* cli_json.c: the only file that knows json-c. */
-struct cli_json;
 struct cli_json *cli_json_new(void);
 void cli_json_str(struct cli_json *j, const char *key, const char *value);
 void cli_json_u64(struct cli_json *j, const char *key, uint64_t value);
@@ -272,6 +282,7 @@ void cli_json_array(struct cli_json *j, const char *key); /* maybe empty */
 struct cli_json *cli_json_push(struct cli_json *j, const char *key);
 void cli_json_str_push(struct cli_json *j, const char *key, const char *value);
 int cli_json_print(struct cli_json *j); /* and frees it */
+void cli_json_free(struct cli_json *j);
 
 int cli_main(int argc, char **argv);
 

@@ -193,7 +193,7 @@ cli_admin(struct cli *c, const struct clv_buf *request, const char *what,
 	if (r == CLV_OK)
 		r = anywhere(c, request, ret);
 	if (r != CLV_OK) /* said why already, but for what we were doing */
-		return cli_fail(c, r, NULL, "could not %s", what);
+		return cli_fail(c, r, "", "could not %s", what);
 	cli_printable(ret->text);
 	if (ret->result != CLV_OK)
 		return cli_fail(c, ret->result, remedy(ret->result),
@@ -205,4 +205,39 @@ cli_admin(struct cli *c, const struct clv_buf *request, const char *what,
 		    "in force; these nodes fetch it when they are back: %s",
 		    cli_printable(ret->late));
 	return CLV_OK;
+}
+
+void
+cli_answer_late(const struct cli_answer *a, struct cli_json *j)
+{
+	char names[sizeof(a->late)], *save = NULL, *name;
+
+	snprintf(names, sizeof(names), "%s", a->late);
+	cli_json_array(j, "late");
+	for (name = strtok_r(names, ", ", &save); name != NULL;
+	     name = strtok_r(NULL, ", ", &save))
+		cli_json_str_push(j, "late", name);
+}
+
+int
+cli_admin_change(struct cli *c, struct clv_buf *request, const char *what,
+    struct cli_json *j)
+{
+	struct cli_answer a;
+	int r = cli_admin(c, request, what, &a);
+
+	if (r == CLV_OK && a.text[0] == '\0')
+		snprintf(a.text, sizeof(a.text), "done");
+	if (r == CLV_OK && cli_opt(c, "json") != NULL) {
+		cli_json_str(j, "message", a.text);
+		cli_answer_late(&a, j);
+		r = cli_json_print(j);
+	} else {
+		if (r == CLV_OK)
+			puts(a.text);
+		cli_json_free(j);
+	}
+	cli_answer_fini(&a);
+	clv_buf_fini(request);
+	return r;
 }

@@ -69,8 +69,44 @@ cli_backup_write(struct cli *c, const struct clv_keyring *k, const char *path,
 	r = clv_backup_write(c->guard, k, path, passphrase, why);
 	if (r == CLV_OK)
 		return CLV_OK;
-	return cli_fail(c, r, NULL, "no backup was written: %s",
+	return cli_fail(c, r,
+	    "mend that, then repeat the command with a new file name",
+	    "no backup was written: %s",
 	    why[0] != '\0' ? why : clv_result_text(r));
+}
+
+static const char *
+read_remedy(int result)
+{
+	switch (result) {
+	case CLV_E_PASSPHRASE:
+		return "give the passphrase that was set when this backup was "
+		       "written, or use another backup";
+	case CLV_E_DAMAGED:
+	case CLV_E_TRUNCATED: return "use another copy of this backup";
+	case CLV_E_FORMAT:
+	case CLV_E_VERSION:
+	case CLV_E_NO_IDENTITY:
+	case CLV_E_WORK_FACTOR:
+	case CLV_E_NO_KEYRING:
+		return "name a file that claviger backup, init or rotate wrote";
+	default: return "look at the file, then repeat the command";
+	}
+}
+
+static int
+not_readable(struct cli *c, const char *path)
+{
+	int e = errno;
+	int r = e == ENOENT   ? CLV_E_NOT_FOUND
+		: e == EACCES ? CLV_E_PERMISSION
+			      : CLV_E_SYSTEM;
+
+	return cli_fail(c, r,
+	    e == EACCES ? "run it as a user who may read the file"
+			: "look at the name of the file",
+	    "%s cannot be read: %s", path,
+	    r == CLV_E_NOT_FOUND ? clv_result_text(r) : strerror(e));
 }
 
 int
@@ -80,12 +116,7 @@ cli_backup_read(struct cli *c, const char *path, struct clv_keyring **ret)
 	int r;
 
 	if (access(path, R_OK) != 0)
-		return cli_fail(c,
-		    errno == ENOENT ? CLV_E_NOT_FOUND : CLV_E_SYSTEM,
-		    "look at the name of the file", "%s cannot be read: %s",
-		    path,
-		    errno == ENOENT ? clv_result_text(CLV_E_NOT_FOUND)
-				    : strerror(errno));
+		return not_readable(c, path);
 	r = cli_passphrase(c, CLI_PASS_READ, &passphrase);
 	if (r != CLV_OK)
 		return r;
@@ -94,7 +125,7 @@ cli_backup_read(struct cli *c, const char *path, struct clv_keyring **ret)
 	clv_guard_put(c->guard, passphrase);
 	if (r == CLV_OK)
 		return CLV_OK;
-	return cli_fail(c, r, NULL, "the backup was not opened: %s",
+	return cli_fail(c, r, read_remedy(r), "the backup was not opened: %s",
 	    why[0] != '\0' ? why : clv_result_text(r));
 }
 
@@ -165,20 +196,43 @@ cli_keyring_export(struct cli *c, struct clv_keyring **ret)
 }
 
 /* The backup is good also when nobody could note that it was made. */
-static void
+static bool
 record(struct cli *c, uint32_t generation, const char *where)
 {
 	struct clv_buf b;
 	struct cli_answer a;
+	bool recorded;
 
 	cli_admin_begin(&b, ADMIN_BACKUP_DONE);
 	clv_buf_u32(&b, generation);
 	clv_buf_str(&b, where);
-	if (cli_admin(c, &b, "record the backup in the database", &a) != CLV_OK)
+	recorded =
+	    cli_admin(c, &b, "record the backup in the database", &a) == CLV_OK;
+	if (!recorded)
 		cli_warn(c, "the backup itself is good; claviger status will "
 			    "not know of it");
 	cli_answer_fini(&a);
 	clv_buf_fini(&b);
+	return recorded;
+}
+
+static void
+print_backup(
+    struct cli *c, const char *path, const char *where, uint32_t generation)
+{
+	bool recorded = record(c, generation, where);
+	struct cli_json *j;
+
+	if (cli_opt(c, "json") == NULL) {
+		printf("%s: generation %u, opened again\n", path, generation);
+		return;
+	}
+	j = cli_json_new();
+	cli_json_str(j, "backup", path);
+	cli_json_str(j, "where", where);
+	cli_json_u64(j, "generation", generation);
+	cli_json_bool(j, "recorded", recorded);
+	cli_json_print(j);
 }
 
 static int
@@ -187,7 +241,6 @@ backup(struct cli *c, const char *path)
 	struct clv_keyring *k = NULL;
 	char where[RECORD_WHERE_MAX];
 	char *passphrase = NULL;
-	uint32_t generation;
 	int r = cli_backup_where(c, path, where, sizeof(where));
 
 	if (r == CLV_OK)
@@ -197,11 +250,8 @@ backup(struct cli *c, const char *path)
 	if (r == CLV_OK)
 		r = cli_backup_write(c, k, path, passphrase);
 	clv_guard_put(c->guard, passphrase);
-	if (r == CLV_OK) {
-		generation = clv_keyring_newest(k);
-		record(c, generation, where);
-		printf("%s: generation %u, opened again\n", path, generation);
-	}
+	if (r == CLV_OK)
+		print_backup(c, path, where, clv_keyring_newest(k));
 	clv_keyring_free(&k);
 	return r;
 }

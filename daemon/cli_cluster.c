@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
+#include "agents/mss_times.h"
 #include "daemon/cli.h"
 
-/* As the meta-data of ocf:claviger:master-secret advises; two monitors need two
- * intervals. */
+/* Two monitors need two intervals. */
 static const struct {
 	const char *name;
 	const char *role; /* "" or a role */
 	unsigned interval_s, timeout_s;
 } ops[] = {
-    {"start", "", 0, 30},
-    {"promote", "", 0, 30},
-    {"demote", "", 0, 20},
-    {"stop", "", 0, 30},
-    {"monitor", "Promoted", 5, 20},
-    {"monitor", "Unpromoted", 10, 20},
+    {"start", "", 0, MSS_START_S},
+    {"promote", "", 0, MSS_PROMOTE_S},
+    {"demote", "", 0, MSS_DEMOTE_S},
+    {"stop", "", 0, MSS_STOP_S},
+    {"monitor", "Promoted", MSS_PROMOTED_INTERVAL_S, MSS_PROMOTED_S},
+    {"monitor", "Unpromoted", MSS_UNPROMOTED_INTERVAL_S, MSS_UNPROMOTED_S},
 };
 #define OPS (sizeof(ops) / sizeof(ops[0]))
 

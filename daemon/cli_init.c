@@ -369,7 +369,8 @@ write_all(struct cli *c, struct init *s, struct clv_store **db)
 	if (r == CLV_OK)
 		r = cli_system_save(c, s);
 	if (r == CLV_OK && interrupted())
-		r = cli_fail(c, CLV_E_CANCELLED, NULL, "interrupted");
+		r = cli_fail(
+		    c, CLV_E_CANCELLED, "repeat the command", "interrupted");
 	if (r != CLV_OK)
 		return r;
 	cli_progress("creating the system in the database");

@@ -83,12 +83,18 @@ cli_json_str_push(struct cli_json *j, const char *key, const char *value)
 	    array(j, key), must(json_object_new_string(value)));
 }
 
+void
+cli_json_free(struct cli_json *j)
+{
+	json_object_put(obj(j));
+}
+
 int
 cli_json_print(struct cli_json *j)
 {
 	puts(json_object_to_json_string_ext(
 	    obj(j), JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
 			JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(obj(j));
+	cli_json_free(j);
 	return CLV_OK;
 }

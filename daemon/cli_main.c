@@ -101,18 +101,41 @@ static const struct option globals[] = {
     {NULL, 0, NULL, 0},
 };
 
+/* An abbreviation, which getopt_long() takes, breaks when options are added. */
+static bool
+is_whole(const char *word, const char *name)
+{
+	size_t len = strcspn(word, "=");
+
+	return strlen(name) + 2 == len && strncmp(word + 2, name, len - 2) == 0;
+}
+
+static int
+no_option(const struct cli *c, const char *word)
+{
+	return clv_result_exit(cli_fail(c, CLV_E_USAGE, "claviger --help",
+	    "there is no option %.*s, or it needs a value",
+	    (int)strcspn(word, "="), word));
+}
+
 int
 cli_main(int argc, char **argv)
 {
 	struct cli c = {
 	    .path = CONFIG_PATH, .daemon = CLV_SBINDIR "/clavigerd"};
-	int ch, r;
+	int ch, r, at = 1, i = -1;
 
 	if (harden() != CLV_OK) {
 		perror("claviger: cannot protect its memory");
 		return clv_result_exit(CLV_E_SYSTEM);
 	}
-	while ((ch = getopt_long(argc, argv, "+c:hV", globals, NULL)) != -1) {
+	opterr = 0;
+	while ((ch = getopt_long(argc, argv, "+c:hV", globals, &i)) != -1) {
+		if (ch == '?' ||
+		    (i >= 0 && !is_whole(argv[at], globals[i].name)))
+			return no_option(&c, argv[at]);
+		at = optind;
+		i = -1;
 		if (ch == 'c')
 			c.path = optarg;
 		else if (ch == 'd')
@@ -121,8 +144,6 @@ cli_main(int argc, char **argv)
 			return cli_help(stdout), 0;
 		else if (ch == 'V')
 			return puts("claviger " PACKAGE_VERSION), 0;
-		else
-			return clv_result_exit(CLV_E_USAGE);
 	}
 	r = run(&c, argc - optind, argv + optind);
 	clv_guard_free_all(&c.guard);

@@ -59,9 +59,9 @@ cli_member_add(struct cli *c)
 {
 	const char *scope = cli_opt(c, "scope");
 	struct clv_party p;
+	struct cli_json *j;
 	struct clv_buf b;
-	struct cli_answer a;
-	char what[128];
+	char what[128], hex[CLI_HEX];
 	int r = read_party(c, &p);
 
 	if (r == CLV_OK)
@@ -75,13 +75,11 @@ cli_member_add(struct cli *c)
 	clv_buf_raw(&b, p.sign_pk, sizeof(p.sign_pk));
 	clv_buf_str(&b, scope);
 	snprintf(what, sizeof(what), "add member %s", c->args[0]);
-	r = cli_admin(c, &b, what, &a);
-	if (r == CLV_OK)
-		printf(
-		    "member %s is enrolled with scope %s\n", c->args[0], scope);
-	cli_answer_fini(&a);
-	clv_buf_fini(&b);
-	return r;
+	j = cli_json_new();
+	cli_json_str(j, "member", c->args[0]);
+	cli_json_str(j, "scope", scope);
+	cli_json_str(j, "thumbprint", cli_hex(p.thumb, hex));
+	return cli_admin_change(c, &b, what, j);
 }
 
 static void

@@ -196,8 +196,8 @@ cli_node_approve(struct cli *c)
 {
 	const char *name = c->args[0];
 	char print[CLV_FINGERPRINT_TEXT], what[128];
+	struct cli_json *j;
 	struct clv_buf b;
-	struct cli_answer a;
 	int r = check_name(c, name);
 
 	if (r != CLV_OK)
@@ -211,20 +211,18 @@ cli_node_approve(struct cli *c)
 	clv_buf_str(&b, name);
 	clv_buf_str(&b, print);
 	snprintf(what, sizeof(what), "approve %s", name);
-	r = cli_admin(c, &b, what, &a);
-	if (r == CLV_OK)
-		puts(a.text[0] != '\0' ? a.text : "done");
-	cli_answer_fini(&a);
-	clv_buf_fini(&b);
-	return r;
+	j = cli_json_new();
+	cli_json_str(j, "node", name);
+	cli_json_str(j, "fingerprint", print);
+	return cli_admin_change(c, &b, what, j);
 }
 
 static int
 revoke(struct cli *c, uint8_t op, const char *kind)
 {
 	char what[128];
+	struct cli_json *j;
 	struct clv_buf b;
-	struct cli_answer a;
 	int r = check_name(c, c->args[0]);
 
 	if (r != CLV_OK)
@@ -232,12 +230,9 @@ revoke(struct cli *c, uint8_t op, const char *kind)
 	cli_admin_begin(&b, op);
 	clv_buf_str(&b, c->args[0]);
 	snprintf(what, sizeof(what), "revoke %s %s", kind, c->args[0]);
-	r = cli_admin(c, &b, what, &a);
-	if (r == CLV_OK)
-		puts(a.text[0] != '\0' ? a.text : "done");
-	cli_answer_fini(&a);
-	clv_buf_fini(&b);
-	return r;
+	j = cli_json_new();
+	cli_json_str(j, kind, c->args[0]);
+	return cli_admin_change(c, &b, what, j);
 }
 
 int

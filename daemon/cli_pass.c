@@ -257,6 +257,20 @@ ask_twice(struct cli *c, int tty, char **ret)
 	return CLV_OK;
 }
 
+int
+cli_ask(struct cli *c, const char *prompt, char **ret)
+{
+	int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int r;
+
+	if (tty < 0)
+		return cli_fail(
+		    c, CLV_E_USAGE, NULL, "there is no terminal to ask at");
+	r = ask(c, tty, prompt, ret);
+	close(tty);
+	return r;
+}
+
 static int
 from_terminal(struct cli *c, enum cli_pass_use use, char **ret)
 {

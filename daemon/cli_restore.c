@@ -148,11 +148,33 @@ restore(struct cli *c, struct restore *s)
 	return r;
 }
 
+/* It is here; whether it serves is another matter. */
+static void
+print(struct cli *c, const struct restore *s)
+{
+	uint32_t generation = clv_keyring_newest(s->keyring);
+	struct ctl_status st = {.reason = ""};
+	struct cli_json *j;
+
+	if (!s->daemon.started && cli_ctl_status(c, &st) != CLV_OK)
+		st.reason[0] = '\0';
+	if (cli_opt(c, "json") != NULL) {
+		j = cli_json_new();
+		cli_json_u64(j, "generation", generation);
+		cli_json_str(j, "reason", st.reason);
+		cli_json_print(j);
+	} else {
+		printf("the master secret is on this node: generation %u\n",
+		    generation);
+	}
+	if (st.reason[0] != '\0')
+		cli_warn(c, "the node is not ready yet: %s", st.reason);
+}
+
 int
 cli_restore(struct cli *c)
 {
 	struct restore s;
-	struct ctl_status st;
 	int r = cli_guard(c);
 
 	if (r != CLV_OK)
@@ -160,13 +182,8 @@ cli_restore(struct cli *c)
 	memset(&s, 0, sizeof(s));
 	cli_host_init(&s.host);
 	r = restore(c, &s);
-	if (r == CLV_OK) {
-		printf("the master secret is on this node: generation %u\n",
-		    clv_keyring_newest(s.keyring));
-		if (!s.daemon.started && cli_ctl_status(c, &st) == CLV_OK &&
-		    st.reason[0] != '\0')
-			cli_warn(c, "the node is not ready yet: %s", st.reason);
-	}
+	if (r == CLV_OK)
+		print(c, &s);
 	cli_daemon_stop(c, &s.daemon);
 	clv_keyring_free(&s.keyring);
 	clv_list_free(&s.list);

@@ -56,6 +56,26 @@ fetch(struct cli *c, uint32_t generation, struct clv_keyring **ret)
 	    "this node has not opened generation %u yet", generation);
 }
 
+static void
+print(const struct cli *c, uint32_t generation, const char *where,
+    const struct cli_answer *a)
+{
+	const char *path = cli_opt(c, "backup");
+	struct cli_json *j;
+
+	if (cli_opt(c, "json") == NULL) {
+		printf("generation %u is current; its backup is %s\n",
+		    generation, path);
+		return;
+	}
+	j = cli_json_new();
+	cli_json_u64(j, "generation", generation);
+	cli_json_str(j, "backup", path);
+	cli_json_str(j, "where", where);
+	cli_answer_late(a, j);
+	cli_json_print(j);
+}
+
 static int
 finish(struct cli *c, uint32_t generation, const char *where)
 {
@@ -68,7 +88,9 @@ finish(struct cli *c, uint32_t generation, const char *where)
 	clv_buf_str(&b, where);
 	cli_progress("making generation %u current", generation);
 	r = cli_admin(c, &b, "make the new generation current", &a);
-	if (r != CLV_OK)
+	if (r == CLV_OK)
+		print(c, generation, where, &a);
+	else
 		fprintf(stderr,
 		    "  the backup was written; generation %u stays pending, "
 		    "and the command repeated with a new backup file goes on "
@@ -93,9 +115,6 @@ rotate(
 		r = cli_backup_write(c, k, path, passphrase);
 	if (r == CLV_OK)
 		r = finish(c, clv_keyring_newest(k), where);
-	if (r == CLV_OK)
-		printf("generation %u is current; its backup is %s\n",
-		    clv_keyring_newest(k), path);
 	clv_keyring_free(&k);
 	return r;
 }

@@ -9,6 +9,7 @@
 struct row {
 	const char *key;
 	char value[1024];
+	bool is_number;
 };
 #define ROWS_MAX 24
 struct rows {
@@ -32,6 +33,7 @@ put_number(struct rows *t, const char *key, uint64_t value)
 
 	snprintf(text, sizeof(text), "%" PRIu64, value);
 	put(t, key, text);
+	t->row[t->n - 1].is_number = true;
 }
 
 /* What the signed list says holds for every host. */
@@ -79,19 +81,28 @@ of_host(struct rows *t, const struct config *f)
 }
 
 static void
+print_json(const struct rows *t)
+{
+	struct cli_json *j = cli_json_new();
+
+	for (const struct row *r = t->row; r < t->row + t->n; r++) {
+		if (r->is_number)
+			cli_json_u64(j, r->key, strtoull(r->value, NULL, 10));
+		else
+			cli_json_str(j, r->key, r->value);
+	}
+	cli_json_print(j);
+}
+
+static void
 print(const struct cli *c, const struct rows *t)
 {
-	struct cli_json *j;
-
 	if (cli_opt(c, "json") == NULL) {
 		for (size_t i = 0; i < t->n; i++)
 			printf("%-22s = %s\n", t->row[i].key, t->row[i].value);
 		return;
 	}
-	j = cli_json_new();
-	for (size_t i = 0; i < t->n; i++)
-		cli_json_str(j, t->row[i].key, t->row[i].value);
-	cli_json_print(j);
+	print_json(t);
 }
 
 int
@@ -179,8 +190,8 @@ cli_settings_set(struct cli *c)
 {
 	const char *key = c->args[0], *value = c->args[1];
 	char what[128], address[46];
+	struct cli_json *j;
 	struct clv_buf b;
-	struct cli_answer a;
 	int r = check_setting(c, key, value);
 
 	if (r != CLV_OK)
@@ -192,12 +203,26 @@ cli_settings_set(struct cli *c)
 	clv_buf_str(&b, key);
 	clv_buf_str(&b, value);
 	snprintf(what, sizeof(what), "set %s", key);
-	r = cli_admin(c, &b, what, &a);
-	if (r == CLV_OK)
-		puts(a.text[0] != '\0' ? a.text : "done");
-	cli_answer_fini(&a);
-	clv_buf_fini(&b);
-	return r;
+	j = cli_json_new();
+	cli_json_str(j, "key", key);
+	cli_json_str(j, "value", value);
+	return cli_admin_change(c, &b, what, j);
+}
+
+static void
+print_upgrade(const struct cli *c, uint32_t was)
+{
+	struct cli_json *j;
+
+	if (cli_opt(c, "json") == NULL) {
+		printf("schema version %d%s\n", CLV_SCHEMA_VERSION,
+		    was == CLV_SCHEMA_VERSION ? " already: nothing to do" : "");
+		return;
+	}
+	j = cli_json_new();
+	cli_json_u64(j, "schema_version", CLV_SCHEMA_VERSION);
+	cli_json_u64(j, "schema_version_before", was);
+	cli_json_print(j);
 }
 
 int
@@ -222,8 +247,7 @@ cli_settings_upgrade(struct cli *c)
 		    "new system in an empty one",
 		    "this database holds no system");
 	else if (r == CLV_OK)
-		printf("schema version %d%s\n", CLV_SCHEMA_VERSION,
-		    was == CLV_SCHEMA_VERSION ? " already: nothing to do" : "");
+		print_upgrade(c, was);
 	else
 		cli_fail(c, r,
 		    r == CLV_E_SCHEMA_NEWER ? "upgrade this program"

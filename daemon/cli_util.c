@@ -21,6 +21,27 @@ say(const struct cli *c, const char *kind, const char *fmt, va_list ap)
 	fputc('\n', stderr);
 }
 
+static void
+usual_next(const struct cli *c, int result)
+{
+	const char *verb = c->verb != NULL ? c->verb->name : "VERB";
+
+	switch (result) {
+	case CLV_E_USAGE:
+	case CLV_E_INVALID:
+		fprintf(stderr, "  next: claviger %s --help\n", verb);
+		break;
+	case CLV_E_NOMEM:
+	case CLV_E_FULL:
+	case CLV_E_NOT_LOCKED:
+		fputs("  next: free memory, or raise the limit of locked "
+		      "memory (ulimit -l)\n",
+		    stderr);
+		break;
+	default: fputs("  next: mend that, then repeat the command\n", stderr);
+	}
+}
+
 int
 cli_fail(
     const struct cli *c, int result, const char *next, const char *fmt, ...)
@@ -30,7 +51,9 @@ cli_fail(
 	va_start(ap, fmt);
 	say(c, "", fmt, ap);
 	va_end(ap);
-	if (next != NULL)
+	if (next == NULL)
+		usual_next(c, result);
+	else if (next[0] != '\0')
 		fprintf(stderr, "  next: %s\n", next);
 	return result;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "daemon/cli.h"
+#include <limits.h>
+#include "daemon/cli_api.h"
 
 /*
  * Every verb of the command. Dispatch, option parsing and help read this table
@@ -31,12 +32,8 @@
 		"node", "NAME", "name of this host (its node name)", false \
 	}
 
-static const struct cli_opt opts_none[] = {{NULL, NULL, NULL, false}};
 static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
 static const struct cli_opt opts_passphrase[] = {
-    CLI_PASS_OPTS, {NULL, NULL, NULL, false}};
-
-static const struct cli_opt opts_verify[] = {
     CLI_PASS_OPTS, JSON, {NULL, NULL, NULL, false}};
 
 static const struct cli_opt opts_init[] = {
@@ -78,11 +75,13 @@ static const struct cli_opt opts_join[] = {
 static const struct cli_opt opts_rotate[] = {
     {"backup", "FILE", "write the backup of the new keyring here", true},
     CLI_PASS_OPTS,
+    JSON,
     {NULL, NULL, NULL, false},
 };
 
 static const struct cli_opt opts_approve[] = {
     {"fingerprint", "F", "what claviger join printed on that node", true},
+    JSON,
     {NULL, NULL, NULL, false},
 };
 
@@ -91,6 +90,7 @@ static const struct cli_opt opts_member_add[] = {
     {"recipient", "AGE1…", "the member's public X25519 key", true},
     {"sign-key", "KEY", "the member's public Ed25519 key, base64", true},
     {"scope", "all|APP[,APP]", "which keys it gets", true},
+    JSON,
     {NULL, NULL, NULL, false},
 };
 
@@ -101,7 +101,34 @@ static const struct cli_opt opts_fetch[] = {
 };
 
 static const struct cli_opt opts_upgrade[] = {
-    ADMIN_DATABASE(true), {NULL, NULL, NULL, false}};
+    ADMIN_DATABASE(true), JSON, {NULL, NULL, NULL, false}};
+
+static const struct cli_opt opts_put[] = {
+    {"file", "FILE", "read the value from this file (standard input)", false},
+    {"keep", "N", "keep so many versions, 0 for all", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_get[] = {
+    {"version", "N", "an older version", false},
+    {"cached", NULL, "a value that was read before is good enough", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_crypt[] = {
+    {"context", "TEXT", "where it belongs; it opens with the same only", false},
+    {"output", "FILE", "write to this file (standard output)", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_run[] = {
+    {"fd", "N=NAME[,N=NAME]", "a secret behind descriptor N", false},
+    {"files", "NAME[,NAME]", "secrets as files in $CLAVIGER_SECRETS", false},
+    {"env", "VAR=NAME[,VAR=NAME]", "a secret in the environment", false},
+    {NULL, NULL, NULL, false},
+};
 
 static const struct cli_opt opts_cluster[] = {
     {"pcs", NULL, "as pcs commands", false},
@@ -126,7 +153,7 @@ const struct cli_verb cli_verbs[] = {
     {"backup", "FILE", "write a passphrase backup and open it again",
 	opts_passphrase, 1, 1, SERVER, cli_backup},
     {"backup verify", "FILE", "whose backup is it, and is it current",
-	opts_verify, 1, 1, 0, cli_backup_verify},
+	opts_passphrase, 1, 1, 0, cli_backup_verify},
     {"restore", "FILE", "give this node the master secret from a backup",
 	opts_passphrase, 1, 1, SERVER, cli_restore},
     {"rotate", "", "make a new generation of the master secret", opts_rotate, 0,
@@ -137,22 +164,35 @@ const struct cli_verb cli_verbs[] = {
 	SERVER, cli_node_list},
     {"node approve", "NODE", "accept a server node", opts_approve, 1, 1, SERVER,
 	cli_node_approve},
-    {"node revoke", "NODE", "cut a server node off", opts_none, 1, 1, SERVER,
+    {"node revoke", "NODE", "cut a server node off", opts_json, 1, 1, SERVER,
 	cli_node_revoke},
     {"member add", "HOST", "enrol a member", opts_member_add, 1, 1, SERVER,
 	cli_member_add},
     {"member list", "", "members and their scopes", opts_json, 0, 0, SERVER,
 	cli_member_list},
-    {"member revoke", "HOST", "cut a member off", opts_none, 1, 1, SERVER,
+    {"member revoke", "HOST", "cut a member off", opts_json, 1, 1, SERVER,
 	cli_member_revoke},
     {"fetch", "", "prove that this host gets the current key", opts_fetch, 0, 0,
 	SYSTEM, cli_fetch},
     {"settings show", "", "what this host and the system are set to", opts_json,
 	0, 0, SYSTEM, cli_settings_show},
-    {"settings set", "KEY VALUE", "change a setting of the system", opts_none,
+    {"settings set", "KEY VALUE", "change a setting of the system", opts_json,
 	2, 2, SERVER, cli_settings_set},
     {"settings upgrade", "", "bring the database schema forward", opts_upgrade,
 	0, 0, SERVER, cli_settings_upgrade},
+    {"put", "APP NAME", "store a secret", opts_put, 2, 2, 0, cli_put},
+    {"get", "APP NAME", "print a secret", opts_get, 2, 2, 0, cli_get},
+    {"list", "[APP]", "names of secrets, or applications", opts_json, 0, 1, 0,
+	cli_list},
+    {"history", "APP NAME", "versions of a secret", opts_json, 2, 2, 0,
+	cli_history},
+    {"delete", "APP NAME", "delete a secret", opts_json, 2, 2, 0, cli_delete},
+    {"encrypt", "APP [FILE]", "seal data of any size", opts_crypt, 1, 2, 0,
+	cli_encrypt},
+    {"decrypt", "APP [FILE]", "open what encrypt has sealed", opts_crypt, 1, 2,
+	0, cli_decrypt},
+    {"run", "APP -- CMD [ARG…]", "run a command with secrets", opts_run, 2,
+	UINT_MAX, 0, cli_run},
     {"cluster commands", "", "print the cluster's resource commands",
 	opts_cluster, 0, 0, SERVER, cli_cluster_commands},
     {NULL, NULL, NULL, NULL, 0, 0, 0, NULL},

@@ -20,6 +20,7 @@ struct config {
 	char system[64]; /* system public key, base64; "" before init/join */
 	char database[1024]; /* conninfo without a password; "" on a member */
 	char database_passfile[256];
+	uint32_t database_connections; /* of the lane without order */
 	char network_name[254];
 	char address[46]; /* floating address; "" on a member: resolve name */
 	uint16_t port;	  /* 8391 */

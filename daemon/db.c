@@ -16,6 +16,7 @@ struct db_call {
 	struct db_call *next;
 	struct keeper *k;
 	uint64_t id;
+	enum chan_lane lane;
 	db_fn fn;
 	void *arg;
 	struct loop_timer *timer;
@@ -86,6 +87,7 @@ call(struct keeper *k, enum chan_lane lane, enum clv_stmt stmt,
 	}
 	c->k = k;
 	c->id = ++k->db.next_id;
+	c->lane = lane;
 	c->fn = fn;
 	c->arg = arg;
 	c->next = k->db.calls;
@@ -330,6 +332,8 @@ on_hello(struct keeper *k, void *arg, const struct db_result *r)
 	hello_keep(k, r);
 	k->db.known = true;
 	k->db.hellos++;
+	if (!config_is_server(k->config))
+		return;
 	secret_on_hello(k);
 	serving_on_hello(k);
 }
@@ -395,6 +399,21 @@ db_on_state(struct keeper *k, struct clv_rd *body)
 	else {
 		secret_prove(k);
 		serving_on_silence(k);
+	}
+}
+
+void
+db_cancel_pool(struct keeper *k)
+{
+	struct db_call *c;
+
+	k->db.up = false; /* nobody asks again */
+	for (;;) {
+		for (c = k->db.calls; c != NULL && c->lane != CHAN_LANE_POOL;)
+			c = c->next;
+		if (c == NULL)
+			return;
+		call_fail(k, c, CLV_E_CANCELLED, "the daemon is ending");
 	}
 }
 

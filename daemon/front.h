@@ -48,8 +48,9 @@ int front_self_test(struct front *f);
 
 struct front_mail; /* one direction: bounded, in order */
 int front_mail_new(size_t max, struct front_mail **ret);
-void front_mail_free(struct front_mail **m);   /* nobody uses it any more */
-int front_mail_fd(const struct front_mail *m); /* readable: there is some */
+void front_mail_wait(const struct front_mail *m); /* until there is some */
+void front_mail_free(struct front_mail **m);	  /* nobody uses it any more */
+int front_mail_fd(const struct front_mail *m);	  /* readable: there is some */
 /* The content of body moves (body is empty afterwards). When it is full: waits
  * for room, or CLV_E_FULL. CLV_E_NO_SERVER while the reader takes none. */
 int front_mail_put(

@@ -5,7 +5,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,19 +97,18 @@ static void *
 run(void *arg)
 {
 	struct front_worker *w = arg;
-	struct pollfd p = {.fd = front_mail_fd(w->in), .events = POLLIN};
 	struct clv_buf question;
 	unsigned type;
 
 	front_mail_accept(w->in, true);
 	for (;;) {
-		if (poll(&p, 1, -1) < 0 && errno != EINTR)
-			return NULL;
+		front_mail_wait(w->in);
 		while (front_mail_get(w->in, &type, &question)) {
 			answer(w, &question);
 			clv_buf_fini(&question);
 		}
 	}
+	return NULL;
 }
 
 /* ---- in the loop ---- */

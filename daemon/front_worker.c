@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +75,15 @@ int
 front_mail_fd(const struct front_mail *m)
 {
 	return m->event;
+}
+
+void
+front_mail_wait(const struct front_mail *m)
+{
+	struct pollfd p = {.fd = m->event, .events = POLLIN};
+
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
+		continue;
 }
 
 static int

@@ -10,12 +10,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/api_server.h"
 #include "daemon/keeper.h"
 #include "daemon/log.h"
+#include "daemon/member.h"
 
-/* Keyrings, identity and working copies: a fraction of the usual limit of
- * 8 MiB, and all of the process that is locked. */
-#define ARENA_LEN (128u * 1024)
+/* Keyrings, identity and working copies, and a member's keys and values: a
+ * fraction of the usual limit of 8 MiB, and all of the process that is
+ * locked. */
+#define ARENA_LEN (640u * 1024)
 
 void
 keeper_end(struct keeper *k, int status)
@@ -72,8 +75,8 @@ on_front_message(void *arg, enum chan_type type, struct clv_rd *body)
 	case CHAN_REQUEST: member_on_request(k, body); break;
 	case CHAN_CLUSTER: witness_on_cluster(k, body); break;
 	case CHAN_DELIVER: witness_on_deliver(k, body); break;
-	case CHAN_REPLY:
-	case CHAN_UPLINK_STATE: break; /* no uplink was asked for */
+	case CHAN_REPLY: member_on_reply(k, body); break;
+	case CHAN_UPLINK_STATE: member_on_uplink(k, body); break;
 	case CHAN_SQL:
 	case CHAN_TLS:
 	case CHAN_PINS:
@@ -216,6 +219,10 @@ keeper_init(
 		r = load_identity(k);
 	if (r == CLV_OK && k->identity != NULL)
 		r = secret_init(k);
+	if (r == CLV_OK && k->identity != NULL)
+		r = member_init(k);
+	if (r == CLV_OK)
+		r = api_init(k, fds->api, fds->credentials);
 	if (r == CLV_OK)
 		r = watch(k);
 	return r;
@@ -226,8 +233,11 @@ keeper_fini(struct keeper *k)
 {
 	if (k->loop == NULL)
 		return;
+	api_fini(k);
 	admin_fini(k);
 	control_fini(k);
+	db_cancel_pool(k);
+	member_fini(k);
 	serving_fini(k);
 	witness_fini(k);
 	secret_fini(k);

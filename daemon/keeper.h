@@ -172,6 +172,10 @@ struct challenge {
 	uint64_t until_ms; /* 0: free */
 };
 
+/* member.h: the member role; api_server.h: who asks for it here. */
+struct member;
+struct api;
+
 struct keeper {
 	const struct config *config;
 	struct loop *loop;
@@ -189,6 +193,8 @@ struct keeper {
 	struct witness witness;
 	struct serving serving;
 	struct control_conn *conns;
+	struct member *member; /* NULL: no system on this host yet */
+	struct api *api;
 	struct admin *admin;
 	uintptr_t admin_serial;
 	struct question *questions;
@@ -212,6 +218,8 @@ const struct db_field *db_field(
 int db_problem(const struct keeper *k); /* when it is not known: a result */
 void db_poll_soon(struct keeper *k); /* HELLO now, and what follows from it */
 void db_poll_in(struct keeper *k, uint64_t after_ms);
+/* Those of the pool are told CLV_E_CANCELLED, while their askers live. */
+void db_cancel_pool(struct keeper *k);
 void db_fini(struct keeper *k);
 
 /* secret.c */

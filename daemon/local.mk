@@ -33,11 +33,25 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_app.c %D%/admin_apps.c %D%/admin_keys.c %D%/admin_may.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
+
+# keeper: the member role, its open applications, and the local API
+libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
+	%D%/member_heads.c %D%/member_policy.c %D%/member_refresh.c \
+	%D%/member_seen.c %D%/member_uplink.c
+libdaemon_la_SOURCES += %D%/vault.c %D%/vault_cache.c %D%/vault_get.c \
+	%D%/vault_index.c %D%/vault_keys.c %D%/vault_put.c %D%/vault_seal.c \
+	%D%/vault_seen.c
+libdaemon_la_SOURCES += %D%/api_admin.c %D%/api_credentials.c %D%/api_ops.c \
+	%D%/api_server.c
+noinst_HEADERS += %D%/api_impl.h %D%/api_server.h %D%/member.h \
+	%D%/member_policy.h %D%/vault.h %D%/vault_impl.h
+
 # front: TLS, PostgreSQL, corosync
 libdaemon_la_SOURCES += %D%/tls.c %D%/tls_client.c %D%/tls_test.c %D%/cert.c \
 	%D%/front.c %D%/front.h %D%/front_worker.c %D%/front_pins.c \
 	%D%/front_conn.c %D%/front_net.c %D%/front_listener.c \
-	%D%/front_db.c %D%/front_cluster.c %D%/front_resolve.c \
+	%D%/front_db.c %D%/front_pool.c %D%/front_sql.c %D%/front_sql.h \
+	%D%/front_cluster.c %D%/front_resolve.c \
 	%D%/front_uplink.c %D%/front_uplink.h %D%/front_uplink_talk.c
 uidgiddir = $(sysconfdir)/corosync/uidgid.d
 dist_uidgid_DATA = %D%/claviger-uidgid.conf
@@ -77,7 +91,7 @@ noinst_HEADERS += %D%/cli.h %D%/cli_init.h %D%/record.h
 noinst_LTLIBRARIES += libcli.la
 libcli_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(JSON_CFLAGS)
 libcli_la_LIBADD = libdaemon.la $(JSON_LIBS)
-libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_backup.c %D%/cli_cluster.c \
+libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_api.c %D%/cli_backup.c %D%/cli_cluster.c \
 	%D%/cli_ctl.c %D%/cli_daemon.c %D%/cli_database.c %D%/cli_fetch.c \
 	%D%/cli_file.c %D%/cli_generation.c %D%/cli_host.c %D%/cli_init.c \
 	%D%/cli_join.c %D%/cli_json.c %D%/cli_list.c %D%/cli_main.c \
@@ -85,6 +99,9 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_backup.c %D%/cli_cluster.c \
 	%D%/cli_pass.c %D%/cli_restore.c %D%/cli_rotate.c %D%/cli_settings.c \
 	%D%/cli_status.c %D%/cli_system.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
+# secrets, by the local API
+libcli_la_SOURCES += %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c
+noinst_HEADERS += %D%/cli_api.h
 # who has an address, asked of the neighbours as the agents do it
 libcli_la_SOURCES += agents/announce.c agents/rtnl.c agents/rtnl_link.c
 bin_PROGRAMS += claviger

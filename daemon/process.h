@@ -19,6 +19,8 @@ struct keeper_fds {
 	int control; /* listening control socket, bound and listening by root */
 	int front;   /* SEQPACKET pair to the front */
 	int link;    /* SEQPACKET pair to the supervisor, struct link_msg */
+	int api;     /* as control, for everybody (claviger/api.h); -1: none */
+	int credentials; /* SOCK_STREAM, for systemd's LoadCredential=; -1 */
 };
 
 enum link_op {

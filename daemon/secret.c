@@ -8,6 +8,7 @@
 
 #include "daemon/keeper.h"
 #include "daemon/log.h"
+#include "daemon/member.h"
 
 /*
  * What the node must hold to serve: the signed list (on disk), a keyring with
@@ -213,6 +214,8 @@ secret_accept_list(struct keeper *k, const void *blob, size_t len)
 		log_notice("signed list: version %llu is in force",
 		    (unsigned long long)list->version);
 		list_in_force(k, &list, blob, len);
+		if (k->member != NULL)
+			member_uplink_set(k->member);
 		if (!clv_buf_result(&k->secret.list_blob))
 			witness_alive(k);
 	}

@@ -16,7 +16,6 @@
 #include "daemon/process.h"
 #include "daemon/supervisor.h"
 
-#define CONTROL "control.sock"
 #define LOCK "clavigerd.lock"
 #define BACKLOG 128
 
@@ -125,15 +124,28 @@ startup_lock(const struct config *c, int *ret_fd)
 	return CLV_OK;
 }
 
+/* Who may connect; who may do what is decided by whom the kernel says they
+ * are. */
+static const struct {
+	const char *name;
+	int type;
+	mode_t mode;
+} sockets[N_SOCKETS] = {
+    [SOCKET_CONTROL] = {"control.sock", SOCK_SEQPACKET, 0600},
+    [SOCKET_API] = {"api.sock", SOCK_SEQPACKET, 0666},
+    [SOCKET_CREDENTIALS] = {"credentials.sock", SOCK_STREAM, 0600},
+};
+
 static int
-control_address(const struct config *c, struct sockaddr_un *sa)
+socket_address(
+    const struct config *c, enum socket which, struct sockaddr_un *sa)
 {
 	int n;
 
 	memset(sa, 0, sizeof(*sa));
 	sa->sun_family = AF_UNIX;
-	n = snprintf(
-	    sa->sun_path, sizeof(sa->sun_path), "%s/" CONTROL, c->run_dir);
+	n = snprintf(sa->sun_path, sizeof(sa->sun_path), "%s/%s", c->run_dir,
+	    sockets[which].name);
 	if (n < 0 || (size_t)n >= sizeof(sa->sun_path)) {
 		log_error("run_dir is too long for a socket: %s", c->run_dir);
 		return CLV_E_CONFIG;
@@ -144,10 +156,9 @@ control_address(const struct config *c, struct sockaddr_un *sa)
 /* Does anybody answer there? Only a refused connection proves that nobody
  * does: a full backlog is a living daemon. */
 static int
-control_clear(const struct sockaddr_un *sa)
+socket_clear(const struct sockaddr_un *sa, int type)
 {
-	int fd =
-	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int rc, error;
 
 	if (fd < 0)
@@ -173,9 +184,9 @@ control_clear(const struct sockaddr_un *sa)
 /* bind() made it by the mask; looked at, not assumed (some file systems keep
  * no modes of sockets). */
 static int
-control_bind(int fd, const struct sockaddr_un *sa)
+socket_bind(int fd, const struct sockaddr_un *sa, mode_t mode)
 {
-	mode_t mask = umask(0177);
+	mode_t mask = umask(0777 & ~mode);
 	int rc = bind(fd, (const struct sockaddr *)sa, sizeof(*sa));
 	struct stat st;
 
@@ -185,8 +196,9 @@ control_bind(int fd, const struct sockaddr_un *sa)
 	if (lstat(sa->sun_path, &st) != 0)
 		return failed("cannot be examined", sa->sun_path);
 	if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid() ||
-	    (st.st_mode & 0177) != 0) {
-		log_error("%s is not a socket of root alone", sa->sun_path);
+	    (st.st_mode & 0777 & ~mode) != 0) {
+		log_error("%s is not a socket of root of mode %04o",
+		    sa->sun_path, (unsigned)mode);
 		return CLV_E_PERMISSION;
 	}
 	if (listen(fd, BACKLOG) != 0)
@@ -194,19 +206,20 @@ control_bind(int fd, const struct sockaddr_un *sa)
 	return CLV_OK;
 }
 
-int
-startup_control(const struct config *c, int *ret_fd)
+static int
+socket_open(const struct config *c, enum socket which, int *ret_fd)
 {
+	const int type = sockets[which].type;
 	struct sockaddr_un sa;
 	int fd, rc;
 
-	if ((rc = control_address(c, &sa)) != CLV_OK ||
-	    (rc = control_clear(&sa)) != CLV_OK)
+	if ((rc = socket_address(c, which, &sa)) != CLV_OK ||
+	    (rc = socket_clear(&sa, type)) != CLV_OK)
 		return rc;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return failed("cannot be made", sa.sun_path);
-	if ((rc = control_bind(fd, &sa)) != CLV_OK) {
+	if ((rc = socket_bind(fd, &sa, sockets[which].mode)) != CLV_OK) {
 		close(fd);
 		return rc;
 	}
@@ -214,13 +227,24 @@ startup_control(const struct config *c, int *ret_fd)
 	return CLV_OK;
 }
 
+int
+startup_sockets(const struct config *c, int ret_fd[static N_SOCKETS])
+{
+	int rc = CLV_OK;
+
+	for (int i = 0; rc == CLV_OK && i < N_SOCKETS; i++)
+		rc = socket_open(c, (enum socket)i, &ret_fd[i]);
+	return rc;
+}
+
 void
-startup_control_remove(const struct config *c)
+startup_sockets_remove(const struct config *c)
 {
 	struct sockaddr_un sa;
 
-	if (control_address(c, &sa) == CLV_OK)
-		unlink(sa.sun_path);
+	for (int i = 0; i < N_SOCKETS; i++)
+		if (socket_address(c, (enum socket)i, &sa) == CLV_OK)
+			unlink(sa.sun_path);
 }
 
 int

@@ -13,12 +13,14 @@
  * startup.c: what root prepares. Each logs why it failed, in a sentence.
  * run_dir is made if need be, 0755, and must be root's alone to write; the
  * lock in it is held for as long as the descriptor lives, so that of two
- * daemons started at once one refuses. The control socket is listening when it
- * is returned; a stale one is removed only after nobody answered there.
+ * daemons started at once one refuses. The sockets are listening when they are
+ * returned; a stale one is removed only after nobody answered there.
  */
+enum socket { SOCKET_CONTROL, SOCKET_API, SOCKET_CREDENTIALS, N_SOCKETS };
+
 int startup_lock(const struct config *c, int *ret_fd);
-int startup_control(const struct config *c, int *ret_fd);
-void startup_control_remove(const struct config *c);
+int startup_sockets(const struct config *c, int ret_fd[static N_SOCKETS]);
+void startup_sockets_remove(const struct config *c);
 /* state_dir is made if need be, 0700, and must be the keeper's alone. */
 int startup_state_dir(const struct config *c);
 int startup_users(const struct config *c);
@@ -27,12 +29,12 @@ enum who { KEEPER, FRONT, N_CHILDREN };
 
 /* Descriptors of the two children, before the forks; -1: not open. */
 struct ends {
-	int control;
+	int socket[N_SOCKETS];
 	int chan[2];		 /* keeper, front */
 	int link[N_CHILDREN][2]; /* supervisor, child */
 };
 
-int ends_open(struct ends *e); /* all but `control` */
+int ends_open(struct ends *e); /* all but the sockets */
 void ends_close(struct ends *e);
 
 /* child.c: what runs in a child, right after the fork; returns its status. */

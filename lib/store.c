@@ -14,8 +14,12 @@
 #define PARAM_MAX CLV_BUF_MAX
 #define IDLE_READS_MAX 16
 
-static const struct clv__statement set_role = {
-    "set role", "SET ROLE claviger_server", "", "", false, false};
+static const struct clv__statement set_role[] = {
+    [CLV_STORE_SERVER] = {"set role", "SET ROLE claviger_server", "", "", false,
+	false},
+    [CLV_STORE_MEMBER] = {"set role", "SET ROLE claviger_member", "", "", false,
+	false},
+};
 
 /*
  * Notices never go to stderr. Two of them matter: a commit whose wait for the
@@ -43,7 +47,7 @@ on_notice(void *arg, const PGresult *notice)
 }
 
 int
-clv_store_open(const char *conninfo, const char *passfile, bool owner,
+clv_store_open(const char *conninfo, const char *passfile, enum clv_store_role role,
     struct clv_store **ret)
 {
 	struct clv__conninfo c = {0};
@@ -61,7 +65,7 @@ clv_store_open(const char *conninfo, const char *passfile, bool owner,
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		goto out;
-	s->owner = owner;
+	s->role = role;
 	s->state = CLV__STORE_CONNECTING;
 	s->want = CLV_WANT_WRITE;
 	s->conn = PQconnectStartParams(c.keys, c.values, 0);
@@ -188,8 +192,9 @@ step_role(struct clv_store *s)
 	} else if (rc != CLV_E_AGAIN && s->state != CLV__STORE_LOST) {
 		snprintf(text, sizeof(text), "%.255s", s->text);
 		clv__store_say(s,
-		    "this login may not act as the database role "
-		    "claviger_server: %s",
+		    "this login may not act as the database role %s: %s",
+		    s->role == CLV_STORE_MEMBER ? "claviger_member"
+						: "claviger_server",
 		    text);
 		rc = clv__store_lose(s, CLV_E_DATABASE);
 	}
@@ -233,7 +238,7 @@ queue(struct clv_store *s, const struct clv__statement *st,
 	return CLV_OK;
 }
 
-/* Connected; all but the owner act as the server role. */
+/* Connected; all but the owner act as one of the two roles. */
 static int
 on_connected(struct clv_store *s)
 {
@@ -243,11 +248,11 @@ on_connected(struct clv_store *s)
 		return clv__store_lost(s);
 	clv__store_forget(s);
 	s->want = CLV_WANT_READ;
-	if (s->owner) {
+	if (s->role == CLV_STORE_OWNER) {
 		s->state = CLV__STORE_IDLE;
 		return CLV_OK;
 	}
-	rc = queue(s, &set_role, NULL, 0);
+	rc = queue(s, &set_role[s->role], NULL, 0);
 	if (rc != CLV_OK)
 		return rc;
 	s->state = CLV__STORE_ROLE;

@@ -47,7 +47,7 @@ struct clv_store {
 	enum clv__store_state state;
 	enum clv_want want;
 	int lost; /* why, in CLV__STORE_LOST */
-	bool owner;
+	enum clv_store_role role;
 	bool doubt;   /* a warning: committed, perhaps not replicated */
 	bool closing; /* the server said that it closes the connection */
 	char text[512];

@@ -58,7 +58,7 @@ clv__store_finish(struct clv_store *s, int timeout_ms)
 }
 
 int
-clv_store_connect(const char *conninfo, const char *passfile, bool owner,
+clv_store_connect(const char *conninfo, const char *passfile, enum clv_store_role role,
     int timeout_ms, struct clv_store **ret, char ret_why[static 256])
 {
 	struct clv_store *s = NULL;
@@ -67,7 +67,7 @@ clv_store_connect(const char *conninfo, const char *passfile, bool owner,
 	rc = clv_store_check_conninfo(conninfo, ret_why);
 	if (rc != CLV_OK)
 		return rc;
-	rc = clv_store_open(conninfo, passfile, owner, &s);
+	rc = clv_store_open(conninfo, passfile, role, &s);
 	if (rc != CLV_OK) {
 		snprintf(ret_why, 256, "%s",
 		    rc == CLV_E_NOT_FOUND ? "there is no such password file"

@@ -4,6 +4,7 @@
 examplesdir = $(docdir)/examples
 dist_examples_DATA = %D%/examples/corosync-fast.conf
 noinst_LIBRARIES += libocf.a
+libocf_a_CFLAGS = $(agent_cflags)
 libocf_a_SOURCES = \
 	%D%/log.c \
 	%D%/man.c \

@@ -112,6 +112,16 @@ both_commands(FILE *f, const struct ocf_agent *a)
 	    a->name, a->name);
 }
 
+static void
+section(FILE *f, const struct ocf_section *s)
+{
+	fprintf(f, ".Sh %s\n", s->title);
+	if (s->print != NULL)
+		s->print(f);
+	else
+		fputs(s->mdoc, f);
+}
+
 void
 ocf_man(const struct ocf_agent *a, FILE *f)
 {
@@ -137,6 +147,5 @@ ocf_man(const struct ocf_agent *a, FILE *f)
 			action(f, &a->actions[i]);
 	fputs(".El\n", f);
 	for (i = 0; i < a->section_count; i++)
-		fprintf(
-		    f, ".Sh %s\n%s", a->sections[i].title, a->sections[i].mdoc);
+		section(f, &a->sections[i]);
 }

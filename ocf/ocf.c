@@ -124,6 +124,12 @@ run(struct ocf *o)
 	return o->action->handler(o);
 }
 
+int
+ocf_nothing(struct ocf *o)
+{
+	return OCF_SUCCESS;
+}
+
 /* The action's own output must have reached whoever reads it. */
 static int
 written(FILE *f)

@@ -57,10 +57,12 @@ struct ocf_action {
 	bool hidden;	/* answered, but not offered in the meta-data */
 };
 
-/* What stands in the manual page beside the tables. */
+/* What stands in the manual page beside the tables: a text, or what a function
+ * makes of a table. */
 struct ocf_section {
 	const char *title;
 	const char *mdoc;
+	void (*print)(FILE *f);
 };
 
 struct ocf_agent {
@@ -95,6 +97,9 @@ struct ocf {
 
 /* The whole program: returns the exit status. */
 int ocf_main(const struct ocf_agent *a, int argc, char **argv);
+/* The handler of an action that has nothing to do: a reload, for every action
+ * reads its parameters afresh. */
+int ocf_nothing(struct ocf *o);
 
 /* Values, as checked; a wrong or missing one is the default in an action that
  * is not strict. `name` must be in the table. */

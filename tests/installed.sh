@@ -169,9 +169,45 @@ says() { # PATTERN COMMAND...
 }
 expect "claviger runs" says "$PACKAGE_VERSION" "$root$bindir/claviger" --version
 expect "clavigerd runs" says "$PACKAGE_VERSION" "$root$sbindir/clavigerd" -V
+# A dynamic program names its interpreter.
+is_linked() { # static|dynamic FILE
+	local found=static
+	! readelf -lW "$2" | grep -q INTERP || found=dynamic
+	[ "$found" = "$1" ] || { echo "$2 is $found"; return 1; }
+}
 for agent in master-secret network-name; do
+	expect "$agent is linked as configured" is_linked "$agent_link" \
+	    "$root$agentdir/$agent"
 	expect "$agent describes itself" says "<resource-agent name=\"$agent\"" \
 	    env OCF_ROOT="$root$ocfrootdir" "$root$agentdir/$agent" meta-data
+done
+
+# Agents run as root: position-independent, and nothing to overwrite that is
+# called through.
+hardened() { # PROGRAM
+	local said sign
+	said=$(LC_ALL=C readelf -hlWd "$root$1") || return 1
+	for sign in '^ *Type: *DYN' GNU_RELRO 'FLAGS_1.* NOW' \
+	    'GNU_STACK .* RW '; do
+		grep -q "$sign" <<<"$said" || {
+			echo "no $sign"
+			return 1
+		}
+	done
+}
+lacks_interpreter() { ! readelf -lW "$root$1" | grep INTERP; }
+needs_libc_only() {
+	! LC_ALL=C readelf -dW "$root$1" | grep NEEDED | grep -v '\[libc\.so'
+}
+for agent in master-secret network-name; do
+	expect "$agent is hardened" hardened "$agentdir/$agent"
+	case "$SAN_CFLAGS" in
+	*fsanitize*) ;;
+	*) expect "$agent needs no library but libc" \
+		needs_libc_only "$agentdir/$agent" ;;
+	esac
+	[ "$STATIC_AGENTS" != yes ] ||
+	    expect "$agent is static" lacks_interpreter "$agentdir/$agent"
 done
 
 echo "$passed passed, $failed failed"

@@ -301,15 +301,23 @@ check_front_db_LDADD = $(front_libs) $(LIBPQ_LIBS)
 # command
 check_PROGRAMS += check_cli
 TESTS += check_cli %D%/unit/cli.sh
-EXTRA_DIST += %D%/unit/cli.sh
+EXTRA_DIST += %D%/json-keys %D%/unit/cli.sh
 check_cli_SOURCES = %D%/unit/check_cli.c
 check_cli_CPPFLAGS = $(unit_cppflags)
 check_cli_LDADD = libcli.la $(CHECK_LIBS)
+
+# what manual pages say of a table in the program
+check_PROGRAMS += check_manual
+TESTS += check_manual
+check_manual_SOURCES = %D%/unit/check_manual.c
+check_manual_CPPFLAGS = $(unit_cppflags) -DMANUALS=\"$(top_srcdir)/man\"
+check_manual_LDADD = libcli.la $(CHECK_LIBS)
 
 # vectors, fuzz, bench, model
 # Fuzz targets: with --enable-fuzzer `make fuzz` runs them under libFuzzer, else
 # they replay their corpus as tests.
 FUZZ_SECONDS = 60
+FUZZ_FLAGS = -max_total_time=$(FUZZ_SECONDS)
 core_fuzzers = fuzz_list fuzz_wire fuzz_keyring fuzz_age fuzz_armor fuzz_front
 check_PROGRAMS += $(core_fuzzers)
 EXTRA_PROGRAMS = fuzz_corpus
@@ -359,7 +367,7 @@ fuzz_corpus_LDADD = libclaviger-core.la
 fuzz: $(core_fuzzers)
 	for f in $(core_fuzzers); do \
 		mkdir -p fuzz-found/$$f && \
-		./$$f -max_total_time=$(FUZZ_SECONDS) fuzz-found/$$f \
+		./$$f $(FUZZ_FLAGS) fuzz-found/$$f \
 			$(top_srcdir)/%D%/fuzz/corpus/$${f#fuzz_} || exit 1; \
 	done
 .PHONY: fuzz
@@ -373,7 +381,7 @@ EXTRA_DIST += %D%/model
 # Figures as ratios, no tests: see tests/bench/README. Needs root and the
 # packages of the lab.
 bench_programs = bench-spawn bench-ready bench-keyprobe bench-store bench-record \
-	bench-network-name-static bench-master-secret-static
+	bench-network-name-dynamic bench-master-secret-dynamic
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += %D%/bench
 bench_spawn_SOURCES = %D%/bench/spawnbench.c
@@ -387,12 +395,14 @@ bench_store_LDADD = libclaviger-core.la $(SODIUM_LIBS) $(LIBPQ_LIBS) -lpthread
 bench_record_SOURCES = %D%/bench/recordbench.c
 bench_record_CPPFLAGS = $(unit_cppflags)
 bench_record_LDADD = libclaviger-core.la
-bench_network_name_static_SOURCES = agents/network-name.c
-bench_network_name_static_LDADD = $(network_name_LDADD)
-bench_network_name_static_LDFLAGS = $(AM_LDFLAGS) -all-static
-bench_master_secret_static_SOURCES = agents/master-secret.c
-bench_master_secret_static_LDADD = $(master_secret_LDADD)
-bench_master_secret_static_LDFLAGS = $(AM_LDFLAGS) -all-static
+bench_network_name_dynamic_SOURCES = agents/network-name.c
+bench_network_name_dynamic_CFLAGS = $(agent_cflags)
+bench_network_name_dynamic_LDADD = $(network_name_LDADD)
+bench_network_name_dynamic_LDFLAGS = $(agent_dynamic_ldflags)
+bench_master_secret_dynamic_SOURCES = agents/master-secret.c
+bench_master_secret_dynamic_CFLAGS = $(agent_cflags)
+bench_master_secret_dynamic_LDADD = $(master_secret_LDADD)
+bench_master_secret_dynamic_LDFLAGS = $(agent_dynamic_ldflags)
 
 BENCH_OPTIONS =
 bench: all $(bench_programs)
@@ -407,16 +417,23 @@ clean-local: clean-coverage
 
 # what was installed
 EXTRA_DIST += %D%/installed.sh
+if STATIC_AGENTS
+agent_link = static
+else
+agent_link = dynamic
+endif
 installcheck-local:
 	DESTDIR='$(DESTDIR)' bindir='$(bindir)' sbindir='$(sbindir)' \
 	libdir='$(libdir)' includedir='$(includedir)' mandir='$(mandir)' \
 	sysconfdir='$(sysconfdir)' pkgconfigdir='$(pkgconfigdir)' \
 	ocfrootdir='$(ocfrootdir)' agentdir='$(agentdir)' \
+	agent_link='$(agent_link)' \
 	systemdsystemunitdir='$(systemdsystemunitdir)' \
 	sysusersdir='$(sysusersdir)' tmpfilesdir='$(tmpfilesdir)' \
 	uidgiddir='$(uidgiddir)' examplesdir='$(examplesdir)' \
 	abs_top_builddir='$(abs_top_builddir)' CC='$(CC)' \
-	SAN_CFLAGS='$(SAN_CFLAGS)' PACKAGE_VERSION='$(PACKAGE_VERSION)' \
+	SAN_CFLAGS='$(SAN_CFLAGS)' STATIC_AGENTS='$(STATIC_AGENTS)' \
+	PACKAGE_VERSION='$(PACKAGE_VERSION)' \
 	$(srcdir)/%D%/installed.sh
 
 # what the unit tests have run through, as pages in coverage/

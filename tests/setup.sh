@@ -32,14 +32,18 @@ packages_install() {
 	return $rc
 }
 
-# build_tree DIR CONFIGURE-OPTION...: configured as a distribution does it.
-build_tree() {
+# build_configure DIR CONFIGURE-OPTION...: as a distribution does it.
+build_configure() {
 	local dir=$1
 	shift
 	[ -x "$top/configure" ] && [ "$top/configure" -nt "$top/configure.ac" ] ||
 	    (cd "$top" && autoreconf -fi) || return 1
-	mkdir -p "$dir" && cd "$dir" &&
+	mkdir -p "$dir" && (cd "$dir" &&
 	    "$top/configure" --prefix=/usr --sysconfdir=/etc \
-	    --localstatedir=/var "$@" &&
-	    make -j"$(nproc)"
+	    --localstatedir=/var "$@")
+}
+
+# build_tree DIR CONFIGURE-OPTION...
+build_tree() {
+	build_configure "$@" && make -C "$1" -j"$(nproc)"
 }

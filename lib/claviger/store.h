@@ -197,6 +197,13 @@ void clv_array_add(struct clv_buf *b, const void *p, size_t len);
 void clv_array_add_u64(struct clv_buf *b, uint64_t v);
 struct clv_param clv_param_array(const struct clv_buf *b);
 
+/* As which database role a connection acts, whoever logged in. */
+enum clv_store_role {
+	CLV_STORE_SERVER = 0, /* claviger_server */
+	CLV_STORE_OWNER = 1,  /* the login itself, for `init` and migrations */
+	CLV_STORE_MEMBER = 2  /* claviger_member */
+};
+
 enum clv_want { CLV_WANT_NONE = 0, CLV_WANT_READ = 1, CLV_WANT_WRITE = 2 };
 
 struct clv_store;
@@ -207,13 +214,13 @@ struct clv_store;
 int clv_store_check_conninfo(const char *conninfo, char ret_why[static 256]);
 
 /* Begin connecting (target_session_attrs=read-write, keepalives, TLS floor,
- * timeouts, then role claviger_server unless `owner`). passfile may be NULL.
+ * timeouts, then the role). passfile may be NULL.
  * libpq's environment variables (PGHOST ...) are removed from this process:
  * libpq has no other way to ignore them. Names are looked up by libpq, which
  * blocks: give hostaddr where that matters. CLV_E_INVALID,
  * CLV_E_NOT_FOUND or CLV_E_PERMISSION (password file); everything else is
  * what the first steps return. */
-int clv_store_open(const char *conninfo, const char *passfile, bool owner,
+int clv_store_open(const char *conninfo, const char *passfile, enum clv_store_role role,
     struct clv_store **ret);
 void clv_store_free(struct clv_store **s);
 
@@ -251,7 +258,7 @@ bool clv_store_get_bool(const struct clv_store *s, size_t row, size_t col);
 /* The poll() wrapper for commands: connect, and run one statement, each within
  * timeout_ms. Out of time: CLV_E_TIMEOUT, or for a write CLV_E_UNKNOWN; the
  * connection is given up. */
-int clv_store_connect(const char *conninfo, const char *passfile, bool owner,
+int clv_store_connect(const char *conninfo, const char *passfile, enum clv_store_role role,
     int timeout_ms, struct clv_store **ret, char ret_why[static 256]);
 int clv_store_run(struct clv_store *s, enum clv_stmt stmt,
     const struct clv_param *params, size_t n, int timeout_ms);

@@ -171,6 +171,8 @@ echo "# what is wrong with the parameters"
 fresh
 expect 6 "promoted-max 2" start CRM_meta_promoted_max=2
 says "promoted-max must be 1, not 2"
+ok "nothing was started" runs_not
+ok "and no address is up" has_no_vip
 expect 6 "promoted-max 2: validate-all" validate-all CRM_meta_promoted_max=2
 expect 6 "by its old name" validate-all CRM_meta_master_max=2
 expect 2 "a second promotion is refused here only" promote CRM_meta_promoted_max=2
@@ -180,6 +182,7 @@ expect 0 "nor from a stop" stop CRM_meta_promoted_max=2
 expect 6 "globally-unique" start CRM_meta_globally_unique=true
 says "globally-unique"
 expect 6 "clone-node-max 2" start CRM_meta_clone_node_max=2
+ok "nothing was started" runs_not
 expect 0 "what Pacemaker sets for the right clone" validate-all \
     CRM_meta_promoted_max=1 CRM_meta_promoted_node_max=1 \
     CRM_meta_globally_unique=false CRM_meta_clone_node_max=1 \

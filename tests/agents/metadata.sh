@@ -79,6 +79,9 @@ for name in network-name master-secret; do
 	ok "$name: nothing is written to standard error" [ \
 	    -z "$(xml 2>&1 >/dev/null)" ]
 	ok "$name: works without any environment" env -i "$AGENT" meta-data
+	ok "$name: the manual page shows what a monitor answers" eval \
+	    '"$AGENT" --man | sed -n "/^\.Sh MONITOR/,/^\.Sh EX/p" |
+	    grep -q "^\.It .*absent Ta 7 Ta not running"'
 	if have mandoc; then
 		ok "$name: the manual page has no warnings" eval \
 		    '"$AGENT" --man | mandoc -Tlint -Wwarning'
@@ -112,6 +115,32 @@ for name in network-name master-secret; do
 		skip "$name: needs crm"
 	fi
 done
+
+# What an administrator would write down: op NAME INTERVAL ROLE TIMEOUT.
+in_order() {
+	awk '{
+		split("", a)
+		for (i = 3; i <= NF; i++) {
+			split($i, w, "=")
+			a[w[1]] = w[2]
+		}
+		print $1, $2, a["interval"], a["role"], a["timeout"]
+	}' | sort
+}
+advised() {
+	xml | tr -d '"' | sed -n 's/\/>//; s/^<action name=/op /p' |
+	    grep -E '^op (start|stop|promote|demote|monitor) ' | in_order
+}
+written_down() { # in a text with an example of crm
+	sed 's/\\e\{0,1\}$//' | tr '\n' ' ' |
+	    grep -oE 'op [a-z]+( +(interval|timeout|role)=[A-Za-z0-9]+)+' |
+	    in_order
+}
+AGENT=$resource_d/claviger/master-secret
+ok "README advises the operations of the meta-data" diff <(advised) \
+    <(written_down <"$here/../../README")
+ok "and so does the manual page" diff <(advised) \
+    <("$AGENT" --man | written_down)
 
 if have pcs && have cibadmin; then
 	cibadmin --empty >"$scratch/cib.xml"

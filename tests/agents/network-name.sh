@@ -125,6 +125,7 @@ ok "and removes the address" nowhere 192.168.144.2/24
 expect 6 "validate-all of a wrong parameter" validate-all cidr_netmask=99
 expect 6 "a clone is refused" start CRM_meta_clone=0 CRM_meta_clone_max=2
 says "cannot be cloned"
+ok "and no address is up" nowhere 192.168.144.2/24
 expect 6 "a clone is refused by validate-all" validate-all \
     CRM_meta_clone=0 CRM_meta_clone_max=2
 expect 7 "but not by a monitor" monitor CRM_meta_clone=0 CRM_meta_clone_max=2

@@ -27,12 +27,13 @@
 #include "daemon/cli.h"
 #include "daemon/tls.h"
 
+/* After a key, and from one refused connection to the next: without it the
+ * probe would take the processor from the nodes. */
+#define PAUSE_MS 5
 /* A server that answers does so within a few milliseconds. A first SYN that is
  * lost is repeated by the kernel only after 1 s: so give up early and begin
  * anew. */
-#define PAUSE_MS 5 /* without it the probe takes the processor from the nodes \
-		    */
-#define CONNECT_MS 10
+#define CONNECT_MS 5
 #define HANDSHAKE_MS 50
 #define EXCHANGE_MS 100
 
@@ -216,12 +217,21 @@ obtain(struct probe *p, const char *address)
 	return r == CLV_OK;
 }
 
+static void
+pause_from(double from_s)
+{
+	double past_ms = (now_s(CLOCK_MONOTONIC) - from_s) * 1000;
+
+	if (past_ms < PAUSE_MS)
+		poll(NULL, 0, PAUSE_MS - (int)past_ms);
+}
+
 int
 main(int argc, char **argv)
 {
 	static struct probe p;
 	bool up = false;
-	double end_s;
+	double end_s, began_s;
 
 	if (argc != 3)
 		errx(2, "usage: keyprobe ADDRESS SECONDS");
@@ -232,8 +242,9 @@ main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 	load(&p);
 	while (!ended && now_s(CLOCK_MONOTONIC) < end_s) {
+		began_s = now_s(CLOCK_MONOTONIC);
 		up = (up || is_listening(&p, argv[1])) && obtain(&p, argv[1]);
-		poll(NULL, 0, PAUSE_MS);
+		pause_from(up ? now_s(CLOCK_MONOTONIC) : began_s);
 	}
 	cli_host_fini(&p.host);
 	clv_guard_free_all(&p.c.guard);

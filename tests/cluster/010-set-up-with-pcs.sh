@@ -45,6 +45,14 @@ expect "pcs status shows one promoted" on n1 bash -c \
 must "a member is enrolled" member_enrol
 expect "it obtains the current key" fetches
 expect "the schema check of the CIB is content" on n1 crm_verify -LV
+json_of() { # HOST VERB OPTION...: has it the keys that the manual lists?
+	local host=$1 verb=$2
+	shift 2
+	on "$host" claviger "$verb" "$@" --json |
+	    "$tests/json-keys" "$tests/../man/claviger.1" "$verb"
+}
+expect "status --json is as its manual says" json_of "$(promoted)" status
+expect "fetch --json is as its manual says" json_of client fetch --check
 
 step "the resource as cluster commands prints it"
 on n1 pcs resource delete $rsc >/dev/null 2>&1

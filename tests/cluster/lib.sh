@@ -90,6 +90,7 @@ expect_exit() {
 	local status=$1 pattern=$2 what=$3 output rc=0
 	shift 3
 	output=$("$@" 2>&1) || rc=$?
+	said=$output
 	if [[ $rc =~ ^($status)$ ]] && grep -qE -- "$pattern" <<<"$output"; then
 		pass "$what"
 	else
@@ -97,6 +98,12 @@ expect_exit() {
 		echo "$output" | head -n 15 | sed 's/^/            /'
 		return 1
 	fi
+}
+
+# refused STATUS PATTERN SENTENCE COMMAND...: with one status, and a next step
+refused() {
+	expect_exit "$@" || return 1
+	expect "  and is told what to do next" grep -q '^  next: ' <<<"$said"
 }
 
 # wait_until SECONDS COMMAND...

@@ -4,10 +4,9 @@
  * daemon/{role,serving,witness}.c do it.
  *
  * Three enrolled nodes; two of them may be promoted, all three keep a file
- * of what they promised. A promotion raises the witness (its own file and the
- * promises of a majority, in any order), takes the epoch in PostgreSQL by
- * compare and set, and serves; with PostgreSQL away it serves for decryption.
- * A promise is to one process: the same number is not promised twice. Each of
+ * of what they promised. A promotion raises the witness (its own file, then
+ * the promises of a majority), takes the epoch in PostgreSQL by compare and
+ * set, and serves; with PostgreSQL away it serves for decryption. Each of
  * these may be cut short after any step (crash, demote, lost messages).
  * PostgreSQL may be away, and may fail over to a copy that lacks its last
  * commits. A node may lose its disk: it comes back as a new node, under a new
@@ -27,7 +26,7 @@
  * Broken on purpose, to see that the model can tell (check-model):
  *   NOWITNESS    the epoch is what PostgreSQL says, plus one
  *   OWNFILE      only the own file is the witness, no peer
- *   NOOWNFILE    only peers are the witness, not the own file
+ *   NOOWNFILE    only a peer is the witness, not the own file
  *   NOHWM        a member accepts whatever it is told
  *   SAMENUMBER   a node that lost its disk comes back under its old number
  *   NOFENCE      a write does not look at the epoch row
@@ -67,7 +66,6 @@ bool holds2[SERVERS];		/* has generation 2 */
 
 /* servers: what lies in memory */
 byte raising[SERVERS];		/* the epoch on its way; 0: none */
-bool own[SERVERS], peer[SERVERS]; /* who has promised it */
 bool late[SERVERS];		/* ghost: one as high was served before */
 byte state[SERVERS];
 byte epoch[SERVERS];
@@ -85,13 +83,6 @@ byte failovers, absences, disks;
 
 #define SERVES(i) (state[i] != OFF)
 #define MINE(i) (pg_epoch == epoch[i])
-#if defined(OWNFILE)
-#define ENOUGH(i) own[i]
-#elif defined(NOOWNFILE)
-#define ENOUGH(i) peer[i]
-#else
-#define ENOUGH(i) (own[i] && peer[i])
-#endif
 
 inline stop(i)
 {
@@ -103,7 +94,6 @@ inline stop(i)
 inline give_up(i)
 {
 	raising[i] = 0;
-	own[i] = false; peer[i] = false;
 	late[i] = false
 }
 
@@ -119,7 +109,9 @@ inline serve(i, to)
 }
 
 /* A number above the own promise, PostgreSQL's (if it is there), and what a
- * peer may have said that it has seen. */
+ * peer may have said that it has seen. The others are asked before the own file
+ * is written, and nothing else is done in between: who has promised meanwhile
+ * makes a difference only when the server dies there. */
 inline propose(i, t, j)
 {
 #ifdef NOWITNESS
@@ -136,7 +128,25 @@ inline propose(i, t, j)
 	if
 	:: COUNT(t) <= COUNT_MAX ->
 		raising[i] = t;
-		late[i] = (served >> t) != 0
+		late[i] = (served >> t) != 0;
+#ifndef NOWITNESS
+		if
+#ifndef NOOWNFILE
+		:: promised[i] = t
+#else
+		:: true
+#endif
+		:: give_up(i);
+			if
+			:: promised[2] = MAX(promised[2], t)
+			:: skip
+			fi;
+			if
+			:: promised[1 - i] = MAX(promised[1 - i], t)
+			:: skip
+			fi
+		fi
+#endif
 	:: else
 	fi;
 	t = 0; j = 0
@@ -219,23 +229,19 @@ idle:	do
 #endif
 	od;
 
-#ifndef NOWITNESS
+#if !defined(NOWITNESS) && !defined(OWNFILE)
 	/* With its own a majority of three. */
 	do
-	:: atomic { ENOUGH(i) -> break }
 	:: atomic {
-		!ENOUGH(i) ->
 		select(j : 0 .. NODES - 1);
 		if
-		:: promised[j] < raising[i] ->
+		:: j != i && promised[j] <= raising[i] ->
 			promised[j] = raising[i];
 			if
-			:: j == i -> own[i] = true
-			:: j != i -> peer[i] = true
-			:: j != i			/* answer lost */
-			fi;
-			j = 0
-		:: else ->		/* refused, given up, or it died */
+			:: j = 0; break
+			:: j = 0				/* answer lost */
+			fi
+		:: else ->			/* refused, or given up */
 			j = 0; give_up(i); stop(i); goto idle
 		fi
 	   }

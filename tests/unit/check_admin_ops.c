@@ -151,6 +151,23 @@ START_TEST(a_swapped_join_request_is_refused_by_the_fingerprint)
 }
 END_TEST
 
+START_TEST(what_is_said_of_the_longest_name_is_whole)
+{
+	char name[CLV_NAME_MAX], found[CLV_FINGERPRINT_TEXT];
+
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	joins(joiner);
+	clv_buf_str(&args, name);
+	clv_buf_str(&args, "0000");
+	ck_assert_int_eq(apply(ADMIN_NODE_APPROVE), CLV_E_FINGERPRINT);
+	clv_party_fingerprint(&change.party, found);
+	ck_assert_ptr_nonnull(strstr(change.text, name));
+	ck_assert_ptr_nonnull(strstr(change.text, found));
+	ck_assert_ptr_nonnull(strstr(change.text, "changed the request"));
+}
+END_TEST
+
 START_TEST(a_short_or_empty_fingerprint_is_refused)
 {
 	joins(joiner);
@@ -340,6 +357,7 @@ main(void)
 	tcase_add_test(t, approve_enrols_and_seals);
 	tcase_add_test(t, approve_under_policy_manual_seals_nothing);
 	tcase_add_test(t, a_swapped_join_request_is_refused_by_the_fingerprint);
+	tcase_add_test(t, what_is_said_of_the_longest_name_is_whole);
 	tcase_add_test(t, a_short_or_empty_fingerprint_is_refused);
 	tcase_add_test(t, approve_without_a_request_is_not_found);
 	tcase_add_test(t, an_enrolled_name_with_other_keys_is_refused);

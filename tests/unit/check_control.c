@@ -357,6 +357,40 @@ START_TEST(the_largest_request_passes_and_the_answer_may_be_ignored)
 }
 END_TEST
 
+START_TEST(a_call_may_be_made_in_two_halves)
+{
+	int fd;
+
+	if (geteuid() != 0)
+		return;
+	serve(echo);
+	ck_assert_int_eq(ctl_connect(path, 2000, &fd, NULL), CLV_OK);
+	ck_assert_int_eq(ctl_send(fd, CTL_STATUS, "hello", 5, 5000), CLV_OK);
+	ck_assert_int_eq(
+	    ctl_receive(fd, CTL_STATUS, got, sizeof(got), &got_len, 5000),
+	    CLV_OK);
+	ck_assert_uint_eq(got_len, 5);
+	ck_assert_mem_eq(got, "hello", 5);
+	close(fd);
+}
+END_TEST
+
+START_TEST(an_answer_that_is_there_is_taken_when_the_time_is_over)
+{
+	struct ctl_header h = {.magic = CTL_MAGIC, .op = CTL_STATUS};
+	int sv[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	ck_assert_int_eq(
+	    ctl_receive(sv[0], CTL_STATUS, NULL, 0, NULL, 0), CLV_E_TIMEOUT);
+	ck_assert_int_eq(send(sv[1], &h, sizeof(h), 0), sizeof(h));
+	ck_assert_int_eq(
+	    ctl_receive(sv[0], CTL_STATUS, NULL, 0, NULL, 0), CLV_OK);
+	close(sv[0]);
+	close(sv[1]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -378,6 +412,9 @@ main(void)
 	tcase_add_test(t, a_request_that_does_not_fit_is_refused);
 	tcase_add_test(
 	    t, the_largest_request_passes_and_the_answer_may_be_ignored);
+	tcase_add_test(t, a_call_may_be_made_in_two_halves);
+	tcase_add_test(
+	    t, an_answer_that_is_there_is_taken_when_the_time_is_over);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

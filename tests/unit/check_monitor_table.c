@@ -105,6 +105,126 @@ START_TEST(a_probe_is_plain)
 }
 END_TEST
 
+/* The words of the pages, in the order of the enumerations. */
+static const char *const daemon_words[] = {
+    "absent", "active", "limited", "standby", "locked", "no answer"};
+static const char *const address_words[] = {"none", "absent", "right", "wrong"};
+
+static const struct {
+	const char *word;
+	enum nt_address address;
+	int rc, probe;
+} want_name[] = {
+    {"absent", NT_ABSENT, 7, 7},
+    {"no link", NT_NO_LINK, 1, 7},
+    {"right", NT_RIGHT, 0, 0},
+    {"wrong", NT_WRONG, 1, 1},
+};
+
+#define NAME_ROWS (sizeof(want_name) / sizeof(want_name[0]))
+
+START_TEST(network_name_answers_by_the_address_alone)
+{
+	const struct nt_row *row = monitor_name_answer(want_name[_i].address);
+
+	ck_assert_int_eq(row->address, want_name[_i].address);
+	ck_assert_int_eq(row->rc, want_name[_i].rc);
+	ck_assert_int_eq(row->probe, want_name[_i].probe);
+	ck_assert(row->why[0] != '\0');
+}
+END_TEST
+
+/* A page's table; free() it. */
+static char *
+page_of(void (*print)(FILE *f))
+{
+	char *page = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&page, &len);
+
+	ck_assert_ptr_nonnull(f);
+	print(f);
+	ck_assert_int_eq(fclose(f), 0);
+	return page;
+}
+
+/* How many rows of the table begin like this; NULL: how many there are. */
+static size_t
+rows_like(const char *page, const char *start)
+{
+	const char *p = strstr(page, ".It Sy ");
+	size_t n = 0;
+
+	ck_assert_ptr_nonnull(p);
+	while ((p = strstr(p + 1, "\n.It ")) != NULL)
+		if (start == NULL || strncmp(p + 5, start, strlen(start)) == 0)
+			n++;
+	return n;
+}
+
+static void
+answer_words(char *ret, size_t cap, int rc, int probe, const char *why)
+{
+	if (rc == probe)
+		snprintf(ret, cap, "%d Ta %s\n", rc, why);
+	else
+		snprintf(ret, cap, "%d (probe %d) Ta %s\n", rc, probe, why);
+}
+
+START_TEST(the_page_of_master_secret_has_every_row)
+{
+	char *page = page_of(monitor_man), row[256], answer[128];
+	size_t i;
+
+	for (i = 0; i < ROWS; i++) {
+		answer_words(answer, sizeof(answer), want[i].rc, want[i].probe,
+		    monitor_answer(want[i].daemon, want[i].address)->why);
+		snprintf(row, sizeof(row), "%s Ta %s Ta %s",
+		    daemon_words[want[i].daemon],
+		    address_words[want[i].address], answer);
+		ck_assert_msg(rows_like(page, row) == 1, "%s: %s%s",
+		    want[i].what, row, page);
+	}
+	ck_assert_uint_eq(rows_like(page, NULL), ROWS);
+	free(page);
+}
+END_TEST
+
+START_TEST(the_page_of_network_name_has_every_row)
+{
+	char *page = page_of(monitor_name_man), row[256], answer[128];
+	size_t i;
+
+	for (i = 0; i < NAME_ROWS; i++) {
+		answer_words(answer, sizeof(answer), want_name[i].rc,
+		    want_name[i].probe,
+		    monitor_name_answer(want_name[i].address)->why);
+		snprintf(
+		    row, sizeof(row), "%s Ta %s", want_name[i].word, answer);
+		ck_assert_msg(rows_like(page, row) == 1, "%s%s", row, page);
+	}
+	ck_assert_uint_eq(rows_like(page, NULL), NAME_ROWS);
+	free(page);
+}
+END_TEST
+
+START_TEST(the_pages_say_what_each_word_means)
+{
+	char *page = page_of(monitor_man), item[64];
+	size_t i;
+
+	for (i = 0; i < MT_DAEMONS; i++) {
+		snprintf(item, sizeof(item), ".It Em %s\n", daemon_words[i]);
+		ck_assert_ptr_nonnull(strstr(page, item));
+	}
+	for (i = 0; i <= ADDRESS_WRONG; i++) {
+		snprintf(item, sizeof(item), ".It Em %s\n", address_words[i]);
+		ck_assert_ptr_nonnull(strstr(page, item));
+	}
+	free(page);
+}
+END_TEST
+
 static enum mt_daemon
 daemon_of(uint32_t role, int32_t score, const char *reason)
 {
@@ -192,6 +312,11 @@ main(void)
 	tcase_add_loop_test(
 	    t, a_monitor_never_says_that_the_configuration_is_wrong, 0, ROWS);
 	tcase_add_loop_test(t, a_probe_is_plain, 0, ROWS);
+	tcase_add_loop_test(
+	    t, network_name_answers_by_the_address_alone, 0, NAME_ROWS);
+	tcase_add_test(t, the_page_of_master_secret_has_every_row);
+	tcase_add_test(t, the_page_of_network_name_has_every_row);
+	tcase_add_test(t, the_pages_say_what_each_word_means);
 	tcase_add_test(t, a_status_says_what_the_daemon_is);
 	tcase_add_test(t, serving_with_a_reason_is_limited);
 	tcase_add_test(t, a_standby_that_must_not_be_promoted_is_locked);

@@ -7,6 +7,7 @@ LC_ALL=C
 export LC_ALL
 
 claviger=${CLAVIGER:-$PWD/claviger}
+source=$(cd "$(dirname "$0")/../.." && pwd)
 pgbin=
 for dir in /usr/lib/postgresql/*/bin; do # the newest comes last
 	pgbin=$dir
@@ -68,6 +69,7 @@ host() {
 
 on() { # HOST ARGUMENTS…
 	_host=$1
+	files_of "$1" >"$tmp/was"
 	shift
 	"$claviger" --config "$tmp/$_host/claviger.conf" \
 		--clavigerd /nonexistent "$@" \
@@ -94,6 +96,39 @@ expect() { # GOT WANTED PATTERN WHAT
 	else
 		ok
 	fi
+}
+
+json() { # VERB [KEY...]: what was printed last, but for these keys, is whole
+	if [ "$(head -c 1 "$tmp/out")" = '{' ] &&
+		"$source/tests/json-keys" "$source/man/claviger.1" "$@" \
+			<"$tmp/out"; then
+		ok
+	else
+		bad "claviger $1 --json is as claviger(1) says"
+	fi
+}
+
+# As expect, of what was refused: a sentence, what to do next, nothing on
+# standard output, and the host's files as they were.
+refuse() { # GOT WANTED PATTERN WHAT
+	expect "$@"
+	if ! head -n 1 "$tmp/err" | grep -q '^claviger[ :].*[a-z)]'; then
+		bad "$4: no sentence"
+	elif ! grep -q '^  next: ' "$tmp/err"; then
+		bad "$4: no next step"
+	elif [ -s "$tmp/out" ]; then
+		bad "$4: a result"
+	elif ! files_of "$_host" | diff "$tmp/was" - >>"$tmp/err"; then
+		bad "$4: something is half-done"
+	else
+		ok
+	fi
+}
+
+files_of() { # HOST: but for what a daemon writes while it runs
+	find "$tmp/$1" "$tmp/b" -type f ! -path '*/run/*' \
+		! -path '*/state/state*' ! -path '*/state/list' \
+		-exec sha256sum {} + | sort
 }
 
 same() { # WHAT BEFORE AFTER
@@ -151,58 +186,89 @@ chmod 600 "$tmp/pass" "$tmp/wrong"
 host n1
 host n2
 host n3
+host n4
 database one
 database two
 
 # Refusals of init, before anything is made.
 
 on n1 init
-expect $? 2 'option --database is missing' 'init without options'
+refuse $? 2 'option --database is missing' 'init without options'
+on n1 status --colour
+refuse $? 2 'there is no option --colour' 'an unknown option'
+on n1 status --json=yes
+refuse $? 2 'takes no value' 'a flag with a value'
+on n1 status now
+refuse $? 2 'an argument too many' 'an argument too many'
+on n1 backup
+refuse $? 2 'an argument is missing' 'a missing argument'
+on n1
+refuse $? 2 'which verb' 'no verb'
+on n1 --colour status
+refuse $? 2 'no option --colour' 'an unknown option before the verb'
+on n1 --conf x status
+refuse $? 2 'no option --conf' 'a shortened option before the verb'
+on n1 --config
+refuse $? 2 'needs a value' 'an option without its value'
+on n1 backup x
+refuse $? 2 'belongs to no system yet' 'a verb on a host without a system'
 
 new_init n1 one --backup "$tmp/b/x" --escrow-policy sometimes
-expect $? 2 'must be auto or manual' 'a wrong policy'
+refuse $? 2 'must be auto or manual' 'a wrong policy'
 
 on n1 init --database "host=$tmp/sock dbname=one password=hunter22" \
 	--network-name a --ip 10.0.0.1 --backup "$tmp/b/x"
-expect $? 2 'holds a password' 'a password in the connection string'
-if grep -q hunter22 "$tmp/out" "$tmp/err"; then
-	bad 'the password was printed'
-else
-	ok
-fi
+refuse $? 2 'holds a password' 'a password in the connection string'
+not_printed() {
+	if grep -q hunter22 "$tmp/out" "$tmp/err"; then
+		bad 'the password was printed'
+	else
+		ok
+	fi
+}
+not_printed
+new_init n1 one --backup "$tmp/b/x" \
+	--database "host=$tmp/sock dbname=one password=hunter22"
+refuse $? 2 'given twice' 'a connection string given twice'
+not_printed
+on n1 init --database "host=$tmp/sock dbname=one user=login" \
+	--database-admin "postgresql://postgres:hunter22@/one?host=$tmp/sock" \
+	--network-name a --ip 10.0.0.1 --backup "$tmp/b/x"
+refuse $? 2 'database-admin cannot be used' 'a password in a URI'
+not_printed
 
 on n1 init --database "host=db.example.com dbname=one" \
 	--network-name a --ip 10.0.0.1 --backup "$tmp/b/x"
-expect $? 2 'verify-full' 'a database over the network without verify-full'
+refuse $? 2 'verify-full' 'a database over the network without verify-full'
 
 on n1 init --database "host=$tmp/sock dbname=one user=postgres" \
 	--network-name no-such-host.invalid --ip 127.0.0.9 \
 	--backup "$tmp/b/x" --passphrase-file "$tmp/pass"
-expect $? 5 'does not resolve' 'a network name that does not resolve'
+refuse $? 5 'does not resolve' 'a network name that does not resolve'
 
 on n1 init --database "host=$tmp/sock dbname=one user=postgres" \
 	--network-name 127.0.0.8 --ip 127.0.0.9 \
 	--backup "$tmp/b/x" --passphrase-file "$tmp/pass"
-expect $? 19 'resolves to 127.0.0.8' 'a network name of another address'
+refuse $? 19 'resolves to 127.0.0.8' 'a network name of another address'
 
 on n1 init --database "host=$tmp/sock dbname=one user=postgres" \
 	--network-name 127.0.0.1 --ip 127.0.0.1 \
 	--backup "$tmp/b/x" --passphrase-file "$tmp/pass"
-expect $? 6 'up on this host' 'an address in use'
+refuse $? 6 'up on this host' 'an address in use'
 
 new_init n1 nosuch --backup "$tmp/b/x"
-expect $? 8 'nosuch' 'a database that does not exist'
+refuse $? 8 'nosuch' 'a database that does not exist'
 
 new_init n1 one --backup "$tmp/nowhere/x"
-expect $? 5 'folder is not there' 'a backup into a missing folder'
+refuse $? 5 'folder is not there' 'a backup into a missing folder'
 
 : >"$tmp/b/taken"
 new_init n1 one --backup "$tmp/b/taken"
-expect $? 6 'is there already' 'a backup file that exists'
+refuse $? 6 'is there already' 'a backup file that exists'
 
 chmod 644 "$tmp/pass"
 new_init n1 one --backup "$tmp/b/x"
-expect $? 4 'others than its owner may read it' 'an open passphrase file'
+refuse $? 4 'others than its owner may read it' 'an open passphrase file'
 chmod 600 "$tmp/pass"
 
 printf 'short\n' >"$tmp/short"
@@ -210,21 +276,31 @@ chmod 600 "$tmp/short"
 on n1 init --database "host=$tmp/sock dbname=one user=postgres" \
 	--network-name 127.0.0.9 --ip 127.0.0.9 --force-address \
 	--backup "$tmp/b/x" --passphrase-file "$tmp/short"
-expect $? 2 'at least 14' 'a short passphrase'
+refuse $? 2 'at least 14' 'a short passphrase'
 
 setsid -w "$claviger" --config "$tmp/n1/claviger.conf" init \
 	--database "host=$tmp/sock dbname=one user=postgres" \
 	--network-name 127.0.0.9 --ip 127.0.0.9 --force-address \
 	--backup "$tmp/b/x" >"$tmp/out" 2>"$tmp/err" </dev/null
-expect $? 2 'no terminal' 'no passphrase and no terminal'
+refuse $? 2 'no terminal' 'no passphrase and no terminal'
 
 new_init n1 one --backup "$tmp/b/x" --node 'a b'
-expect $? 2 'given twice' 'a node name given twice'
+refuse $? 2 'given twice' 'a node name given twice'
 
-on n1 init --database "host=$tmp/sock dbname=one user=login" \
-	--network-name 127.0.0.9 --ip 127.0.0.9 --force-address \
-	--backup "$tmp/b/x" --passphrase-file "$tmp/pass"
-expect $? 4 'was not made' 'a login that may not make the schema'
+login_alone() { # STATUS PATTERN WHAT
+	on n1 init --database "host=$tmp/sock dbname=one user=login" \
+		--network-name 127.0.0.9 --ip 127.0.0.9 --force-address \
+		--backup "$tmp/b/x" --passphrase-file "$tmp/pass"
+	refuse $? "$1" "$2" "$3"
+}
+login_alone 4 'was not made' 'a login that may not make the schema'
+mkdir -m 777 "$tmp/open"
+new_init n2 two --backup "$tmp/open/x"
+refuse $? 4 'others can write in the directory' 'a backup where others may write'
+gone 'a refused backup' "$tmp/open/x"
+nothing_made n2 'a refused backup'
+login_alone 7 'was not made: permission denied' \
+	'a login that may not make the schema, where there are the roles'
 nothing_made n1 'a refused migration'
 gone 'a refused migration leaves no backup' "$tmp/b/x"
 gone 'no refusal makes the state folder' "$tmp/n1/state"
@@ -263,9 +339,9 @@ else
 fi
 
 new_init n1 two --backup "$tmp/b/again.age"
-expect $? 6 'belongs to system' 'init on a host that has a system'
+refuse $? 6 'belongs to system' 'init on a host that has a system'
 new_init n2 one --backup "$tmp/b/again.age"
-expect $? 6 'holds a system already' 'init on a database that has a system'
+refuse $? 6 'holds a system already' 'init on a database that has a system'
 nothing_made n2 'a second init'
 gone 'a second init leaves no backup' "$tmp/b/again.age"
 
@@ -273,40 +349,49 @@ gone 'a second init leaves no backup' "$tmp/b/again.age"
 
 on n1 settings show
 expect $? 0 "^server_thumbprint  *= $thumb" 'settings show'
+on n1 settings show --json
+expect $? 0 '"port": *9000,' 'settings show --json'
+json 'settings show' server_thumbprint_next
 on n1 status
 expect $? 8 'clavigerd does not run' 'status without a daemon'
 on n1 status --json
 expect $? 8 '"daemon": *false' 'status --json without a daemon'
+json status where age_s
 on n1 generation list
 expect $? 0 '1  current' 'generation list'
+on n1 generation list --json
+expect $? 0 '"state": *"current"' 'generation list --json'
+json 'generation list'
 on n1 member list --json
 expect $? 0 '"list_version": *1' 'member list'
 on n1 cluster commands --pcs --nic eth1 --cidr 24
 expect $? 0 'ip=127.0.0.9 network_name=127.0.0.9 nic=eth1' 'pcs commands'
+expect $? 0 'op monitor interval=5s timeout=10s role=Promoted' 'its monitors'
 on n1 cluster commands
-expect $? 2 'either --pcs or --crm' 'cluster commands of nothing'
+refuse $? 2 'either --pcs or --crm' 'cluster commands of nothing'
 on n1 fetch --check
-expect $? 8 'cannot be used' 'fetch without a server'
+refuse $? 8 'cannot be used' 'fetch without a server'
 
 # Two at once: one of them gets the database.
 
 "$claviger" --config "$tmp/n2/claviger.conf" init \
 	--database "host=$tmp/sock dbname=two user=postgres" \
 	--network-name 127.0.0.9 --ip 127.0.0.9 --force-address \
-	--backup "$tmp/b/n2.age" --passphrase-file "$tmp/pass" \
+	--backup "$tmp/b/n2.age" --passphrase-file "$tmp/pass" --json \
 	>"$tmp/out2" 2>"$tmp/err2" &
 other=$!
 on n3 init --database "host=$tmp/sock dbname=two user=postgres" \
 	--network-name 127.0.0.9 --ip 127.0.0.9 --force-address \
-	--backup "$tmp/b/n3.age" --passphrase-file "$tmp/pass"
+	--backup "$tmp/b/n3.age" --passphrase-file "$tmp/pass" --json
 a=$?
 wait "$other"
 b=$?
 case "$a $b" in
 "0 6") ok; loser=n2 ;;
-"6 0") ok; loser=n3 ;;
+"6 0") ok; loser=n3; cp "$tmp/out2" "$tmp/out" ;;
 *) bad "two at once: $a and $b"; cat "$tmp/err2"; loser=n2 ;;
 esac
+json init
 nothing_made "$loser" 'the later of two'
 gone 'the later of two leaves no backup' "$tmp/b/$loser.age"
 foreign=$tmp/b/n2.age
@@ -329,25 +414,36 @@ fi
 	"$tmp/b/one.age" --passphrase-file "$tmp/pass" \
 	>"$tmp/out" 2>"$tmp/err"
 expect $? 0 'nothing to compare' 'backup verify on a host without a system'
+on n1 backup verify "$tmp/b/one.age" --passphrase-file "$tmp/pass" --json
+expect $? 0 '"current": *true' 'backup verify --json'
+json 'backup verify'
 verify "$tmp/b/one.age" "$tmp/wrong"
-expect $? 13 'passphrase' 'a wrong passphrase'
+refuse $? 13 'passphrase' 'a wrong passphrase'
 verify "$tmp/b/nosuch.age" "$tmp/pass"
-expect $? 5 'cannot be read' 'a backup that is not there'
+refuse $? 5 'cannot be read' 'a backup that is not there'
 verify "$foreign" "$tmp/pass"
 expect $? 17 'another system' 'a backup of another system'
+verify "$tmp/b" "$tmp/pass"
+refuse $? 10 'not opened' 'a folder instead of a backup'
+printf 'correct horse battery\n' >"$tmp/theirs"
+chown nobody "$tmp/theirs" && chmod 600 "$tmp/theirs"
+(cd / && runuser -u nobody -- "$claviger" --config "$tmp/n1/claviger.conf" \
+	backup verify "$tmp/b/one.age" --passphrase-file "$tmp/theirs") \
+	>"$tmp/out" 2>"$tmp/err"
+refuse $? 4 'cannot be read: Permission denied' 'a backup of root alone'
 size=$(stat -c %s "$tmp/b/one.age")
 {
 	head -c $((size - 20)) "$tmp/b/one.age"
 	printf 'twenty other bytes!!'
 } >"$tmp/b/damaged.age"
 verify "$tmp/b/damaged.age" "$tmp/pass"
-expect $? 12 'not opened' 'a damaged backup'
+refuse $? 12 'not opened' 'a damaged backup'
 head -c 60 "$tmp/b/one.age" >"$tmp/b/cut.age"
 verify "$tmp/b/cut.age" "$tmp/pass"
-expect $? 16 'not opened' 'a truncated backup'
+refuse $? 16 'not opened' 'a truncated backup'
 echo 'no backup at all' >"$tmp/b/text.age"
 verify "$tmp/b/text.age" "$tmp/pass"
-expect $? 10 'not opened' 'a file that is no backup'
+refuse $? 10 'not opened' 'a file that is no backup'
 
 # The plain tool opens it. It asks a terminal: script(1) is one.
 if command -v age >/dev/null && command -v script >/dev/null; then
@@ -361,7 +457,7 @@ fi
 # Join.
 
 on n2 join --server
-expect $? 2 'option --system is missing' 'join without a system'
+refuse $? 2 'option --system is missing' 'join without a system'
 [ "$loser" = n2 ] || host n2
 [ "$loser" = n2 ] || rm -rf "$tmp/n2/state"
 join_n2() {
@@ -369,23 +465,42 @@ join_n2() {
 		--database "host=$tmp/sock dbname=${2:-one} user=login"
 }
 join_n2 AAAA
-expect $? 2 'not the public key' 'join with a wrong key'
+refuse $? 2 'not the public key' 'join with a wrong key'
+on n2 join --server --system "$key" --node n2 \
+	--database "host=$tmp/sock dbname=one password=hunter22"
+refuse $? 2 'holds a password' 'join with a password'
+not_printed
+on n1 settings upgrade \
+	--database-admin "host=$tmp/sock dbname=one password=hunter22"
+refuse $? 2 'holds a password' 'upgrade with a password'
+not_printed
+join_n2 "$key" nosuch
+refuse $? 8 'nosuch' 'join at a database that does not exist'
 join_n2 "$key" two
-expect $? 17 'not signed by that system' 'join at a database of another system'
+refuse $? 17 'not signed by that system' 'join at a database of another system'
 nothing_made n2 'a refused join'
 database three
 join_n2 "$key" three
-expect $? 5 'holds no system' 'join at a database without a system'
+refuse $? 5 'holds no system' 'join at a database without a system'
 sql -c 'INSERT INTO claviger.schema_version (version) VALUES (99)' one
 join_n2
-expect $? 7 'schema version 99' 'join at a newer schema'
+refuse $? 7 'schema version 99' 'join at a newer schema'
 new_init n2 one --backup "$tmp/b/again.age"
-expect $? 7 'schema version 99' 'init at a newer schema'
+refuse $? 7 'schema version 99' 'init at a newer schema'
 on n1 settings upgrade --database-admin "host=$tmp/sock dbname=one user=postgres"
-expect $? 7 'schema version 99' 'upgrade to an older program'
+refuse $? 7 'schema version 99' 'upgrade to an older program'
 sql -c 'DELETE FROM claviger.schema_version WHERE version = 99' one
+sql -c 'UPDATE claviger.schema_version SET version = 0' one
+join_n2
+refuse $? 7 'schema version 0, and this program needs 1' 'join at an older schema'
+sql -c 'UPDATE claviger.schema_version SET version = 1' one
+nothing_made n2 'a join at another schema'
 on n1 settings upgrade --database-admin "host=$tmp/sock dbname=one user=postgres"
 expect $? 0 'nothing to do' 'upgrade of a schema that is up to date'
+on n1 settings upgrade --json \
+	--database-admin "host=$tmp/sock dbname=one user=postgres"
+expect $? 0 '"schema_version_before": *1' 'upgrade --json'
+json 'settings upgrade'
 join_n2
 expect $? 0 '^fingerprint ' 'join'
 first=$(sed -n 's/^fingerprint  *//p' "$tmp/out")
@@ -393,15 +508,16 @@ is 'join says what to do' grep -q "node approve n2 --fingerprint $first" \
 	"$tmp/out"
 on n2 join --server --system "$key" --json
 expect $? 0 "\"fingerprint\": *\"$first\"" 'join again, as JSON'
+json join
 join_n2
 expect $? 0 '^fingerprint ' 'join again'
 same 'the fingerprint' "$first" "$(sed -n 's/^fingerprint  *//p' "$tmp/out")"
 is 'one request is in the database' test \
 	"$(sql -c 'SELECT count(*) FROM claviger.join_request' one)" = 1
 on n2 join --server --system "$key" --node other
-expect $? 6 'has joined as' 'join again under another name'
+refuse $? 6 'has joined as' 'join again under another name'
 on n2 join --server --member --system "$key"
-expect $? 2 'either --server or --member' 'join as both'
+refuse $? 2 'either --server or --member' 'join as both'
 
 host m1
 on m1 join --member --system "$key" --server-thumbprint "$thumb" \
@@ -413,24 +529,35 @@ is 'the member add command is whole' grep -q \
 recipient=$(sed -n 's/.*--recipient \([^ ]*\).*/\1/p' "$tmp/out")
 signkey=$(sed -n 's/.*--sign-key \([^ ]*\).*/\1/p' "$tmp/out")
 on m1 node list
-expect $? 2 'a member, not a server node' 'a server verb on a member'
+refuse $? 2 'a member, not a server node' 'a server verb on a member'
 on m1 join --member --system "$key" --server-thumbprint xyz \
 	--network-name 127.0.0.9
-expect $? 2 'not a SHA-256' 'join with a wrong thumbprint'
+refuse $? 2 'not a SHA-256' 'join with a wrong thumbprint'
 
 # Values of the other verbs.
 
 on n1 node approve n2 --fingerprint 12
-expect $? 2 '64 hexadecimal' 'approve with half a fingerprint'
+refuse $? 2 '64 hexadecimal' 'approve with half a fingerprint'
 on n1 member add m1 --certificate "$tmp/pass" --recipient age1x \
 	--sign-key x --scope all
-expect $? 2 'age recipient' 'a wrong recipient'
+refuse $? 2 'age recipient' 'a wrong recipient'
+on n1 member add m1 --certificate "$tmp/nosuch.crt" \
+	--recipient "$recipient" --sign-key "$signkey" --scope all
+refuse $? 5 'nosuch.crt cannot be used' 'a certificate that is not there'
+on n1 member add m1 --certificate "$tmp/pass" \
+	--recipient "$recipient" --sign-key "$signkey" --scope all
+refuse $? 10 'cannot be used as a certificate' 'a certificate that is none'
+on n1 member add m1 --certificate "$tmp/m1/state/tls.crt" \
+	--recipient "$recipient" --sign-key "$signkey" --scope all,payroll
+refuse $? 2 'is not a scope' 'a wrong scope'
+on n1 member revoke 'm/1'
+refuse $? 2 'is not a name of a host' 'a wrong name'
 on n1 settings set port 0
-expect $? 2 'must be a number' 'a wrong setting'
+refuse $? 2 'must be a number' 'a wrong setting'
 on n1 settings set colour red
-expect $? 2 'no setting' 'an unknown setting'
+refuse $? 2 'no setting' 'an unknown setting'
 on n1 nonsense
-expect $? 2 'no verb' 'an unknown verb'
+refuse $? 2 'no verb' 'an unknown verb'
 
 # Files that are not as they must be: nothing goes on with them.
 
@@ -440,7 +567,7 @@ mode_of() { # HOST FILE MODE WHAT PATTERN STATUS ARGUMENTS…: with that mode
 	_was=$(stat -c %a "$tmp/$_h/$_f")
 	chmod "$_m" "$tmp/$_h/$_f"
 	on "$_h" "$@"
-	expect $? "$_status" "$_pattern" "$_what"
+	refuse $? "$_status" "$_pattern" "$_what"
 	is "$_what: there is a next step" grep -q '^  next: ' "$tmp/err"
 	chmod "$_was" "$tmp/$_h/$_f"
 }
@@ -450,7 +577,7 @@ owner_of() { # HOST FILE OWNER WHAT PATTERN STATUS ARGUMENTS…
 	_was=$(stat -c %U "$tmp/$_h/$_f")
 	chown "$_o" "$tmp/$_h/$_f"
 	on "$_h" "$@"
-	expect $? "$_status" "$_pattern" "$_what"
+	refuse $? "$_status" "$_pattern" "$_what"
 	chown "$_was" "$tmp/$_h/$_f"
 }
 mode_of n1 claviger.conf 666 'a configuration that others may write' \
@@ -475,24 +602,24 @@ damaged() { # FILE WHAT PATTERN STATUS ARGUMENTS…: of n1, one byte changed
 	cp -p "$_f" "$tmp/saved"
 	printf '~' | dd of="$_f" bs=1 seek=40 conv=notrunc 2>/dev/null
 	on n1 "$@"
-	expect $? "$_status" "$_pattern" "$_what"
+	refuse $? "$_status" "$_pattern" "$_what"
 	cp -p "$tmp/saved" "$_f"
 }
 damaged identity 'a damaged identity' 'identity cannot be used' 10 fetch --check
 damaged list 'a damaged list' 'signature does not verify' 18 member list
 mv "$tmp/n1/state/identity" "$tmp/away"
 on n1 fetch --check
-expect $? 5 'identity cannot be used: not found' 'no identity'
+refuse $? 5 'identity cannot be used: not found' 'no identity'
 mv "$tmp/away" "$tmp/n1/state/identity"
 
 echo 'colour = red' >>"$tmp/n2/claviger.conf"
 on n2 status
-expect $? 2 'line [0-9]*: there is no key "colour"' 'an unknown key'
+refuse $? 2 'line [0-9]*: there is no key "colour"' 'an unknown key'
 sed -i '/^colour/d' "$tmp/n2/claviger.conf"
 cp "$tmp/n2/claviger.conf" "$tmp/saved"
 sed -i 's/^database = .*/& password=hunter22/' "$tmp/n2/claviger.conf"
 on n2 status
-expect $? 2 'holds a password' 'a password in the configuration'
+refuse $? 2 'holds a password' 'a password in the configuration'
 if grep -q hunter22 "$tmp/out" "$tmp/err"; then
 	bad 'the password of the configuration was printed'
 else
@@ -502,7 +629,7 @@ cp "$tmp/saved" "$tmp/n2/claviger.conf"
 
 pass_file() { # WHAT PATTERN STATUS: of the file $tmp/p
 	on n1 backup verify "$tmp/b/one.age" --passphrase-file "$tmp/p"
-	expect $? "$3" "$2" "$1"
+	refuse $? "$3" "$2" "$1"
 }
 rm -f "$tmp/p"
 pass_file 'no passphrase file' 'No such file' 5
@@ -518,36 +645,47 @@ rm -f "$tmp/p" && mkdir "$tmp/p"
 pass_file 'a folder as passphrase file' 'neither a file nor a pipe' 2
 rmdir "$tmp/p"
 on n1 backup verify "$tmp/b/one.age" --passphrase-fd 9
-expect $? 1 'descriptor 9' 'a descriptor that is closed'
+refuse $? 1 'descriptor 9' 'a descriptor that is closed'
 on n1 backup verify "$tmp/b/one.age" --passphrase-fd 3 \
 	--passphrase-file "$tmp/pass"
-expect $? 2 'both given' 'two passphrases'
+refuse $? 2 'both given' 'two passphrases'
 
 # The front's user must be able to read the password file, and libpq insists
 # that nobody else can.
 printf '*:*:*:login:x\n' >"$tmp/db.pass"
 chmod 600 "$tmp/db.pass"
-new_init n3 three --backup "$tmp/b/pw.age" --database-passfile "$tmp/db.pass"
-expect $? 4 "user 'nobody' cannot read the password file" \
+new_init n4 three --backup "$tmp/b/pw.age" --database-passfile "$tmp/db.pass"
+refuse $? 4 "user 'nobody' cannot read the password file" \
 	'a password file that the front cannot read'
 chown nobody "$tmp/db.pass" && chmod 644 "$tmp/db.pass"
-new_init n3 three --backup "$tmp/b/pw.age" --database-passfile "$tmp/db.pass"
-expect $? 4 'only its owner' 'a password file that others may read'
-new_init n3 three --backup "$tmp/b/pw.age" \
+new_init n4 three --backup "$tmp/b/pw.age" --database-passfile "$tmp/db.pass"
+refuse $? 4 'only its owner' 'a password file that others may read'
+new_init n4 three --backup "$tmp/b/pw.age" \
 	--database-passfile "$tmp/nosuch.pass"
-expect $? 5 'nosuch.pass' 'a password file that is not there'
-[ "$loser" = n3 ] && nothing_made n3 'a refused password file'
+refuse $? 5 'nosuch.pass' 'a password file that is not there'
+nothing_made n4 'a refused password file'
+
+# One init or join at a time on a host.
+mkdir -m 700 "$tmp/n4/state" && chown daemon "$tmp/n4/state"
+exec 9<"$tmp/n4/state" && flock -n 9
+database four
+new_init n4 four --backup "$tmp/b/held.age" 9<&-
+refuse $? 3 'another' 'a second init on this host'
+exec 9<&-
+nothing_made n4 'a second init on this host'
+gone 'a second init on this host leaves no backup' "$tmp/b/held.age"
 
 # Whoever is not root is told so.
 (cd / && runuser -u nobody -- "$claviger" --config "$tmp/n1/claviger.conf" \
 	settings show) >"$tmp/out" 2>"$tmp/err"
-expect $? 4 'only root' 'a user that is not root'
+refuse $? 4 'only root' 'a user that is not root'
 
 # Without a running daemon: one is started for the command, and ends with it.
 
 daemon=${CLAVIGERD:-$PWD/clavigerd}
 with() { # HOST ARGUMENTS…: as on(), with a daemon to be had
 	_host=$1
+	files_of "$1" >"$tmp/was"
 	shift
 	"$claviger" --config "$tmp/$_host/claviger.conf" \
 		--clavigerd "$daemon" "$@" >"$tmp/out" 2>"$tmp/err"
@@ -563,11 +701,11 @@ expect $? 8 'did not start: ' 'a daemon that is not there'
 # What keeps that daemon from starting, or from working, is said here.
 chmod 755 "$tmp/n1/state"
 with n1 settings set port 9001
-expect $? 8 'did not start: .*/state must belong to uid' 'an open state folder'
+refuse $? 8 'did not start: .*/state must belong to uid' 'an open state folder'
 chmod 700 "$tmp/n1/state"
 chmod 644 "$tmp/n1/state/identity"
 with n1 settings set port 9001
-expect $? 4 'identity must belong to user daemon' 'an open identity'
+refuse $? 4 'identity must belong to user daemon' 'an open identity'
 chmod 400 "$tmp/n1/state/identity"
 mkdir "$tmp/saved.d"
 cp -p "$tmp/n1/state/state" "$tmp/n1/state/state.bak" "$tmp/saved.d"
@@ -576,14 +714,14 @@ for file in state state.bak; do
 		2>/dev/null
 done
 with n1 settings set port 9001
-expect $? 8 'it says what this node has promised' 'a damaged state'
+refuse $? 8 'it says what this node has promised' 'a damaged state'
 cp -p "$tmp/saved.d/state" "$tmp/saved.d/state.bak" "$tmp/n1/state"
 
 of_database() { # NAME WHAT PATTERN STATUS: n1 with another database
 	cp "$tmp/n1/claviger.conf" "$tmp/saved"
 	sed -i "s/dbname=one/dbname=$1/" "$tmp/n1/claviger.conf"
 	with n1 settings set port 9001
-	expect $? "$4" "$3" "$2"
+	refuse $? "$4" "$3" "$2"
 	with n1 backup "$tmp/b/no.age" --passphrase-file "$tmp/pass"
 	expect $? 3 "$3" "a backup at $2"
 	gone "a backup at $2" "$tmp/b/no.age"
@@ -594,46 +732,71 @@ of_database three 'a database without a system' 'holds no system' 17
 of_database nosuch 'a database that does not exist' 'nosuch' 8
 on n1 settings upgrade \
 	--database-admin "host=$tmp/sock dbname=three user=postgres"
-expect $? 5 'holds no system' 'upgrade of a database without a system'
+refuse $? 5 'holds no system' 'upgrade of a database without a system'
 sql -c 'INSERT INTO claviger.schema_version (version) VALUES (99)' one
 with n1 settings set port 9001
-expect $? 7 'newer than this program' 'a daemon at a newer schema'
+refuse $? 7 'newer than this program' 'a daemon at a newer schema'
 sql -c 'DELETE FROM claviger.schema_version WHERE version = 99' one
 newest='(SELECT max(version) FROM claviger.schema_version)'
 sql -c "DELETE FROM claviger.schema_version WHERE version = $newest" one
 with n1 settings set port 9001
-expect $? 7 'older than this program' 'a daemon at an older schema'
+refuse $? 7 'older than this program' 'a daemon at an older schema'
 sql -c "INSERT INTO claviger.schema_version SELECT $newest + 1" one
 same 'the list after refusals' 1 \
 	"$(sql -c 'SELECT list_version FROM claviger.hello()' one)"
 
 with n1 node list
 expect $? 0 'node approve n2' 'node list'
+with n1 node list --json
+expect $? 0 "\"fingerprint\": *\"$first\"" 'node list --json'
+json 'node list'
 with n1 node approve n2 --fingerprint "$(echo "$first" | tr '0-9a-f' '1-9a-f0')"
-expect $? 4 'compare it with what that node printed' 'a wrong fingerprint'
-with n1 settings set escrow_policy manual
-expect $? 0 'escrow_policy = manual' 'settings set'
-with n1 node approve n2 --fingerprint "$first"
+refuse $? 4 'compare it with what that node printed' 'a wrong fingerprint'
+with n1 settings set port 9001
+expect $? 0 'port = 9001' 'settings set'
+with n1 settings set escrow_policy manual --json
+expect $? 0 '"value": *"manual"' 'settings set --json'
+json 'settings set'
+with n1 node approve n2 --fingerprint "$first" --json
 expect $? 0 'policy manual: nothing was sealed' 'node approve, policy manual'
+json 'node approve'
 is 'nothing was sealed' \
 	test "$(sql -c 'SELECT count(*) FROM claviger.escrow' one)" = 1
 with n1 member add m1 --certificate "$tmp/m1/state/tls.crt" \
 	--recipient "$recipient" --sign-key "$signkey" --scope all
 expect $? 0 'm1 is enrolled' 'member add'
+with n1 member list --json
+expect $? 0 '"name": *"m1"' 'member list --json'
+json 'member list'
+with n1 member revoke m1 --json
+expect $? 0 '"member": *"m1"' 'member revoke --json'
+json 'member revoke'
+is 'it is revoked' "$claviger" --config "$tmp/n1/claviger.conf" member list
+is 'and listed so' grep -q '^m1  *revoked' "$tmp/out"
+with n1 member add m1 --certificate "$tmp/m1/state/tls.crt" \
+	--recipient "$recipient" --sign-key "$signkey" --scope payroll --json
+expect $? 0 '"scope": *"payroll"' 'member add --json'
+json 'member add'
+with n1 backup "$tmp/b/json.age" --passphrase-file "$tmp/pass" --json
+expect $? 0 '"recorded": *true' 'backup --json'
+json backup
+is 'the backup is recorded' \
+	test "$(sql -c 'SELECT count(*) FROM claviger.backup' one)" = 2
 
 before=$(everything n2)
 with n2 backup "$tmp/b/none.age" --passphrase-file "$tmp/pass"
-expect $? 3 'absent' 'a backup where the secret is absent'
+refuse $? 3 'absent' 'a backup where the secret is absent'
 gone 'a backup without a secret' "$tmp/b/none.age"
 with n2 restore "$foreign" --passphrase-file "$tmp/pass"
-expect $? 17 'another system' 'restore of another system'
+refuse $? 17 'another system' 'restore of another system'
 with n2 restore "$tmp/b/one.age" --passphrase-file "$tmp/wrong"
-expect $? 13 'passphrase' 'restore with a wrong passphrase'
+refuse $? 13 'passphrase' 'restore with a wrong passphrase'
 with n2 restore "$tmp/b/damaged.age" --passphrase-file "$tmp/pass"
-expect $? 12 'damaged' 'restore of a damaged backup'
+refuse $? 12 'damaged' 'restore of a damaged backup'
 same 'the node after refusals' "$before" "$(everything n2)"
-with n2 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass"
-expect $? 0 'generation 1' 'restore'
+with n2 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass" --json
+expect $? 0 '"generation": *1' 'restore --json'
+json restore
 is 'the restored copy is in the database' \
 	test "$(sql -c 'SELECT count(*) FROM claviger.escrow' one)" = 2
 
@@ -641,18 +804,23 @@ is 'the restored copy is in the database' \
 # the generation waits, and the next rotation goes on with it.
 with n2 rotate --backup "$tmp/b/two.age" --passphrase-file "$tmp/pass"
 expect $? 3 'the command repeated' 'rotate while the other node is off'
+is 'it says what to do next' grep -q '^  next: ' "$tmp/err"
 with n2 generation list
 expect $? 0 '2  escrowed' 'the generation waits'
 with n1 node revoke n1
-expect $? 4 'cannot revoke itself' 'a node that revokes itself'
-with n1 node revoke n2
+refuse $? 4 'cannot revoke itself' 'a node that revokes itself'
+with n1 node revoke n2 --json
 expect $? 0 'n2 is revoked' 'node revoke'
+json 'node revoke'
 with n1 rotate --backup "$tmp/b/three.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generation 2 is current' 'rotate goes on'
+with n1 rotate --backup "$tmp/b/four.age" --passphrase-file "$tmp/pass" --json
+expect $? 0 '"generation": *3' 'rotate --json'
+json rotate
 with n1 generation list
-expect $? 0 '2  current' 'generation list after rotate'
+expect $? 0 '3  current' 'generation list after rotate'
 with n1 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass"
-expect $? 20 'older than the system' 'restore of an older generation'
+refuse $? 20 'older than the system' 'restore of an older generation'
 on n1 status
 expect $? 8 'clavigerd does not run' 'no daemon is left behind'
 

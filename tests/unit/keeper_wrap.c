@@ -472,7 +472,7 @@ __wrap_close(int fd)
 
 /* Log. */
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 say(bool loud, const char *fmt, va_list ap)
 {
 	char line[512];

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/api_impl.h"
+#include "daemon/log.h"
+
+/*
+ * systemd.exec(5), LoadCredential=NAME:/run/claviger/credentials.sock: the
+ * service manager connects as root from an abstract address
+ * "@RANDOM/unit/UNIT/NAME" and reads the credential until the end. It gets the
+ * secret NAME of the application in which "unit:UNIT" is a user.
+ */
+#define WAITING_MAX 64
+
+struct credential {
+	struct api *api;
+	int fd;
+	char unit[256];
+	char name[VAULT_NAME_MAX];
+};
+
+static void
+credential_end(struct credential *x)
+{
+	close(x->fd);
+	free(x);
+}
+
+static void
+on_value(void *arg, const struct vault_reply *r)
+{
+	struct credential *x = arg;
+
+	x->api->credentials_waiting--;
+	if (r->result != CLV_OK)
+		log_warning(
+		    "credential %s for %s: %s", x->name, x->unit, r->text);
+	/* It fits into the socket's buffer. */
+	else if (send(x->fd, r->value, r->len, MSG_NOSIGNAL | MSG_DONTWAIT) !=
+		 (ssize_t)r->len)
+		log_warning("credential %s for %s: %s", x->name, x->unit,
+		    strerror(errno));
+	credential_end(x);
+}
+
+/* "\0RANDOM/unit/UNIT/NAME" */
+static bool
+parse_address(
+    const struct sockaddr_un *sa, socklen_t len, struct credential *ret)
+{
+	size_t n = len - offsetof(struct sockaddr_un, sun_path);
+	char path[sizeof(sa->sun_path) + 1], *unit, *name;
+
+	if (len <= offsetof(struct sockaddr_un, sun_path) + 1 ||
+	    sa->sun_path[0] != '\0')
+		return false;
+	memcpy(path, sa->sun_path + 1, n - 1);
+	path[n - 1] = '\0';
+	unit = strstr(path, "/unit/");
+	if (unit == NULL)
+		return false;
+	unit += strlen("/unit/");
+	name = strchr(unit, '/');
+	if (name == NULL || strchr(name + 1, '/') != NULL)
+		return false;
+	*name++ = '\0';
+	if (strlen(unit) >= sizeof(ret->unit) ||
+	    strlen(name) >= sizeof(ret->name))
+		return false;
+	strcpy(ret->unit, unit);
+	strcpy(ret->name, name);
+	return vault_name_check(name) == CLV_OK;
+}
+
+/* The one application that this unit may use. */
+static const struct member_app *
+find_app(struct credential *x, const char **ret_why)
+{
+	const struct member *m = x->api->k->member;
+	/* It is the service manager who asks, which is root. */
+	struct auth_caller who = {.unit = x->unit};
+	const struct member_app *found = NULL;
+
+	*ret_why = "no application has this unit among its users: claviger "
+		   "app grant APP unit:UNIT";
+	for (size_t i = 0; i < m->app_count; i++) {
+		if (!auth_may(AUTH_OP_GET,
+			api_roles_of(x->api->k, &who, &m->apps[i])))
+			continue;
+		if (found != NULL) {
+			*ret_why = "the unit is a user of several "
+				   "applications: which one is meant cannot "
+				   "be told";
+			return NULL;
+		}
+		found = &m->apps[i];
+	}
+	return found;
+}
+
+static void
+serve(struct credential *x)
+{
+	const struct member_app *app;
+	const char *why = "this host is of no system yet";
+
+	app = x->api->k->member != NULL ? find_app(x, &why) : NULL;
+	if (app == NULL) {
+		log_warning(
+		    "credential %s for %s refused: %s", x->name, x->unit, why);
+		credential_end(x);
+		return;
+	}
+	x->api->credentials_waiting++;
+	vault_get(x->api->k->member->vault, app->name, x->name, 0, false,
+	    on_value, x);
+}
+
+static bool
+is_root(int fd)
+{
+	struct ucred u;
+	socklen_t len = sizeof(u);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &len) == 0 &&
+	       len == sizeof(u) && u.uid == 0;
+}
+
+static void
+on_accept(void *arg, int fd, bool readable, bool writable)
+{
+	struct sockaddr_un from;
+	socklen_t len = sizeof(from);
+	struct api *api = arg;
+	struct credential *x;
+	int conn;
+
+	(void)readable;
+	(void)writable;
+	conn = accept4(
+	    fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (conn < 0)
+		return;
+	x = calloc(1, sizeof(*x));
+	if (x == NULL) {
+		close(conn);
+		return;
+	}
+	x->api = api;
+	x->fd = conn;
+	if (!is_root(conn) || api->credentials_waiting >= WAITING_MAX ||
+	    !parse_address(&from, len, x)) {
+		log_warning("a connection to the credentials socket was "
+			    "refused: it is for the service manager, from an "
+			    "address that names unit and credential");
+		credential_end(x);
+		return;
+	}
+	serve(x);
+}
+
+int
+api_credentials_init(struct api *api)
+{
+	if (api->credentials_fd < 0)
+		return CLV_OK;
+	return loop_fd_add(
+	    api->k->loop, api->credentials_fd, true, false, on_accept, api);
+}
+
+void
+api_credentials_fini(struct api *api)
+{
+	if (api->credentials_fd >= 0)
+		loop_fd_del(api->k->loop, api->credentials_fd);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGERD_API_IMPL_H
+#define CLAVIGERD_API_IMPL_H
+
+#include <claviger/api.h>
+
+#include "daemon/api_server.h"
+#include "daemon/member.h"
+#include "daemon/vault.h"
+
+/* Between the files of the API only. */
+
+struct api_conn;
+
+struct api {
+	struct keeper *k;
+	int set; /* epoll */
+	int listen_fd, credentials_fd;
+	struct api_conn *conns;
+	unsigned count;
+	unsigned credentials_waiting;
+};
+
+/* One request under way: it outlives a connection that goes away. */
+struct api_call {
+	struct api_conn *conn; /* NULL: nobody waits any more */
+	struct api *api;
+	uint16_t op;
+	uint64_t id;
+};
+
+struct api_conn {
+	struct api *api;
+	struct api_conn *next, **link;
+	int fd;
+	struct auth_caller who;
+	struct api_call *call;
+	bool muted; /* more came while a call is under way */
+	bool subscribed;
+	bool gone; /* freed when its event is over */
+	/* the roles that were looked up last */
+	char app[CLV_NAME_MAX];
+	uint64_t app_version;
+	unsigned roles;
+};
+
+/* api_server.c */
+/* iov-like: up to two parts of a body. The connection may be gone after. */
+void api_send(struct api_conn *c, uint16_t op, uint64_t id, int result,
+    const void *a, size_t a_len, const void *b, size_t b_len);
+void api_fail(
+    struct api_conn *c, uint16_t op, uint64_t id, int result, const char *text);
+/* A call that ends later; NULL: out of memory, and answered so. */
+struct api_call *api_call_new(struct api_conn *c, uint16_t op, uint64_t id);
+/* Its connection, or NULL; the call is gone afterwards. */
+struct api_conn *api_call_end(struct api_call *call);
+
+/* api_ops.c: one request; body is borrowed. */
+void api_dispatch(
+    struct api_conn *c, const struct clv_api_header *h, struct clv_rd *body);
+unsigned api_roles(struct api_conn *c, const char *app);
+unsigned api_roles_of(struct keeper *k, const struct auth_caller *who,
+    const struct member_app *app);
+
+/* api_admin.c */
+void api_admin(
+    struct api_conn *c, const struct clv_api_header *h, struct clv_rd *body);
+
+/* api_credentials.c */
+int api_credentials_init(struct api *api);
+void api_credentials_fini(struct api *api);
+
+#endif

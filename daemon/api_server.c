@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/api_impl.h"
+#include "daemon/log.h"
+
+/*
+ * Connections of the local API. A caller is who the kernel says: user and
+ * groups at the time it connected. It is not read from while its request is
+ * under way, and one that does not read its answers is let go.
+ */
+#define EVENT_BURST 64
+
+static void
+conn_free(struct api_conn *c)
+{
+	*c->link = c->next;
+	if (c->next != NULL)
+		c->next->link = c->link;
+	c->api->count--;
+	if (c->call != NULL)
+		c->call->conn = NULL;
+	epoll_ctl(c->api->set, EPOLL_CTL_DEL, c->fd, NULL);
+	close(c->fd);
+	auth_caller_fini(&c->who);
+	free(c);
+}
+
+static int
+watch(struct api *api, int op, int fd, uint32_t events, void *what)
+{
+	struct epoll_event e = {.events = events, .data = {.ptr = what}};
+
+	return epoll_ctl(api->set, op, fd, &e) == 0 ? CLV_OK : CLV_E_SYSTEM;
+}
+
+void
+api_send(struct api_conn *c, uint16_t op, uint64_t id, int result,
+    const void *a, size_t a_len, const void *b, size_t b_len)
+{
+	struct clv_api_header h = {.magic = CLV_API_MAGIC,
+	    .op = op,
+	    .result = result,
+	    .len = (uint32_t)(a_len + b_len),
+	    .id = id};
+	struct iovec iov[3] = {{&h, sizeof(h)}, {(void *)(uintptr_t)a, a_len},
+	    {(void *)(uintptr_t)b, b_len}};
+	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 3};
+
+	if (sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		c->gone = true;
+}
+
+void
+api_fail(
+    struct api_conn *c, uint16_t op, uint64_t id, int result, const char *text)
+{
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	clv_buf_str(&b,
+	    text != NULL && text[0] != '\0' ? text : clv_result_text(result));
+	api_send(c, op, id, result, b.data, b.len, NULL, 0);
+	clv_buf_fini(&b);
+}
+
+struct api_call *
+api_call_new(struct api_conn *c, uint16_t op, uint64_t id)
+{
+	struct api_call *call = calloc(1, sizeof(*call));
+
+	if (call == NULL) {
+		api_fail(c, op, id, CLV_E_NOMEM, NULL);
+		return NULL;
+	}
+	*call = (struct api_call){.conn = c, .api = c->api, .op = op, .id = id};
+	c->call = call;
+	return call;
+}
+
+struct api_conn *
+api_call_end(struct api_call *call)
+{
+	struct api_conn *c = call->conn;
+
+	free(call);
+	if (c == NULL)
+		return NULL;
+	c->call = NULL;
+	if (c->muted) {
+		c->muted = false;
+		(void)watch(c->api, EPOLL_CTL_MOD, c->fd, EPOLLIN, c);
+	}
+	return c;
+}
+
+static void
+on_message(struct api_conn *c, uint8_t *msg, size_t n)
+{
+	struct clv_api_header h;
+	struct clv_rd body;
+
+	if (n < sizeof(h) || n > CLV_API_MSG_MAX) {
+		c->gone = true;
+		return;
+	}
+	memcpy(&h, msg, sizeof(h));
+	if (h.magic != CLV_API_MAGIC || h.len != n - sizeof(h) ||
+	    h.result != 0) {
+		c->gone = true;
+		return;
+	}
+	clv_rd_init(&body, msg + sizeof(h), h.len);
+	api_dispatch(c, &h, &body);
+}
+
+static void
+on_readable(struct api_conn *c)
+{
+	static uint8_t msg[CLV_API_MSG_MAX + 1];
+	ssize_t n;
+
+	if (c->call != NULL) { /* later */
+		c->muted = true;
+		(void)watch(c->api, EPOLL_CTL_MOD, c->fd, 0, c);
+		return;
+	}
+	n = recv(c->fd, msg, sizeof(msg), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		c->gone = true;
+		return;
+	}
+	on_message(c, msg, (size_t)n);
+	sodium_memzero(msg, (size_t)n);
+}
+
+static unsigned
+count_of(const struct api *api, uid_t uid)
+{
+	unsigned n = 0;
+
+	for (const struct api_conn *c = api->conns; c != NULL; c = c->next)
+		n += c->who.uid == uid;
+	return n;
+}
+
+/* A sentence for whoever finds no place. */
+static void
+turn_away(struct api_conn *c, int result, const char *text)
+{
+	api_fail(c, 0, 0, result, text);
+	close(c->fd);
+	auth_caller_fini(&c->who);
+	free(c);
+}
+
+static void
+on_accept(struct api *api)
+{
+	int fd =
+	    accept4(api->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct api_conn *c;
+	int r;
+
+	if (fd < 0)
+		return;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL) {
+		close(fd);
+		return;
+	}
+	c->api = api;
+	c->fd = fd;
+	r = auth_caller_get(fd, &c->who);
+	if (r != CLV_OK) {
+		turn_away(c, r, "the caller's groups cannot be read");
+		return;
+	}
+	if (api->count >= API_CONNS_MAX ||
+	    (c->who.uid != 0 &&
+		count_of(api, c->who.uid) >= API_CONNS_USER_MAX)) {
+		turn_away(c, CLV_E_BUSY,
+		    "too many connections to clavigerd: close some");
+		return;
+	}
+	if (watch(api, EPOLL_CTL_ADD, fd, EPOLLIN, c) != CLV_OK) {
+		turn_away(c, CLV_E_SYSTEM, NULL);
+		return;
+	}
+	c->next = api->conns;
+	c->link = &api->conns;
+	if (c->next != NULL)
+		c->next->link = &c->next;
+	api->conns = c;
+	api->count++;
+}
+
+static void
+on_event(struct api *api, const struct epoll_event *e)
+{
+	struct api_conn *c = e->data.ptr;
+
+	if ((void *)c == (void *)api) {
+		on_accept(api);
+		return;
+	}
+	if (!c->gone && (e->events & EPOLLIN) != 0)
+		on_readable(c);
+	else if ((e->events & (EPOLLHUP | EPOLLERR)) != 0)
+		c->gone = true;
+	if (c->gone)
+		conn_free(c);
+}
+
+static void
+on_set(void *arg, int fd, bool readable, bool writable)
+{
+	struct epoll_event events[EVENT_BURST];
+	struct api *api = arg;
+	int n;
+
+	(void)readable;
+	(void)writable;
+	n = epoll_wait(fd, events, EVENT_BURST, 0);
+	for (int i = 0; i < n; i++)
+		on_event(api, &events[i]);
+}
+
+/* Those whose sending failed outside of their own event. */
+static void
+sweep(struct api *api)
+{
+	struct api_conn *c, *next;
+
+	for (c = api->conns; c != NULL; c = next) {
+		next = c->next;
+		if (c->gone)
+			conn_free(c);
+	}
+}
+
+void
+api_on_change(struct keeper *k)
+{
+	struct api *api = k->api;
+	struct clv_buf b;
+
+	if (api == NULL || k->member == NULL)
+		return;
+	clv_buf_init(&b);
+	member_status(k->member, &b);
+	for (struct api_conn *c = api->conns; c != NULL; c = c->next)
+		if (c->subscribed && clv_buf_result(&b) == CLV_OK)
+			api_send(c, CLV_API_EVENT, 0, CLV_OK, b.data, b.len,
+			    NULL, 0);
+	clv_buf_fini(&b);
+}
+
+int
+api_init(struct keeper *k, int api_fd, int credentials_fd)
+{
+	struct api *api;
+	int r;
+
+	if (api_fd < 0)
+		return CLV_OK;
+	api = calloc(1, sizeof(*api));
+	if (api == NULL)
+		return CLV_E_NOMEM;
+	k->api = api;
+	api->k = k;
+	api->listen_fd = api_fd;
+	api->credentials_fd = credentials_fd;
+	api->set = epoll_create1(EPOLL_CLOEXEC);
+	if (api->set < 0)
+		return CLV_E_SYSTEM;
+	r = watch(api, EPOLL_CTL_ADD, api_fd, EPOLLIN, api);
+	if (r == CLV_OK)
+		r = loop_fd_add(k->loop, api->set, true, false, on_set, api);
+	if (r == CLV_OK)
+		r = api_credentials_init(api);
+	return r;
+}
+
+void
+api_fini(struct keeper *k)
+{
+	struct api *api = k->api;
+
+	if (api == NULL)
+		return;
+	sweep(api);
+	while (api->conns != NULL)
+		conn_free(api->conns);
+	api_credentials_fini(api);
+	if (api->set >= 0) {
+		loop_fd_del(k->loop, api->set);
+		close(api->set);
+	}
+	free(api);
+	k->api = NULL;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGERD_API_SERVER_H
+#define CLAVIGERD_API_SERVER_H
+
+#include "daemon/keeper.h"
+
+/*
+ * The local API (claviger/api.h) and the credentials socket of systemd's
+ * LoadCredential=. Connections have an epoll set of their own, which the loop
+ * sees as one descriptor.
+ */
+#define API_CONNS_MAX 1000
+#define API_CONNS_USER_MAX 200 /* of one user but root */
+
+int api_init(struct keeper *k, int api_fd, int credentials_fd);
+void api_fini(struct keeper *k);
+/* The member's state may have changed: tell those who have subscribed. */
+void api_on_change(struct keeper *k);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/member.h"
+
+/*
+ * Who may do what in the applications of our scope, as the signed list of the
+ * server has it: asked for in pages when the list has changed, and in force
+ * when all of them are there. The pages' own encoding is kept for the sealed
+ * cache.
+ */
+
+static void
+apps_free(struct member_app **apps, size_t *n)
+{
+	for (size_t i = 0; i < *n; i++) {
+		auth_acl_fini(&(*apps)[i].admins);
+		auth_acl_fini(&(*apps)[i].users);
+	}
+	free(*apps);
+	*apps = NULL;
+	*n = 0;
+}
+
+static void
+next_drop(struct member *m)
+{
+	apps_free(&m->next_apps, &m->next_count);
+	auth_acl_fini(&m->next_admins);
+	auth_acl_fini(&m->next_creators);
+	clv_buf_reset(&m->next_pages);
+}
+
+void
+member_apps_fini(struct member *m)
+{
+	next_drop(m);
+	apps_free(&m->apps, &m->app_count);
+	auth_acl_fini(&m->system_admins);
+	auth_acl_fini(&m->creators);
+	clv_buf_fini(&m->next_pages);
+	clv_buf_fini(&m->pages);
+}
+
+static int
+take_app(struct member *m, struct clv_rd *rd)
+{
+	char admins[CLV_ACL_MAX], users[CLV_ACL_MAX];
+	struct member_app *more, *app;
+	int r;
+
+	if (m->next_count >= CLV_LIST_APPS_MAX)
+		return CLV_E_FULL;
+	more = reallocarray(
+	    m->next_apps, m->next_count + 1, sizeof(*m->next_apps));
+	if (more == NULL)
+		return CLV_E_NOMEM;
+	m->next_apps = more;
+	app = &more[m->next_count];
+	memset(app, 0, sizeof(*app));
+	clv_rd_str(rd, app->name, sizeof(app->name));
+	clv_rd_str(rd, admins, sizeof(admins));
+	clv_rd_str(rd, users, sizeof(users));
+	app->keep = clv_rd_u32(rd);
+	if (rd->failed || strcmp(app->name, m->after) <= 0)
+		return CLV_E_PROTOCOL;
+	snprintf(m->after, sizeof(m->after), "%s", app->name);
+	r = auth_acl_set(&app->admins, admins);
+	if (r == CLV_OK)
+		r = auth_acl_set(&app->users, users);
+	m->next_count++; /* so that it is freed in any case */
+	return r;
+}
+
+static int
+take_page(struct member *m, const void *p, size_t len, bool *ret_more)
+{
+	char admins[CLV_ACL_MAX], creators[CLV_ACL_MAX];
+	struct clv_rd rd;
+	uint32_t n;
+	int r;
+
+	clv_rd_init(&rd, p, len);
+	clv_rd_str(&rd, admins, sizeof(admins));
+	clv_rd_str(&rd, creators, sizeof(creators));
+	*ret_more = clv_rd_u8(&rd) != 0;
+	n = clv_rd_u32(&rd);
+	r = auth_acl_set(&m->next_admins, admins);
+	if (r == CLV_OK)
+		r = auth_acl_set(&m->next_creators, creators);
+	for (uint32_t i = 0; r == CLV_OK && i < n; i++)
+		r = take_app(m, &rd);
+	if (r == CLV_OK && clv_rd_end(&rd) != CLV_OK)
+		r = CLV_E_PROTOCOL;
+	if (r == CLV_OK && *ret_more && n == 0)
+		r = CLV_E_PROTOCOL; /* it would never end */
+	clv_buf_bytes(&m->next_pages, p, len);
+	return r == CLV_OK ? clv_buf_result(&m->next_pages) : r;
+}
+
+static void
+in_force(struct member *m)
+{
+	struct clv_buf pages = m->pages;
+
+	apps_free(&m->apps, &m->app_count);
+	auth_acl_fini(&m->system_admins);
+	auth_acl_fini(&m->creators);
+	m->apps = m->next_apps;
+	m->app_count = m->next_count;
+	m->system_admins = m->next_admins;
+	m->creators = m->next_creators;
+	m->next_apps = NULL;
+	m->next_count = 0;
+	memset(&m->next_admins, 0, sizeof(m->next_admins));
+	memset(&m->next_creators, 0, sizeof(m->next_creators));
+	m->pages = m->next_pages;
+	m->next_pages = pages;
+	clv_buf_reset(&m->next_pages);
+	m->apps_version = m->apps_next_version;
+}
+
+int
+member_apps_ask(struct member *m, bool first)
+{
+	struct clv_buf payload;
+	int r;
+
+	if (first) {
+		next_drop(m);
+		m->after[0] = '\0';
+	}
+	clv_buf_init(&payload);
+	clv_buf_str(&payload, m->after);
+	r = clv_buf_result(&payload);
+	if (r == CLV_OK)
+		r = member_ask(m, CLV_WIRE_APPS, &payload);
+	clv_buf_fini(&payload);
+	return r;
+}
+
+int
+member_apps_take(struct member *m, const struct clv_wire_answer *a)
+{
+	bool more;
+	int r;
+
+	/* Another list since the first page: begin anew with that one. */
+	if (a->list_version != m->apps_next_version) {
+		m->apps_next_version = a->list_version;
+		next_drop(m);
+		m->after[0] = '\0';
+		return CLV_E_AGAIN;
+	}
+	r = take_page(m, a->payload, a->payload_len, &more);
+	if (r == CLV_OK && more)
+		return CLV_E_AGAIN;
+	if (r == CLV_OK)
+		in_force(m);
+	else
+		next_drop(m);
+	return r;
+}
+
+int
+member_apps_load(struct member *m, struct clv_rd *pages, uint64_t version)
+{
+	bool more = true;
+	const uint8_t *p;
+	size_t len;
+	int r = CLV_OK;
+
+	next_drop(m);
+	m->after[0] = '\0';
+	m->apps_next_version = version;
+	while (r == CLV_OK && more) {
+		p = clv_rd_bytes(pages, &len);
+		r = p != NULL ? take_page(m, p, len, &more) : CLV_E_DAMAGED;
+	}
+	if (r == CLV_OK)
+		in_force(m);
+	else
+		next_drop(m);
+	return r;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/log.h"
+#include "daemon/vault_impl.h"
+
+/*
+ * The table of open applications, and who waits for one to be opened: first
+ * its keys, then its index, one statement at a time however many wait.
+ */
+
+void
+vault_tell(vault_fn fn, void *arg, int result, const char *text)
+{
+	struct vault_reply r = {.result = result,
+	    .text = text != NULL && text[0] != '\0' ? text
+						    : clv_result_text(result)};
+
+	fn(arg, &r);
+}
+
+int
+vault_name_check(const char *name)
+{
+	static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				  "abcdefghijklmnopqrstuvwxyz0123456789._-/";
+	size_t len = strlen(name);
+
+	if (len == 0 || len >= VAULT_NAME_MAX || strspn(name, set) != len ||
+	    strchr(".-/", name[0]) != NULL)
+		return CLV_E_INVALID;
+	return CLV_OK;
+}
+
+int
+vault_new(struct keeper *k, struct vault **ret)
+{
+	struct vault *v = calloc(1, sizeof(*v));
+	int r;
+
+	if (v == NULL)
+		return CLV_E_NOMEM;
+	v->k = k;
+	randombytes_buf(v->hash_key, sizeof(v->hash_key));
+	r = vault_seen_load(v);
+	if (r != CLV_OK) {
+		free(v);
+		return r;
+	}
+	*ret = v;
+	return CLV_OK;
+}
+
+static void
+tell_waiters(struct vault_app *a, unsigned needs, int result, const char *text)
+{
+	struct vault_wait **pp = &a->waits, *w, *due = NULL, **tail = &due;
+
+	while ((w = *pp) != NULL) {
+		if ((w->need & needs) == 0) {
+			pp = &w->next;
+			continue;
+		}
+		*pp = w->next;
+		w->next = NULL;
+		*tail = w;
+		tail = &w->next;
+	}
+	/* They may ask again while they are told. */
+	while ((w = due) != NULL) {
+		due = w->next;
+		w->fn(w->arg, a, result, text);
+		free(w);
+	}
+}
+
+static void
+app_free(struct vault_app *a)
+{
+	tell_waiters(a, VAULT_KEYS | VAULT_INDEX, CLV_E_CANCELLED,
+	    "the daemon is ending");
+	vault_put_drop(a, CLV_E_CANCELLED, "the daemon is ending");
+	vault_index_drop(a);
+	vault_keys_drop(a);
+	free(a);
+}
+
+void
+vault_free(struct vault **vault)
+{
+	struct vault *v = *vault;
+	struct vault_app *a;
+
+	*vault = NULL;
+	if (v == NULL)
+		return;
+	while ((a = v->apps) != NULL) {
+		v->apps = a->next;
+		app_free(a);
+	}
+	vault_cache_drop(v);
+	vault_seen_fini(v);
+	free(v);
+}
+
+static bool
+is_idle(const struct vault_app *a)
+{
+	return a->calls == 0 && a->waits == NULL && a->puts == NULL &&
+	       a->batch == NULL && !a->loading;
+}
+
+/* Make room: the one that was not used for longest. */
+static void
+close_oldest(struct vault *v)
+{
+	struct vault_app **pp, **found = NULL, *a;
+
+	for (pp = &v->apps; *pp != NULL; pp = &(*pp)->next)
+		if (is_idle(*pp) &&
+		    (found == NULL || (*pp)->used < (*found)->used))
+			found = pp;
+	if (found == NULL)
+		return;
+	a = *found;
+	*found = a->next;
+	v->app_count--;
+	vault_cache_drop_app(v, a->name);
+	app_free(a);
+}
+
+static struct vault_app *
+find(struct vault *v, const char *name)
+{
+	struct vault_app **pp, *a;
+
+	for (pp = &v->apps; (a = *pp) != NULL; pp = &a->next)
+		if (strcmp(a->name, name) == 0)
+			break;
+	if (a == NULL)
+		return NULL;
+	*pp = a->next; /* to the front: the same one is asked for again */
+	a->next = v->apps;
+	v->apps = a;
+	return a;
+}
+
+static struct vault_app *
+find_or_make(struct vault *v, const char *name)
+{
+	struct vault_app *a = find(v, name);
+
+	if (a == NULL) {
+		if (v->app_count >= VAULT_APPS_MAX)
+			close_oldest(v);
+		if (v->app_count >= VAULT_APPS_MAX)
+			return NULL;
+		a = calloc(1, sizeof(*a));
+		if (a == NULL)
+			return NULL;
+		a->v = v;
+		snprintf(a->name, sizeof(a->name), "%s", name);
+		a->puts_tail = &a->puts;
+		a->next = v->apps;
+		v->apps = a;
+		v->app_count++;
+	}
+	a->used = ++v->uses;
+	return a;
+}
+
+struct vault_app *
+vault_open_now(struct vault *v, const char *app)
+{
+	struct vault_app *a = find(v, app);
+
+	if (a == NULL || a->key_count == 0)
+		return NULL;
+	a->used = ++v->uses;
+	return a;
+}
+
+static void
+load_next(struct vault_app *a)
+{
+	if (a->loading || a->waits == NULL)
+		return;
+	a->loading = true;
+	if (a->key_count == 0)
+		vault_keys_load(a);
+	else
+		vault_index_load(a);
+}
+
+void
+vault_need(struct vault *v, const char *app, enum vault_need need,
+    vault_ready_fn fn, void *arg)
+{
+	struct vault_app *a;
+	struct vault_wait *w;
+
+	if (clv_name_check(app) != CLV_OK) {
+		fn(arg, NULL, CLV_E_INVALID, "that is no application's name");
+		return;
+	}
+	a = find_or_make(v, app);
+	if (a == NULL) {
+		fn(arg, NULL, CLV_E_BUSY, "too many applications are in use");
+		return;
+	}
+	if (need == VAULT_KEYS ? a->key_count > 0 : a->indexed) {
+		fn(arg, a, CLV_OK, "");
+		return;
+	}
+	w = calloc(1, sizeof(*w));
+	if (w == NULL) {
+		fn(arg, NULL, CLV_E_NOMEM, "out of memory");
+		return;
+	}
+	*w = (struct vault_wait){.need = need, .fn = fn, .arg = arg};
+	w->next = a->waits;
+	a->waits = w;
+	load_next(a);
+}
+
+void
+vault_wake(struct vault_app *a, int result, const char *text)
+{
+	a->loading = false;
+	if (result != CLV_OK) {
+		tell_waiters(a, VAULT_KEYS | VAULT_INDEX, result, text);
+		return;
+	}
+	if (a->key_count > 0)
+		tell_waiters(a, VAULT_KEYS, CLV_OK, "");
+	if (a->indexed)
+		tell_waiters(a, VAULT_INDEX, CLV_OK, "");
+	load_next(a);
+}
+
+/* What is open stays open: its data keys do not change when the generation
+ * does. Only those that could not be opened are tried again. */
+void
+vault_on_keys(struct vault *v)
+{
+	for (struct vault_app *a = v->apps; a != NULL; a = a->next)
+		for (size_t i = 0; i < a->key_count; i++)
+			if (!a->keys[i].here && !a->loading) {
+				vault_keys_drop(a);
+				break;
+			}
+}
+
+void
+vault_drop(struct vault *v)
+{
+	struct vault_app **pp = &v->apps, *a;
+
+	vault_cache_drop(v);
+	while ((a = *pp) != NULL) {
+		vault_put_drop(a, CLV_E_REVOKED, "the keys were taken away");
+		vault_index_drop(a);
+		vault_keys_drop(a);
+		pp = &a->next;
+	}
+}

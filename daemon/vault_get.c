@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/log.h"
+#include "daemon/vault_impl.h"
+
+/*
+ * Reading: one round trip brings the row, the manifest and what changed since
+ * the index was last carried on. The row is served only when the index, whose
+ * MAC fits, says that this is the one.
+ */
+#define TRIES 8
+#define CHANGES_MAX 500 /* in one answer; more of them are loaded in pages */
+
+enum row_kind { ROW_MANIFEST = 0, ROW_SECRET = 1, ROW_CHANGE = 2 };
+enum column {
+	C_KIND,
+	C_NAME,
+	C_VERSION,
+	C_DELETED,
+	C_KEY_VERSION,
+	C_HASH,
+	C_RECORD,
+	C_COUNTER
+};
+
+struct get {
+	struct vault *v;
+	struct vault_app *a;
+	char app[CLV_NAME_MAX];
+	char name[VAULT_NAME_MAX];
+	uint64_t version; /* 0: the current one */
+	uint64_t known;	  /* counter of the index when it was asked */
+	unsigned tries;
+	bool reloaded; /* the keys */
+	vault_fn fn;
+	void *arg;
+};
+
+static void ask(struct get *g);
+static void begin(struct get *g);
+
+static void
+end(struct get *g, int result, const char *text)
+{
+	vault_tell(g->fn, g->arg, result, text);
+	free(g);
+}
+
+static bool
+from_cache(struct vault *v, const char *app, const char *name, uint64_t version,
+    vault_fn fn, void *arg)
+{
+	const struct vault_value *x = vault_cache_get(v, app, name);
+	struct vault_reply r = {.cached = true, .text = ""};
+
+	if (x == NULL || (version != 0 && version != x->version))
+		return false;
+	r.version = x->version;
+	r.value = x->value;
+	r.len = x->len;
+	fn(arg, &r);
+	return true;
+}
+
+static bool
+is_away(int result)
+{
+	return result == CLV_E_DATABASE_AWAY || result == CLV_E_TIMEOUT ||
+	       result == CLV_E_UNKNOWN;
+}
+
+static void
+end_damaged(struct get *g, const char *what)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text),
+	    "secret %s of %s: %s: the database was changed from outside: "
+	    "claviger doctor",
+	    g->name, g->app, what);
+	log_error("%s", text);
+	end(g, CLV_E_DAMAGED, text);
+}
+
+/* The index learns what came with the answer. CLV_E_AGAIN: more than that.
+ * One that does not follow is loaded anew; when that does not fit either, the
+ * loader says so. */
+static int
+fold(struct vault_app *a, const struct db_result *r)
+{
+	char name[VAULT_NAME_MAX];
+	size_t changes = 0;
+	int rc = CLV_OK;
+
+	for (size_t i = 1; rc == CLV_OK && i < r->rows; i++) {
+		if (db_u64(r, i, C_KIND) != ROW_CHANGE)
+			continue;
+		if (++changes >= CHANGES_MAX)
+			return CLV_E_AGAIN;
+		rc = vault_text(db_field(r, i, C_NAME), name, sizeof(name))
+			 ? vault_index_stage(a, name, db_u64(r, i, C_VERSION),
+			       db_u64(r, i, C_DELETED) != 0,
+			       db_field(r, i, C_HASH))
+			 : CLV_E_DAMAGED;
+	}
+	if (rc != CLV_OK)
+		return rc;
+	return vault_index_commit(
+	    a, db_u64(r, 0, C_COUNTER), db_field(r, 0, C_HASH));
+}
+
+static size_t
+find_row(const struct db_result *r)
+{
+	for (size_t i = 1; i < r->rows; i++)
+		if (db_u64(r, i, C_KIND) == ROW_SECRET)
+			return i;
+	return 0;
+}
+
+static int
+check_row(struct get *g, const struct db_result *r, size_t row)
+{
+	const struct db_field *record = db_field(r, row, C_RECORD);
+	bool deleted = db_u64(r, row, C_DELETED) != 0;
+	uint8_t hash[CLV_RECORD_HASH_LEN] = {0};
+
+	if (row == 0) /* the database has none */
+		return clv_index_check(g->a->index, g->name, 0, false, hash);
+	if (!deleted)
+		clv_record_hash(record->p, record->len, hash);
+	return clv_index_check(
+	    g->a->index, g->name, db_u64(r, row, C_VERSION), deleted, hash);
+}
+
+static void
+deliver(struct get *g, const struct db_result *r, size_t row)
+{
+	const struct db_field *record = db_field(r, row, C_RECORD);
+	struct keeper *k = g->v->k;
+	struct clv_record_id id = {CLV_RECORD_SECRET, member_system_id(k),
+	    g->app, g->name, db_u64(r, row, C_VERSION)};
+	static uint8_t plain[CLV_VALUE_MAX];
+	const uint8_t *key;
+	uint32_t version;
+	int rc;
+
+	if (record->len > CLV_VALUE_MAX + CLV_RECORD_EXTRA ||
+	    clv_record_key_version(record->p, record->len, &version) !=
+		CLV_OK) {
+		end_damaged(g, "its row is not a record");
+		return;
+	}
+	rc = vault_key_find(g->a, version, &key);
+	if (rc == CLV_E_NOT_FOUND && !g->reloaded) { /* one made since */
+		g->reloaded = true;
+		vault_keys_drop(g->a);
+		begin(g);
+		return;
+	}
+	if (rc == CLV_E_GENERATION) {
+		member_refresh_soon(k);
+		end(g, rc,
+		    "it is under a generation that is unknown here: the "
+		    "master secret server is needed");
+		return;
+	}
+	if (rc == CLV_OK)
+		rc = clv_record_open(key, &id, record->p, record->len, plain);
+	if (rc != CLV_OK) {
+		end_damaged(g, "its content does not open");
+		return;
+	}
+	struct vault_reply reply = {.text = "",
+	    .version = id.version,
+	    .value = plain,
+	    .len = record->len - CLV_RECORD_EXTRA};
+	if (g->version == 0)
+		vault_cache_put(
+		    g->v, g->app, g->name, id.version, plain, reply.len);
+	g->fn(g->arg, &reply);
+	sodium_memzero(plain, reply.len);
+	free(g);
+}
+
+static void
+not_there(struct get *g)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "application %s has no secret %s%s",
+	    g->app, g->name, g->version != 0 ? " of that version" : "");
+	end(g, CLV_E_NOT_FOUND, text);
+}
+
+/* The index is as new as the answer, or newer. An older version that was asked
+ * for is bound by its associated data alone. */
+static void
+serve(struct get *g, const struct db_result *r)
+{
+	size_t row = find_row(r);
+	int rc = CLV_OK;
+
+	if (g->version == 0)
+		rc = check_row(g, r, row);
+	else if (row == 0 || db_u64(r, row, C_DELETED) != 0)
+		rc = CLV_E_NOT_FOUND;
+	if (rc == CLV_OK)
+		deliver(g, r, row);
+	else if (rc == CLV_E_NOT_FOUND)
+		not_there(g);
+	else if (db_u64(r, 0, C_COUNTER) < clv_index_counter(g->a->index) &&
+		 g->tries < TRIES)
+		ask(g); /* written while the answer was on its way */
+	else
+		end_damaged(g, rc == CLV_E_DAMAGED
+				   ? "other content than was written"
+			       : row == 0 ? "its row is missing"
+					  : "not its newest row");
+}
+
+static void
+on_row(struct keeper *k, void *arg, const struct db_result *r)
+{
+	struct get *g = arg;
+	uint64_t counter;
+	int rc = CLV_OK;
+
+	(void)k;
+	g->a->calls--;
+	if (r->result != CLV_OK) {
+		if (is_away(r->result) && from_cache(g->v, g->app, g->name,
+					      g->version, g->fn, g->arg))
+			free(g);
+		else
+			end(g, r->result, r->text);
+		return;
+	}
+	if (!g->a->indexed) { /* dropped meanwhile */
+		begin(g);
+		return;
+	}
+	if (r->rows == 0 || db_u64(r, 0, C_KIND) != ROW_MANIFEST) {
+		end_damaged(g, "its application's manifest is missing");
+		return;
+	}
+	counter = db_u64(r, 0, C_COUNTER);
+	if (counter > clv_index_counter(g->a->index))
+		rc = fold(g->a, r);
+	else if (counter < g->known)
+		rc = CLV_E_ROLLBACK;
+	if (rc == CLV_E_AGAIN)
+		vault_index_follow(g->a);
+	else if (rc != CLV_OK)
+		vault_index_drop(g->a);
+	if (rc != CLV_OK)
+		begin(g);
+	else
+		serve(g, r);
+}
+
+static void
+ask(struct get *g)
+{
+	uint8_t version[8], known[8], limit[8];
+	struct clv_param p[5] = {
+	    {g->app, strlen(g->app)},
+	    {g->name, strlen(g->name)},
+	    clv_param_u64(g->version, version),
+	    clv_param_u64(clv_index_counter(g->a->index), known),
+	    clv_param_u64(CHANGES_MAX, limit),
+	};
+
+	g->tries++;
+	g->known = clv_index_counter(g->a->index);
+	g->a->calls++;
+	db_call_pool(
+	    g->v->k, CLV_STMT_GET_SECRET, p, 5, VAULT_WAIT_MS, on_row, g);
+}
+
+static void
+on_ready(void *arg, struct vault_app *a, int result, const char *text)
+{
+	struct get *g = arg;
+
+	g->a = a;
+	if (result == CLV_OK)
+		ask(g);
+	else if (is_away(result) &&
+		 from_cache(g->v, g->app, g->name, g->version, g->fn, g->arg))
+		free(g);
+	else
+		end(g, result, text);
+}
+
+static void
+begin(struct get *g)
+{
+	if (++g->tries > TRIES)
+		end(g, CLV_E_BUSY,
+		    "the application is being written to all the time: try "
+		    "again");
+	else
+		vault_need(g->v, g->app, VAULT_INDEX, on_ready, g);
+}
+
+void
+vault_get(struct vault *v, const char *app, const char *name, uint64_t version,
+    bool cached, vault_fn fn, void *arg)
+{
+	struct get *g;
+
+	if (vault_name_check(name) != CLV_OK) {
+		vault_tell(fn, arg, CLV_E_INVALID,
+		    "a secret's name is 1 to 128 of letters, digits, '.', "
+		    "'_', '-' and '/'");
+		return;
+	}
+	if (cached && from_cache(v, app, name, version, fn, arg))
+		return;
+	g = calloc(1, sizeof(*g));
+	if (g == NULL) {
+		vault_tell(fn, arg, CLV_E_NOMEM, NULL);
+		return;
+	}
+	g->v = v;
+	snprintf(g->app, sizeof(g->app), "%s", app);
+	snprintf(g->name, sizeof(g->name), "%s", name);
+	g->version = version;
+	g->fn = fn;
+	g->arg = arg;
+	begin(g);
+}
+
+/* What one message can hold. */
+#define LIST_MAX 400
+
+static void
+on_list(void *arg, struct vault_app *a, int result, const char *text)
+{
+	struct get *g = arg;
+	struct vault_reply r = {.text = ""};
+	const char *name = g->name;
+	struct clv_buf names, b;
+	uint64_t version;
+	uint32_t n = 0;
+
+	/* Away: the names that were known last. */
+	if (result != CLV_OK && (!is_away(result) || !a->indexed)) {
+		end(g, result, text);
+		return;
+	}
+	clv_buf_init(&names);
+	clv_buf_init(&b);
+	while (n < LIST_MAX &&
+	       (name = clv_index_next(a->index, name, &version)) != NULL) {
+		clv_buf_str(&names, name);
+		clv_buf_u64(&names, version);
+		n++;
+	}
+	clv_buf_u8(&b, n == LIST_MAX);
+	clv_buf_u32(&b, n);
+	clv_buf_raw(&b, names.data, names.len);
+	r.result =
+	    clv_buf_result(&names) == CLV_OK ? clv_buf_result(&b) : CLV_E_NOMEM;
+	r.value = b.data;
+	r.len = b.len;
+	g->fn(g->arg, &r);
+	clv_buf_fini(&b);
+	clv_buf_fini(&names);
+	free(g);
+}
+
+void
+vault_list(
+    struct vault *v, const char *app, const char *after, vault_fn fn, void *arg)
+{
+	struct get *g = calloc(1, sizeof(*g));
+	struct vault_app *a;
+
+	if (g == NULL) {
+		vault_tell(fn, arg, CLV_E_NOMEM, NULL);
+		return;
+	}
+	g->v = v;
+	snprintf(g->app, sizeof(g->app), "%s", app);
+	snprintf(g->name, sizeof(g->name), "%s", after);
+	g->fn = fn;
+	g->arg = arg;
+	a = vault_open_now(v, app);
+	if (a != NULL && !a->loading)
+		vault_index_follow(a);
+	vault_need(v, app, VAULT_INDEX, on_list, g);
+}
+
+static void
+on_history(struct keeper *k, void *arg, const struct db_result *r)
+{
+	struct get *g = arg;
+	struct vault_reply reply = {.result = r->result,
+	    .text = r->result == CLV_OK ? "" : r->text,
+	    .rows = r};
+
+	(void)k;
+	if (r->result == CLV_OK && r->rows == 0) {
+		not_there(g);
+		return;
+	}
+	g->fn(g->arg, &reply);
+	free(g);
+}
+
+void
+vault_history(
+    struct vault *v, const char *app, const char *name, vault_fn fn, void *arg)
+{
+	struct clv_param p[2] = {{app, strlen(app)}, {name, strlen(name)}};
+	struct get *g;
+
+	if (vault_name_check(name) != CLV_OK ||
+	    (g = calloc(1, sizeof(*g))) == NULL) {
+		vault_tell(fn, arg, CLV_E_INVALID, "that is no secret's name");
+		return;
+	}
+	snprintf(g->app, sizeof(g->app), "%s", app);
+	snprintf(g->name, sizeof(g->name), "%s", name);
+	g->fn = fn;
+	g->arg = arg;
+	db_call_pool(
+	    v->k, CLV_STMT_HISTORY, p, 2, VAULT_WAIT_MS, on_history, g);
+}

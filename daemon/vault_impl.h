@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGERD_VAULT_IMPL_H
+#define CLAVIGERD_VAULT_IMPL_H
+
+#include "daemon/member.h"
+#include "daemon/vault.h"
+
+/* Between the files of the vault only. */
+
+struct vault_app;
+
+struct vault_key {
+	uint32_t version;
+	uint32_t generation;
+	bool here; /* its generation's key is known, and it opened */
+};
+
+enum vault_need { VAULT_KEYS = 1, VAULT_INDEX = 2 };
+typedef void (*vault_ready_fn)(
+    void *arg, struct vault_app *a, int result, const char *text);
+
+struct vault_wait {
+	struct vault_wait *next;
+	enum vault_need need;
+	vault_ready_fn fn;
+	void *arg;
+	uint64_t until_ms;
+};
+
+struct vault_put;   /* one write that somebody waits for: vault_put.c */
+struct vault_batch; /* the writes of one transaction */
+
+struct vault_app {
+	struct vault *v;
+	struct vault_app *next;
+	char name[CLV_NAME_MAX];
+	/* keys: [0] is the index key, the others ascend by version */
+	struct vault_key *keys;
+	uint8_t (*secret)[CLV_KEY_LEN]; /* guarded, as many */
+	size_t key_count;
+	struct clv_index *index; /* NULL: not loaded */
+	bool indexed;		 /* it is verified */
+	bool loading;		 /* a statement for the waiters is under way */
+	char page_name[VAULT_NAME_MAX]; /* where the next page begins */
+	uint64_t page_counter;
+	struct vault_wait *waits;
+	struct vault_put *puts, **puts_tail;
+	struct vault_batch *batch;
+	bool put_waits;	    /* for the index */
+	unsigned put_tries; /* of the batch that is built anew */
+	uint64_t used;	    /* a clock of uses */
+	unsigned calls;	    /* requests that refer to it: it cannot be closed */
+};
+
+struct vault_seen {
+	char app[CLV_NAME_MAX];
+	uint64_t counter;
+};
+
+struct vault_value;
+#define VAULT_BUCKETS 1024
+
+struct vault {
+	struct keeper *k;
+	struct vault_app *apps;
+	size_t app_count;
+	uint64_t uses;
+	size_t queued;
+	/* vault_cache.c */
+	struct vault_value *bucket[VAULT_BUCKETS];
+	struct vault_value *newest, *oldest;
+	size_t cached_len;
+	uint8_t hash_key[16];
+	/* vault_seen.c */
+	struct vault_seen *seen;
+	size_t seen_count;
+	bool seen_dirty;
+	struct loop_timer *seen_timer;
+};
+
+/* vault.c */
+/* fn is called exactly once, at once or when it is there. */
+void vault_need(struct vault *v, const char *app, enum vault_need need,
+    vault_ready_fn fn, void *arg);
+/* The application when its keys are here already, else NULL. */
+struct vault_app *vault_open_now(struct vault *v, const char *app);
+/* The waiters' statement ended: go on with the next, or tell them. */
+void vault_wake(struct vault_app *a, int result, const char *text);
+
+/* vault_keys.c */
+void vault_keys_load(struct vault_app *a);
+void vault_keys_drop(struct vault_app *a);
+/* Key of that version; CLV_E_NOT_FOUND, CLV_E_GENERATION. Borrowed. */
+int vault_key_find(
+    const struct vault_app *a, uint32_t version, const uint8_t **ret);
+uint32_t vault_key_newest(const struct vault_app *a);
+
+/* vault_index.c */
+void vault_index_load(struct vault_app *a);
+void vault_index_drop(struct vault_app *a);
+/* Others have written: whoever needs the index next waits for what is new. */
+void vault_index_follow(struct vault_app *a);
+/* One row of a change: what columns it is in. */
+int vault_index_stage(struct vault_app *a, const char *name, uint64_t version,
+    bool deleted, const struct db_field *hash);
+/* The staged rows lead to this counter, says the database. */
+int vault_index_commit(
+    struct vault_app *a, uint64_t counter, const struct db_field *mac);
+/* Text of a column, checked; false when it is none. */
+bool vault_text(const struct db_field *f, char *dst, size_t cap);
+
+/* vault_cache.c */
+const struct vault_value *vault_cache_get(
+    struct vault *v, const char *app, const char *name);
+void vault_cache_put(struct vault *v, const char *app, const char *name,
+    uint64_t version, const void *p, size_t len);
+void vault_cache_drop(struct vault *v); /* all */
+void vault_cache_drop_app(struct vault *v, const char *app);
+struct vault_value {
+	struct vault_value *chain;	   /* of its bucket */
+	struct vault_value *newer, *older; /* by use */
+	uint8_t *value;			   /* guarded */
+	size_t len;
+	uint64_t version;
+	char app[CLV_NAME_MAX];
+	char name[VAULT_NAME_MAX];
+};
+
+/* vault_put.c */
+void vault_put_drop(struct vault_app *a, int result, const char *text);
+
+/* vault_seen.c */
+int vault_seen_load(struct vault *v);
+void vault_seen_fini(struct vault *v);
+
+void vault_tell(vault_fn fn, void *arg, int result, const char *text);
+
+#endif

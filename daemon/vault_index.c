@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/log.h"
+#include "daemon/vault_impl.h"
+
+/*
+ * The index of one application: loaded whole, in pages, when it is opened, and
+ * carried on by the changes that come with each answer. It is in force only
+ * when its MAC fits, and never for a counter below what was seen before.
+ */
+
+void
+vault_index_drop(struct vault_app *a)
+{
+	clv_index_free(&a->index);
+	a->indexed = false;
+}
+
+bool
+vault_text(const struct db_field *f, char *dst, size_t cap)
+{
+	dst[0] = '\0';
+	if (f->len >= cap || memchr(f->p, '\0', f->len) != NULL)
+		return false;
+	memcpy(dst, f->p, f->len);
+	dst[f->len] = '\0';
+	return true;
+}
+
+int
+vault_index_stage(struct vault_app *a, const char *name, uint64_t version,
+    bool deleted, const struct db_field *hash)
+{
+	struct clv_change c = {
+	    .name = name, .version = version, .deleted = deleted};
+
+	if (hash->len != sizeof(c.record_hash) ||
+	    vault_name_check(name) != CLV_OK || version == 0)
+		return CLV_E_DAMAGED;
+	memcpy(c.record_hash, hash->p, sizeof(c.record_hash));
+	return clv_index_stage(a->index, &c);
+}
+
+int
+vault_index_commit(
+    struct vault_app *a, uint64_t counter, const struct db_field *mac)
+{
+	int r;
+
+	if (mac->len != 32)
+		r = CLV_E_DAMAGED;
+	else if (counter < vault_seen_get(a->v, a->name))
+		r = CLV_E_ROLLBACK;
+	else
+		r = clv_index_commit(a->index, counter, mac->p);
+	if (r == CLV_OK)
+		vault_seen_raise(a->v, a->name, counter);
+	else
+		clv_index_abort(a->index);
+	return r;
+}
+
+static int
+fail(struct vault_app *a, int result)
+{
+	char text[256];
+
+	vault_index_drop(a);
+	switch (result) {
+	case CLV_E_ROLLBACK:
+		snprintf(text, sizeof(text),
+		    "the database is older than what was seen of application "
+		    "%s: it was restored, or rows were taken away: claviger "
+		    "doctor",
+		    a->name);
+		break;
+	case CLV_E_DAMAGED:
+	case CLV_E_STALE:
+		snprintf(text, sizeof(text),
+		    "the rows of application %s in the database were changed "
+		    "from outside: claviger doctor",
+		    a->name);
+		result = CLV_E_DAMAGED;
+		break;
+	default: snprintf(text, sizeof(text), "%s", clv_result_text(result));
+	}
+	log_error("%s", text);
+	vault_wake(a, result, text);
+	return result;
+}
+
+static void ask_page(struct vault_app *a);
+
+/* Columns: name, version, deleted, hash, counter, m_counter, m_mac; the last
+ * row has no name. */
+static int
+take_page(struct vault_app *a, const struct db_result *r)
+{
+	char name[VAULT_NAME_MAX];
+	int rc = CLV_OK;
+
+	for (size_t i = 0; rc == CLV_OK && i + 1 < r->rows; i++) {
+		if (!vault_text(db_field(r, i, 0), name, sizeof(name)))
+			return CLV_E_DAMAGED;
+		rc = vault_index_stage(a, name, db_u64(r, i, 1),
+		    db_u64(r, i, 2) != 0, db_field(r, i, 3));
+		snprintf(a->page_name, sizeof(a->page_name), "%s", name);
+		a->page_counter = db_u64(r, i, 4);
+	}
+	return rc;
+}
+
+/* What was verified before stays good for reading when the database is away;
+ * what does not fit on top of it is loaded anew, once from the beginning. */
+static void
+give_up(struct vault_app *a, int result, const char *text)
+{
+	bool fresh = clv_index_counter(a->index) == 0;
+
+	clv_index_abort(a->index);
+	if (text != NULL && !fresh) {
+		a->indexed = true;
+		vault_wake(a, result, text);
+	} else if (text != NULL) {
+		vault_index_drop(a);
+		vault_wake(a, result, text);
+	} else if (result != CLV_E_ROLLBACK && !fresh) {
+		vault_index_drop(a);
+		vault_index_load(a);
+	} else {
+		fail(a, result);
+	}
+}
+
+static void
+on_page(struct keeper *k, void *arg, const struct db_result *r)
+{
+	struct vault_app *a = arg;
+	size_t last = r->rows - 1;
+	int rc;
+
+	(void)k;
+	a->calls--;
+	if (a->index == NULL) { /* dropped meanwhile */
+		vault_wake(
+		    a, CLV_E_AGAIN, "the keys changed meanwhile: try again");
+		return;
+	}
+	if (r->result != CLV_OK || r->rows == 0) {
+		give_up(a, r->result != CLV_OK ? r->result : CLV_E_NOT_FOUND,
+		    r->result != CLV_OK ? r->text
+					: "the application's manifest is "
+					  "missing in the database");
+		return;
+	}
+	rc = take_page(a, r);
+	if (rc == CLV_OK && last >= VAULT_PAGE) {
+		ask_page(a);
+		return;
+	}
+	if (rc == CLV_OK)
+		rc = vault_index_commit(
+		    a, db_u64(r, last, 5), db_field(r, last, 6));
+	if (rc != CLV_OK) {
+		give_up(a, rc, NULL);
+		return;
+	}
+	a->indexed = true;
+	vault_wake(a, CLV_OK, "");
+}
+
+static void
+ask_page(struct vault_app *a)
+{
+	uint8_t counter[8], limit[8];
+	struct clv_param p[4] = {
+	    {a->name, strlen(a->name)},
+	    clv_param_u64(a->page_counter, counter),
+	    {a->page_name, strlen(a->page_name)},
+	    clv_param_u64(VAULT_PAGE, limit),
+	};
+
+	a->calls++;
+	db_call_pool(
+	    a->v->k, CLV_STMT_GET_CHANGES, p, 4, VAULT_WAIT_MS, on_page, a);
+}
+
+void
+vault_index_load(struct vault_app *a)
+{
+	int r = CLV_OK;
+
+	if (a->index == NULL)
+		r = clv_index_new(a->secret[0], member_system_id(a->v->k),
+		    a->name, &a->index);
+	if (r != CLV_OK) {
+		vault_wake(a, r, clv_result_text(r));
+		return;
+	}
+	a->page_name[0] = '\0';
+	a->page_counter = clv_index_counter(a->index);
+	ask_page(a);
+}
+
+void
+vault_index_follow(struct vault_app *a)
+{
+	a->indexed = false;
+}
