@@ -26,9 +26,8 @@ int
 admin_acl_check(struct admin_change *c, const char *acl, bool for_admins)
 {
 	if (clv_acl_check(acl) != CLV_OK) {
-		ADMIN_SAY(c,
-		    "an access list is user:NAME, group:NAME and "
-		    "unit:NAME.service, joined by ',', none twice");
+		ADMIN_SAY(c, "an access list is user:NAME, group:NAME and "
+			     "unit:NAME.service, joined by ',', none twice");
 		return CLV_E_INVALID;
 	}
 	if (for_admins && has_unit(acl)) {
@@ -194,8 +193,9 @@ admin_app_grant(struct admin_change *c, struct clv_rd *args)
 	if (r == CLV_OK)
 		r = find(c, &g, &have);
 	if (r == CLV_OK && clv_subject_check(g.subject) != CLV_OK) {
-		ADMIN_SAY(c, "%.100s is not user:NAME, group:NAME or "
-			     "unit:NAME.service",
+		ADMIN_SAY(c,
+		    "%.100s is not user:NAME, group:NAME or "
+		    "unit:NAME.service",
 		    g.subject);
 		r = CLV_E_INVALID;
 	}
@@ -208,8 +208,8 @@ admin_app_grant(struct admin_change *c, struct clv_rd *args)
 		r = clv_acl_set(have, acl);
 	c->nothing = r == CLV_E_EXISTS;
 	if (r == CLV_OK || r == CLV_E_EXISTS)
-		ADMIN_SAY(c, "%.100s is %s of %s", g.subject, role_name(&g),
-		    g.name);
+		ADMIN_SAY(
+		    c, "%.100s is %s of %s", g.subject, role_name(&g), g.name);
 	if (r == CLV_E_FULL)
 		ADMIN_SAY(c,
 		    "the access list of %s is full: grant a group instead",
@@ -236,8 +236,8 @@ admin_app_revoke(struct admin_change *c, struct clv_rd *args)
 		ADMIN_SAY(c, "%.100s is not %s of %s any more", g.subject,
 		    role_name(&g), g.name);
 	if (r == CLV_E_NOT_FOUND)
-		ADMIN_SAY(c, "%.100s is not %s of %s", g.subject,
-		    role_name(&g), g.name);
+		ADMIN_SAY(c, "%.100s is not %s of %s", g.subject, role_name(&g),
+		    g.name);
 	return r;
 }
 
@@ -251,7 +251,6 @@ admin_app_is_granted(
 	if (grant_read(args, &g) != CLV_OK)
 		return false;
 	app = clv_list_app_by_name(list, g.name);
-	return app != NULL &&
-	       clv_acl_has(g.as_admin ? app->admins : app->users, g.subject) ==
-		   granted;
+	return app != NULL && clv_acl_has(g.as_admin ? app->admins : app->users,
+				  g.subject) == granted;
 }

@@ -20,8 +20,7 @@ put_app(struct clv_buf *b, const struct clv_list_app *app)
 }
 
 static bool
-is_wanted(
-    const struct clv_list_app *app, const char *name, const char *after)
+is_wanted(const struct clv_list_app *app, const char *name, const char *after)
 {
 	if (name[0] != '\0')
 		return strcmp(app->name, name) == 0;

@@ -161,8 +161,7 @@ empty_mac(const struct admin *a, const uint8_t *index_key, uint64_t counter,
 	struct clv_index *x = NULL;
 	int r;
 
-	r = clv_index_new(
-	    index_key, a->change.next->system_id, a->app, &x);
+	r = clv_index_new(index_key, a->change.next->system_id, a->app, &x);
 	if (r == CLV_OK)
 		clv_index_mac(x, counter, ret);
 	clv_index_free(&x);
@@ -247,8 +246,7 @@ init(struct admin *a)
 	    {a->k->instance, sizeof(a->k->instance)},
 	    {id, sizeof(id)},
 	    {a->app, strlen(a->app)},
-	    clv_param_u64(
-		clv_list_current(a->change.next)->number, generation),
+	    clv_param_u64(clv_list_current(a->change.next)->number, generation),
 	    {made.index_key, sizeof(made.index_key)},
 	    {made.data_key, sizeof(made.data_key)},
 	    {made.mac, sizeof(made.mac)},

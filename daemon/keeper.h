@@ -328,8 +328,8 @@ struct admin_origin {
 	bool remote;
 	struct member_reply reply;
 	/* done is called once, unless the keeper ends before. */
-	void (*done)(struct keeper *k, void *arg, int result, const void *p,
-	    size_t len);
+	void (*done)(
+	    struct keeper *k, void *arg, int result, const void *p, size_t len);
 	void *arg;
 	/* NULL: root, here or on a server node; borrowed for the call. */
 	const struct auth_caller *caller;

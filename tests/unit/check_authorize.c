@@ -15,10 +15,8 @@
 #include "daemon/authorize.h"
 #include "accounts.h"
 
-int __real_getsockopt(
-    int fd, int level, int name, void *value, socklen_t *len);
-int __wrap_getsockopt(
-    int fd, int level, int name, void *value, socklen_t *len);
+int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 
 /* Who has more supplementary groups than anybody guessed. */
 static size_t many_groups;
