@@ -189,6 +189,29 @@ json_state(struct cli_json *j, const struct view *v)
 	cli_json_u64(j, "port", v->st.port);
 }
 
+static const char *
+member_state(enum clv_member_state state)
+{
+	switch (state) {
+	case CLV_MEMBER_NONE: return "none";
+	case CLV_MEMBER_FRESH: return "fresh";
+	case CLV_MEMBER_AWAY: return "away";
+	case CLV_MEMBER_EXPIRED: return "expired";
+	}
+	return "?";
+}
+
+static void
+json_member(struct cli_json *j, const struct view *v)
+{
+	cli_json_str(j, "keys", member_state(v->own.state));
+	if (v->own.age_ms != UINT64_MAX)
+		cli_json_u64(j, "keys_age_ms", v->own.age_ms);
+	cli_json_bool(j, "may_write", v->own.may_encrypt);
+	cli_json_str(j, "why_not", v->own.why);
+	cli_json_bool(j, "database_up", v->own.database_up);
+}
+
 static int
 print_json(const struct view *v)
 {
@@ -209,6 +232,8 @@ print_json(const struct view *v)
 	cli_json_str(j, "active_node", active != NULL ? active : "");
 	json_state(j, v);
 	json_backup(j, &v->backup);
+	if (v->member && v->daemon)
+		json_member(j, v);
 	return cli_json_print(j);
 }
 
@@ -295,29 +320,6 @@ print_backup(const struct view *v)
 	    b->generation < v->st.current_generation)
 		line("", "OLDER than the current generation: claviger backup "
 			 "FILE");
-}
-
-static const char *
-member_state(enum clv_member_state state)
-{
-	switch (state) {
-	case CLV_MEMBER_NONE: return "none";
-	case CLV_MEMBER_FRESH: return "fresh";
-	case CLV_MEMBER_AWAY: return "away";
-	case CLV_MEMBER_EXPIRED: return "expired";
-	}
-	return "?";
-}
-
-static void
-json_member(struct cli_json *j, const struct view *v)
-{
-	cli_json_str(j, "keys", member_state(v->own.state));
-	if (v->own.age_ms != UINT64_MAX)
-		cli_json_u64(j, "keys_age_ms", v->own.age_ms);
-	cli_json_bool(j, "may_write", v->own.may_encrypt);
-	cli_json_str(j, "why_not", v->own.why);
-	cli_json_bool(j, "database_up", v->own.database_up);
 }
 
 static void
