@@ -269,7 +269,7 @@ check_keeper_random_LDADD = $(daemon_libs)
 check_keeper_random_LDFLAGS = $(keeper_ldflags)
 
 # vault, member and local API, against a database that a rig plays
-vault_tests = check_vault
+vault_tests = check_api check_vault
 check_PROGRAMS += $(vault_tests)
 TESTS += $(vault_tests)
 vault_rig = %D%/unit/vault_rig.c %D%/unit/vault_rig.h %D%/unit/vault_wrap.c \
@@ -279,6 +279,11 @@ vault_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
 	-Wl,--wrap=loop_timer_set -Wl,--wrap=loop_timer_del \
 	-Wl,--wrap=loop_now_ms -Wl,--wrap=db_call_pool -Wl,--wrap=log_error \
 	-Wl,--wrap=log_warning -Wl,--wrap=log_notice
+check_api_SOURCES = %D%/unit/check_api.c $(vault_rig)
+check_api_CPPFLAGS = $(unit_cppflags)
+check_api_LDADD = $(daemon_libs) -lpthread
+check_api_LDFLAGS = $(vault_ldflags) -Wl,--wrap=auth_caller_get \
+	-Wl,--wrap=getsockopt
 check_vault_SOURCES = %D%/unit/check_vault.c $(vault_rig)
 check_vault_CPPFLAGS = $(unit_cppflags)
 check_vault_LDADD = $(daemon_libs)
