@@ -44,7 +44,7 @@ expect_exit 8 'cannot be reached since' "nor sealed" \
     cl client encrypt away /root/plain --output /root/s2
 step "the member restarts meanwhile"
 must "restarted" member_restart client
-expect_exit 3,8,20 '.' "without a sealed cache it has no keys" \
+expect_exit '3|8|20' '.' "without a sealed cache it has no keys" \
     cl client get away token
 step "the server is back"
 on n1 crm_resource -r "$rsc-clone" --meta -p target-role -v Started
