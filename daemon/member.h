@@ -20,6 +20,7 @@
 #define MEMBER_TRY_MS 5000     /* one try of a refresh; there are two */
 #define MEMBER_AGAIN_MS 5000   /* then after this, or when the uplink is up */
 #define MEMBER_EVIDENCE_MS 250 /* a server that was shown newer evidence */
+#define MEMBER_SOON_MS 1000    /* between two that a caller is the reason of */
 #define MEMBER_JITTER_MS 200   /* so that not all come at once on a notice */
 #define MEMBER_PERMIT_MAX_MS 65000
 #define MEMBER_EVIDENCE_MAX 4096

@@ -241,6 +241,7 @@ member_cache_load(struct member *m)
 	clv_guard_put(m->k->guard, m->keys);
 	m->keys = NULL;
 	m->key_count = 0;
-	m->newest = 0;
+	m->newest = m->generation = 0;
+	m->refreshed_at = 0;
 	return CLV_OK;
 }

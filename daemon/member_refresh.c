@@ -101,8 +101,16 @@ on_next(void *arg)
 void
 member_refresh_soon(struct keeper *k)
 {
-	if (k->member != NULL && k->member->step == MEMBER_IDLE)
-		schedule(k->member, 0);
+	struct member *m = k->member;
+	uint64_t now = loop_now_ms();
+	uint64_t due;
+
+	if (m == NULL || m->step != MEMBER_IDLE)
+		return;
+	/* Whoever asks for what is not there again and again is no reason to
+	 * ask the server each time. */
+	due = m->asked_ms + MEMBER_SOON_MS;
+	schedule(m, due > now ? due - now : 0);
 }
 
 void

@@ -1,0 +1,921 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <sodium.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core.h"
+#include "vault_rig.h"
+#include "vault_wrap.h"
+
+/*
+ * The member role with a server that the test plays: what the keeper sends to
+ * its front is taken, and answered, or not.
+ */
+static struct clv_keyring *keyring;
+static struct clv_list *list;
+static struct server {
+	uint64_t epoch, list_version;
+	uint32_t generation;
+	bool encrypt, silent, lies_about_key;
+	int result;
+	uint32_t permit_ms;
+	const char *scope;
+	unsigned pages;	     /* of APPS */
+	bool wrong_order;    /* ... and what is in them */
+	uint64_t head;	     /* counter of shop */
+	unsigned list_moves; /* with each page, so often */
+} server;
+static struct clv_buf question; /* a frame; empty: none */
+static struct clv_wire_request q;
+static unsigned asked[32];
+static uint64_t told_head; /* of shop, by the member */
+static struct clv_wire_holds holds;
+static int64_t wall;
+
+int __wrap_keeper_send(
+    struct keeper *k, enum chan_type type, const struct clv_buf *body);
+int
+__wrap_keeper_send(
+    struct keeper *k, enum chan_type type, const struct clv_buf *body)
+{
+	struct clv_rd rd;
+	const uint8_t *p;
+	size_t len;
+
+	(void)k;
+	if (type != CHAN_ASK)
+		return CLV_OK;
+	clv_rd_init(&rd, body->data, body->len);
+	p = clv_rd_bytes(&rd, &len);
+	ck_assert_int_eq(clv_rd_end(&rd), CLV_OK);
+	clv_buf_reset(&question);
+	clv_buf_raw(&question, p, len);
+	ck_assert_int_eq(
+	    clv_wire_request_parse(question.data, question.len, &q), CLV_OK);
+	ck_assert_int_eq(clv_wire_request_verify(question.data, question.len,
+			     rig.k.identity->sign_pk),
+	    CLV_OK);
+	asked[q.op]++;
+	return CLV_OK;
+}
+
+time_t __wrap_time(time_t *ret);
+time_t
+__wrap_time(time_t *ret)
+{
+	if (ret != NULL)
+		*ret = (time_t)wall;
+	return (time_t)wall;
+}
+
+static struct clv_wire_answer
+head_of(uint8_t op)
+{
+	struct clv_wire_answer a = {.op = op,
+	    .result = server.result,
+	    .epoch = server.epoch,
+	    .list_version = server.list_version,
+	    .generation = server.generation,
+	    .encrypt = server.encrypt,
+	    .server = "n1"};
+	uint8_t key[CLV_KEY_LEN];
+
+	memcpy(a.system_id, clv_keyring_system_id(keyring), 16);
+	ck_assert_int_eq(clv_keyring_subkey(keyring, server.generation,
+			     CLV_SUBKEY_DISTRIBUTION, key),
+	    CLV_OK);
+	if (server.lies_about_key)
+		key[0] ^= 1;
+	clv_key_check(key, a.check);
+	return a;
+}
+
+static void
+deliver(const struct clv_buf *frame)
+{
+	struct clv_buf b;
+	struct clv_rd rd;
+
+	clv_buf_init(&b);
+	clv_buf_bytes(&b, frame->data, frame->len);
+	clv_rd_init(&rd, b.data, b.len);
+	member_on_reply(&rig.k, &rd);
+	clv_buf_fini(&b);
+}
+
+static void
+send_answer(struct clv_wire_answer *a, const struct clv_keyring *by)
+{
+	struct clv_buf frame;
+
+	clv_buf_init(&frame);
+	ck_assert_int_eq(clv_wire_answer_format(a, by, &frame), CLV_OK);
+	deliver(&frame);
+	clv_buf_fini(&frame);
+}
+
+/* bank and shop; in pages when there are several. */
+static void
+put_apps(struct clv_buf *b, const char *after)
+{
+	static const char *const names[] = {"bank", "shop"};
+	uint32_t n = 0;
+	bool more = false;
+	struct clv_buf apps;
+
+	clv_buf_init(&apps);
+	for (size_t i = 0; i < 2; i++) {
+		if (strcmp(names[i], after) <= 0)
+			continue;
+		if (n == 1 && server.pages > 1) {
+			more = true;
+			break;
+		}
+		clv_buf_str(&apps, names[server.wrong_order ? 1 - i : i]);
+		clv_buf_str(&apps, "user:root");
+		clv_buf_str(&apps, "user:root,unit:shop.service");
+		clv_buf_u32(&apps, 3);
+		n++;
+	}
+	clv_buf_str(b, "user:root");
+	clv_buf_str(b, "");
+	clv_buf_u8(b, more);
+	clv_buf_u32(b, n);
+	clv_buf_raw(b, apps.data, apps.len);
+	clv_buf_fini(&apps);
+	if (server.list_moves > 0) {
+		server.list_moves--;
+		server.list_version++;
+	}
+}
+
+static void
+put_heads(struct clv_buf *b)
+{
+	struct clv_wire_head heads[CLV_WIRE_HEADS_MAX], ours;
+	size_t n;
+
+	ck_assert_int_eq(
+	    clv_wire_heads_parse(q.payload, q.payload_len, heads, &n), CLV_OK);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(heads[i].app, "shop") == 0)
+			told_head = heads[i].counter;
+	memset(&ours, 0, sizeof(ours));
+	strcpy(ours.app, "shop");
+	ours.counter = server.head;
+	ck_assert_int_eq(
+	    clv_wire_heads_format(&ours, server.head > 0, b), CLV_OK);
+}
+
+static void
+put_keys(struct clv_buf *b)
+{
+	struct clv_wire_terms terms = {60, server.permit_ms};
+
+	ck_assert_int_eq(
+	    clv_wire_holds_parse(q.payload, q.payload_len, &holds), CLV_OK);
+	ck_assert_int_eq(clv_wire_keys_seal(rig.k.guard, keyring, list,
+			     server.scope, &terms, rig.k.identity->box_pk, b),
+	    CLV_OK);
+}
+
+/* Answer the question that is there. */
+static void
+answer(const struct clv_keyring *by)
+{
+	struct clv_wire_answer a = head_of(q.op);
+	struct clv_buf payload;
+	struct clv_rd rd;
+	char after[CLV_NAME_MAX] = "";
+
+	memcpy(a.nonce, q.nonce, sizeof(a.nonce));
+	strcpy(a.name, q.name);
+	clv_buf_init(&payload);
+	clv_rd_init(&rd, q.payload, q.payload_len);
+	if (server.result != CLV_OK)
+		strcpy(a.text, "the test says no");
+	else if (q.op == CLV_WIRE_FETCH)
+		put_keys(&payload);
+	else if (q.op == CLV_WIRE_HEADS)
+		put_heads(&payload);
+	else if (q.op == CLV_WIRE_APPS) {
+		clv_rd_str(&rd, after, sizeof(after));
+		put_apps(&payload, after);
+	}
+	a.payload = payload.data;
+	a.payload_len = payload.len;
+	clv_buf_reset(&question);
+	send_answer(&a, by);
+	clv_buf_fini(&payload);
+}
+
+static void
+serve(void)
+{
+	for (unsigned n = 0; question.len > 0 && !server.silent; n++) {
+		ck_assert_uint_lt(n, 100);
+		answer(keyring);
+	}
+}
+
+/* Time passes, and the server answers. */
+static void
+run(uint64_t ms)
+{
+	for (serve(); ms > 0; ms -= ms < 50 ? ms : 50) {
+		rig_advance(ms < 50 ? ms : 50);
+		serve();
+	}
+}
+
+static void
+uplink(bool up, const char *why)
+{
+	struct clv_buf b;
+	struct clv_rd rd;
+
+	clv_buf_init(&b);
+	clv_buf_u8(&b, up);
+	clv_buf_u32(&b, up ? 0 : (uint32_t)CLV_E_NO_SERVER);
+	clv_buf_str(&b, why);
+	clv_rd_init(&rd, b.data, b.len);
+	member_on_uplink(&rig.k, &rd);
+	clv_buf_fini(&b);
+}
+
+static struct member *m;
+
+static int
+start(void)
+{
+	int r = member_init(&rig.k);
+
+	m = rig.k.member;
+	return r;
+}
+
+static void
+restart(void)
+{
+	member_fini(&rig.k);
+	clv_buf_reset(&question);
+	ck_assert_int_eq(start(), CLV_OK);
+}
+
+static void
+set_up(void)
+{
+	rig_init();
+	vault_free(&rig.vault);
+	clv_guard_put(rig.k.guard, rig.member.keys);
+	rig.member.keys = NULL;
+	rig.k.member = NULL;
+	guard = rig.k.guard;
+	rig.k.identity = new_identity("m1");
+	keyring = new_keyring();
+	list = new_list(keyring);
+	memcpy(rig.k.system_pk, clv_keyring_sign_pk(keyring), CLV_SIGN_PK_LEN);
+	strcpy(rig.config.state_dir, rig.dir);
+	rig.config.refresh_interval = 60;
+	strcpy(rig.config.cache, "none");
+	rig.config.cache_max_age = 3600;
+	server = (struct server){.epoch = 257,
+	    .list_version = 7,
+	    .generation = 1,
+	    .encrypt = true,
+	    .permit_ms = 65000,
+	    .scope = "all",
+	    .pages = 1};
+	memset(asked, 0, sizeof(asked));
+	told_head = 0;
+	wall = 1800000000;
+	clv_buf_init(&question);
+	ck_assert_int_eq(start(), CLV_OK);
+}
+
+static void
+tear_down(void)
+{
+	static const char *const files[] = {
+	    "state", "state.bak", "evidence", "cache.age"};
+	char path[128];
+
+	member_fini(&rig.k);
+	clv_list_free(&list);
+	clv_keyring_free(&keyring);
+	clv_identity_free(&rig.k.identity);
+	clv_buf_fini(&question);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", rig.dir, files[i]);
+		(void)unlink(path);
+	}
+	rig_fini();
+}
+
+static void
+make_fresh(void)
+{
+	uplink(true, "");
+	run(1000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	ck_assert_int_eq(m->step, MEMBER_IDLE);
+}
+
+static int
+may_write(const char *part)
+{
+	char why[256] = "";
+	int r = member_may_write(m, why);
+
+	ck_assert_msg(strstr(why, part) != NULL, "%s", why);
+	return r;
+}
+
+static bool
+has_key(const char *app)
+{
+	uint8_t key[CLV_KEY_LEN], own[CLV_KEY_LEN], dist[CLV_KEY_LEN];
+
+	if (member_app_key(&rig.k, app, 1, key) != CLV_OK)
+		return false;
+	clv_keyring_subkey(keyring, 1, CLV_SUBKEY_DISTRIBUTION, dist);
+	clv_app_key(dist, clv_keyring_system_id(keyring), app, own);
+	return memcmp(key, own, sizeof(key)) == 0;
+}
+
+static bool
+exists(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", rig.dir, name);
+	return access(path, F_OK) == 0;
+}
+
+/* Refreshing. */
+
+START_TEST(a_refresh_brings_all)
+{
+	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
+	ck_assert_int_eq(may_write("has no keys"), CLV_E_AWAY);
+	ck_assert(!has_key("shop"));
+	make_fresh();
+	ck_assert_int_eq(may_write(""), CLV_OK);
+	ck_assert(has_key("shop"));
+	ck_assert_uint_eq(m->app_count, 2);
+	ck_assert_ptr_nonnull(member_app_find(m, "shop"));
+	ck_assert_uint_eq(member_app_find(m, "bank")->keep, 3);
+	ck_assert_ptr_null(member_app_find(m, "none"));
+	ck_assert_uint_eq(member_epoch(&rig.k), 257);
+	ck_assert_mem_eq(member_system_id(&rig.k),
+	    clv_keyring_system_id(keyring), CLV_SYSTEM_ID_LEN);
+	/* It says what it holds now, by asking once more. */
+	ck_assert_uint_eq(asked[CLV_WIRE_FETCH], 2);
+	ck_assert_uint_eq(holds.generation, 1);
+	ck_assert_uint_eq(holds.list_version, 7);
+	ck_assert_uint_eq(asked[CLV_WIRE_APPS], 1);
+	run(66000); /* and again within an interval */
+	ck_assert_uint_ge(asked[CLV_WIRE_FETCH], 3);
+	ck_assert_uint_le(asked[CLV_WIRE_FETCH], 4);
+	ck_assert_uint_eq(asked[CLV_WIRE_APPS], 1);
+	ck_assert_int_eq(may_write(""), CLV_OK);
+}
+END_TEST
+
+START_TEST(a_member_of_some_applications)
+{
+	uint8_t key[CLV_KEY_LEN];
+
+	server.scope = "shop";
+	make_fresh();
+	ck_assert_int_eq(member_app_key(&rig.k, "shop", 1, key), CLV_OK);
+	ck_assert_int_eq(
+	    member_app_key(&rig.k, "shop", 2, key), CLV_E_GENERATION);
+	ck_assert_int_eq(member_app_key(&rig.k, "bank", 1, key), CLV_E_DENIED);
+}
+END_TEST
+
+START_TEST(away_after_two_tries_and_back)
+{
+	make_fresh();
+	server.silent = true;
+	run(66000);
+	run(MEMBER_TRY_MS); /* one try has failed at the most */
+	run(2 * MEMBER_TRY_MS);
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+	ck_assert_int_eq(
+	    may_write("cannot be reached since 2027-01-15"), CLV_E_AWAY);
+	ck_assert_int_eq(may_write("no answer in time"), CLV_E_AWAY);
+	ck_assert(has_key("shop"));
+	rig.config.encrypt_when_away = true;
+	ck_assert_int_eq(may_write(""), CLV_OK);
+	rig.config.encrypt_when_away = false;
+	server.silent = false;
+	run(MEMBER_AGAIN_MS + MEMBER_TRY_MS + 100);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	ck_assert_int_eq(may_write(""), CLV_OK);
+}
+END_TEST
+
+START_TEST(one_lost_answer_is_no_absence)
+{
+	make_fresh();
+	server.silent = true;
+	member_refresh_begin(m);
+	run(MEMBER_TRY_MS - 100);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	server.silent = false;
+	clv_buf_reset(&question);
+	run(200);
+	ck_assert_int_eq(m->step, MEMBER_IDLE);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+}
+END_TEST
+
+START_TEST(a_lost_connection_is_asked_over_again)
+{
+	make_fresh();
+	server.silent = true;
+	member_refresh_begin(m);
+	uplink(false, "connection reset");
+	uplink(true, "");
+	server.silent = false;
+	run(100);
+	ck_assert_int_eq(m->step, MEMBER_IDLE);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	uplink(false, "connection refused");
+	run(2 * MEMBER_TRY_MS);
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+	ck_assert_int_eq(may_write("connection refused"), CLV_E_AWAY);
+	uplink(true, "");
+	run(100);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+}
+END_TEST
+
+START_TEST(a_refusal_is_told)
+{
+	make_fresh();
+	server.result = CLV_E_BUSY;
+	member_refresh_begin(m);
+	run(100);
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+	ck_assert_int_eq(may_write("server n1: the test says no"), CLV_E_AWAY);
+	ck_assert(has_key("shop"));
+}
+END_TEST
+
+/* A server behind. */
+
+static void
+is_refused_until_newer(void)
+{
+	unsigned n;
+
+	member_refresh_begin(m);
+	ck_assert_uint_eq(q.evidence_len, 0);
+	run(100);
+	ck_assert_ptr_nonnull(strstr(rig.log, "is behind"));
+	ck_assert_int_eq(m->step, MEMBER_FETCH);
+	n = asked[CLV_WIRE_FETCH];
+	server.silent = true; /* look at the next question */
+	run(MEMBER_EVIDENCE_MS);
+	ck_assert_uint_eq(asked[CLV_WIRE_FETCH], n + 1);
+	ck_assert_uint_gt(q.evidence_len, 0);
+	server.silent = false;
+}
+
+START_TEST(a_lower_epoch_is_refused)
+{
+	struct clv_wire_answer shown;
+
+	make_fresh();
+	server.epoch = 256;
+	is_refused_until_newer();
+	ck_assert_int_eq(clv_wire_evidence_parse(q.evidence, q.evidence_len,
+			     rig.k.system_pk, &shown),
+	    CLV_OK);
+	ck_assert_uint_eq(shown.epoch, 257);
+	run(10 * MEMBER_TRY_MS);
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+	ck_assert_int_eq(may_write("is behind: epoch 256"), CLV_E_AWAY);
+	server.epoch = 513; /* it took a newer one */
+	run(2 * MEMBER_AGAIN_MS);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	ck_assert_uint_eq(member_epoch(&rig.k), 513);
+}
+END_TEST
+
+START_TEST(a_lower_list_is_refused)
+{
+	make_fresh();
+	server.list_version = 6;
+	server.epoch = 300;
+	is_refused_until_newer();
+	server.list_version = 8;
+	run(1000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	ck_assert_uint_eq(m->apps_version, 8);
+}
+END_TEST
+
+START_TEST(what_was_seen_survives)
+{
+	make_fresh();
+	restart();
+	ck_assert_uint_eq(member_epoch(&rig.k), 257);
+	ck_assert_uint_gt(m->evidence.len, 0);
+	server.epoch = 256;
+	uplink(true, "");
+	run(1000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
+	ck_assert_int_eq(may_write("no keys"), CLV_E_AWAY);
+	server.epoch = 257;
+	run(3 * MEMBER_TRY_MS);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+}
+END_TEST
+
+static void
+damage(const char *name)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", rig.dir, name);
+	ck_assert_int_eq(chmod(path, 0600), 0);
+	f = fopen(path, "r+");
+	ck_assert_ptr_nonnull(f);
+	fseek(f, -1, SEEK_END);
+	fputc('\001', f);
+	fclose(f);
+}
+
+START_TEST(what_was_seen_stands_twice)
+{
+	make_fresh();
+	damage("state");
+	restart();
+	ck_assert_uint_eq(member_epoch(&rig.k), 257);
+	damage("state");
+	damage("state.bak");
+	member_fini(&rig.k);
+	ck_assert_int_eq(start(), CLV_E_DAMAGED);
+	ck_assert_ptr_nonnull(strstr(rig.log, "not guessed"));
+}
+END_TEST
+
+/* Forged and replayed. */
+
+START_TEST(a_forged_answer_is_refused)
+{
+	struct clv_keyring *other = new_keyring();
+
+	uplink(true, "");
+	ck_assert_uint_gt(question.len, 0);
+	/* of another system's key */
+	struct clv_wire_answer a = head_of(CLV_WIRE_FETCH);
+
+	memcpy(a.nonce, q.nonce, sizeof(a.nonce));
+	strcpy(a.name, q.name);
+	send_answer(&a, other);
+	ck_assert_ptr_nonnull(strstr(rig.log, "was refused"));
+	/* to another question, and to another member */
+	rig.log[0] = '\0';
+	a.nonce[0] ^= 1;
+	send_answer(&a, keyring);
+	ck_assert_ptr_nonnull(strstr(rig.log, "was refused"));
+	rig.log[0] = '\0';
+	a.nonce[0] ^= 1;
+	strcpy(a.name, "m2");
+	send_answer(&a, keyring);
+	ck_assert_ptr_nonnull(strstr(rig.log, "was refused"));
+	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
+	ck_assert_int_eq(m->step, MEMBER_FETCH);
+	clv_keyring_free(&other);
+	/* of another operation */
+	a = head_of(CLV_WIRE_HEADS);
+	memcpy(a.nonce, q.nonce, sizeof(a.nonce));
+	strcpy(a.name, q.name);
+	send_answer(&a, keyring);
+	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
+	run(1000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+}
+END_TEST
+
+START_TEST(keys_that_the_list_does_not_name_are_refused)
+{
+	server.lies_about_key = true;
+	uplink(true, "");
+	run(100);
+	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
+	ck_assert(!has_key("shop"));
+}
+END_TEST
+
+START_TEST(revoked_hosts_lose_their_keys)
+{
+	static const int results[] = {CLV_E_REVOKED, CLV_E_UNKNOWN_PEER};
+
+	strcpy(rig.config.cache, "sealed");
+	for (size_t i = 0; i < 2; i++) {
+		make_fresh();
+		ck_assert(exists("cache.age"));
+		server.result = results[i];
+		member_refresh_begin(m);
+		run(100);
+		ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
+		ck_assert(!has_key("shop"));
+		ck_assert_ptr_null(m->keys);
+		ck_assert(!exists("cache.age"));
+		ck_assert_int_eq(may_write("the test says no"), CLV_E_AWAY);
+		server.result = CLV_OK; /* enrolled again */
+		run(MEMBER_AGAIN_MS + 1000);
+		ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	}
+}
+END_TEST
+
+/* Notices. */
+
+static unsigned
+fetches_after_notice(void)
+{
+	struct clv_wire_answer a = head_of(CLV_WIRE_NOTICE);
+	unsigned n = asked[CLV_WIRE_FETCH];
+
+	send_answer(&a, keyring);
+	run(MEMBER_JITTER_MS + 1);
+	return asked[CLV_WIRE_FETCH] - n;
+}
+
+START_TEST(a_notice_is_a_reason_to_ask)
+{
+	make_fresh();
+	run(1000);
+	ck_assert_uint_eq(fetches_after_notice(), 0); /* nothing new */
+	server.list_version++;
+	ck_assert_uint_ge(fetches_after_notice(), 1);
+	ck_assert_uint_eq(m->apps_version, 8);
+	run(1000);
+	server.encrypt = false;
+	ck_assert_uint_ge(fetches_after_notice(), 1);
+	ck_assert_int_eq(may_write("for reading only"), CLV_E_AWAY);
+	run(1000);
+	server.list_version = 3; /* an old one, played again */
+	ck_assert_uint_eq(fetches_after_notice(), 0);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+}
+END_TEST
+
+START_TEST(who_misses_a_key_does_not_flood_the_server)
+{
+	unsigned n;
+
+	make_fresh();
+	run(2000);
+	n = asked[CLV_WIRE_FETCH];
+	for (unsigned i = 0; i < 200; i++) {
+		member_refresh_soon(&rig.k);
+		run(10);
+	}
+	ck_assert_uint_ge(asked[CLV_WIRE_FETCH], n + 2);
+	ck_assert_uint_le(asked[CLV_WIRE_FETCH], n + 4);
+}
+END_TEST
+
+/* Permits. */
+
+START_TEST(a_permit_ends)
+{
+	server.permit_ms = 5000;
+	make_fresh();
+	ck_assert_int_eq(may_write(""), CLV_OK);
+	server.silent = true;
+	run(5000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	ck_assert_int_eq(may_write("for too long"), CLV_E_AWAY);
+	ck_assert(has_key("shop"));
+}
+END_TEST
+
+START_TEST(no_permit_is_endless)
+{
+	server.permit_ms = CLV_WIRE_REFRESH_MAX * 1000u;
+	make_fresh();
+	ck_assert_uint_le(m->permit_until_ms, rig.now + MEMBER_PERMIT_MAX_MS);
+}
+END_TEST
+
+/* Applications and heads. */
+
+START_TEST(applications_come_in_pages)
+{
+	server.pages = 2;
+	make_fresh();
+	ck_assert_uint_eq(asked[CLV_WIRE_APPS], 2);
+	ck_assert_uint_eq(m->app_count, 2);
+	ck_assert_ptr_nonnull(member_app_find(m, "bank"));
+	ck_assert_ptr_nonnull(member_app_find(m, "shop"));
+}
+END_TEST
+
+START_TEST(a_list_that_changes_between_pages)
+{
+	server.pages = 2;
+	server.list_moves = 1;
+	make_fresh();
+	ck_assert_uint_eq(m->app_count, 2);
+	run(2000);
+	ck_assert_uint_eq(m->apps_version, 8);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+}
+END_TEST
+
+START_TEST(pages_out_of_order_are_refused)
+{
+	server.wrong_order = true;
+	uplink(true, "");
+	run(100);
+	ck_assert_uint_eq(m->app_count, 0);
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+}
+END_TEST
+
+START_TEST(heads_are_exchanged)
+{
+	server.head = 44;
+	make_fresh();
+	ck_assert_uint_eq(vault_seen_get(m->vault, "shop"), 44);
+	vault_seen_raise(m->vault, "shop", 50);
+	member_refresh_begin(m);
+	run(100);
+	ck_assert_uint_eq(told_head, 50);
+	ck_assert_uint_eq(vault_seen_get(m->vault, "shop"), 50);
+}
+END_TEST
+
+/* The sealed cache. */
+
+static void
+with_cache(void)
+{
+	strcpy(rig.config.cache, "sealed");
+	make_fresh();
+	ck_assert(exists("cache.age"));
+}
+
+START_TEST(the_sealed_cache_serves_after_a_restart)
+{
+	with_cache();
+	wall += 3599;
+	restart();
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+	ck_assert(has_key("shop"));
+	ck_assert_uint_eq(m->app_count, 2);
+	ck_assert_int_eq(
+	    may_write("cannot be reached since 2027-01-15"), CLV_E_AWAY);
+	/* It becomes too old while it is used, */
+	rig_advance(1001);
+	ck_assert_int_eq(m->state, CLV_MEMBER_EXPIRED);
+	ck_assert(!has_key("shop"));
+	ck_assert(!exists("cache.age"));
+	/* and the server brings all back. */
+	make_fresh();
+	ck_assert(has_key("shop"));
+	rig_advance(3600 * 1000 * 2);
+	ck_assert(has_key("shop"));
+}
+END_TEST
+
+START_TEST(a_cache_that_is_too_old)
+{
+	with_cache();
+	wall += 3600;
+	restart();
+	ck_assert_int_eq(m->state, CLV_MEMBER_EXPIRED);
+	ck_assert(!has_key("shop"));
+	ck_assert(!exists("cache.age"));
+}
+END_TEST
+
+START_TEST(a_cache_of_the_future)
+{
+	with_cache();
+	wall -= 1;
+	restart();
+	ck_assert_int_eq(m->state, CLV_MEMBER_EXPIRED);
+	ck_assert(!has_key("shop"));
+}
+END_TEST
+
+START_TEST(a_damaged_cache_is_not_used)
+{
+	with_cache();
+	damage("cache.age");
+	restart();
+	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
+	ck_assert_ptr_nonnull(strstr(rig.log, "is not used"));
+	ck_assert_uint_eq(m->generation, 0);
+	ck_assert_int_eq(m->refreshed_at, 0);
+	ck_assert_ptr_null(m->keys);
+	make_fresh();
+}
+END_TEST
+
+START_TEST(a_cache_older_than_what_was_seen)
+{
+	struct state s;
+
+	with_cache();
+	ck_assert_int_eq(state_load(rig.dir, &s), CLV_OK);
+	s.epoch++;
+	ck_assert_int_eq(state_save(rig.dir, &s), CLV_OK);
+	restart();
+	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
+	ck_assert_ptr_nonnull(strstr(rig.log, "is not used"));
+	ck_assert_int_eq(m->refreshed_at, 0);
+	ck_assert_uint_eq(m->generation, 0);
+}
+END_TEST
+
+START_TEST(another_hosts_cache_is_not_used)
+{
+	with_cache();
+	clv_identity_free(&rig.k.identity);
+	rig.k.identity = new_identity("m1");
+	restart();
+	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
+	ck_assert(!has_key("shop"));
+}
+END_TEST
+
+START_TEST(a_cache_that_is_switched_off_goes)
+{
+	with_cache();
+	strcpy(rig.config.cache, "none");
+	restart();
+	ck_assert(!exists("cache.age"));
+	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
+	make_fresh();
+	ck_assert(!exists("cache.age"));
+}
+END_TEST
+
+static Suite *
+member_suite(void)
+{
+	Suite *s = suite_create("member");
+	TCase *t = tcase_create("refresh");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, a_refresh_brings_all);
+	tcase_add_test(t, a_member_of_some_applications);
+	tcase_add_test(t, away_after_two_tries_and_back);
+	tcase_add_test(t, one_lost_answer_is_no_absence);
+	tcase_add_test(t, a_lost_connection_is_asked_over_again);
+	tcase_add_test(t, a_refusal_is_told);
+	tcase_add_test(t, a_lower_epoch_is_refused);
+	tcase_add_test(t, a_lower_list_is_refused);
+	tcase_add_test(t, what_was_seen_survives);
+	tcase_add_test(t, what_was_seen_stands_twice);
+	tcase_add_test(t, a_forged_answer_is_refused);
+	tcase_add_test(t, keys_that_the_list_does_not_name_are_refused);
+	tcase_add_test(t, revoked_hosts_lose_their_keys);
+	tcase_add_test(t, a_notice_is_a_reason_to_ask);
+	tcase_add_test(t, who_misses_a_key_does_not_flood_the_server);
+	tcase_add_test(t, a_permit_ends);
+	tcase_add_test(t, no_permit_is_endless);
+	tcase_add_test(t, applications_come_in_pages);
+	tcase_add_test(t, a_list_that_changes_between_pages);
+	tcase_add_test(t, pages_out_of_order_are_refused);
+	tcase_add_test(t, heads_are_exchanged);
+	suite_add_tcase(s, t);
+	t = tcase_create("cache");
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, the_sealed_cache_serves_after_a_restart);
+	tcase_add_test(t, a_cache_that_is_too_old);
+	tcase_add_test(t, a_cache_of_the_future);
+	tcase_add_test(t, a_damaged_cache_is_not_used);
+	tcase_add_test(t, a_cache_older_than_what_was_seen);
+	tcase_add_test(t, another_hosts_cache_is_not_used);
+	tcase_add_test(t, a_cache_that_is_switched_off_goes);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int
+main(void)
+{
+	SRunner *r = srunner_create(member_suite());
+	int failed;
+
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? 0 : 1;
+}
