@@ -45,7 +45,7 @@ age_testkit_LDADD = libclaviger-core.la $(ZLIB_LIBS)
 # keyring, identity, list, wire
 core_tests += check_keyring check_identity check_list check_escrow check_wire \
 	check_nomem check_residue
-noinst_HEADERS += %D%/unit/core.h
+noinst_HEADERS += %D%/unit/core.h %D%/unit/suite.h
 check_keyring_SOURCES = %D%/unit/check_keyring.c
 check_keyring_CPPFLAGS = $(unit_cppflags)
 check_keyring_LDADD = $(unit_libs)
