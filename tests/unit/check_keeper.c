@@ -8,23 +8,9 @@
 #include <string.h>
 
 #include "keeper_rig.h"
+#include "suite.h"
 
 /* Promotion, lease and their end, on three nodes. */
-
-static void
-set_up(void)
-{
-	rig_init(3);
-	for (unsigned i = 0; i < 3; i++)
-		rig_up(i);
-	rig_run(100);
-}
-
-static void
-tear_down(void)
-{
-	rig_fini();
-}
 
 /* Deliver what is on its way to the keeper from one side only. */
 static void
@@ -555,9 +541,8 @@ static Suite *
 suite(void)
 {
 	Suite *s = suite_create("keeper");
-	TCase *t = tcase_create("promotion");
+	TCase *t = suite_case(s, "promotion", rig_standby, rig_fini);
 
-	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, a_node_that_starts_is_proven);
 	tcase_add_test(t, promotes_behind_witness_and_claim);
 	tcase_add_test(t, without_quorum_nobody_is_promoted);
@@ -577,9 +562,7 @@ suite(void)
 	    t, a_demotion_ends_a_promotion_wherever_it_is, 0, 3);
 	tcase_add_test(t, a_late_answer_of_an_old_claim_takes_no_new_epoch);
 	tcase_add_test(t, a_flap_during_a_promotion_leaves_no_proposal_behind);
-	suite_add_tcase(s, t);
-	t = tcase_create("lease");
-	tcase_add_checked_fixture(t, set_up, tear_down);
+	t = suite_case(s, "lease", rig_standby, rig_fini);
 	tcase_add_test(t, the_lease_is_renewed);
 	tcase_add_test(
 	    t, a_silent_database_leaves_decryption_and_then_a_fresh_epoch);
@@ -594,24 +577,15 @@ suite(void)
 	tcase_add_test(t, a_database_that_failed_over_asks_for_a_fresh_epoch);
 	tcase_add_test(t, stop_while_serving_closes);
 	tcase_add_test(t, the_epoch_grows_over_restarts);
-	suite_add_tcase(s, t);
-	t = tcase_create("instance");
-	tcase_add_checked_fixture(t, set_up, tear_down);
+	t = suite_case(s, "instance", rig_standby, rig_fini);
 	tcase_add_test(t, a_promise_holds_for_the_instance_that_asked);
 	tcase_add_test(
 	    t, a_node_put_back_in_time_does_not_serve_an_epoch_again);
-	suite_add_tcase(s, t);
 	return s;
 }
 
 int
 main(void)
 {
-	SRunner *r = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(suite());
 }

@@ -8,58 +8,9 @@
 #include <string.h>
 
 #include "keeper_rig.h"
+#include "suite.h"
 
 /* Administration and the server port. */
-
-static char text[256];
-
-static void
-set_up(void)
-{
-	rig_init(3);
-	for (unsigned i = 0; i < 3; i++)
-		rig_up(i);
-	rig_run(100);
-}
-
-static void
-set_up_active(void)
-{
-	set_up();
-	ck_assert_int_eq(rig_promote(0), CLV_OK);
-	rig_run(100);
-}
-
-static void
-tear_down(void)
-{
-	rig_fini();
-}
-
-/* Ask, wait up to ms, give the result (1: none yet); the text is kept. */
-static int
-ask(unsigned i, struct clv_buf *b, uint64_t ms)
-{
-	int c = rig_admin(i, b), r = 1;
-
-	for (uint64_t t = 0; t <= ms && r == 1; t += 10) {
-		r = rig_admin_result(i, c, text, sizeof(text));
-		if (r == 1)
-			rig_run(10);
-	}
-	rig_hang_up(i, c);
-	clv_buf_fini(b);
-	return r;
-}
-
-static int
-add_member(unsigned i, uint8_t id, const char *name)
-{
-	struct clv_buf b;
-
-	rig_member_add(&b, id, name);
-	return ask(i, &b, 30000);
-}
 
 static int
 named(unsigned i, uint8_t op, uint8_t id, const char *name)
@@ -67,7 +18,7 @@ named(unsigned i, uint8_t op, uint8_t id, const char *name)
 	struct clv_buf b;
 
 	rig_named(&b, op, id, name);
-	return ask(i, &b, 30000);
+	return rig_ask(i, &b, 30000);
 }
 
 static const struct clv_list_member *
@@ -109,7 +60,7 @@ lose_put_list(struct rig_node *n, enum clv_stmt stmt, struct clv_buf *result)
 
 START_TEST(a_change_is_in_force_everywhere_when_it_is_answered)
 {
-	ck_assert_int_eq(add_member(0, 7, "app1"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 7, "app1"), CLV_OK);
 	ck_assert_uint_eq(rig_db.versions[0], 2);
 	for (unsigned i = 0; i < 3; i++) {
 		ck_assert_ptr_nonnull(member(i, "app1"));
@@ -120,9 +71,9 @@ END_TEST
 
 START_TEST(a_repeated_request_is_done_once)
 {
-	ck_assert_int_eq(add_member(0, 7, "app1"), CLV_OK);
-	ck_assert_int_eq(add_member(0, 7, "app1"), CLV_OK);
-	ck_assert_str_eq(text, "this operation was done before");
+	ck_assert_int_eq(rig_add_member(0, 7, "app1"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 7, "app1"), CLV_OK);
+	ck_assert_str_eq(rig.said, "this operation was done before");
 	ck_assert_uint_eq(rig_db.versions[0], 2);
 	ck_assert_uint_eq(rig_db.op_count, 1);
 }
@@ -132,7 +83,7 @@ START_TEST(an_unknown_outcome_is_found_to_have_landed)
 {
 	rig.forge = lose_put_list;
 	lose = 1;
-	ck_assert_int_eq(add_member(0, 7, "app1"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 7, "app1"), CLV_OK);
 	ck_assert_uint_eq(rig_db.versions[0], 2);
 	ck_assert_ptr_nonnull(member(0, "app1"));
 }
@@ -186,10 +137,10 @@ START_TEST(a_database_that_goes_away_in_the_midst_is_told)
 
 	rig_db_mode(0, RIG_DB_HUNG);
 	rig_member_add(&b, 7, "app1");
-	ck_assert_int_ne(ask(0, &b, 30000), CLV_OK);
+	ck_assert_int_ne(rig_ask(0, &b, 30000), CLV_OK);
 	rig_db_mode(0, RIG_DB_UP);
 	rig_run(20000);
-	ck_assert_int_eq(add_member(0, 8, "app2"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 8, "app2"), CLV_OK);
 }
 END_TEST
 
@@ -201,11 +152,11 @@ START_TEST(one_operation_at_a_time)
 	rig_db_mode(0, RIG_DB_HUNG);
 	rig_member_add(&b, 7, "app1");
 	c = rig_admin(0, &b);
-	ck_assert_int_eq(add_member(0, 8, "app2"), CLV_E_BUSY);
+	ck_assert_int_eq(rig_add_member(0, 8, "app2"), CLV_E_BUSY);
 	rig_db_mode(0, RIG_DB_UP);
 	rig_run(1000);
 	ck_assert_int_eq(rig_admin_result(0, c, NULL, 0), CLV_OK);
-	ck_assert_int_eq(add_member(0, 8, "app2"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 8, "app2"), CLV_OK);
 	clv_buf_fini(&b);
 }
 END_TEST
@@ -229,7 +180,7 @@ START_TEST(a_dead_node_is_named_and_not_waited_for)
 {
 	rig_kill(2);
 	rig_run(15000);
-	ck_assert_int_eq(add_member(0, 7, "app1"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 7, "app1"), CLV_OK);
 	rig_up(2);
 	rig_run(6000);
 	ck_assert_ptr_nonnull(member(2, "app1"));
@@ -243,7 +194,7 @@ START_TEST(a_generation_that_is_not_there_has_no_backup)
 	rig_admin_begin(&b, ADMIN_BACKUP_DONE, 9);
 	clv_buf_u32(&b, 7);
 	clv_buf_str(&b, "n1:/root/x");
-	ck_assert_int_eq(ask(0, &b, 1000), CLV_E_NOT_FOUND);
+	ck_assert_int_eq(rig_ask(0, &b, 1000), CLV_E_NOT_FOUND);
 	ck_assert_uint_eq(rig_db.backups, 0);
 }
 END_TEST
@@ -252,7 +203,7 @@ END_TEST
 
 START_TEST(without_an_active_server_an_epoch_is_borrowed)
 {
-	ck_assert_int_eq(add_member(1, 7, "app1"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(1, 7, "app1"), CLV_OK);
 	rig_settle();
 	ck_assert_uint_eq(rig_db.holder, 0); /* given back */
 	ck_assert_ptr_nonnull(member(0, "app1"));
@@ -271,7 +222,7 @@ START_TEST(a_loan_is_given_back_before_the_answer)
 		rig_run(1);
 	ck_assert_uint_eq(rig_db.holder, 0);
 	clv_buf_fini(&b);
-	ck_assert_int_eq(add_member(0, 8, "app2"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 8, "app2"), CLV_OK);
 }
 END_TEST
 
@@ -279,8 +230,8 @@ START_TEST(an_active_server_elsewhere_is_named)
 {
 	ck_assert_int_eq(rig_promote(0), CLV_OK);
 	rig_run(6000);
-	ck_assert_int_eq(add_member(1, 7, "app1"), CLV_E_NOT_ACTIVE);
-	ck_assert_ptr_nonnull(strstr(text, "n1"));
+	ck_assert_int_eq(rig_add_member(1, 7, "app1"), CLV_E_NOT_ACTIVE);
+	ck_assert_ptr_nonnull(strstr(rig.said, "n1"));
 	ck_assert_int_eq(rig_state(0), ROLE_ACTIVE);
 }
 END_TEST
@@ -350,7 +301,7 @@ rotate_begin(unsigned i, uint8_t id)
 	struct clv_buf b;
 
 	rig_admin_begin(&b, ADMIN_ROTATE_BEGIN, id);
-	return ask(i, &b, 30000);
+	return rig_ask(i, &b, 30000);
 }
 
 static void
@@ -375,7 +326,7 @@ START_TEST(a_rotation_reaches_every_node_before_it_is_current)
 	ck_assert_int_eq(fetch(0, rig.member[0]), CLV_OK);
 	ck_assert_uint_eq(rig.node[0].answer.generation, 1);
 	finish_request(&b, 2);
-	ck_assert_int_eq(ask(0, &b, 30000), CLV_OK);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
 	rig_run(1000);
 	for (unsigned i = 0; i < 3; i++) {
 		ck_assert_uint_eq(
@@ -404,7 +355,7 @@ START_TEST(a_slow_database_does_not_break_the_end_of_a_rotation)
 	rig_run(1000);
 	rig_db_mode(0, RIG_DB_UP);
 	rig_run(1000);
-	ck_assert_int_eq(rig_admin_result(0, c, text, sizeof(text)), CLV_OK);
+	ck_assert_int_eq(rig_admin_result(0, c, NULL, 0), CLV_OK);
 	ck_assert_uint_eq(
 	    clv_list_current(rig_keeper(0)->secret.list)->number, 2);
 	clv_buf_fini(&b);
@@ -419,7 +370,7 @@ START_TEST(a_node_that_missed_a_rotation_is_not_promoted_until_it_has_it)
 	rig_run(15000);
 	ck_assert_int_eq(rotate_begin(0, 1), CLV_OK);
 	finish_request(&b, 2);
-	ck_assert_int_eq(ask(0, &b, 30000), CLV_OK);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
 	rig_db_mode(2, RIG_DB_HUNG);
 	rig_up(2);
 	ck_assert_int_ne(rig_promote(2), CLV_OK);
@@ -598,9 +549,8 @@ static Suite *
 suite(void)
 {
 	Suite *s = suite_create("keeper_admin");
-	TCase *t = tcase_create("changes");
+	TCase *t = suite_case(s, "changes", rig_active, rig_fini);
 
-	tcase_add_checked_fixture(t, set_up_active, tear_down);
 	tcase_add_test(t, a_change_is_in_force_everywhere_when_it_is_answered);
 	tcase_add_test(t, a_repeated_request_is_done_once);
 	tcase_add_test(t, an_unknown_outcome_is_found_to_have_landed);
@@ -615,18 +565,14 @@ suite(void)
 	tcase_add_test(t, a_slow_database_does_not_break_the_end_of_a_rotation);
 	tcase_add_test(
 	    t, a_node_that_missed_a_rotation_is_not_promoted_until_it_has_it);
-	suite_add_tcase(s, t);
-	t = tcase_create("loan");
-	tcase_add_checked_fixture(t, set_up, tear_down);
+	t = suite_case(s, "loan", rig_standby, rig_fini);
 	tcase_add_test(t, without_an_active_server_an_epoch_is_borrowed);
 	tcase_add_test(t, a_loan_is_given_back_before_the_answer);
 	tcase_add_test(t, an_active_server_elsewhere_is_named);
 	tcase_add_loop_test(
 	    t, a_promotion_is_not_disturbed_by_administration, 0, 2);
 	tcase_add_test(t, a_loan_whose_outcome_is_unknown_is_given_back);
-	suite_add_tcase(s, t);
-	t = tcase_create("server port");
-	tcase_add_checked_fixture(t, set_up_active, tear_down);
+	t = suite_case(s, "server port", rig_active, rig_fini);
 	tcase_add_test(t, a_member_gets_its_scope_and_no_more);
 	tcase_add_test(
 	    t, a_revoked_member_gets_nothing_from_the_next_request_on);
@@ -636,18 +582,11 @@ suite(void)
 	tcase_add_test(t, an_old_challenge_is_refused);
 	tcase_add_test(t, a_member_administers_nothing_and_takes_no_challenge);
 	tcase_add_test(t, a_rotation_over_the_network_tells_no_secret);
-	suite_add_tcase(s, t);
 	return s;
 }
 
 int
 main(void)
 {
-	SRunner *r = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(suite());
 }

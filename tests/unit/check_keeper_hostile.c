@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "keeper_rig.h"
+#include "suite.h"
 
 /* A database, a front, a peer and a member that mean harm. */
 
@@ -18,10 +19,7 @@ static struct clv_buf served; /* in the place of a row's body */
 static void
 set_up(void)
 {
-	rig_init(3);
-	for (unsigned i = 0; i < 3; i++)
-		rig_up(i);
-	rig_run(100);
+	rig_standby();
 	memset(seen, 0, sizeof(seen));
 	clv_buf_init(&served);
 }
@@ -52,30 +50,6 @@ poll_database(unsigned i)
 {
 	db_poll_soon(k(i));
 	rig_run(100);
-}
-
-static int
-admin(unsigned i, struct clv_buf *b)
-{
-	int c = rig_admin(i, b), r = 1;
-
-	for (int t = 0; t < 3000 && r == 1; t++) {
-		r = rig_admin_result(i, c, NULL, 0);
-		if (r == 1)
-			rig_run(10);
-	}
-	rig_hang_up(i, c);
-	clv_buf_fini(b);
-	return r;
-}
-
-static int
-add_member(unsigned i, uint8_t id, const char *name)
-{
-	struct clv_buf b;
-
-	rig_member_add(&b, id, name);
-	return admin(i, &b);
 }
 
 /* The database. */
@@ -194,10 +168,10 @@ START_TEST(a_revocation_that_was_not_done_is_not_called_done)
 
 	rig.forge = forge_done;
 	rig_named(&b, ADMIN_MEMBER_REVOKE, 3, "m1");
-	ck_assert_int_ne(admin(0, &b), CLV_OK);
+	ck_assert_int_ne(rig_ask(0, &b, 30000), CLV_OK);
 	rig_named(&b, ADMIN_NODE_REVOKE, 4, "n2");
-	ck_assert_int_ne(admin(0, &b), CLV_OK);
-	ck_assert_int_ne(add_member(0, 5, "app1"), CLV_OK);
+	ck_assert_int_ne(rig_ask(0, &b, 30000), CLV_OK);
+	ck_assert_int_ne(rig_add_member(0, 5, "app1"), CLV_OK);
 }
 END_TEST
 
@@ -206,23 +180,23 @@ START_TEST(what_was_done_is_known_again)
 	struct clv_buf b;
 
 	rig_named(&b, ADMIN_MEMBER_REVOKE, 3, "m1");
-	ck_assert_int_eq(admin(0, &b), CLV_OK);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
 	rig_named(&b, ADMIN_MEMBER_REVOKE, 3, "m1");
-	ck_assert_int_eq(admin(0, &b), CLV_OK);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
 	ck_assert_uint_eq(rig_db.versions[0], 2);
 	/* But not what was undone since. */
-	ck_assert_int_eq(add_member(0, 5, "app1"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 5, "app1"), CLV_OK);
 	rig_named(&b, ADMIN_MEMBER_REVOKE, 6, "app1");
-	ck_assert_int_eq(admin(0, &b), CLV_OK);
-	ck_assert_int_eq(add_member(0, 5, "app1"), CLV_E_MISMATCH);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 5, "app1"), CLV_E_MISMATCH);
 }
 END_TEST
 
 START_TEST(an_older_database_changes_nothing_and_is_told)
 {
 	rig_db_save();
-	ck_assert_int_eq(add_member(0, 5, "app1"), CLV_OK);
-	ck_assert_int_eq(add_member(0, 6, "app2"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 5, "app1"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 6, "app2"), CLV_OK);
 	rig_db_failover();
 	rig_run(10000);
 	for (unsigned i = 0; i < 3; i++) {
@@ -230,7 +204,7 @@ START_TEST(an_older_database_changes_nothing_and_is_told)
 		ck_assert(serving_read_only(k(i)));
 	}
 	ck_assert(!serving_in_lease(k(0)));
-	ck_assert_int_eq(add_member(0, 7, "app3"), CLV_E_STALE);
+	ck_assert_int_eq(rig_add_member(0, 7, "app3"), CLV_E_STALE);
 	ck_assert_uint_eq(rig_db.versions[0], 1);
 	/* And yet keys for decryption are to be had, after a failover too. */
 	rig_kill(0);
@@ -246,14 +220,14 @@ START_TEST(a_change_that_a_failover_has_lost_is_written_again)
 
 	rig_db_save();
 	rig_named(&b, ADMIN_MEMBER_REVOKE, 3, "m1");
-	ck_assert_int_eq(admin(0, &b), CLV_OK);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
 	rig_db_failover();
 	ck_assert_uint_eq(rig_db.versions[0], 1);
 	rig_run(10000);
 	ck_assert_uint_eq(rig_db.versions[0], 2);
 	ck_assert(clv_list_member_by_name(rig_db_list(), "m1")->revoked);
 	ck_assert(serving_in_lease(k(0)));
-	ck_assert_int_eq(add_member(0, 5, "app1"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 5, "app1"), CLV_OK);
 }
 END_TEST
 
@@ -267,7 +241,7 @@ START_TEST(a_node_that_missed_a_lost_change_makes_no_other_in_its_place)
 	rig_kill(2);
 	rig_run(15000);
 	rig_named(&b, ADMIN_MEMBER_REVOKE, 3, "m1");
-	ck_assert_int_eq(admin(0, &b), CLV_OK);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
 	rig_send(0, rig_connect(0), CTL_DEMOTE, NULL, 0);
 	rig_run(100);
 	rig_db_failover();
@@ -277,7 +251,7 @@ START_TEST(a_node_that_missed_a_lost_change_makes_no_other_in_its_place)
 	ck_assert(serving_read_only(k(2)));
 	ck_assert_int_eq(serving_score(k(2)), CTL_SCORE_NEVER);
 	(void)rig_promote(2);
-	ck_assert_int_ne(add_member(2, 5, "app1"), CLV_OK);
+	ck_assert_int_ne(rig_add_member(2, 5, "app1"), CLV_OK);
 	ck_assert_uint_eq(rig_db.versions[0], 1);
 }
 END_TEST
@@ -293,7 +267,7 @@ START_TEST(another_systems_database_gets_nothing_written)
 	memset(seen, 0, sizeof(seen));
 	secret_put_own_copy(k(2));
 	(void)rig_promote(2);
-	ck_assert_int_ne(add_member(2, 5, "app1"), CLV_OK);
+	ck_assert_int_ne(rig_add_member(2, 5, "app1"), CLV_OK);
 	for (int s = CLV_STMT_HELLO + 1; s < CLV_STMT_LAST; s++)
 		ck_assert_uint_eq(seen[s], 0);
 }
@@ -597,23 +571,9 @@ START_TEST(a_heartbeat_of_a_locked_node_stops_no_administration)
 	rig_settle();
 	poll_database(0);
 	ck_assert(!serving_read_only(k(0)));
-	ck_assert_int_eq(add_member(0, 5, "app1"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 5, "app1"), CLV_OK);
 }
 END_TEST
-
-static void
-replay(unsigned i, const struct rig_msg *m)
-{
-	struct clv_buf b;
-
-	clv_buf_init(&b);
-	clv_buf_u32(&b, 9);
-	clv_buf_u8(&b, 0);
-	clv_buf_bytes(&b, m->body.data, m->body.len);
-	rig_put(&rig.node[i].from_cpg, CHAN_DELIVER, &b);
-	clv_buf_fini(&b);
-	rig_settle();
-}
 
 /* n2 may refuse as fast as it likes, n3 promises all the same. */
 START_TEST(one_node_that_refuses_everything_stops_no_promotion)
@@ -692,7 +652,8 @@ START_TEST(old_messages_bring_nobody_back)
 	ck_assert_uint_eq(witness_serving(k(0)), 0);
 	for (unsigned i = n > 60 ? n - 60 : 0; i < n; i++)
 		if (rig.heard.n < 250)
-			replay(0, all[i]);
+			rig_replay(0, all[i], 9);
+	rig_settle();
 	ck_assert_uint_eq(witness_serving(k(0)), 0);
 	ck_assert_int_eq(rig_state(0), ROLE_STANDBY);
 }
@@ -725,7 +686,7 @@ START_TEST(a_promise_of_a_revoked_node_counts_for_nothing)
 	struct clv_buf b;
 
 	rig_named(&b, ADMIN_NODE_REVOKE, 4, "n2");
-	ck_assert_int_eq(admin(0, &b), CLV_OK);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
 	rig_send(0, rig_connect(0), CTL_DEMOTE, NULL, 0);
 	rig_run(100);
 	rig_kill(2);
@@ -790,7 +751,7 @@ START_TEST(signed_evidence_of_more_asks_for_a_fresh_epoch)
 	show(0, k(0)->serving.epoch, 5);
 	ck_assert(serving_read_only(k(0)));
 	ck_assert(!rig.node[0].answer.encrypt);
-	ck_assert_int_ne(add_member(0, 5, "app1"), CLV_OK);
+	ck_assert_int_ne(rig_add_member(0, 5, "app1"), CLV_OK);
 }
 END_TEST
 
@@ -798,9 +759,8 @@ static Suite *
 suite(void)
 {
 	Suite *s = suite_create("keeper_hostile");
-	TCase *t = tcase_create("database");
+	TCase *t = suite_case(s, "database", set_up, tear_down);
 
-	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_loop_test(t, a_leap_of_the_epoch_is_not_believed, 0, 5);
 	tcase_add_test(
 	    t, a_list_that_is_only_promised_is_not_asked_for_without_end);
@@ -809,9 +769,7 @@ suite(void)
 	tcase_add_test(t, another_systems_database_gets_nothing_written);
 	tcase_add_loop_test(t, a_forged_list_is_refused, 0, 5);
 	tcase_add_loop_test(t, a_copy_that_is_not_ours_opens_nothing, 0, 3);
-	suite_add_tcase(s, t);
-	t = tcase_create("database of the active");
-	tcase_add_checked_fixture(t, set_up_active, tear_down);
+	t = suite_case(s, "database of the active", set_up_active, tear_down);
 	tcase_add_test(t, a_revocation_that_was_not_done_is_not_called_done);
 	tcase_add_test(t, what_was_done_is_known_again);
 	tcase_add_test(t, an_older_database_changes_nothing_and_is_told);
@@ -819,9 +777,7 @@ suite(void)
 	tcase_add_test(
 	    t, a_node_that_missed_a_lost_change_makes_no_other_in_its_place);
 	tcase_add_test(t, a_last_word_of_the_database_is_acted_upon);
-	suite_add_tcase(s, t);
-	t = tcase_create("front");
-	tcase_add_checked_fixture(t, set_up_active, tear_down);
+	t = suite_case(s, "front", set_up_active, tear_down);
 	tcase_add_test(t, messages_of_any_shape_are_survived);
 	tcase_add_loop_test(t, results_of_odd_shapes_are_no_results, 0, 9);
 	tcase_add_test(t, a_result_that_is_none_is_a_broken_protocol);
@@ -829,36 +785,23 @@ suite(void)
 	tcase_add_test(t, a_front_that_names_another_caller_gets_no_keys);
 	tcase_add_test(
 	    t, a_front_that_forgets_to_say_how_it_is_means_no_quorum);
-	suite_add_tcase(s, t);
-	t = tcase_create("peers");
-	tcase_add_checked_fixture(t, set_up_active, tear_down);
+	t = suite_case(s, "peers", set_up_active, tear_down);
 	tcase_add_test(t, a_heartbeat_of_a_locked_node_stops_no_administration);
 	tcase_add_test(t, what_is_signed_by_nobody_is_heard_by_nobody);
 	tcase_add_test(t, a_promise_of_a_revoked_node_counts_for_nothing);
-	suite_add_tcase(s, t);
-	t = tcase_create("peers of a standby");
-	tcase_add_checked_fixture(t, set_up, tear_down);
+	t = suite_case(s, "peers of a standby", set_up, tear_down);
 	tcase_add_test(t, a_heartbeat_moves_no_number_by_a_lie);
 	tcase_add_test(t, one_node_that_refuses_everything_stops_no_promotion);
 	tcase_add_test(t, a_locked_node_deposes_nobody);
 	tcase_add_test(t, old_messages_bring_nobody_back);
-	suite_add_tcase(s, t);
-	t = tcase_create("members");
-	tcase_add_checked_fixture(t, set_up_active, tear_down);
+	t = suite_case(s, "members", set_up_active, tear_down);
 	tcase_add_test(t, an_inflated_number_of_a_member_is_no_evidence);
 	tcase_add_test(t, signed_evidence_of_more_asks_for_a_fresh_epoch);
-	suite_add_tcase(s, t);
 	return s;
 }
 
 int
 main(void)
 {
-	SRunner *r = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(suite());
 }

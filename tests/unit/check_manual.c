@@ -12,6 +12,8 @@
 #include "daemon/cli.h"
 #include "daemon/role.h"
 
+#include "suite.h"
+
 /* What the manual pages say twice, as the program has it in a table: the
  * states of the role, the exit statuses, the verbs with their options. */
 
@@ -383,8 +385,6 @@ main(void)
 {
 	Suite *s = suite_create("manual");
 	TCase *t = tcase_create("pages");
-	SRunner *run;
-	int failed;
 
 	tcase_add_loop_test(t,
 	    clavigerd_8_has_the_moves_of_the_role_and_no_other, 0, ROLE_STATES);
@@ -394,9 +394,5 @@ main(void)
 	    t, claviger_1_has_the_verbs_and_their_options_and_no_other);
 	tcase_add_test(t, help_has_every_verb_and_every_option);
 	suite_add_tcase(s, t);
-	run = srunner_create(s);
-	srunner_run_all(run, CK_NORMAL);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return suite_run(s);
 }

@@ -113,6 +113,7 @@ struct rig {
 	    struct rig_node *n, enum clv_stmt stmt, struct clv_buf *result);
 	struct rig_queue heard; /* everything ever multicast, for replays */
 	char log[512];		/* last line of a keeper at warning or above */
+	char said[256];		/* the answer to rig_ask() */
 	bool few;		/* fewer than three nodes are enrolled */
 	bool quiet_checks;	/* a hostile database may lie about leases */
 };
@@ -143,6 +144,8 @@ void rig_side(unsigned i, unsigned side); /* partition */
 void rig_cluster(struct rig_node *n);	  /* one report to its keeper */
 void rig_membership(void);		  /* ... to all */
 void rig_cast(unsigned from, const void *p, size_t len);
+/* Once more to node i alone, as if from node number `from`. */
+void rig_replay(unsigned i, const struct rig_msg *m, uint32_t from);
 
 /* Database of the node's front. */
 void rig_do_sql(struct rig_node *n);   /* the next statement is done */
@@ -161,6 +164,9 @@ void rig_start_role(unsigned i);
 /* Start keeper and role, settle. */
 void rig_up(unsigned i);
 int rig_promote(unsigned i); /* its result once 4 s have passed at most */
+/* Three nodes that could serve; and the first of them does. */
+void rig_standby(void);
+void rig_active(void);
 enum role_state rig_state(unsigned i);
 
 /* Administration: a request, with id of that byte. */
@@ -170,6 +176,10 @@ int rig_admin(unsigned i, const struct clv_buf *b); /* connection */
 int rig_admin_result(unsigned i, int c, char *text, size_t cap);
 void rig_member_add(struct clv_buf *b, uint8_t id, const char *name);
 void rig_named(struct clv_buf *b, uint8_t op, uint8_t id, const char *name);
+/* Ask, wait up to ms, give the result (1: none yet); frees b. What the answer
+ * said is in rig.said. */
+int rig_ask(unsigned i, struct clv_buf *b, uint64_t ms);
+int rig_add_member(unsigned i, uint8_t id, const char *name);
 
 /* The server port. thumb NULL: the caller's own. A FETCH without payload says
  * that nothing is held. */

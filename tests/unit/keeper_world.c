@@ -224,6 +224,23 @@ rig_promote(unsigned i)
 	return r;
 }
 
+void
+rig_standby(void)
+{
+	rig_init(3);
+	for (unsigned i = 0; i < 3; i++)
+		rig_up(i);
+	rig_run(100);
+}
+
+void
+rig_active(void)
+{
+	rig_standby();
+	RIG_REQUIRE(rig_promote(0) == CLV_OK);
+	rig_run(100);
+}
+
 /* Administration. */
 
 void
@@ -261,6 +278,30 @@ rig_admin_result(unsigned i, int c, char *text, size_t cap)
 		clv_rd_str(&r, text, cap);
 	RIG_REQUIRE(!r.failed && result == conn->result);
 	return result;
+}
+
+int
+rig_ask(unsigned i, struct clv_buf *b, uint64_t ms)
+{
+	int c = rig_admin(i, b), r = 1;
+
+	for (uint64_t t = 0; t <= ms && r == 1; t += 10) {
+		r = rig_admin_result(i, c, rig.said, sizeof(rig.said));
+		if (r == 1)
+			rig_run(10);
+	}
+	rig_hang_up(i, c);
+	clv_buf_fini(b);
+	return r;
+}
+
+int
+rig_add_member(unsigned i, uint8_t id, const char *name)
+{
+	struct clv_buf b;
+
+	rig_member_add(&b, id, name);
+	return rig_ask(i, &b, 30000);
 }
 
 void
