@@ -9,9 +9,9 @@ log_allow 'clavigerd.*(died|killed|ended|signal|lost)'
 log_allow 'master-secret.*(no server runs|does not answer|no answer in time)'
 old=$(promoted)
 before=$(epoch)
-processes=$(on "$old" pgrep -x clavigerd | tr '\n' ' ')
+stopped=$(on "$old" pgrep -x clavigerd | tr '\n' ' ')
 # shellcheck disable=SC2086
-on "$old" kill -STOP $processes
+on "$old" kill -STOP $stopped
 expect_within 60 "a peer serves" promoted_other "$old"
 expect_within 10 "with the address" serving
 expect "the member obtains the key" fetches
@@ -22,7 +22,7 @@ version=$(on "$(promoted)" claviger status --json |
 step "what was stopped goes on, if anything of it is left"
 wait_until 40 false
 # shellcheck disable=SC2086
-on "$old" kill -CONT $processes 2>/dev/null
+on "$old" kill -CONT $stopped 2>/dev/null
 holds 10 "one node serves" serving
 expect "PostgreSQL holds the new epoch" \
     test "$(epoch)" -ge "$after"
