@@ -36,7 +36,8 @@ libclaviger_core_la_SOURCES += \
 libclaviger_core_la_SOURCES += %D%/identity.c
 libclaviger_core_la_SOURCES += %D%/acl.c %D%/list.c %D%/list.h %D%/list_check.c \
 	%D%/list_codec.c %D%/scope.c %D%/tlsrow.c
-libclaviger_core_la_SOURCES += %D%/wire.c %D%/wire_heads.c %D%/wire_keys.c
+libclaviger_core_la_SOURCES += %D%/wire.c %D%/wire_apps.c %D%/wire_heads.c \
+	%D%/wire_keys.c
 libclaviger_core_la_SOURCES += %D%/escrow.c
 
 # applications: keys, records, manifest

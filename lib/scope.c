@@ -34,6 +34,12 @@ is_in(const char *name, const char *scope)
 	return false;
 }
 
+bool
+clv_scope_has(const char *scope, const char *app)
+{
+	return strcmp(scope, "all") == 0 || is_in(app, scope);
+}
+
 int
 clv_scope_check(const char *scope)
 {

@@ -47,8 +47,8 @@ on_notice(void *arg, const PGresult *notice)
 }
 
 int
-clv_store_open(const char *conninfo, const char *passfile, enum clv_store_role role,
-    struct clv_store **ret)
+clv_store_open(const char *conninfo, const char *passfile,
+    enum clv_store_role role, struct clv_store **ret)
 {
 	struct clv__conninfo c = {0};
 	struct clv_store *s = NULL;

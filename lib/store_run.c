@@ -58,8 +58,9 @@ clv__store_finish(struct clv_store *s, int timeout_ms)
 }
 
 int
-clv_store_connect(const char *conninfo, const char *passfile, enum clv_store_role role,
-    int timeout_ms, struct clv_store **ret, char ret_why[static 256])
+clv_store_connect(const char *conninfo, const char *passfile,
+    enum clv_store_role role, int timeout_ms, struct clv_store **ret,
+    char ret_why[static 256])
 {
 	struct clv_store *s = NULL;
 	int rc;

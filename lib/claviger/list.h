@@ -92,6 +92,8 @@ struct clv_list {
 /* CLV_OK for "all" or 1.. application names joined by ',', none twice and none
  * called "all"; else CLV_E_INVALID. */
 int clv_scope_check(const char *scope);
+/* Is this application in a checked scope? */
+bool clv_scope_has(const char *scope, const char *app);
 
 /* CLV_OK or CLV_E_INVALID: form alone, not whether there is such an account. */
 int clv_subject_check(const char *subject);

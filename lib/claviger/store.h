@@ -217,8 +217,8 @@ int clv_store_check_conninfo(const char *conninfo, char ret_why[static 256]);
  * blocks: give hostaddr where that matters. CLV_E_INVALID,
  * CLV_E_NOT_FOUND or CLV_E_PERMISSION (password file); everything else is
  * what the first steps return. */
-int clv_store_open(const char *conninfo, const char *passfile, enum clv_store_role role,
-    struct clv_store **ret);
+int clv_store_open(const char *conninfo, const char *passfile,
+    enum clv_store_role role, struct clv_store **ret);
 void clv_store_free(struct clv_store **s);
 
 /* The database role that logged in, "" before that; borrowed. */
@@ -255,8 +255,9 @@ bool clv_store_get_bool(const struct clv_store *s, size_t row, size_t col);
 /* The poll() wrapper for commands: connect, and run one statement, each within
  * timeout_ms. Out of time: CLV_E_TIMEOUT, or for a write CLV_E_UNKNOWN; the
  * connection is given up. */
-int clv_store_connect(const char *conninfo, const char *passfile, enum clv_store_role role,
-    int timeout_ms, struct clv_store **ret, char ret_why[static 256]);
+int clv_store_connect(const char *conninfo, const char *passfile,
+    enum clv_store_role role, int timeout_ms, struct clv_store **ret,
+    char ret_why[static 256]);
 int clv_store_run(struct clv_store *s, enum clv_stmt stmt,
     const struct clv_param *params, size_t n, int timeout_ms);
 

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <claviger/buf.h>
 #include <claviger/identity.h>
 #include <claviger/keyring.h>
 #include <claviger/list.h>
@@ -66,7 +67,6 @@ struct clv_wire_request {
 /* What is formatted is appended to ret, here and below.
  * Signed with "claviger-reqst-1". CLV_E_INVALID for what no server would take.
  */
-struct clv_buf;
 int clv_wire_request_format(const struct clv_wire_request *r,
     const uint8_t sign_sk[static CLV_SIGN_SK_LEN], struct clv_buf *ret);
 /* Decodes without verifying (the caller's key is found by name first); the
@@ -144,6 +144,30 @@ int clv_wire_keys_seal(struct clv_guard *guard, const struct clv_keyring *k,
 int clv_wire_keys_open(struct clv_guard *guard, const struct clv_identity *id,
     const void *p, size_t len, struct clv_wire_terms *ret_terms,
     struct clv_wire_key **ret_keys, size_t *ret_n);
+
+/* Payload of an APPS answer: who may what in the applications of the caller's
+ * scope whose names are above `after`, in bytewise order, as many as an answer
+ * holds; `more`: there are others behind the last one. */
+struct clv_wire_app {
+	char name[CLV_NAME_MAX];
+	char admins[CLV_ACL_MAX];
+	char users[CLV_ACL_MAX];
+	uint32_t keep;
+};
+struct clv_wire_apps {
+	char system_admins[CLV_ACL_MAX];
+	char creators[CLV_ACL_MAX];
+	bool more;
+	uint32_t left;	    /* not yet taken by clv_wire_apps_next(), */
+	struct clv_rd rest; /* borrowed from the payload */
+};
+/* list: an opened one, which is sorted. */
+int clv_wire_apps_format(const struct clv_list *list, const char *scope,
+    const char *after, struct clv_buf *ret);
+/* Checked as a whole: names and access lists, ascending from `after`. */
+int clv_wire_apps_parse(
+    const void *p, size_t len, const char *after, struct clv_wire_apps *ret);
+bool clv_wire_apps_next(struct clv_wire_apps *apps, struct clv_wire_app *ret);
 
 /* Payload of HEADS, either way: counters of applications' manifests, none
  * twice, at most CLV_WIRE_HEADS_MAX (CLV_E_FULL). */
