@@ -35,6 +35,8 @@ admin_answer(struct keeper *k, const struct admin_origin *to, int result,
 	    &b, data != NULL ? data->data : NULL, data != NULL ? data->len : 0);
 	if (to->remote)
 		member_answer(k, &to->reply, result, text, b.data, b.len);
+	else if (to->done != NULL)
+		to->done(k, to->arg, result, b.data, b.len);
 	else if (to->conn != NULL)
 		control_admin_done(k, to->conn, result, b.data, b.len);
 	clv_buf_fini(&b);
@@ -57,6 +59,7 @@ admin_free(struct admin *a)
 	clv_buf_fini(&a->change.escrow);
 	clv_buf_fini(&a->change.data);
 	clv_buf_fini(&a->blob);
+	auth_caller_fini(&a->caller);
 	a->k->admin = NULL;
 	sodium_memzero(a, sizeof(*a));
 	free(a);
@@ -168,7 +171,7 @@ on_tick(void *arg)
 			    "the write: look with claviger status before "
 			    "trying again");
 		else
-			admin_write_list(a);
+			a->again(a);
 		break;
 	case ADMIN_STEP_HOLDERS:
 		live = witness_late(
@@ -251,10 +254,18 @@ begin_write(struct keeper *k, const struct admin_origin *from, uint8_t op,
 		answer_text(k, from, CLV_E_NOMEM, "");
 		return;
 	}
+	a->is_root = from->caller == NULL;
+	if (!a->is_root &&
+	    auth_caller_copy(from->caller, &a->caller) != CLV_OK) {
+		free(a);
+		answer_text(k, from, CLV_E_NOMEM, "");
+		return;
+	}
 	k->admin = a;
 	a->k = k;
 	a->serial = ++k->admin_serial;
 	a->from = *from;
+	a->from.caller = NULL; /* was borrowed */
 	a->op = op;
 	memcpy(a->id, id, sizeof(a->id));
 	memcpy(a->args, args->p, args->len);
@@ -274,10 +285,25 @@ begin_write(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	admin_wait(a, ADMIN_STEP_HELLO, KEEPER_SQL_MS, ADMIN_TICK_MS);
 }
 
+static void
+dispatch(struct keeper *k, const struct admin_origin *from, uint8_t op,
+    const uint8_t id[static 16], struct clv_rd *args)
+{
+	switch ((enum admin_op)op) {
+	case ADMIN_JOINS:
+	case ADMIN_BACKUPS:
+	case ADMIN_APP_COUNT: admin_ask(k, from, op, args); break;
+	case ADMIN_APPS: admin_apps(k, from, args); break;
+	default: begin_write(k, from, op, id, args);
+	}
+}
+
 void
 admin_request(struct keeper *k, const struct admin_origin *from, const void *p,
     size_t len)
 {
+	char why[ADMIN_WHY_MAX] = "";
+	int res = CLV_OK;
 	struct clv_rd r;
 	uint8_t op, id[16];
 
@@ -285,11 +311,15 @@ admin_request(struct keeper *k, const struct admin_origin *from, const void *p,
 	op = clv_rd_u8(&r);
 	clv_rd_copy(&r, id, sizeof(id));
 	if (r.failed || len > ADMIN_REQUEST_MAX)
-		answer_text(k, from, CLV_E_PROTOCOL, "");
-	else if (op == ADMIN_JOINS || op == ADMIN_BACKUPS)
-		admin_ask(k, from, op);
+		res = CLV_E_PROTOCOL;
+	else if (from->caller != NULL && k->secret.list == NULL)
+		res = CLV_E_NOT_READY;
+	else if (from->caller != NULL)
+		res = admin_may(k->secret.list, from->caller, op, &r, why);
+	if (res == CLV_OK)
+		dispatch(k, from, op, id, &r);
 	else
-		begin_write(k, from, op, id, &r);
+		answer_text(k, from, res, why);
 }
 
 void

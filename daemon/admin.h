@@ -17,7 +17,9 @@ enum admin_op {
 				  * sign_pk,    str scope */
 	ADMIN_MEMBER_REVOKE = 4, /* str name */
 	ADMIN_SETTING = 5,	 /* str key, str value: escrow_policy (auto |
-				  * manual), network_name, address, port */
+				  * manual), network_name, address, port,
+				  * system_admins, app_creators (access lists)
+				  */
 	ADMIN_BACKUP_DONE = 6,	 /* u32 generation, str where */
 	ADMIN_JOINS =
 	    7, /* -> u32 n, n x (str name, str fingerprint, u64 age_s) */
@@ -29,8 +31,18 @@ enum admin_op {
 				 * must not get it over the network; on an
 				 * unlocked node CTL_EXPORT gives it */
 	ADMIN_ROTATE_FINISH =
-	    10 /* u32 generation, str where its backup was written
-		* and opened again: published and current */
+	    10, /* u32 generation, str where its backup was written
+		 * and opened again: published and current */
+	/* Applications. Each of these begins with the name of one; an access
+	 * list is that of list.h, a subject one entry of it. */
+	ADMIN_APP_ADD = 11,    /* str name, str admins, str users, u32 keep */
+	ADMIN_APP_REMOVE = 12, /* str name */
+	ADMIN_APP_GRANT = 13,  /* str name, u8 as_admin, str subject */
+	ADMIN_APP_REVOKE = 14, /* str name, u8 as_admin, str subject */
+	ADMIN_APPS = 15,       /* str name ("": all), str after ("": from the
+				* first on) -> u8 more, u32 n, n x (str name,
+				* str admins, str users, u32 keep), ascending */
+	ADMIN_APP_COUNT = 16   /* str name -> u64 secrets, u64 versions */
 };
 /* Answer: u32 result (two's complement), str text (what a person should read),
  * str late (names of live nodes that do not yet have the list on disk, joined

@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/admin.h"
 #include "daemon/keeper.h"
@@ -49,6 +50,14 @@ one_backup(struct keeper *k, const struct db_result *r, size_t i,
 	(*n)++;
 }
 
+/* One row: secrets and versions of an application. */
+static void
+counts(const struct db_result *r, struct clv_buf *out)
+{
+	clv_buf_u64(out, db_u64(r, 0, 0));
+	clv_buf_u64(out, db_u64(r, 0, 1));
+}
+
 static void
 question_free(struct keeper *k, struct question *q)
 {
@@ -72,10 +81,13 @@ on_answer(struct keeper *k, void *arg, const struct db_result *r)
 	for (size_t i = 0; r->result == CLV_OK && i < r->rows; i++) {
 		if (q->op == ADMIN_JOINS)
 			one_join(r, i, &rows, &n);
-		else
+		else if (q->op == ADMIN_BACKUPS)
 			one_backup(k, r, i, &rows, &n);
+		else
+			counts(r, &rows);
 	}
-	clv_buf_u32(&data, n);
+	if (q->op != ADMIN_APP_COUNT)
+		clv_buf_u32(&data, n);
 	clv_buf_raw(&data, rows.data, rows.len);
 	admin_answer(k, &q->from,
 	    r->result == CLV_E_DATABASE_AWAY ? db_problem(k) : r->result,
@@ -85,22 +97,41 @@ on_answer(struct keeper *k, void *arg, const struct db_result *r)
 	question_free(k, q);
 }
 
+static enum clv_stmt
+statement(uint8_t op)
+{
+	switch (op) {
+	case ADMIN_JOINS: return CLV_STMT_GET_JOINS;
+	case ADMIN_BACKUPS: return CLV_STMT_GET_BACKUPS;
+	default: return CLV_STMT_COUNT_SECRETS;
+	}
+}
+
 void
-admin_ask(struct keeper *k, const struct admin_origin *from, uint8_t op)
+admin_ask(struct keeper *k, const struct admin_origin *from, uint8_t op,
+    struct clv_rd *args)
 {
 	struct question *q = calloc(1, sizeof(*q));
+	char app[CLV_NAME_MAX] = "";
+	struct clv_param p = {app, 0};
 
-	if (q == NULL) {
-		admin_answer(k, from, CLV_E_NOMEM, "out of memory", "", NULL);
+	if (op == ADMIN_APP_COUNT)
+		clv_rd_str(args, app, sizeof(app));
+	if (q == NULL || clv_rd_end(args) != CLV_OK) {
+		admin_answer(k, from, q == NULL ? CLV_E_NOMEM : CLV_E_PROTOCOL,
+		    q == NULL ? "out of memory" : "malformed request", "",
+		    NULL);
+		free(q);
 		return;
 	}
 	q->from = *from;
+	q->from.caller = NULL; /* was borrowed */
 	q->op = op;
 	q->next = k->questions;
 	k->questions = q;
-	db_call(k,
-	    op == ADMIN_JOINS ? CLV_STMT_GET_JOINS : CLV_STMT_GET_BACKUPS, NULL,
-	    0, KEEPER_SQL_MS, on_answer, q);
+	p.len = strlen(app);
+	db_call(k, statement(op), &p, op == ADMIN_APP_COUNT, KEEPER_SQL_MS,
+	    on_answer, q);
 }
 
 void

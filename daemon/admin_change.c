@@ -28,12 +28,37 @@ backup_done(struct admin *a)
 		admin_write_backup(a, generation, where);
 }
 
+/* The next list, by a caller who may. */
+static int
+apply(struct admin *a)
+{
+	const struct auth_caller *caller = a->is_root ? NULL : &a->caller;
+	const struct clv_list *list = a->k->secret.list;
+	struct admin_change *c = &a->change;
+	struct clv_rd args, same;
+	int r;
+
+	clv_rd_init(&args, a->args, a->args_len);
+	same = args;
+	r = admin_may(list, caller, a->op, &same, c->text);
+	if (r == CLV_OK)
+		r = clv_list_copy(list, &c->next);
+	if (r != CLV_OK)
+		return r;
+	c->next->version++;
+	c->next->epoch = a->epoch;
+	r = admin_apply(c, &args);
+	if (r == CLV_OK && !c->nothing)
+		r = admin_locks_out(
+		    list, c->next, caller, a->op, &same, c->text);
+	return r;
+}
+
 static void
 build(struct admin *a)
 {
 	struct keeper *k = a->k;
 	struct admin_change *c = &a->change;
-	struct clv_rd args;
 	int r;
 
 	for (unsigned i = 1; i <= CLV_LIST_NODES_MAX; i++)
@@ -43,23 +68,21 @@ build(struct admin *a)
 	c->guard = k->guard;
 	c->keyring = k->secret.keyring;
 	c->holds = a->holds;
-	clv_rd_init(&args, a->args, a->args_len);
 	if (!secret_is_proven(k)) { /* revoked, it may be, in the meantime */
 		admin_end(a, CLV_E_NOT_READY, k->secret.why);
 		return;
 	}
-	r = clv_list_copy(k->secret.list, &c->next);
-	if (r == CLV_OK) {
-		c->next->version++;
-		c->next->epoch = a->epoch;
-		r = admin_apply(c, &args);
-	}
+	r = apply(a);
 	if (r == CLV_OK && !c->nothing)
 		r = clv_list_sign(c->next, k->secret.keyring, &a->blob);
-	if (r != CLV_OK || c->nothing)
+	if (r == CLV_E_NOT_FOUND && a->op == ADMIN_APP_REMOVE)
+		admin_keys_drop_leftovers(a);
+	else if (r != CLV_OK || c->nothing)
 		admin_end(a, r, NULL);
 	else if (a->op == ADMIN_ROTATE_FINISH)
 		admin_wait(a, ADMIN_STEP_HOLDERS, ADMIN_DEADLINE_MS / 2, 0);
+	else if (a->op == ADMIN_APP_ADD)
+		admin_keys_init(a);
 	else
 		admin_write_list(a);
 }
@@ -108,6 +131,8 @@ done_before(struct admin *a)
 		    "signed list does not show it: repeat the command");
 	else if (a->op == ADMIN_ROTATE_BEGIN)
 		build(a); /* it says which generation that is */
+	else if (a->op == ADMIN_APP_REMOVE)
+		admin_keys_drop(a); /* perhaps that was not */
 	else
 		admin_end(a, CLV_OK, "this operation was done before");
 }

@@ -86,6 +86,26 @@ set_network_name(struct admin_change *c, const char *value)
 	return CLV_OK;
 }
 
+static int
+set_access(struct admin_change *c, char **acl, const char *value)
+{
+	int r = admin_acl_check(c, value, true);
+
+	return r == CLV_OK ? clv_acl_set(acl, value) : r;
+}
+
+static int
+set_system_admins(struct admin_change *c, const char *value)
+{
+	return set_access(c, &c->next->system_admins, value);
+}
+
+static int
+set_creators(struct admin_change *c, const char *value)
+{
+	return set_access(c, &c->next->creators, value);
+}
+
 static const struct {
 	const char *key;
 	const char *values;
@@ -95,12 +115,15 @@ static const struct {
     {"network_name", "a host name", set_network_name},
     {"address", "a numeric address", set_address},
     {"port", "1 to 65535", set_port},
+    {"system_admins", "user:NAME and group:NAME, joined by ','",
+	set_system_admins},
+    {"app_creators", "user:NAME and group:NAME, joined by ','", set_creators},
 };
 
 static int
 setting(struct admin_change *c, struct clv_rd *args)
 {
-	char key[64], value[256];
+	char key[64], value[CLV_ACL_MAX];
 	int r;
 
 	clv_rd_str(args, key, sizeof(key));
@@ -118,7 +141,8 @@ setting(struct admin_change *c, struct clv_rd *args)
 		return r;
 	}
 	ADMIN_SAY(c,
-	    "unknown setting %s: escrow_policy, network_name, address, port",
+	    "unknown setting %s: escrow_policy, network_name, address, port, "
+	    "system_admins, app_creators",
 	    key);
 	return CLV_E_INVALID;
 }
@@ -126,16 +150,26 @@ setting(struct admin_change *c, struct clv_rd *args)
 /* What shows that a request was carried out. */
 
 static bool
+same_settings(const struct clv_list *a, const struct clv_list *b)
+{
+	return a->escrow_policy == b->escrow_policy && a->port == b->port &&
+	       strcmp(a->address, b->address) == 0 &&
+	       strcmp(a->network_name, b->network_name) == 0 &&
+	       strcmp(a->system_admins, b->system_admins) == 0 &&
+	       strcmp(a->creators, b->creators) == 0;
+}
+
+static bool
 setting_is(const struct clv_list *list, struct clv_rd *args)
 {
-	struct clv_list copy = *list; /* its arrays are not touched */
-	struct admin_change c = {.op = ADMIN_SETTING, .next = &copy};
+	struct admin_change c = {.op = ADMIN_SETTING};
+	bool same;
 
-	return setting(&c, args) == CLV_OK &&
-	       copy.escrow_policy == list->escrow_policy &&
-	       copy.port == list->port &&
-	       strcmp(copy.address, list->address) == 0 &&
-	       strcmp(copy.network_name, list->network_name) == 0;
+	if (clv_list_copy(list, &c.next) != CLV_OK)
+		return false;
+	same = setting(&c, args) == CLV_OK && same_settings(c.next, list);
+	clv_list_free(&c.next);
+	return same;
 }
 
 bool
@@ -151,8 +185,14 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_ROTATE_BEGIN: return admin_rotate_pending(list) != NULL;
 	case ADMIN_ROTATE_FINISH:
 		return clv_list_current(list)->number >= clv_rd_u32(args);
+	case ADMIN_APP_ADD: return admin_app_is_added(list, args);
+	case ADMIN_APP_REMOVE: return admin_app_is_removed(list, args);
+	case ADMIN_APP_GRANT: return admin_app_is_granted(list, args, true);
+	case ADMIN_APP_REVOKE: return admin_app_is_granted(list, args, false);
 	case ADMIN_JOINS:
-	case ADMIN_BACKUPS: break;
+	case ADMIN_BACKUPS:
+	case ADMIN_APPS:
+	case ADMIN_APP_COUNT: break;
 	}
 	return false;
 }
@@ -168,9 +208,15 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_SETTING: return setting(c, args);
 	case ADMIN_ROTATE_BEGIN: return admin_rotate_begin(c, args);
 	case ADMIN_ROTATE_FINISH: return admin_rotate_finish(c, args);
+	case ADMIN_APP_ADD: return admin_app_add(c, args);
+	case ADMIN_APP_REMOVE: return admin_app_remove(c, args);
+	case ADMIN_APP_GRANT: return admin_app_grant(c, args);
+	case ADMIN_APP_REVOKE: return admin_app_revoke(c, args);
 	case ADMIN_BACKUP_DONE:
 	case ADMIN_JOINS:
-	case ADMIN_BACKUPS: break;
+	case ADMIN_BACKUPS:
+	case ADMIN_APPS:
+	case ADMIN_APP_COUNT: break;
 	}
 	return CLV_E_PROTOCOL;
 }

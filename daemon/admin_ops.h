@@ -44,6 +44,18 @@ bool admin_is_done(
 /* args: the request after op and id. */
 int admin_apply(struct admin_change *c, struct clv_rd *args);
 
+/* admin_may.c. May this caller (NULL: root) ask for that, by this list? Is he
+ * left with the right to administer what he does administer, and applications
+ * with somebody who does? args: the request after op and id. CLV_E_DENIED with
+ * the reason, CLV_E_NOMEM. */
+#define ADMIN_WHY_MAX 256
+struct auth_caller;
+int admin_may(const struct clv_list *list, const struct auth_caller *caller,
+    uint8_t op, const struct clv_rd *args, char why[static ADMIN_WHY_MAX]);
+int admin_locks_out(const struct clv_list *before, const struct clv_list *after,
+    const struct auth_caller *caller, uint8_t op, const struct clv_rd *args,
+    char why[static ADMIN_WHY_MAX]);
+
 /* Each request has a function that makes the change, and one that says
  * whether a list shows it; the rest of this header is between their files. */
 #define ADMIN_SAY(c, ...) snprintf((c)->text, sizeof((c)->text), __VA_ARGS__)
@@ -62,6 +74,18 @@ int admin_member_add(struct admin_change *c, struct clv_rd *args);
 int admin_member_revoke(struct admin_change *c, struct clv_rd *args);
 bool admin_member_is_added(const struct clv_list *list, struct clv_rd *args);
 bool admin_member_is_revoked(const struct clv_list *list, struct clv_rd *args);
+
+/* admin_app.c */
+int admin_app_add(struct admin_change *c, struct clv_rd *args);
+int admin_app_remove(struct admin_change *c, struct clv_rd *args);
+int admin_app_grant(struct admin_change *c, struct clv_rd *args);
+int admin_app_revoke(struct admin_change *c, struct clv_rd *args);
+bool admin_app_is_added(const struct clv_list *list, struct clv_rd *args);
+bool admin_app_is_removed(const struct clv_list *list, struct clv_rd *args);
+bool admin_app_is_granted(
+    const struct clv_list *list, struct clv_rd *args, bool granted);
+/* CLV_OK, or CLV_E_INVALID, with the reason said. */
+int admin_acl_check(struct admin_change *c, const char *acl, bool for_admins);
 
 /* admin_rotate.c */
 int admin_rotate_begin(struct admin_change *c, struct clv_rd *args);

@@ -3,6 +3,7 @@
 #define CLAVIGERD_ADMIN_RUN_H
 
 #include "daemon/admin_ops.h"
+#include "daemon/authorize.h"
 #include "daemon/keeper.h"
 
 /* One administrative operation under way: what the files that carry it out
@@ -25,6 +26,8 @@ struct admin {
 	uintptr_t serial; /* which of all: what is under way for one that has
 			   * ended must not be taken for the next one's */
 	struct admin_origin from;
+	bool is_root; /* or else, copied: */
+	struct auth_caller caller;
 	enum admin_step step;
 	uint8_t op;
 	uint8_t id[16];
@@ -41,6 +44,11 @@ struct admin {
 	uint64_t step_until_ms;
 	struct clv_buf blob;
 	struct loop_timer *timer;
+	void (*again)(struct admin *a); /* ADMIN_STEP_RETRY */
+	/* APP_ADD, APP_REMOVE */
+	char app[CLV_NAME_MAX];
+	uint64_t counter; /* that its manifest begins with */
+	bool leftovers;	  /* of one that no list names: deleted first */
 	/* how it ended */
 	int result;
 	bool waited; /* for the peers */
@@ -72,5 +80,13 @@ void admin_write_list(struct admin *a);
 /* The record of a backup: all that BACKUP_DONE writes, else the list after. */
 void admin_write_backup(
     struct admin *a, uint32_t generation, const char *where);
+
+/* admin_keys.c */
+/* APP_ADD: the application's keys, then the list. */
+void admin_keys_init(struct admin *a);
+/* APP_REMOVE: its keys and secrets; then wait for the peers, or end. */
+void admin_keys_drop(struct admin *a);
+/* ... of an application that the list does not name. */
+void admin_keys_drop_leftovers(struct admin *a);
 
 #endif

@@ -48,7 +48,10 @@ landed(struct admin *a)
 		return;
 	}
 	secret_prove(k);
-	admin_wait(a, ADMIN_STEP_PEERS, KEEPER_LATE_MS, 0);
+	if (a->op == ADMIN_APP_REMOVE)
+		admin_keys_drop(a);
+	else
+		admin_wait(a, ADMIN_STEP_PEERS, KEEPER_LATE_MS, 0);
 }
 
 /* A repetition was refused: what came of the first try? */
@@ -93,6 +96,7 @@ on_put(struct keeper *k, void *arg, const struct db_result *r)
 		/* fall through */
 	case CLV_E_DATABASE_AWAY:
 		/* The operation's id makes the same write safe to repeat. */
+		a->again = admin_write_list;
 		admin_wait(
 		    a, ADMIN_STEP_RETRY, ADMIN_DEADLINE_MS, ADMIN_RETRY_MS);
 		break;

@@ -22,7 +22,8 @@
 #define WAITING_MAX 64
 
 struct credential {
-	struct api *api;
+	struct api *api; /* NULL: it has ended before */
+	struct credential *next;
 	int fd;
 	char unit[256];
 	char name[VAULT_NAME_MAX];
@@ -36,11 +37,24 @@ credential_end(struct credential *x)
 }
 
 static void
+stop_waiting(struct credential *x)
+{
+	struct credential **pp;
+
+	if (x->api == NULL)
+		return;
+	for (pp = &x->api->credentials; *pp != x; pp = &(*pp)->next)
+		;
+	*pp = x->next;
+	x->api->credentials_waiting--;
+}
+
+static void
 on_value(void *arg, const struct vault_reply *r)
 {
 	struct credential *x = arg;
 
-	x->api->credentials_waiting--;
+	stop_waiting(x);
 	if (r->result != CLV_OK)
 		log_warning(
 		    "credential %s for %s: %s", x->name, x->unit, r->text);
@@ -73,7 +87,7 @@ parse_address(
 	if (name == NULL || strchr(name + 1, '/') != NULL)
 		return false;
 	*name++ = '\0';
-	if (strlen(unit) >= sizeof(ret->unit) ||
+	if (unit[0] == '\0' || strlen(unit) >= sizeof(ret->unit) ||
 	    strlen(name) >= sizeof(ret->name))
 		return false;
 	strcpy(ret->unit, unit);
@@ -120,6 +134,8 @@ serve(struct credential *x)
 		credential_end(x);
 		return;
 	}
+	x->next = x->api->credentials;
+	x->api->credentials = x;
 	x->api->credentials_waiting++;
 	vault_get(x->api->k->member->vault, app->name, x->name, 0, false,
 	    on_value, x);
@@ -182,4 +198,6 @@ api_credentials_fini(struct api *api)
 {
 	if (api->credentials_fd >= 0)
 		loop_fd_del(api->k->loop, api->credentials_fd);
+	for (struct credential *x = api->credentials; x != NULL; x = x->next)
+		x->api = NULL; /* the vault ends them */
 }

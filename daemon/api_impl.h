@@ -11,6 +11,7 @@
 /* Between the files of the API only. */
 
 struct api_conn;
+struct credential;
 
 struct api {
 	struct keeper *k;
@@ -18,7 +19,13 @@ struct api {
 	int listen_fd, credentials_fd;
 	struct api_conn *conns;
 	unsigned count;
+	struct credential *credentials; /* that wait for the vault */
 	unsigned credentials_waiting;
+	struct api_told { /* to those who have subscribed */
+		int state;
+		uint32_t generation;
+		bool may_encrypt;
+	} told;
 };
 
 /* One request under way: it outlives a connection that goes away. */

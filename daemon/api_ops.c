@@ -152,12 +152,15 @@ on_names(void *arg, const struct vault_reply *r)
 		    c, call.op, call.id, CLV_OK, r->value, r->len, NULL, 0);
 }
 
+#define HISTORY_MAX 1000 /* as the database's function has it */
+
 static void
 on_history(void *arg, const struct vault_reply *r)
 {
 	struct api_call call = *(struct api_call *)arg;
 	struct api_conn *c = api_call_end(arg);
 	struct clv_buf b;
+	size_t n;
 
 	if (c == NULL)
 		return;
@@ -166,8 +169,9 @@ on_history(void *arg, const struct vault_reply *r)
 		return;
 	}
 	clv_buf_init(&b);
-	clv_buf_u32(&b, (uint32_t)r->rows->rows);
-	for (size_t i = 0; i < r->rows->rows; i++) {
+	n = r->rows->rows < HISTORY_MAX ? r->rows->rows : HISTORY_MAX;
+	clv_buf_u32(&b, (uint32_t)n);
+	for (size_t i = 0; i < n; i++) {
 		clv_buf_u64(&b, db_u64(r->rows, i, 0));
 		clv_buf_u8(&b, db_u64(r->rows, i, 1) != 0);
 		clv_buf_u8(&b, db_u64(r->rows, i, 4) != 0);
@@ -190,6 +194,9 @@ struct request {
 	char app[CLV_NAME_MAX];
 };
 
+/* Longer than a name can be, so that the vault says what is wrong with it. */
+#define NAME_ROOM 1024
+
 static void
 malformed(struct request *q)
 {
@@ -206,7 +213,7 @@ call_new(struct request *q)
 static void
 do_get(struct request *q)
 {
-	char name[VAULT_NAME_MAX];
+	char name[NAME_ROOM];
 	struct api_call *call;
 	uint64_t version;
 
@@ -247,7 +254,7 @@ static void
 do_put(struct request *q)
 {
 	struct vault_write w = {.app = q->app};
-	char name[VAULT_NAME_MAX];
+	char name[NAME_ROOM];
 
 	clv_rd_str(q->body, name, sizeof(name));
 	clv_rd_copy(q->body, w.op_id, sizeof(w.op_id));
@@ -262,7 +269,7 @@ do_delete(struct request *q)
 {
 	struct vault_write w = {
 	    .app = q->app, .deletes = true, .keep = CLV_API_KEEP_DEFAULT};
-	char name[VAULT_NAME_MAX];
+	char name[NAME_ROOM];
 
 	clv_rd_str(q->body, name, sizeof(name));
 	clv_rd_copy(q->body, w.op_id, sizeof(w.op_id));
@@ -273,7 +280,7 @@ do_delete(struct request *q)
 static void
 do_list(struct request *q)
 {
-	char after[VAULT_NAME_MAX];
+	char after[NAME_ROOM];
 	struct api_call *call;
 
 	clv_rd_str(q->body, after, sizeof(after));
@@ -286,7 +293,7 @@ do_list(struct request *q)
 static void
 do_history(struct request *q)
 {
-	char name[VAULT_NAME_MAX];
+	char name[NAME_ROOM];
 	struct api_call *call;
 
 	clv_rd_str(q->body, name, sizeof(name));
@@ -373,10 +380,16 @@ do_status(struct api_conn *c, const struct clv_api_header *h)
 {
 	struct clv_buf b;
 
+	if (h->len != 0) {
+		api_fail(c, h->op, h->id, CLV_E_PROTOCOL, NULL);
+		return;
+	}
 	clv_buf_init(&b);
 	member_status(c->api->k->member, &b);
-	if (h->op == CLV_API_SUBSCRIBE)
+	if (h->op == CLV_API_SUBSCRIBE) {
+		api_on_change(c->api->k); /* to those before, if it is due */
 		c->subscribed = true;
+	}
 	api_send(c, h->op, h->id, CLV_OK, b.data, b.len, NULL, 0);
 	clv_buf_fini(&b);
 }
@@ -413,6 +426,9 @@ do_apps(struct api_conn *c, const struct clv_api_header *h, struct clv_rd *body)
 	clv_buf_raw(&b, apps.data, apps.len);
 	if (clv_rd_end(body) != CLV_OK)
 		api_fail(c, h->op, h->id, CLV_E_PROTOCOL, NULL);
+	else if (clv_buf_result(&apps) != CLV_OK ||
+		 clv_buf_result(&b) != CLV_OK)
+		api_fail(c, h->op, h->id, CLV_E_NOMEM, NULL);
 	else
 		api_send(c, h->op, h->id, CLV_OK, b.data, b.len, NULL, 0);
 	clv_buf_fini(&apps);

@@ -56,8 +56,11 @@ api_send(struct api_conn *c, uint16_t op, uint64_t id, int result,
 	    {(void *)(uintptr_t)b, b_len}};
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 3};
 
-	if (sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		c->gone = true;
+	if (sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+		return;
+	/* The hang-up is an event of its own, in which it is freed. */
+	c->gone = true;
+	shutdown(c->fd, SHUT_RDWR);
 }
 
 void
@@ -155,6 +158,15 @@ count_of(const struct api *api, uid_t uid)
 	return n;
 }
 
+static bool
+is_full(const struct api *api, uid_t uid)
+{
+	if (uid == 0)
+		return api->count >= API_CONNS_MAX;
+	return api->count >= API_CONNS_MAX - API_CONNS_ROOT ||
+	       count_of(api, uid) >= API_CONNS_USER_MAX;
+}
+
 /* A sentence for whoever finds no place. */
 static void
 turn_away(struct api_conn *c, int result, const char *text)
@@ -187,9 +199,7 @@ on_accept(struct api *api)
 		turn_away(c, r, "the caller's groups cannot be read");
 		return;
 	}
-	if (api->count >= API_CONNS_MAX ||
-	    (c->who.uid != 0 &&
-		count_of(api, c->who.uid) >= API_CONNS_USER_MAX)) {
+	if (is_full(api, c->who.uid)) {
 		turn_away(c, CLV_E_BUSY,
 		    "too many connections to clavigerd: close some");
 		return;
@@ -250,14 +260,31 @@ sweep(struct api *api)
 	}
 }
 
+static struct api_told
+to_tell(struct keeper *k)
+{
+	char why[256];
+
+	return (struct api_told){.state = (int)k->member->state,
+	    .generation = k->member->generation,
+	    .may_encrypt = member_may_write(k->member, why) == CLV_OK};
+}
+
 void
 api_on_change(struct keeper *k)
 {
 	struct api *api = k->api;
+	struct api_told now;
 	struct clv_buf b;
 
 	if (api == NULL || k->member == NULL)
 		return;
+	now = to_tell(k);
+	if (now.state == api->told.state &&
+	    now.generation == api->told.generation &&
+	    now.may_encrypt == api->told.may_encrypt)
+		return;
+	api->told = now;
 	clv_buf_init(&b);
 	member_status(k->member, &b);
 	for (struct api_conn *c = api->conns; c != NULL; c = c->next)

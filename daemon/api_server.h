@@ -11,6 +11,7 @@
  */
 #define API_CONNS_MAX 1000
 #define API_CONNS_USER_MAX 200 /* of one user but root */
+#define API_CONNS_ROOT 100     /* kept free for root */
 
 int api_init(struct keeper *k, int api_fd, int credentials_fd);
 void api_fini(struct keeper *k);

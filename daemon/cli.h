@@ -256,6 +256,8 @@ void cli_answer_late(const struct cli_answer *a, struct cli_json *j);
  * cli_answer_init(). */
 int cli_admin_local(
     const struct cli *c, const struct clv_buf *request, struct cli_answer *ret);
+/* As daemon/admin.h has it, into one that was initialised. */
+int cli_answer_read(const void *p, size_t len, struct cli_answer *ret);
 void cli_answer_init(struct cli_answer *a);
 void cli_answer_fini(struct cli_answer *a);
 

@@ -34,8 +34,8 @@ cli_answer_fini(struct cli_answer *a)
 }
 
 /* daemon/admin.h; the answer's own result is in ret->result. */
-static int
-answer_parse(const void *p, size_t len, struct cli_answer *ret)
+int
+cli_answer_read(const void *p, size_t len, struct cli_answer *ret)
 {
 	struct clv_rd rd;
 	const uint8_t *data;
@@ -61,7 +61,7 @@ cli_admin_local(
 	int r = cli_ctl(c, CTL_ADMIN, request->data, request->len, &reply,
 	    CLI_ADMIN_TIMEOUT_MS);
 
-	if (reply.len > 0 && answer_parse(reply.body, reply.len, ret) == CLV_OK)
+	if (reply.len > 0 && cli_answer_read(reply.body, reply.len, ret) == CLV_OK)
 		r = CLV_OK;
 	sodium_memzero(&reply, sizeof(reply));
 	return r;
@@ -96,7 +96,7 @@ ask_active(struct cli *c, struct cli_wire *w, const struct clv_buf *request,
 	if (r != CLV_OK)
 		goto out;
 	if (a.payload_len > 0) {
-		r = answer_parse(a.payload, a.payload_len, ret);
+		r = cli_answer_read(a.payload, a.payload_len, ret);
 	} else {
 		ret->result = a.result;
 		snprintf(ret->text, sizeof(ret->text), "%s", a.text);

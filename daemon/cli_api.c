@@ -32,7 +32,6 @@ next_of(int result)
 		return "claviger app grant on a server node; id shows your "
 		       "user and groups";
 	case CLV_E_NOT_FOUND: return "claviger list shows what there is";
-	case CLV_E_DAMAGED:
 	case CLV_E_ROLLBACK:
 		return "do not write until it is known who changed the "
 		       "database";

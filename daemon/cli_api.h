@@ -18,6 +18,14 @@ int cli_list(struct cli *c);
 int cli_history(struct cli *c);
 int cli_delete(struct cli *c);
 
+/* cli_app.c */
+int cli_app_add(struct cli *c);
+int cli_app_list(struct cli *c);
+int cli_app_show(struct cli *c);
+int cli_app_grant(struct cli *c);
+int cli_app_revoke(struct cli *c);
+int cli_app_remove(struct cli *c);
+
 /* cli_crypt.c */
 int cli_encrypt(struct cli *c);
 int cli_decrypt(struct cli *c);

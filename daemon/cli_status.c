@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <claviger/client.h>
 #include <claviger/wire.h>
 #include "daemon/admin.h"
 #include "daemon/cli.h"
@@ -22,6 +23,7 @@ struct view { /* all that the screen shows */
 	struct backup backup;
 	bool ready;
 	bool member;
+	struct clv_client_status own; /* of a member, when its daemon runs */
 };
 
 static const struct {
@@ -187,6 +189,29 @@ json_state(struct cli_json *j, const struct view *v)
 	cli_json_u64(j, "port", v->st.port);
 }
 
+static const char *
+member_state(enum clv_member_state state)
+{
+	switch (state) {
+	case CLV_MEMBER_NONE: return "none";
+	case CLV_MEMBER_FRESH: return "fresh";
+	case CLV_MEMBER_AWAY: return "away";
+	case CLV_MEMBER_EXPIRED: return "expired";
+	}
+	return "?";
+}
+
+static void
+json_member(struct cli_json *j, const struct view *v)
+{
+	cli_json_str(j, "keys", member_state(v->own.state));
+	if (v->own.age_ms != UINT64_MAX)
+		cli_json_u64(j, "keys_age_ms", v->own.age_ms);
+	cli_json_bool(j, "may_write", v->own.may_encrypt);
+	cli_json_str(j, "why_not", v->own.why);
+	cli_json_bool(j, "database_up", v->own.database_up);
+}
+
 static int
 print_json(const struct view *v)
 {
@@ -207,6 +232,8 @@ print_json(const struct view *v)
 	cli_json_str(j, "active_node", active != NULL ? active : "");
 	json_state(j, v);
 	json_backup(j, &v->backup);
+	if (v->member && v->daemon)
+		json_member(j, v);
 	return cli_json_print(j);
 }
 
@@ -298,10 +325,23 @@ print_backup(const struct view *v)
 static void
 print_member(const struct view *v)
 {
+	char age[32];
+
 	line("this host", "%s: a member", v->st.node);
 	line("network name", "%s%s%s port %u", v->st.network_name,
 	    v->st.address[0] != '\0' ? " at " : "", v->st.address, v->st.port);
 	line("system", "%s", v->st.system_pk);
+	if (v->daemon) {
+		line("keys", "%s, since %s", member_state(v->own.state),
+		    v->own.age_ms == UINT64_MAX
+			? "never"
+			: cli_age_text(v->own.age_ms / 1000, age, sizeof(age)));
+		line("writing", "%s", v->own.may_encrypt ? "yes" : v->own.why);
+		line("database", "%s",
+		    v->own.database_up ? "connected" : "away");
+	} else {
+		line("keys", "clavigerd does not run: claviger fetch --check");
+	}
 	if (v->st.epoch == 0)
 		line("accepted", "nothing yet: claviger fetch --check");
 	else
@@ -326,20 +366,36 @@ print_text(const struct view *v)
 	print_backup(v);
 }
 
-/* A member has no daemon in this version: what it knows is on disk, and
- * whether it gets its keys is what fetch tells. */
+/* What the daemon says, or when none runs what is on disk. */
+static void
+ask_member(struct cli *c, struct view *v)
+{
+	struct clv_client *api = NULL;
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/api.sock", c->config.run_dir);
+	if (clv_client_open(path, &api) == CLV_OK)
+		v->daemon = clv_client_get_status(api, &v->own) == CLV_OK;
+	clv_client_close(&api);
+}
+
 static int
 member_status(struct cli *c, struct view *v)
 {
 	from_disk(c, v);
+	ask_member(c, v);
 	v->member = true;
-	v->ready = v->st.epoch != 0;
+	v->ready =
+	    v->daemon ? v->own.state == CLV_MEMBER_FRESH : v->st.epoch != 0;
 	if (cli_opt(c, "json") != NULL)
 		print_json(v);
 	else
 		print_member(v);
 	if (v->ready)
 		return CLV_OK;
+	if (v->daemon)
+		return cli_fail(c, CLV_E_AWAY,
+		    "claviger status on the server nodes", "%s", v->own.why);
 	return cli_fail(c, CLV_E_NOT_READY, "claviger fetch --check",
 	    "this host has never obtained a key");
 }

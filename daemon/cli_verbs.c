@@ -103,6 +103,26 @@ static const struct cli_opt opts_fetch[] = {
 static const struct cli_opt opts_upgrade[] = {
     ADMIN_DATABASE(true), JSON, {NULL, NULL, NULL, false}};
 
+static const struct cli_opt opts_app_add[] = {
+    {"admins", "SUBJECT[,…]", "who may grant and revoke it", false},
+    {"users", "SUBJECT[,…]", "who may read and write its secrets", false},
+    {"keep", "N", "versions of a secret to keep (0: all)", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_app_grant[] = {
+    {"admin", NULL, "as an administrator, not as a user", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_app_remove[] = {
+    {"yes", NULL, "its secrets may go for ever", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_put[] = {
     {"file", "FILE", "read the value from this file (standard input)", false},
     {"keep", "N", "keep so many versions, 0 for all", false},
@@ -180,6 +200,18 @@ const struct cli_verb cli_verbs[] = {
 	2, 2, SERVER, cli_settings_set},
     {"settings upgrade", "", "bring the database schema forward", opts_upgrade,
 	0, 0, SERVER, cli_settings_upgrade},
+    {"app add", "APP", "make an application", opts_app_add, 1, 1,
+	SERVER & ~ROOT, cli_app_add},
+    {"app list", "", "applications, and who may use them", opts_json, 0, 0,
+	SERVER & ~ROOT, cli_app_list},
+    {"app show", "APP", "one application", opts_json, 1, 1, SERVER & ~ROOT,
+	cli_app_show},
+    {"app grant", "APP SUBJECT", "let somebody use it", opts_app_grant, 2, 2,
+	SERVER & ~ROOT, cli_app_grant},
+    {"app revoke", "APP SUBJECT", "let somebody use it no more", opts_app_grant,
+	2, 2, SERVER & ~ROOT, cli_app_revoke},
+    {"app remove", "APP", "remove it with its secrets", opts_app_remove, 1, 1,
+	SERVER & ~ROOT, cli_app_remove},
     {"put", "APP NAME", "store a secret", opts_put, 2, 2, 0, cli_put},
     {"get", "APP NAME", "print a secret", opts_get, 2, 2, 0, cli_get},
     {"list", "[APP]", "names of secrets, or applications", opts_json, 0, 1, 0,

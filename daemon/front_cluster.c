@@ -369,7 +369,8 @@ run(void *arg)
 static bool
 is_configured(const struct front *f)
 {
-	if (strcmp(f->config->cluster, "no") == 0)
+	if (strcmp(f->config->cluster, "no") == 0 ||
+	    !config_is_server(f->config))
 		return false;
 	if (strcmp(f->config->cluster, "yes") == 0)
 		return true;

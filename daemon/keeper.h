@@ -172,6 +172,12 @@ struct challenge {
 	uint64_t until_ms; /* 0: free */
 };
 
+struct notice { /* member_answers.c: what members were told last */
+	uint64_t epoch, list_version;
+	uint32_t generation;
+	bool encrypt;
+};
+
 /* member.h: the member role; api_server.h: who asks for it here. */
 struct member;
 struct api;
@@ -193,6 +199,7 @@ struct keeper {
 	struct witness witness;
 	struct serving serving;
 	struct control_conn *conns;
+	struct notice told;
 	struct member *member; /* NULL: no system on this host yet */
 	struct api *api;
 	struct admin *admin;
@@ -314,11 +321,18 @@ void member_answer(struct keeper *k, const struct member_reply *to, int result,
     const char *text, const void *payload, size_t len);
 void member_pins(struct keeper *k); /* tell the front who may connect */
 
-/* admin.c: origin is one of the two. */
+/* admin.c: origin is one of the three, or nobody any more. */
+struct auth_caller;
 struct admin_origin {
-	struct control_conn *conn; /* NULL when it went away or is remote */
+	struct control_conn *conn;
 	bool remote;
 	struct member_reply reply;
+	/* done is called once, unless the keeper ends before. */
+	void (*done)(
+	    struct keeper *k, void *arg, int result, const void *p, size_t len);
+	void *arg;
+	/* NULL: root, here or on a server node; borrowed for the call. */
+	const struct auth_caller *caller;
 };
 void admin_request(struct keeper *k, const struct admin_origin *from,
     const void *p, size_t len);
@@ -330,9 +344,14 @@ void admin_answer(struct keeper *k, const struct admin_origin *to, int result,
     const char *text, const char *late, const struct clv_buf *data);
 
 /* admin_ask.c */
-void admin_ask(struct keeper *k, const struct admin_origin *from, uint8_t op);
+void admin_ask(struct keeper *k, const struct admin_origin *from, uint8_t op,
+    struct clv_rd *args);
 void admin_ask_on_hang_up(struct keeper *k, struct control_conn *conn);
 void admin_ask_fini(struct keeper *k);
+
+/* admin_apps.c */
+void admin_apps(
+    struct keeper *k, const struct admin_origin *from, struct clv_rd *args);
 
 void control_admin_done(struct keeper *k, struct control_conn *conn, int result,
     const void *p, size_t len);

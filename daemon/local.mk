@@ -18,7 +18,7 @@ noinst_HEADERS += %D%/config_key.h %D%/supervisor.h
 
 # keeper: roles, epoch, witness, control, serve
 libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/keeper.c \
-	%D%/member_port.c %D%/role.c %D%/secret.c %D%/serving.c %D%/witness.c
+	%D%/member_answers.c %D%/member_answers.h %D%/member_port.c %D%/role.c %D%/secret.c %D%/serving.c %D%/witness.c
 noinst_HEADERS += %D%/keeper.h %D%/role.h
 
 # keeper: who may what
@@ -29,7 +29,8 @@ noinst_HEADERS += %D%/authorize.h
 # keeper: administration
 libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_change.c %D%/admin_write.c %D%/admin_ops.c \
-	%D%/admin_node.c %D%/admin_member.c %D%/admin_rotate.c
+	%D%/admin_node.c %D%/admin_member.c %D%/admin_rotate.c \
+	%D%/admin_app.c %D%/admin_apps.c %D%/admin_keys.c %D%/admin_may.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
 
@@ -99,7 +100,7 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_api.c %D%/cli_backup.c %D%/cli_clust
 	%D%/cli_status.c %D%/cli_system.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
 # secrets, by the local API
-libcli_la_SOURCES += %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c
+libcli_la_SOURCES += %D%/cli_app.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c
 noinst_HEADERS += %D%/cli_api.h
 # who has an address, asked of the neighbours as the agents do it
 libcli_la_SOURCES += agents/announce.c agents/rtnl.c agents/rtnl_link.c

@@ -9,6 +9,7 @@
 #include "daemon/authorize.h"
 #include "daemon/keeper.h"
 #include "daemon/log.h"
+#include "daemon/member_answers.h"
 
 /*
  * Requests that came over the server port. The front says which thumbprint
@@ -197,6 +198,12 @@ needed(uint8_t op)
 		   : AUTH_OP_FETCH;
 }
 
+static const char *
+scope_of(const struct caller *who)
+{
+	return who->scope != NULL ? who->scope : "all";
+}
+
 static void
 dispatch(struct keeper *k, const struct member_reply *to,
     const struct caller *who, const struct clv_wire_request *q)
@@ -211,6 +218,8 @@ dispatch(struct keeper *k, const struct member_reply *to,
 	case CLV_WIRE_CHALLENGE: give_challenge(k, to); break;
 	case CLV_WIRE_FETCH: give_keys(k, to, who); break;
 	case CLV_WIRE_ADMIN: admin(k, to, q); break;
+	case CLV_WIRE_APPS: member_give_apps(k, to, scope_of(who), q); break;
+	case CLV_WIRE_HEADS: member_give_heads(k, to, scope_of(who), q); break;
 	default:
 		member_answer(
 		    k, to, CLV_E_PROTOCOL, "unknown operation", NULL, 0);

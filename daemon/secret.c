@@ -9,6 +9,7 @@
 #include "daemon/keeper.h"
 #include "daemon/log.h"
 #include "daemon/member.h"
+#include "daemon/member_answers.h"
 
 /*
  * What the node must hold to serve: the signed list (on disk), a keyring with
@@ -139,6 +140,8 @@ secret_prove(struct keeper *k)
 {
 	char why[sizeof(k->secret.why)];
 
+	if (!config_is_server(k->config)) /* a member, which never serves */
+		return;
 	find_reason(k, why, sizeof(why));
 	why_set(k, why);
 	serving_event(
@@ -216,6 +219,7 @@ secret_accept_list(struct keeper *k, const void *blob, size_t len)
 		list_in_force(k, &list, blob, len);
 		if (k->member != NULL)
 			member_uplink_set(k->member);
+		member_notice(k);
 		if (!clv_buf_result(&k->secret.list_blob))
 			witness_alive(k);
 	}

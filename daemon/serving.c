@@ -7,6 +7,7 @@
 
 #include "daemon/keeper.h"
 #include "daemon/log.h"
+#include "daemon/member_answers.h"
 
 /*
  * Carries out what the role table says: witness, epoch, listener, lease. The
@@ -410,6 +411,7 @@ serving_event(struct keeper *k, enum role_event event, const char *text)
 	if (event == ROLE_EV_PROMOTE)
 		k->serving.rounds = 0;
 	act(k, rule->action);
+	member_notice(k);
 }
 
 /* What the database and the peers say. */

@@ -99,6 +99,19 @@ run_dir_open(const struct config *c, int *ret_fd)
 	return dir_check(c->run_dir, 0, 022, ret_fd);
 }
 
+/* Empty for ever: `claviger run` mounts over it, for itself alone. */
+static int
+secrets_dir(int run_dir)
+{
+	mode_t mask = umask(022);
+	int rc = mkdirat(run_dir, "secrets", 0755);
+
+	umask(mask);
+	return rc == 0 || errno == EEXIST
+		   ? CLV_OK
+		   : failed("cannot be made", "secrets");
+}
+
 int
 startup_lock(const struct config *c, int *ret_fd)
 {
@@ -108,9 +121,14 @@ startup_lock(const struct config *c, int *ret_fd)
 	if ((rc = run_dir_open(c, &dir)) != CLV_OK)
 		return rc;
 	fd = openat(dir, LOCK, flags, 0600);
+	rc = secrets_dir(dir);
 	close(dir);
 	if (fd < 0)
 		return failed("cannot hold a lock", c->run_dir);
+	if (rc != CLV_OK) {
+		close(fd);
+		return rc;
+	}
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		error = errno;
 		close(fd);

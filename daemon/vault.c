@@ -49,11 +49,42 @@ vault_new(struct keeper *k, struct vault **ret)
 	randombytes_buf(v->hash_key, sizeof(v->hash_key));
 	r = vault_seen_load(v);
 	if (r != CLV_OK) {
+		free(v->seen);
 		free(v);
 		return r;
 	}
 	*ret = v;
 	return CLV_OK;
+}
+
+bool
+vault_queue(struct vault *v, size_t len)
+{
+	if (v->queued >= VAULT_QUEUE_MAX ||
+	    v->queued_len + len > VAULT_QUEUE_LEN)
+		return false;
+	v->queued++;
+	v->queued_len += len;
+	return true;
+}
+
+void
+vault_unqueue(struct vault *v, size_t len)
+{
+	v->queued--;
+	v->queued_len -= len;
+}
+
+void *
+vault_guard_get(struct vault *v, size_t len)
+{
+	void *p = clv_guard_get(v->k->guard, len);
+
+	if (p == NULL) {
+		vault_cache_drop(v); /* a help, no promise */
+		p = clv_guard_get(v->k->guard, len);
+	}
+	return p;
 }
 
 static void
@@ -201,8 +232,8 @@ void
 vault_need(struct vault *v, const char *app, enum vault_need need,
     vault_ready_fn fn, void *arg)
 {
+	struct vault_wait *w, **tail;
 	struct vault_app *a;
-	struct vault_wait *w;
 
 	if (clv_name_check(app) != CLV_OK) {
 		fn(arg, NULL, CLV_E_INVALID, "that is no application's name");
@@ -223,8 +254,9 @@ vault_need(struct vault *v, const char *app, enum vault_need need,
 		return;
 	}
 	*w = (struct vault_wait){.need = need, .fn = fn, .arg = arg};
-	w->next = a->waits;
-	a->waits = w;
+	for (tail = &a->waits; *tail != NULL;)
+		tail = &(*tail)->next;
+	*tail = w; /* writes keep their order */
 	load_next(a);
 }
 
@@ -232,14 +264,14 @@ void
 vault_wake(struct vault_app *a, int result, const char *text)
 {
 	a->loading = false;
-	if (result != CLV_OK) {
+	a->calls++; /* whoever is told may open others */
+	if (result != CLV_OK)
 		tell_waiters(a, VAULT_KEYS | VAULT_INDEX, result, text);
-		return;
-	}
-	if (a->key_count > 0)
+	if (result == CLV_OK && a->key_count > 0)
 		tell_waiters(a, VAULT_KEYS, CLV_OK, "");
-	if (a->indexed)
+	if (result == CLV_OK && a->indexed)
 		tell_waiters(a, VAULT_INDEX, CLV_OK, "");
+	a->calls--;
 	load_next(a);
 }
 
@@ -249,23 +281,19 @@ void
 vault_on_keys(struct vault *v)
 {
 	for (struct vault_app *a = v->apps; a != NULL; a = a->next)
-		for (size_t i = 0; i < a->key_count; i++)
-			if (!a->keys[i].here && !a->loading) {
-				vault_keys_drop(a);
-				break;
-			}
+		if (vault_keys_waited(a))
+			vault_keys_drop(a);
 }
 
 void
 vault_drop(struct vault *v)
 {
-	struct vault_app **pp = &v->apps, *a;
+	static const char text[] = "the keys were taken away";
 
 	vault_cache_drop(v);
-	while ((a = *pp) != NULL) {
-		vault_put_drop(a, CLV_E_REVOKED, "the keys were taken away");
-		vault_index_drop(a);
+	for (struct vault_app *a = v->apps; a != NULL; a = a->next) {
 		vault_keys_drop(a);
-		pp = &a->next;
+		tell_waiters(a, VAULT_KEYS | VAULT_INDEX, CLV_E_REVOKED, text);
+		vault_put_drop(a, CLV_E_REVOKED, text);
 	}
 }

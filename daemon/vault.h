@@ -13,13 +13,16 @@
  * against. Rows come from PostgreSQL and are believed in nothing: a row that
  * was swapped, replayed, forged or rolled back is found at the read.
  */
-#define VAULT_APPS_MAX 256   /* open at once; the longest unused gives way */
-#define VAULT_KEYS_MAX 1000  /* data keys of one application in memory */
-#define VAULT_WAIT_MS 10000  /* what a caller waits for at the most */
-#define VAULT_BATCH_MAX 64   /* writes in one transaction */
-#define VAULT_QUEUE_MAX 4096 /* writes waiting, all applications */
-#define VAULT_PAGE 1000	     /* changes in one answer */
-#define VAULT_CACHE_LEN (256u * 1024) /* values kept in guarded memory */
+#define VAULT_APPS_MAX 256  /* open at once; the longest unused gives way */
+#define VAULT_KEYS_MAX 1000 /* data keys of one application in memory */
+#define VAULT_WAIT_MS 10000 /* what a caller waits for at the most */
+#define VAULT_BATCH_MAX 64  /* writes in one transaction */
+#define VAULT_QUEUE_MAX 512 /* values waiting, of all callers, */
+#define VAULT_QUEUE_LEN (192u * 1024) /* and their bytes in guarded memory */
+#define VAULT_PAGE 1000		      /* changes in one answer */
+#define VAULT_NAMES_MAX (1u << 20)    /* of one application, deleted or not */
+#define VAULT_CACHE_LEN (256u * 1024) /* values kept in guarded memory, */
+#define VAULT_CACHE_MAX 512	      /* and how many */
 #define VAULT_NAME_MAX 129	      /* of a secret, with NUL */
 
 /* What came of a request; value is borrowed until fn returns. */
@@ -44,7 +47,8 @@ void vault_drop(struct vault *v);
 /* 1..128 of [A-Za-z0-9._/-], not beginning with '.', '-' or '/'. */
 int vault_name_check(const char *name);
 
-/* fn is called exactly once, at once or later. */
+/* fn is called exactly once, at once or later. It may ask for more, but not
+ * when all are told of an end, by vault_drop() or vault_free(). */
 void vault_get(struct vault *v, const char *app, const char *name,
     uint64_t version, bool cached, vault_fn fn, void *arg);
 struct vault_write {

@@ -62,6 +62,7 @@ drop(struct vault *v, struct vault_value *x)
 		pp = &(*pp)->chain;
 	*pp = x->chain;
 	use_unlink(v, x);
+	v->cached--;
 	v->cached_len -= x->len;
 	clv_guard_put(v->k->guard, x->value);
 	free(x);
@@ -95,7 +96,8 @@ make_room(struct vault *v, size_t len)
 {
 	uint8_t *p;
 
-	while (v->oldest != NULL && v->cached_len + len > VAULT_CACHE_LEN)
+	while (v->oldest != NULL && (v->cached >= VAULT_CACHE_MAX ||
+					v->cached_len + len > VAULT_CACHE_LEN))
 		drop(v, v->oldest);
 	while (
 	    (p = clv_guard_get(v->k->guard, len)) == NULL && v->oldest != NULL)
@@ -103,13 +105,16 @@ make_room(struct vault *v, size_t len)
 	return p;
 }
 
-/* It is a help, not a promise: what does not fit is not kept. */
+/* It is a help, not a promise: what does not fit is not kept. An answer that
+ * comes late may bring a version that was replaced meanwhile. */
 void
 vault_cache_put(struct vault *v, const char *app, const char *name,
     uint64_t version, const void *p, size_t len)
 {
 	struct vault_value *x = find(v, app, name), **bucket;
 
+	if (x != NULL && x->version > version)
+		return;
 	if (x != NULL)
 		drop(v, x);
 	x = calloc(1, sizeof(*x));
@@ -120,7 +125,8 @@ vault_cache_put(struct vault *v, const char *app, const char *name,
 		free(x);
 		return;
 	}
-	memcpy(x->value, p, len);
+	if (len > 0)
+		memcpy(x->value, p, len);
 	x->len = len;
 	x->version = version;
 	snprintf(x->app, sizeof(x->app), "%s", app);
@@ -129,7 +135,17 @@ vault_cache_put(struct vault *v, const char *app, const char *name,
 	x->chain = *bucket;
 	*bucket = x;
 	use_link(v, x);
+	v->cached++;
 	v->cached_len += len;
+}
+
+void
+vault_cache_forget(struct vault *v, const char *app, const char *name)
+{
+	struct vault_value *x = find(v, app, name);
+
+	if (x != NULL)
+		drop(v, x);
 }
 
 void

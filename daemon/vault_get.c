@@ -42,7 +42,6 @@ struct get {
 	void *arg;
 };
 
-static void ask(struct get *g);
 static void begin(struct get *g);
 
 static void
@@ -52,6 +51,20 @@ end(struct get *g, int result, const char *text)
 	free(g);
 }
 
+/* Does the index know of a newer one? */
+static bool
+is_replaced(struct vault *v, const char *app, const struct vault_value *x)
+{
+	struct vault_app *a = vault_open_now(v, app);
+	uint64_t version;
+	bool deleted;
+
+	return a != NULL && a->index != NULL &&
+	       clv_index_find(a->index, x->name, &version, &deleted) ==
+		   CLV_OK &&
+	       version > x->version;
+}
+
 static bool
 from_cache(struct vault *v, const char *app, const char *name, uint64_t version,
     vault_fn fn, void *arg)
@@ -59,7 +72,8 @@ from_cache(struct vault *v, const char *app, const char *name, uint64_t version,
 	const struct vault_value *x = vault_cache_get(v, app, name);
 	struct vault_reply r = {.cached = true, .text = ""};
 
-	if (x == NULL || (version != 0 && version != x->version))
+	if (x == NULL || (version != 0 && version != x->version) ||
+	    (version == 0 && is_replaced(v, app, x)))
 		return false;
 	r.version = x->version;
 	r.value = x->value;
@@ -101,8 +115,10 @@ fold(struct vault_app *a, const struct db_result *r)
 	for (size_t i = 1; rc == CLV_OK && i < r->rows; i++) {
 		if (db_u64(r, i, C_KIND) != ROW_CHANGE)
 			continue;
-		if (++changes >= CHANGES_MAX)
+		if (++changes >= CHANGES_MAX) {
+			clv_index_abort(a->index);
 			return CLV_E_AGAIN;
+		}
 		rc = vault_text(db_field(r, i, C_NAME), name, sizeof(name))
 			 ? vault_index_stage(a, name, db_u64(r, i, C_VERSION),
 			       db_u64(r, i, C_DELETED) != 0,
@@ -139,17 +155,40 @@ check_row(struct get *g, const struct db_result *r, size_t row)
 	    g->a->index, g->name, db_u64(r, row, C_VERSION), deleted, hash);
 }
 
+/* Its data key; when it is not there, the get has gone on, or ended. */
+static const uint8_t *
+find_key(struct get *g, uint32_t version)
+{
+	const uint8_t *key = NULL;
+	int rc = vault_key_find(g->a, version, &key);
+
+	if (rc == CLV_OK)
+		return key;
+	if (rc == CLV_E_NOT_FOUND && !g->reloaded) { /* one made since */
+		g->reloaded = true;
+		vault_keys_drop(g->a);
+		begin(g);
+	} else if (rc == CLV_E_GENERATION) {
+		member_refresh_soon(g->v->k);
+		end(g, rc,
+		    "it is under a generation that is unknown here: the "
+		    "master secret server is needed");
+	} else {
+		end_damaged(g, "its data key is missing");
+	}
+	return NULL;
+}
+
 static void
 deliver(struct get *g, const struct db_result *r, size_t row)
 {
 	const struct db_field *record = db_field(r, row, C_RECORD);
-	struct keeper *k = g->v->k;
-	struct clv_record_id id = {CLV_RECORD_SECRET, member_system_id(k),
+	struct clv_record_id id = {CLV_RECORD_SECRET, member_system_id(g->v->k),
 	    g->app, g->name, db_u64(r, row, C_VERSION)};
+	struct vault_reply reply = {.text = "", .version = id.version};
 	static uint8_t plain[CLV_VALUE_MAX];
 	const uint8_t *key;
 	uint32_t version;
-	int rc;
 
 	if (record->len > CLV_VALUE_MAX + CLV_RECORD_EXTRA ||
 	    clv_record_key_version(record->p, record->len, &version) !=
@@ -157,35 +196,21 @@ deliver(struct get *g, const struct db_result *r, size_t row)
 		end_damaged(g, "its row is not a record");
 		return;
 	}
-	rc = vault_key_find(g->a, version, &key);
-	if (rc == CLV_E_NOT_FOUND && !g->reloaded) { /* one made since */
-		g->reloaded = true;
-		vault_keys_drop(g->a);
-		begin(g);
+	key = find_key(g, version);
+	if (key == NULL)
 		return;
-	}
-	if (rc == CLV_E_GENERATION) {
-		member_refresh_soon(k);
-		end(g, rc,
-		    "it is under a generation that is unknown here: the "
-		    "master secret server is needed");
-		return;
-	}
-	if (rc == CLV_OK)
-		rc = clv_record_open(key, &id, record->p, record->len, plain);
-	if (rc != CLV_OK) {
+	if (clv_record_open(key, &id, record->p, record->len, plain) !=
+	    CLV_OK) {
 		end_damaged(g, "its content does not open");
 		return;
 	}
-	struct vault_reply reply = {.text = "",
-	    .version = id.version,
-	    .value = plain,
-	    .len = record->len - CLV_RECORD_EXTRA};
+	reply.value = plain;
+	reply.len = record->len - CLV_RECORD_EXTRA;
 	if (g->version == 0)
 		vault_cache_put(
 		    g->v, g->app, g->name, id.version, plain, reply.len);
 	g->fn(g->arg, &reply);
-	sodium_memzero(plain, reply.len);
+	sodium_memzero(plain, sizeof(plain)); /* of another get, too */
 	free(g);
 }
 
@@ -194,30 +219,43 @@ not_there(struct get *g)
 {
 	char text[256];
 
+	if (g->version == 0)
+		vault_cache_forget(g->v, g->app, g->name);
 	snprintf(text, sizeof(text), "application %s has no secret %s%s",
 	    g->app, g->name, g->version != 0 ? " of that version" : "");
 	end(g, CLV_E_NOT_FOUND, text);
 }
 
-/* The index is as new as the answer, or newer. An older version that was asked
- * for is bound by its associated data alone. */
+/* A version that was asked for is bound by its associated data alone. */
 static void
-serve(struct get *g, const struct db_result *r)
+serve_version(struct get *g, const struct db_result *r)
 {
 	size_t row = find_row(r);
-	int rc = CLV_OK;
 
-	if (g->version == 0)
-		rc = check_row(g, r, row);
-	else if (row == 0 || db_u64(r, row, C_DELETED) != 0)
-		rc = CLV_E_NOT_FOUND;
+	if (row == 0)
+		not_there(g);
+	else if (db_u64(r, row, C_VERSION) != g->version)
+		end_damaged(g, "another version than was asked for");
+	else if (db_u64(r, row, C_DELETED) != 0)
+		not_there(g);
+	else
+		deliver(g, r, row);
+}
+
+/* The index is as new as the answer, or newer: then it was written while the
+ * answer was on its way. */
+static void
+serve_newest(struct get *g, const struct db_result *r)
+{
+	size_t row = find_row(r);
+	int rc = check_row(g, r, row);
+
 	if (rc == CLV_OK)
 		deliver(g, r, row);
 	else if (rc == CLV_E_NOT_FOUND)
 		not_there(g);
-	else if (db_u64(r, 0, C_COUNTER) < clv_index_counter(g->a->index) &&
-		 g->tries < TRIES)
-		ask(g); /* written while the answer was on its way */
+	else if (db_u64(r, 0, C_COUNTER) < clv_index_counter(g->a->index))
+		begin(g);
 	else
 		end_damaged(g, rc == CLV_E_DAMAGED
 				   ? "other content than was written"
@@ -261,8 +299,10 @@ on_row(struct keeper *k, void *arg, const struct db_result *r)
 		vault_index_drop(g->a);
 	if (rc != CLV_OK)
 		begin(g);
+	else if (g->version != 0)
+		serve_version(g, r);
 	else
-		serve(g, r);
+		serve_newest(g, r);
 }
 
 static void
@@ -277,7 +317,6 @@ ask(struct get *g)
 	    clv_param_u64(CHANGES_MAX, limit),
 	};
 
-	g->tries++;
 	g->known = clv_index_counter(g->a->index);
 	g->a->calls++;
 	db_call_pool(
@@ -423,11 +462,16 @@ vault_history(
 	struct clv_param p[2] = {{app, strlen(app)}, {name, strlen(name)}};
 	struct get *g;
 
-	if (vault_name_check(name) != CLV_OK ||
-	    (g = calloc(1, sizeof(*g))) == NULL) {
+	if (vault_name_check(name) != CLV_OK) {
 		vault_tell(fn, arg, CLV_E_INVALID, "that is no secret's name");
 		return;
 	}
+	g = calloc(1, sizeof(*g));
+	if (g == NULL) {
+		vault_tell(fn, arg, CLV_E_NOMEM, NULL);
+		return;
+	}
+	g->v = v;
 	snprintf(g->app, sizeof(g->app), "%s", app);
 	snprintf(g->name, sizeof(g->name), "%s", name);
 	g->fn = fn;

@@ -24,7 +24,6 @@ struct vault_wait {
 	enum vault_need need;
 	vault_ready_fn fn;
 	void *arg;
-	uint64_t until_ms;
 };
 
 struct vault_put;   /* one write that somebody waits for: vault_put.c */
@@ -41,8 +40,10 @@ struct vault_app {
 	struct clv_index *index; /* NULL: not loaded */
 	bool indexed;		 /* it is verified */
 	bool loading;		 /* a statement for the waiters is under way */
+	bool keys_fresh;	 /* no index was verified with these keys yet */
 	char page_name[VAULT_NAME_MAX]; /* where the next page begins */
 	uint64_t page_counter;
+	size_t page_rows; /* since the first page */
 	struct vault_wait *waits;
 	struct vault_put *puts, **puts_tail;
 	struct vault_batch *batch;
@@ -65,11 +66,11 @@ struct vault {
 	struct vault_app *apps;
 	size_t app_count;
 	uint64_t uses;
-	size_t queued;
+	size_t queued, queued_len; /* values that wait for something */
 	/* vault_cache.c */
 	struct vault_value *bucket[VAULT_BUCKETS];
 	struct vault_value *newest, *oldest;
-	size_t cached_len;
+	size_t cached, cached_len;
 	uint8_t hash_key[16];
 	/* vault_seen.c */
 	struct vault_seen *seen;
@@ -86,10 +87,17 @@ void vault_need(struct vault *v, const char *app, enum vault_need need,
 struct vault_app *vault_open_now(struct vault *v, const char *app);
 /* The waiters' statement ended: go on with the next, or tell them. */
 void vault_wake(struct vault_app *a, int result, const char *text);
+/* One more value waits; false: there are too many, it may not. */
+bool vault_queue(struct vault *v, size_t len);
+void vault_unqueue(struct vault *v, size_t len);
+/* Guarded memory; what is cached gives way for it. */
+void *vault_guard_get(struct vault *v, size_t len);
 
 /* vault_keys.c */
 void vault_keys_load(struct vault_app *a);
 void vault_keys_drop(struct vault_app *a);
+/* Is there a key of another generation that can be opened by now? */
+bool vault_keys_waited(const struct vault_app *a);
 /* Key of that version; CLV_E_NOT_FOUND, CLV_E_GENERATION. Borrowed. */
 int vault_key_find(
     const struct vault_app *a, uint32_t version, const uint8_t **ret);
@@ -114,6 +122,7 @@ const struct vault_value *vault_cache_get(
     struct vault *v, const char *app, const char *name);
 void vault_cache_put(struct vault *v, const char *app, const char *name,
     uint64_t version, const void *p, size_t len);
+void vault_cache_forget(struct vault *v, const char *app, const char *name);
 void vault_cache_drop(struct vault *v); /* all */
 void vault_cache_drop_app(struct vault *v, const char *app);
 struct vault_value {

@@ -64,12 +64,12 @@ vault_index_commit(
 	return r;
 }
 
-static int
+static void
 fail(struct vault_app *a, int result)
 {
 	char text[256];
 
-	vault_index_drop(a);
+	vault_keys_drop(a); /* whoever asks next begins with them */
 	switch (result) {
 	case CLV_E_ROLLBACK:
 		snprintf(text, sizeof(text),
@@ -86,11 +86,15 @@ fail(struct vault_app *a, int result)
 		    a->name);
 		result = CLV_E_DAMAGED;
 		break;
+	case CLV_E_FULL:
+		snprintf(text, sizeof(text),
+		    "application %s has more than %u names", a->name,
+		    VAULT_NAMES_MAX);
+		break;
 	default: snprintf(text, sizeof(text), "%s", clv_result_text(result));
 	}
 	log_error("%s", text);
 	vault_wake(a, result, text);
-	return result;
 }
 
 static void ask_page(struct vault_app *a);
@@ -101,36 +105,56 @@ static int
 take_page(struct vault_app *a, const struct db_result *r)
 {
 	char name[VAULT_NAME_MAX];
+	uint64_t counter;
 	int rc = CLV_OK;
 
 	for (size_t i = 0; rc == CLV_OK && i + 1 < r->rows; i++) {
+		counter = db_u64(r, i, 4);
 		if (!vault_text(db_field(r, i, 0), name, sizeof(name)))
 			return CLV_E_DAMAGED;
+		/* They ascend, so that they come to an end. */
+		if (counter < a->page_counter ||
+		    (counter == a->page_counter &&
+			strcmp(name, a->page_name) <= 0))
+			return CLV_E_DAMAGED;
+		if (++a->page_rows > VAULT_NAMES_MAX)
+			return CLV_E_FULL;
 		rc = vault_index_stage(a, name, db_u64(r, i, 1),
 		    db_u64(r, i, 2) != 0, db_field(r, i, 3));
-		snprintf(a->page_name, sizeof(a->page_name), "%s", name);
-		a->page_counter = db_u64(r, i, 4);
+		memcpy(a->page_name, name, sizeof(a->page_name));
+		a->page_counter = counter;
 	}
 	return rc;
 }
 
-/* What was verified before stays good for reading when the database is away;
- * what does not fit on top of it is loaded anew, once from the beginning. */
+/* What was verified before stays good for reading when the database is away. */
 static void
-give_up(struct vault_app *a, int result, const char *text)
+not_answered(struct vault_app *a, int result, const char *text)
 {
-	bool fresh = clv_index_counter(a->index) == 0;
-
 	clv_index_abort(a->index);
-	if (text != NULL && !fresh) {
+	if (clv_index_counter(a->index) > 0)
 		a->indexed = true;
-		vault_wake(a, result, text);
-	} else if (text != NULL) {
+	else
 		vault_index_drop(a);
-		vault_wake(a, result, text);
-	} else if (result != CLV_E_ROLLBACK && !fresh) {
+	vault_wake(a, result, text);
+}
+
+/* What does not fit on top of what was verified is loaded anew, once from the
+ * beginning, and then once with other keys: the application may have been
+ * removed and made again. */
+static void
+does_not_fit(struct vault_app *a, int result)
+{
+	bool is_first = clv_index_counter(a->index) == 0;
+
+	if (result == CLV_E_ROLLBACK || result == CLV_E_FULL) {
+		fail(a, result);
+	} else if (!is_first) {
 		vault_index_drop(a);
 		vault_index_load(a);
+	} else if (!a->keys_fresh) {
+		vault_keys_drop(a);
+		vault_keys_load(a);
 	} else {
 		fail(a, result);
 	}
@@ -146,12 +170,12 @@ on_page(struct keeper *k, void *arg, const struct db_result *r)
 	(void)k;
 	a->calls--;
 	if (a->index == NULL) { /* dropped meanwhile */
-		vault_wake(
-		    a, CLV_E_AGAIN, "the keys changed meanwhile: try again");
+		vault_wake(a, CLV_OK, "");
 		return;
 	}
 	if (r->result != CLV_OK || r->rows == 0) {
-		give_up(a, r->result != CLV_OK ? r->result : CLV_E_NOT_FOUND,
+		not_answered(a,
+		    r->result != CLV_OK ? r->result : CLV_E_NOT_FOUND,
 		    r->result != CLV_OK ? r->text
 					: "the application's manifest is "
 					  "missing in the database");
@@ -166,10 +190,11 @@ on_page(struct keeper *k, void *arg, const struct db_result *r)
 		rc = vault_index_commit(
 		    a, db_u64(r, last, 5), db_field(r, last, 6));
 	if (rc != CLV_OK) {
-		give_up(a, rc, NULL);
+		does_not_fit(a, rc);
 		return;
 	}
 	a->indexed = true;
+	a->keys_fresh = false;
 	vault_wake(a, CLV_OK, "");
 }
 
@@ -202,6 +227,7 @@ vault_index_load(struct vault_app *a)
 		return;
 	}
 	a->page_name[0] = '\0';
+	a->page_rows = 0;
 	a->page_counter = clv_index_counter(a->index);
 	ask_page(a);
 }

@@ -44,6 +44,21 @@ vault_key_newest(const struct vault_app *a)
 	return a->key_count > 0 ? a->keys[a->key_count - 1].version : 0;
 }
 
+bool
+vault_keys_waited(const struct vault_app *a)
+{
+	struct keeper *k = a->v->k;
+	uint8_t *app_key = clv_guard_get(k->guard, CLV_KEY_LEN);
+	bool found = false;
+
+	for (size_t i = 0; app_key != NULL && i < a->key_count && !found; i++)
+		found = !a->keys[i].here &&
+			member_app_key(k, a->name, a->keys[i].generation,
+			    app_key) == CLV_OK;
+	clv_guard_put(k->guard, app_key);
+	return found;
+}
+
 /* app_key: guarded room for one key. */
 static int
 open_one(struct vault_app *a, uint8_t *app_key, size_t i,
@@ -75,11 +90,11 @@ is_next(const struct vault_app *a, size_t i)
 static int
 open_all(struct vault_app *a, const struct db_result *r)
 {
-	uint8_t *app_key = clv_guard_get(a->v->k->guard, CLV_KEY_LEN);
+	uint8_t *app_key = vault_guard_get(a->v, CLV_KEY_LEN);
 	int rc = CLV_OK;
 
 	a->keys = calloc(r->rows, sizeof(*a->keys));
-	a->secret = clv_guard_get(a->v->k->guard, r->rows * sizeof(*a->secret));
+	a->secret = vault_guard_get(a->v, r->rows * sizeof(*a->secret));
 	if (app_key == NULL || a->keys == NULL || a->secret == NULL)
 		rc = CLV_E_FULL;
 	for (size_t i = 0; rc == CLV_OK && i < r->rows; i++) {
@@ -90,6 +105,7 @@ open_all(struct vault_app *a, const struct db_result *r)
 	}
 	clv_guard_put(a->v->k->guard, app_key);
 	a->key_count = r->rows;
+	a->keys_fresh = true;
 	if (rc != CLV_OK)
 		vault_keys_drop(a);
 	return rc;

@@ -67,12 +67,18 @@ static void send_batch(struct vault_batch *b);
 static void start_batch(struct vault_app *a);
 
 static void
+put_free(struct vault *v, struct vault_put *p)
+{
+	vault_unqueue(v, p->len);
+	clv_guard_put(v->k->guard, p->value);
+	free(p);
+}
+
+static void
 put_end(struct vault_app *a, struct vault_put *p, const struct vault_reply *r)
 {
-	a->v->queued--;
 	p->fn(p->arg, r);
-	clv_guard_put(a->v->k->guard, p->value);
-	free(p);
+	put_free(a->v, p);
 }
 
 static void
@@ -116,6 +122,12 @@ batch_fail(struct vault_batch *b, int result, const char *text)
 {
 	struct vault_app *a = b->a;
 
+	if (b->doubt) {
+		result = CLV_E_UNKNOWN;
+		text = "the database went away while it was written: whether "
+		       "it was is not known; repeat it with the same operation "
+		       "id, or look";
+	}
 	puts_fail(a, batch_free(b), result, text);
 	start_batch(a);
 }
@@ -186,7 +198,9 @@ batch_written(struct vault_batch *b)
 	for (p = batch_free(b); p != NULL; p = next) {
 		next = p->next;
 		r.version = p->version;
-		if (!p->deletes)
+		if (p->deletes)
+			vault_cache_forget(a->v, a->name, p->name);
+		else if (a->key_count > 0) /* not taken away meanwhile */
 			vault_cache_put(a->v, a->name, p->name, p->version,
 			    p->value, p->len);
 		put_end(a, p, &r);
@@ -210,6 +224,12 @@ take_by_id(struct vault_put **list, const struct db_field *id)
 	return NULL;
 }
 
+static bool
+is_text(const struct db_field *f, const char *text)
+{
+	return f->len == strlen(text) && memcmp(f->p, text, f->len) == 0;
+}
+
 /* Columns: op id, app, name, version. */
 static void
 on_ops(struct keeper *k, void *arg, const struct db_result *r)
@@ -226,15 +246,13 @@ on_ops(struct keeper *k, void *arg, const struct db_result *r)
 		return;
 	}
 	for (size_t i = 0; i < r->rows; i++) {
-		const struct db_field *name = db_field(r, i, 2);
-
 		p = take_by_id(&b->puts, db_field(r, i, 0));
 		if (p == NULL)
 			continue;
 		reply.version = db_u64(r, i, 3);
 		/* Its id stands for the same secret, or it was made up. */
-		if (name->len == strlen(p->name) &&
-		    memcmp(name->p, p->name, name->len) == 0)
+		if (is_text(db_field(r, i, 1), a->name) &&
+		    is_text(db_field(r, i, 2), p->name))
 			put_end(a, p, &reply);
 		else
 			put_fail(a, p, CLV_E_EXISTS,
@@ -265,11 +283,7 @@ static void
 repeat(struct vault_batch *b, int result, const char *text)
 {
 	if (loop_now_ms() >= b->puts->until_ms) {
-		batch_fail(b, b->doubt ? CLV_E_UNKNOWN : result,
-		    b->doubt ? "the database went away while it was written: "
-			       "whether it was is not known; repeat it with "
-			       "the same operation id, or look"
-			     : text);
+		batch_fail(b, result, text);
 		return;
 	}
 	(void)loop_timer_set(
@@ -280,13 +294,19 @@ static void
 refused(struct vault_batch *b, const struct db_result *r)
 {
 	switch (r->result) {
-	case CLV_E_UNKNOWN:
-	case CLV_E_TIMEOUT: b->doubt = true; /* fall through */
+	case CLV_E_DATABASE:
+	case CLV_E_STALE:
+	case CLV_E_SCHEMA_OLDER: batch_fail(b, r->result, r->text); break;
+	case CLV_E_CANCELLED:
+		b->doubt = true;
+		batch_fail(b, r->result, r->text);
+		break;
 	case CLV_E_DATABASE_AWAY:
+	case CLV_E_FULL:
 	/* A server that serves without the database has a higher epoch than
 	 * that one has: it takes a fresh one when both are back. */
 	case CLV_E_STALE_EPOCH: repeat(b, r->result, r->text); break;
-	default: batch_fail(b, r->result, r->text);
+	default: b->doubt = true; repeat(b, r->result, r->text);
 	}
 }
 
@@ -368,12 +388,14 @@ put_record(struct vault_batch *b, struct vault_put *p, const uint8_t *key,
 	return r;
 }
 
-/* Each name once: two writes of one name are two steps. */
+/* Each name once: two writes of one name are two steps. Each id once, too: the
+ * database refuses the whole of a transaction that has one twice. */
 static bool
-is_in(const struct vault_put *p, const char *name)
+is_in(const struct vault_put *p, const struct vault_put *other)
 {
 	for (; p != NULL; p = p->next)
-		if (strcmp(p->name, name) == 0)
+		if (strcmp(p->name, other->name) == 0 ||
+		    memcmp(p->op_id, other->op_id, sizeof(p->op_id)) == 0)
 			return true;
 	return false;
 }
@@ -391,7 +413,7 @@ fill_batch(struct vault_batch *b)
 	for (unsigned n = 0; r == CLV_OK && n < VAULT_BATCH_MAX &&
 			     b->column[C_RECORD].len < BATCH_LEN_MAX &&
 			     (p = *pp) != NULL;) {
-		if (is_in(b->puts, p->name)) {
+		if (is_in(b->puts, p)) {
 			pp = &p->next;
 			continue;
 		}
@@ -413,32 +435,17 @@ fill_batch(struct vault_batch *b)
 	return r;
 }
 
-static void
-on_ready(void *arg, struct vault_app *app, int result, const char *text)
+/* All that wait, as far as it fits; on failure they wait as before. */
+static int
+make_batch(struct vault_app *a, struct vault_batch **ret)
 {
-	struct vault_app *a = arg;
-	struct vault_batch *b;
-	struct vault_put *puts;
+	struct vault_batch *b = calloc(1, sizeof(*b));
 	int r;
 
-	(void)app;
-	a->put_waits = false;
-	if (a->batch != NULL || a->puts == NULL)
-		return;
-	if (result != CLV_OK) {
-		puts = a->puts;
-		a->puts = NULL;
-		a->puts_tail = &a->puts;
-		puts_fail(a, puts, result, text);
-		return;
-	}
-	b = calloc(1, sizeof(*b));
 	if (b == NULL)
-		return;
+		return CLV_E_NOMEM;
 	b->a = a;
-	a->batch = b;
 	b->tries = a->put_tries;
-	a->put_tries = 0;
 	for (int i = 0; i < COLUMNS; i++)
 		clv_array_begin(&b->column[i], column_type[i]);
 	randombytes_buf(b->op_id, sizeof(b->op_id));
@@ -450,10 +457,47 @@ on_ready(void *arg, struct vault_app *app, int result, const char *text)
 	if (r == CLV_OK)
 		clv_index_mac(a->index, b->expect + 1, b->mac);
 	clv_index_abort(a->index);
-	if (r == CLV_OK)
+	if (r == CLV_OK) {
+		a->batch = b;
+		*ret = b;
+	} else {
+		queue_front(a, batch_free(b));
+	}
+	return r;
+}
+
+static const char *
+why_not(struct vault_app *a, int result)
+{
+	switch (result) {
+	case CLV_E_GENERATION:
+		member_refresh_soon(a->v->k);
+		return "its newest data key is under a generation that is "
+		       "unknown here: the master secret server is needed";
+	case CLV_E_NOT_FOUND: return "the application has no data key";
+	default: return NULL;
+	}
+}
+
+static void
+on_ready(void *arg, struct vault_app *app, int result, const char *text)
+{
+	struct vault_app *a = arg;
+	struct vault_batch *b;
+
+	(void)app;
+	a->put_waits = false;
+	if (a->batch != NULL || a->puts == NULL)
+		return;
+	if (result == CLV_OK) {
+		result = make_batch(a, &b);
+		text = why_not(a, result);
+	}
+	a->put_tries = 0;
+	if (result == CLV_OK)
 		send_batch(b);
 	else
-		batch_fail(b, r, NULL);
+		vault_put_drop(a, result, text);
 }
 
 static void
@@ -465,6 +509,7 @@ start_batch(struct vault_app *a)
 	vault_need(a->v, a->name, VAULT_INDEX, on_ready, a);
 }
 
+/* CLV_OK: it is among those that wait. */
 static int
 check(struct vault *v, const struct vault_write *w, const char **ret_text)
 {
@@ -479,8 +524,8 @@ check(struct vault *v, const struct vault_write *w, const char **ret_text)
 			    "data with encrypt and keep it yourself";
 		return CLV_E_FULL;
 	}
-	if (v->queued >= VAULT_QUEUE_MAX) {
-		*ret_text = "too many writes are waiting: try again";
+	if (!vault_queue(v, w->deletes ? 0 : w->len)) {
+		*ret_text = "too many values are waiting: try again";
 		return CLV_E_BUSY;
 	}
 	return CLV_OK;
@@ -502,16 +547,13 @@ put_new(struct vault *v, const struct vault_write *w, vault_fn fn, void *arg)
 	p->arg = arg;
 	if (w->deletes)
 		return p;
-	p->value = clv_guard_get(v->k->guard, w->len);
-	if (p->value == NULL) {
-		vault_cache_drop(v); /* a help, no promise */
-		p->value = clv_guard_get(v->k->guard, w->len);
-	}
+	p->value = vault_guard_get(v, w->len);
 	if (p->value == NULL) {
 		free(p);
 		return NULL;
 	}
-	memcpy(p->value, w->value, w->len);
+	if (w->len > 0)
+		memcpy(p->value, w->value, w->len);
 	p->len = w->len;
 	return p;
 }
@@ -529,10 +571,8 @@ on_app(void *arg, struct vault_app *a, int result, const char *text)
 	struct vault_put *p = w->p;
 
 	if (result != CLV_OK) {
-		w->v->queued--;
 		vault_tell(p->fn, p->arg, result, text);
-		clv_guard_put(w->v->k->guard, p->value);
-		free(p);
+		put_free(w->v, p);
 	} else {
 		*a->puts_tail = p;
 		a->puts_tail = &p->next;
@@ -558,10 +598,10 @@ vault_put(struct vault *v, const struct vault_write *w, vault_fn fn, void *arg)
 		p = put_new(v, w, fn, arg);
 	if (p == NULL) {
 		free(wait);
+		vault_unqueue(v, w->deletes ? 0 : w->len);
 		vault_tell(fn, arg, CLV_E_FULL, "guarded memory is full");
 		return;
 	}
-	v->queued++;
 	wait->v = v;
 	wait->p = p;
 	vault_need(v, w->app, VAULT_KEYS, on_app, wait);
@@ -576,6 +616,9 @@ vault_put_drop(struct vault_app *a, int result, const char *text)
 	a->puts_tail = &a->puts;
 	puts_fail(a, puts, result, text);
 	/* What is under way ends by itself, but when all ends. */
-	if (a->batch != NULL && result == CLV_E_CANCELLED)
-		puts_fail(a, batch_free(a->batch), CLV_E_UNKNOWN, text);
+	if (a->batch == NULL || result != CLV_E_CANCELLED)
+		return;
+	if (a->batch->doubt)
+		result = CLV_E_UNKNOWN;
+	puts_fail(a, batch_free(a->batch), result, text);
 }

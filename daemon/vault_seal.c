@@ -70,6 +70,7 @@ on_ready(void *arg, struct vault_app *a, int result, const char *text)
 {
 	struct seal *s = arg;
 
+	vault_unqueue(s->v, s->len);
 	if (result == CLV_OK)
 		work(a, s->context, s->opens, s->data, s->len, s->fn, s->arg);
 	else
@@ -93,14 +94,22 @@ keep(struct vault *v, const char *app, const struct direct *d)
 {
 	struct seal *s = calloc(1, sizeof(*s));
 
-	if (s != NULL)
-		s->data = clv_guard_get(v->k->guard, d->len);
-	if (s == NULL || s->data == NULL) {
+	if (!vault_queue(v, d->len)) {
 		free(s);
-		vault_tell(d->fn, d->arg, CLV_E_FULL, NULL);
+		vault_tell(d->fn, d->arg, CLV_E_BUSY,
+		    "too many values are waiting: try again");
 		return;
 	}
-	memcpy(s->data, d->p, d->len);
+	if (s != NULL)
+		s->data = vault_guard_get(v, d->len);
+	if (s == NULL || s->data == NULL) {
+		vault_unqueue(v, d->len);
+		free(s);
+		vault_tell(d->fn, d->arg, CLV_E_FULL, "guarded memory is full");
+		return;
+	}
+	if (d->len > 0)
+		memcpy(s->data, d->p, d->len);
 	s->v = v;
 	strcpy(s->context, d->context);
 	s->opens = d->opens;

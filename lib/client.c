@@ -191,11 +191,17 @@ is_timeout(void)
 static int
 receive(struct clv_client *c, struct clv_rd *rd)
 {
+	bool was_reset = false;
 	ssize_t n;
 
-	do
+	for (;;) {
 		n = recv(c->fd, &c->msg, sizeof(c->msg), 0);
-	while (n < 0 && errno == EINTR);
+		if (n >= 0 || (errno != EINTR && errno != ECONNRESET) ||
+		    (errno == ECONNRESET && was_reset))
+			break;
+		/* What was said before the end is still there. */
+		was_reset = was_reset || errno == ECONNRESET;
+	}
 	if (n <= 0)
 		return lost(c, n < 0 && is_timeout());
 	if ((size_t)n > c->used)
@@ -264,6 +270,7 @@ clv__client_call(struct clv_client *c, enum clv_api_op op, unsigned flags,
 	int r;
 
 	c->used = len > c->used ? len : c->used;
+	c->sent = false;
 	if (b->failed)
 		return clv__client_fail(c, CLV_E_FULL, NULL);
 	if (c->fd < 0 && (r = connect_now(c)) != CLV_OK)
@@ -273,20 +280,25 @@ clv__client_call(struct clv_client *c, enum clv_api_op op, unsigned flags,
 	    .flags = (uint16_t)flags,
 	    .len = (uint32_t)b->len,
 	    .id = ++c->id};
-	if (send(c->fd, &c->msg, len, MSG_NOSIGNAL) != (ssize_t)len)
+	c->sent = send(c->fd, &c->msg, len, MSG_NOSIGNAL) == (ssize_t)len;
+	if (!c->sent && errno != EPIPE) /* turned away: a sentence says why */
 		return lost(c, is_timeout());
 	while ((r = receive(c, rd)) == CLV_OK) {
 		if (c->msg.head.op == CLV_API_EVENT) {
 			keep_event(c, rd);
 			continue;
 		}
-		/* 0: turned away before it was read */
 		if (c->msg.head.id == c->id || c->msg.head.id == 0)
 			break;
 	}
-	if (r == CLV_OK && c->msg.head.result != CLV_OK)
-		r = read_failure(c, rd);
-	return r;
+	if (r != CLV_OK)
+		return r;
+	if (c->msg.head.id == 0) { /* before it was read */
+		c->sent = false;
+		disconnect(c);
+		return read_failure(c, rd);
+	}
+	return c->msg.head.result != CLV_OK ? read_failure(c, rd) : CLV_OK;
 }
 
 static void
@@ -295,28 +307,44 @@ pause_ms(unsigned ms)
 	(void)poll(NULL, 0, (int)ms);
 }
 
+/* Over a new connection, while time is left. */
+static int
+call_again(struct clv_client *c, enum clv_api_op op, const struct clv_buf *b,
+    uint64_t until, struct clv_rd *rd)
+{
+	unsigned timeout_ms = c->timeout_ms;
+	uint64_t now = now_ms();
+	struct clv_buf body;
+	int r;
+
+	pause_ms(AGAIN_MS);
+	c->timeout_ms = until > now ? (unsigned)(until - now) : 1;
+	clv__client_begin(c, &body);
+	clv_buf_raw(&body, b->data, b->len);
+	r = clv__client_call(c, op, 0, &body, rd);
+	(void)clv_client_timeout(c, timeout_ms);
+	return r;
+}
+
 int
 clv__client_call_once(struct clv_client *c, enum clv_api_op op,
     const struct clv_buf *b, struct clv_rd *rd)
 {
 	uint64_t until = now_ms() + c->timeout_ms;
 	struct clv_buf again;
-	bool sent = false;
+	bool sent;
 	int r;
 
 	/* The answer overwrites the question. */
 	clv_buf_init(&again);
 	clv_buf_raw(&again, b->data, b->len);
-	r = clv_buf_result(&again) == CLV_OK ? clv__client_call(c, op, 0, b, rd)
-					     : CLV_E_NOMEM;
+	if (clv_buf_result(&again) != CLV_OK)
+		return clv__client_fail(c, CLV_E_NOMEM, NULL);
+	r = clv__client_call(c, op, 0, b, rd);
+	sent = c->sent;
 	while (r == CLV_E_NO_SERVER && now_ms() < until) {
-		struct clv_buf body;
-
-		sent = sent || c->fd < 0;
-		pause_ms(AGAIN_MS);
-		clv__client_begin(c, &body);
-		clv_buf_raw(&body, again.data, again.len);
-		r = clv__client_call(c, op, 0, &body, rd);
+		r = call_again(c, op, &again, until, rd);
+		sent = sent || c->sent;
 	}
 	clv_buf_fini(&again);
 	if (sent && (r == CLV_E_NO_SERVER || r == CLV_E_TIMEOUT))

@@ -16,6 +16,7 @@ struct clv_client {
 	uint64_t id; /* of the last request */
 	unsigned timeout_ms;
 	bool subscribed;
+	bool sent; /* the last request left, so it may have been done */
 	bool has_event;
 	struct clv_client_status event;
 	char text[512];

@@ -18,7 +18,7 @@
 
 #define ALIGN 16
 #define CANARY_LEN 16
-#define SLOTS_MAX 1024
+#define SLOTS_MAX 2048
 #define LEN_MAX ((size_t)1 << 30)
 
 /* One block in use. The table lies outside the arena: it holds no secret, and

@@ -207,18 +207,25 @@ check_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync \
 	-Wl,--wrap=renameat
 
 # daemon: keeper
-keeper_tests = check_role check_authorize check_admin_ops check_keeper \
-	check_keeper_admin check_keeper_hostile check_keeper_random
+keeper_tests = check_role check_authorize check_admin_ops check_admin_app \
+	check_keeper check_keeper_admin check_keeper_apps check_keeper_hostile \
+	check_keeper_random
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
 check_role_SOURCES = %D%/unit/check_role.c
 check_role_CPPFLAGS = $(unit_cppflags)
 check_role_LDADD = $(daemon_libs)
-check_authorize_SOURCES = %D%/unit/check_authorize.c
+accounts = %D%/unit/accounts.c %D%/unit/accounts.h
+accounts_ldflags = -Wl,--wrap=getpwnam_r -Wl,--wrap=getgrnam_r
+check_authorize_SOURCES = %D%/unit/check_authorize.c $(accounts)
 check_authorize_CPPFLAGS = $(unit_cppflags)
 check_authorize_LDADD = $(daemon_libs)
-check_authorize_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getpwnam_r \
-	-Wl,--wrap=getgrnam_r -Wl,--wrap=getsockopt
+check_authorize_LDFLAGS = $(AM_LDFLAGS) $(accounts_ldflags) \
+	-Wl,--wrap=getsockopt
+check_admin_app_SOURCES = %D%/unit/check_admin_app.c $(accounts)
+check_admin_app_CPPFLAGS = $(unit_cppflags)
+check_admin_app_LDADD = $(daemon_libs)
+check_admin_app_LDFLAGS = $(AM_LDFLAGS) $(accounts_ldflags)
 check_admin_ops_SOURCES = %D%/unit/check_admin_ops.c
 check_admin_ops_CPPFLAGS = $(unit_cppflags)
 check_admin_ops_LDADD = $(daemon_libs)
@@ -247,6 +254,11 @@ check_keeper_admin_SOURCES = %D%/unit/check_keeper_admin.c $(keeper_rig)
 check_keeper_admin_CPPFLAGS = $(unit_cppflags)
 check_keeper_admin_LDADD = $(daemon_libs)
 check_keeper_admin_LDFLAGS = $(keeper_ldflags)
+check_keeper_apps_SOURCES = %D%/unit/check_keeper_apps.c $(keeper_rig) \
+	$(accounts)
+check_keeper_apps_CPPFLAGS = $(unit_cppflags)
+check_keeper_apps_LDADD = $(daemon_libs)
+check_keeper_apps_LDFLAGS = $(keeper_ldflags) $(accounts_ldflags)
 check_keeper_hostile_SOURCES = %D%/unit/check_keeper_hostile.c $(keeper_rig)
 check_keeper_hostile_CPPFLAGS = $(unit_cppflags)
 check_keeper_hostile_LDADD = $(daemon_libs)
@@ -255,6 +267,27 @@ check_keeper_random_SOURCES = %D%/unit/check_keeper_random.c $(keeper_rig)
 check_keeper_random_CPPFLAGS = $(unit_cppflags)
 check_keeper_random_LDADD = $(daemon_libs)
 check_keeper_random_LDFLAGS = $(keeper_ldflags)
+
+# vault, member and local API, against a database that a rig plays
+vault_tests = check_api check_vault
+check_PROGRAMS += $(vault_tests)
+TESTS += $(vault_tests)
+vault_rig = %D%/unit/vault_rig.c %D%/unit/vault_rig.h %D%/unit/vault_wrap.c \
+	%D%/unit/vault_wrap.h
+vault_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
+	-Wl,--wrap=loop_fd_add -Wl,--wrap=loop_fd_del \
+	-Wl,--wrap=loop_timer_set -Wl,--wrap=loop_timer_del \
+	-Wl,--wrap=loop_now_ms -Wl,--wrap=db_call_pool -Wl,--wrap=log_error \
+	-Wl,--wrap=log_warning -Wl,--wrap=log_notice
+check_api_SOURCES = %D%/unit/check_api.c $(vault_rig)
+check_api_CPPFLAGS = $(unit_cppflags)
+check_api_LDADD = $(daemon_libs) -lpthread
+check_api_LDFLAGS = $(vault_ldflags) -Wl,--wrap=auth_caller_get \
+	-Wl,--wrap=getsockopt
+check_vault_SOURCES = %D%/unit/check_vault.c $(vault_rig)
+check_vault_CPPFLAGS = $(unit_cppflags)
+check_vault_LDADD = $(daemon_libs)
+check_vault_LDFLAGS = $(vault_ldflags)
 
 # daemon: front
 front_tests = check_cert check_tls check_front check_front_db \

@@ -134,6 +134,9 @@ enum clv_stmt {
 	/* after_app text, limit int8 -> app text, counter int8, mac bytea;
 	 * ascending */
 	CLV_STMT_GET_HEADS,
+	/* app text -> secrets int8 (names that are there), versions int8 (rows,
+	 * deletions included), keys int8 */
+	CLV_STMT_COUNT_SECRETS,
 	/* -> generation int8, keys int8: how many are wrapped under each */
 	CLV_STMT_COUNT_KEYS,
 	/* generation int8, after_generation int8, after_app text,

@@ -336,6 +336,16 @@ SET search_path = pg_catalog, pg_temp AS $$
 	WHERE m.app > p_after ORDER BY m.app LIMIT p_limit;
 $$;
 
+CREATE FUNCTION claviger.count_secrets(p_app text, OUT secrets bigint,
+    OUT versions bigint, OUT keys bigint) RETURNS record
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+	SELECT (SELECT count(*) FROM claviger.secret s
+	    WHERE s.app = p_app AND s.current AND NOT s.deleted),
+	    (SELECT count(*) FROM claviger.secret s WHERE s.app = p_app),
+	    (SELECT count(*) FROM claviger.data_key k WHERE k.app = p_app);
+$$;
+
 CREATE FUNCTION claviger.count_keys(OUT generation bigint, OUT keys bigint)
 RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -495,6 +505,7 @@ REVOKE ALL ON FUNCTION
 	bytea, bigint),
     claviger.drop_app(bigint, bytea, bytea, text),
     claviger.get_heads(text, bigint),
+    claviger.count_secrets(text),
     claviger.count_keys(),
     claviger.get_old_keys(bigint, bigint, text, bigint, bigint),
     claviger.put_rewrapped(bigint, bytea, bigint, text[], bigint[],
@@ -523,6 +534,7 @@ GRANT EXECUTE ON FUNCTION
 	bytea, bigint),
     claviger.drop_app(bigint, bytea, bytea, text),
     claviger.get_heads(text, bigint),
+    claviger.count_secrets(text),
     claviger.count_keys(),
     claviger.get_old_keys(bigint, bigint, text, bigint, bigint),
     claviger.put_rewrapped(bigint, bytea, bigint, text[], bigint[],

@@ -55,6 +55,8 @@ hex() { od -An -tx1 -v | tr -d ' \n'; }
 	            print("%s-%d" % (words[0], number), key[:32].hex())
 	END
 } >"$list"
+# and what applications stored
+cat "$LAB_ROOT/$lab/canary-values" >>"$list" 2>/dev/null
 cut -c1-40 "$list"
 expect "the list has two generations and the signing key" \
     test "$(wc -l <"$list")" -ge 4

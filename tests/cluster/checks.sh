@@ -93,13 +93,13 @@ daemon_pid() {
 daemon_absent() { ! on "$1" pgrep -x clavigerd; }
 # daemon_kill NODE SIGNAL PROCESS...: of several none sees another's end.
 daemon_kill() {
-	local node=$1 signal=$2 process pids=()
+	local node=$1 signal=$2 process victims=()
 	shift 2
 	for process in "$@"; do
-		pids+=("$(daemon_pid "$node" "$process")")
+		victims+=("$(daemon_pid "$node" "$process")")
 	done
-	[ ${#pids[@]} = 1 ] || on "$node" kill -STOP "${pids[@]}"
-	on "$node" kill "-$signal" "${pids[@]}"
+	[ ${#victims[@]} = 1 ] || on "$node" kill -STOP "${victims[@]}"
+	on "$node" kill "-$signal" "${victims[@]}"
 }
 
 # sql STATEMENT: as PostgreSQL's superuser, on its own host.

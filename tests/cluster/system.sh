@@ -87,6 +87,83 @@ member_enrol() {
 	eval "cl $by $add"
 }
 
+# member_daemon HOST: enrolled, with a login of its own in PostgreSQL, and its
+# daemon runs.
+member_daemon() {
+	local host=$1 thumbprint
+	! member_fresh "$host" || return 0
+	thumbprint=$(sed -n 's/^server thumbprint  *//p' \
+	    "$LAB_ROOT/$lab/transcript" | tail -n 1)
+	sql "DO \$\$ BEGIN
+	    CREATE ROLE claviger_host LOGIN PASSWORD 'a host of the lab';
+	    EXCEPTION WHEN duplicate_object THEN NULL; END \$\$;
+	    GRANT claviger_member TO claviger_host" >/dev/null || return 1
+	on "$host" mkdir -p /etc/claviger
+	on n1 cat /etc/claviger/db-ca.crt |
+	    on "$host" install -m 644 /dev/stdin /etc/claviger/db-ca.crt
+	echo 'db:5432:claviger:claviger_host:a host of the lab' |
+	    on "$host" install -o claviger-front -m 600 /dev/stdin $PASSFILE
+	cl "$host" join --member --system "$(system_key)" \
+	    --server-thumbprint "$thumbprint" --network-name mss \
+	    --database "${CONNINFO/claviger_node/claviger_host}" \
+	    --database-passfile $PASSFILE || return 1
+	on "$host" sh -c 'clavigerd </dev/null >/dev/null 2>&1 &'
+	wait_until 20 member_fresh "$host"
+}
+
+member_field() {
+	on "$1" claviger status --json 2>/dev/null | python3 -c 'import json, sys
+print(json.load(sys.stdin).get(sys.argv[1], ""))' "$2"
+}
+member_fresh() {
+	[ "$(member_field "$1" keys)" = fresh ] &&
+	    [ "$(member_field "$1" database_up)" = True ]
+}
+member_gone() { ! on "$1" pgrep -x clavigerd; }
+member_restart() {
+	on "$1" pkill -o -x clavigerd
+	wait_until 15 member_gone "$1" || return 1
+	on "$1" sh -c 'clavigerd </dev/null >/dev/null 2>&1 &'
+	wait_until 10 on "$1" test -S /run/claviger/api.sock
+}
+
+sees_app() { on "$1" claviger list | grep -qx "$2"; }
+gone_app() { ! sees_app "$@"; }
+# A value that the canary scan will look for.
+secret_new() { head -c 18 /dev/urandom | base64; }
+canary_note() {
+	local value
+	for value in "$@"; do
+		printf 'secret %s\n' "$(printf %s "$value" | xxd -p)" \
+		    >>"$LAB_ROOT/$lab/canary-values"
+	done
+}
+put_secret() {
+	printf %s "$4" | on "$1" claviger put "$2" "$3"
+}
+same_on_all() {
+	local host
+	for host in client n1 n2 n3; do
+		[ "$(on $host claviger get "$1" "$2")" = "$3" ] || return 1
+	done
+}
+# as_user USER HOST APP NAME: with the group of that name alone.
+as_user() {
+	on "$2" setpriv --reuid "$1" --regid "$(on "$2" id -g "$1")" \
+	    --clear-groups claviger get "$3" "$4"
+}
+refused_to() { ! as_user "$1" "$2" shop db/password; }
+# credential_is UNIT NAME: as the service manager would ask for it.
+credential_is() {
+	printf 'of a unit' | on client claviger put shop "$2" >/dev/null
+	[ "$(on client python3 -c 'import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind("\0%s/unit/%s/%s" % (os.urandom(8).hex(), sys.argv[1], sys.argv[2]))
+s.connect("/run/claviger/credentials.sock")
+s.shutdown(socket.SHUT_WR)
+print(s.makefile().read())' "$1" "$2")" = "of a unit" ]
+}
+
 resource_pcs() {
 	on n1 pcs resource create $rsc ocf:claviger:master-secret \
 	    ip="$FLOATING" network_name=mss "$@" promotable

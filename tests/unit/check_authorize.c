@@ -4,7 +4,6 @@
 #include <check.h>
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,66 +13,10 @@
 #include <claviger/result.h>
 
 #include "daemon/authorize.h"
+#include "accounts.h"
 
-/* The name service, as far as a test wants it. */
-int __wrap_getpwnam_r(const char *name, struct passwd *pw, char *buf,
-    size_t size, struct passwd **ret);
-int __wrap_getgrnam_r(const char *name, struct group *gr, char *buf,
-    size_t size, struct group **ret);
 int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
-
-static int service_fails; /* errno of the name service */
-static size_t entry_len;  /* of what it says of anybody */
-static unsigned asked;
-
-static const struct {
-	const char *name;
-	uint32_t id;
-} accounts[] = {
-    {"root", 0}, {"ada", 1001}, {"bob", 1002}, {"dev", 2001}, {"wheel", 10}};
-
-static int
-account(const char *name, size_t size, uint32_t *ret, bool *ret_there)
-{
-	asked++;
-	*ret_there = false;
-	if (service_fails != 0)
-		return service_fails;
-	if (size < entry_len)
-		return ERANGE;
-	for (size_t i = 0; i < sizeof(accounts) / sizeof(accounts[0]); i++) {
-		if (strcmp(accounts[i].name, name) != 0)
-			continue;
-		*ret = accounts[i].id;
-		*ret_there = true;
-	}
-	return 0;
-}
-
-int
-__wrap_getpwnam_r(const char *name, struct passwd *pw, char *buf, size_t size,
-    struct passwd **ret)
-{
-	bool there;
-	int e = account(name, size, &pw->pw_uid, &there);
-
-	(void)buf;
-	*ret = there ? pw : NULL;
-	return e;
-}
-
-int
-__wrap_getgrnam_r(const char *name, struct group *gr, char *buf, size_t size,
-    struct group **ret)
-{
-	bool there;
-	int e = account(name, size, &gr->gr_gid, &there);
-
-	(void)buf;
-	*ret = there ? gr : NULL;
-	return e;
-}
 
 /* Who has more supplementary groups than anybody guessed. */
 static size_t many_groups;
@@ -106,9 +49,9 @@ static struct auth_acl system_admins, creators, app_admins, app_users;
 static void
 set_up(void)
 {
-	service_fails = peer_fails = 0;
-	entry_len = many_groups = 0;
-	asked = 0;
+	accounts_fail = peer_fails = 0;
+	accounts_len = many_groups = 0;
+	accounts_asked = 0;
 }
 
 static void
@@ -345,7 +288,7 @@ START_TEST(name_service_that_is_away_changes_nothing)
 	struct auth_caller ada = USER(1001, 1001), dev = USER(5, 2001);
 
 	ck_assert_int_eq(auth_acl_set(&app_users, "user:ada"), CLV_OK);
-	service_fails = EIO;
+	accounts_fail = EIO;
 	ck_assert_int_eq(
 	    auth_acl_set(&app_users, "group:dev,user:ada"), CLV_OK);
 	ck_assert_uint_eq(roles_of(&ada), AUTH_APP_USER);
@@ -362,8 +305,8 @@ START_TEST(user_who_is_gone_has_no_rights_any_more)
 	struct auth_caller ada = USER(1001, 1001);
 
 	ck_assert_int_eq(auth_acl_set(&app_users, "user:ada"), CLV_OK);
-	service_fails = gone[_i];
-	entry_len = 0;
+	accounts_fail = gone[_i];
+	accounts_len = 0;
 	ck_assert_int_eq(auth_acl_set(&app_users, "user:ada"), CLV_OK);
 	ck_assert_uint_eq(roles_of(&ada), gone[_i] == 0 ? AUTH_APP_USER : 0);
 }
@@ -373,10 +316,10 @@ START_TEST(large_entry_gets_a_larger_buffer)
 {
 	struct auth_caller c = USER(3000, 10);
 
-	entry_len = 100000;
+	accounts_len = 100000;
 	ck_assert_int_eq(auth_acl_set(&app_users, "group:wheel"), CLV_OK);
 	ck_assert_uint_eq(roles_of(&c), AUTH_APP_USER);
-	entry_len = (size_t)1 << 30; /* and at some point it is a failure */
+	accounts_len = (size_t)1 << 30; /* and at some point it is a failure */
 	ck_assert_int_eq(auth_acl_set(&app_users, "group:wheel"), CLV_OK);
 	ck_assert_uint_eq(roles_of(&c), AUTH_APP_USER);
 }
@@ -385,17 +328,17 @@ END_TEST
 START_TEST(deciding_asks_nobody)
 {
 	set_acls();
-	asked = 0;
+	accounts_asked = 0;
 	for (size_t i = 0; i < sizeof(callers) / sizeof(callers[0]); i++)
 		(void)roles_of(&callers[i].caller);
-	ck_assert_uint_eq(asked, 0);
+	ck_assert_uint_eq(accounts_asked, 0);
 }
 END_TEST
 
 START_TEST(units_are_not_looked_up)
 {
 	ck_assert_int_eq(auth_acl_set(&app_users, "unit:ada.service"), CLV_OK);
-	ck_assert_uint_eq(asked, 0);
+	ck_assert_uint_eq(accounts_asked, 0);
 }
 END_TEST
 

@@ -182,7 +182,7 @@ START_TEST(slots_are_bounded)
 		if (n++ == 0)
 			first = p;
 	}
-	ck_assert_uint_eq(n, 1024);
+	ck_assert_uint_eq(n, 2048);
 	clv_guard_put(g, first);
 	ck_assert_ptr_eq(clv_guard_get(g, 1), first);
 	clv_guard_free_all(&g);

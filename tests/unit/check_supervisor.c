@@ -66,7 +66,7 @@ keeper(const struct config *cfg, const struct keeper_fds *fds)
 {
 	struct link_msg m;
 
-	if (keeper_fails || getuid() == 0 || !has_only(5) || fds->control < 3)
+	if (keeper_fails || getuid() == 0 || !has_only(7) || fds->control < 3)
 		return 3;
 	tell(fds->link, LINK_RESOURCE, resource);
 	if (keeper_tells_failure)

@@ -436,6 +436,114 @@ get_joins(struct call *c)
 	put_u64(c, 3);
 }
 
+/* Applications: lib/sql/002-applications.sql. */
+
+struct rig_app *
+rig_db_app(const char *name)
+{
+	for (unsigned i = 0; i < RIG_APPS; i++)
+		if (strcmp(rig_db.apps[i].name, name) == 0)
+			return &rig_db.apps[i];
+	return NULL;
+}
+
+static struct rig_app *
+app_of(const struct call *c, unsigned i, char name[static CLV_NAME_MAX])
+{
+	RIG_REQUIRE(c->param[i].len > 0 && c->param[i].len < CLV_NAME_MAX);
+	memset(name, 0, CLV_NAME_MAX);
+	memcpy(name, c->param[i].p, c->param[i].len);
+	return rig_db_app(name);
+}
+
+static void
+init_app(struct call *c)
+{
+	char name[CLV_NAME_MAX];
+	struct rig_app *a;
+
+	if (!start_op(c))
+		return;
+	a = app_of(c, 3, name);
+	if (a != NULL &&
+	    (a->counter >= u64(c, 8) || a->keys || a->secrets > 0)) {
+		refuse(c, CLV_E_STALE, "the application is there already");
+		return;
+	}
+	if (a == NULL)
+		a = rig_db_app(""); /* a free place */
+	RIG_REQUIRE(a != NULL && u64(c, 8) > 0);
+	memcpy(a->name, name, sizeof(a->name));
+	a->counter = u64(c, 8);
+	a->keys = true;
+	a->generation = (uint32_t)u64(c, 4);
+	memcpy(a->index_key, raw(c, 5, sizeof(a->index_key)),
+	    sizeof(a->index_key));
+	memcpy(
+	    a->data_key, raw(c, 6, sizeof(a->data_key)), sizeof(a->data_key));
+	memcpy(a->mac, raw(c, 7, sizeof(a->mac)), sizeof(a->mac));
+	memcpy(a->op, raw(c, 2, 16), sizeof(a->op));
+	op_done(c);
+}
+
+static void
+drop_app(struct call *c)
+{
+	char name[CLV_NAME_MAX];
+	struct rig_app *a = app_of(c, 3, name);
+	const uint8_t *id = raw(c, 2, 16);
+
+	if (!guard(c))
+		return;
+	if (!op_is_done(id)) {
+		memcpy(rig_db.ops[rig_db.op_count++].id, id, 16);
+		if (a != NULL) {
+			a->counter++;
+			a->keys = false;
+			memset(a->mac, 0, sizeof(a->mac));
+			memcpy(a->op, id, sizeof(a->op));
+		}
+	} else if (a == NULL || memcmp(a->op, id, 16) != 0) {
+		say_bool(c, true);
+		return;
+	}
+	if (a != NULL)
+		a->secrets -= a->secrets < RIG_DROP ? a->secrets : RIG_DROP;
+	say_bool(c, a == NULL || a->secrets == 0);
+}
+
+/* The manifest's row alone: a keeper asks for no more. */
+static void
+get_changes(struct call *c)
+{
+	char name[CLV_NAME_MAX];
+	const struct rig_app *a = app_of(c, 0, name);
+
+	RIG_REQUIRE(u64(c, 1) == INT64_MAX && u64(c, 3) >= 1);
+	rows(c, a != NULL, 7);
+	if (a == NULL)
+		return;
+	clv_buf_str(c->out, "");
+	put_u64(c, 0);
+	put_bool(c, false);
+	clv_buf_str(c->out, "");
+	put_u64(c, 0);
+	put_u64(c, a->counter);
+	clv_buf_bytes(c->out, a->mac, sizeof(a->mac));
+}
+
+static void
+count_secrets(struct call *c)
+{
+	char name[CLV_NAME_MAX];
+	const struct rig_app *a = app_of(c, 0, name);
+
+	rows(c, 1, 3);
+	put_u64(c, a != NULL ? a->secrets : 0);
+	put_u64(c, a != NULL ? a->secrets : 0);
+	put_u64(c, a != NULL && a->keys ? 2 : 0);
+}
+
 static void
 perform(struct call *c)
 {
@@ -456,17 +564,18 @@ perform(struct call *c)
 	case CLV_STMT_PUT_ACK: say_bool(c, true); break;
 	case CLV_STMT_PUT_BACKUP: put_backup(c); break;
 	case CLV_STMT_GET_BACKUPS: rows(c, 0, 3); break;
+	case CLV_STMT_INIT_APP: init_app(c); break;
+	case CLV_STMT_DROP_APP: drop_app(c); break;
+	case CLV_STMT_GET_CHANGES: get_changes(c); break;
+	case CLV_STMT_COUNT_SECRETS: count_secrets(c); break;
 	case CLV_STMT_PUT_TLS:
 	case CLV_STMT_PUT_JOIN:
 	case CLV_STMT_GET_ACKS:
 	case CLV_STMT_GET_KEYS:
-	case CLV_STMT_GET_CHANGES:
 	case CLV_STMT_GET_SECRET:
 	case CLV_STMT_PUT_SECRETS:
 	case CLV_STMT_GET_OPS:
 	case CLV_STMT_HISTORY:
-	case CLV_STMT_INIT_APP:
-	case CLV_STMT_DROP_APP:
 	case CLV_STMT_GET_HEADS:
 	case CLV_STMT_COUNT_KEYS:
 	case CLV_STMT_GET_OLD_KEYS:

@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include <claviger/buf.h>
+#include <claviger/envelope.h>
+#include <claviger/manifest.h>
 #include <claviger/result.h>
 #include <claviger/store.h>
 #include <claviger/wire.h>
@@ -192,6 +194,19 @@ void rig_propose(unsigned i, unsigned from, const uint8_t instance[static 16],
 struct rig_op {
 	uint8_t id[16];
 };
+#define RIG_APPS 8
+#define RIG_DROP 10 /* secrets that one statement deletes */
+struct rig_app {    /* also one that was dropped */
+	char name[CLV_NAME_MAX];
+	uint64_t counter;
+	uint8_t mac[CLV_MANIFEST_MAC_LEN];
+	bool keys;
+	uint32_t generation; /* of both keys */
+	uint8_t index_key[CLV_DATAKEY_WRAPPED_LEN];
+	uint8_t data_key[CLV_DATAKEY_WRAPPED_LEN];
+	unsigned secrets;
+	uint8_t op[16];
+};
 struct rig_db {
 	uint8_t system_id[CLV_SYSTEM_ID_LEN];
 	uint64_t schema, epoch, holder, lease_until, lease_ms;
@@ -208,6 +223,7 @@ struct rig_db {
 	struct rig_op ops[256];
 	unsigned op_count;
 	unsigned backups;
+	struct rig_app apps[RIG_APPS];
 };
 extern struct rig_db rig_db;
 void rig_db_init(void);
@@ -223,6 +239,7 @@ uint64_t rig_forge_begin(struct clv_buf *result);
 /* lease_ms is what it says is left. */
 struct rig_db;
 void rig_forge_hello(struct clv_buf *result, const struct rig_db *db);
+struct rig_app *rig_db_app(const char *name); /* NULL: no such one */
 /* Did it ever, whatever was lost since? */
 bool rig_db_took(uint64_t epoch, const uint8_t instance[static 16]);
 void rig_db_save(void);	    /* what a replica has */

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGERD_MEMBER_ANSWERS_H
+#define CLAVIGERD_MEMBER_ANSWERS_H
+
+#include "daemon/keeper.h"
+
+/* member_answers.c: parts of the server port, called by member_port.c. */
+void member_give_apps(struct keeper *k, const struct member_reply *to,
+    const char *scope, const struct clv_wire_request *q);
+void member_give_heads(struct keeper *k, const struct member_reply *to,
+    const char *scope, const struct clv_wire_request *q);
+/* Tell every connected member when the list, the generation, the epoch or the
+ * right to encrypt is another than they were told last. */
+void member_notice(struct keeper *k);
+
+#endif

@@ -1,0 +1,121 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck source=tests/cluster/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+scenario "an application's secrets, on nodes and on a member host"
+lab_system
+log_allow 'database|changed from outside|older than what was seen'
+active=$(promoted)
+must "the client runs the daemon, with its own access to the database" \
+    member_daemon client
+
+step "an application, and who may use it"
+expect "it is made" cl "$active" app add shop --users nobody,group:games
+expect "and shown" cl n2 app show shop
+expect_exit 6 'exists|is there' "not twice" cl "$active" app add shop
+expect_within 15 "the member knows of it" sees_app client shop
+secret=$(secret_new)
+expect "root stores a secret on the member" \
+    put_secret client shop db/password "$secret"
+expect "every node reads it" same_on_all shop db/password "$secret"
+expect "so does one of its users" as_user nobody client shop db/password
+expect "and one by his group" as_user games client shop db/password
+expect_exit 4 'may not' "nobody else" \
+    on client setpriv --reuid man --regid man --clear-groups \
+    claviger get shop db/password
+expect "its user stores one" eval 'echo -n x |
+    on client setpriv --reuid nobody --regid nogroup --clear-groups \
+    claviger put shop of/nobody'
+expect "a grant is taken back" cl "$active" app revoke shop group:games
+expect_within 15 "at once, on the member too" refused_to games client
+expect_exit 5 'no application' "an unknown application" cl client get none x
+expect_exit 5 'no secret' "an unknown secret" cl client get shop none
+
+step "versions"
+second=$(secret_new)
+expect "a new version on another node" put_secret n3 shop db/password "$second"
+expect "everybody reads that" same_on_all shop db/password "$second"
+expect "the older one is there" test \
+    "$(on client claviger get shop db/password --version 1)" = "$secret"
+expect "and in the history" eval 'cl client history shop db/password --json |
+    python3 -c "import json, sys
+v = json.load(sys.stdin)[\"versions\"]
+sys.exit([x[\"version\"] for x in v] != [2, 1] or not v[0][\"current\"])"'
+expect "deleted" cl n2 delete shop of/nobody
+expect_exit 5 'no secret' "gone on the member" cl client get shop of/nobody
+
+step "data of any size, and a command with secrets"
+on client sh -c 'head -c 300000 /dev/urandom >/root/plain'
+expect "sealed" cl client encrypt shop /root/plain --context a \
+    --output /root/sealed
+expect "opened on another node" eval 'copy client /root/sealed n2 &&
+    cl n2 decrypt shop /root/sealed --context a --output /root/opened &&
+    test "$(on n2 sha256sum </dev/null /root/opened | cut -c1-64)" = \
+    "$(on client sha256sum /root/plain | cut -c1-64)"'
+expect_exit 12 'context' "not with another context" \
+    cl client decrypt shop /root/sealed --context b --output /root/no
+expect_exit 16,12 '.' "not when it is cut short" eval \
+    'on client sh -c "head -c 200000 /root/sealed >/root/cut" &&
+    cl client decrypt shop /root/cut --context a --output /root/no' ||
+    true
+refute "and nothing is left of it" on client test -e /root/no
+expect "behind a descriptor" test \
+    "$(on client claviger run shop --fd 7=db/password -- sh -c 'cat <&7')" = \
+    "$second"
+expect "as a file that nobody else sees" test "$(on client claviger run shop \
+    --files db/password -- sh -c "cat \$CLAVIGER_SECRETS/db/password; \
+    nsenter -t 1 -m ls -A /run/claviger/secrets")" = "$second"
+
+step "systemd asks for a credential"
+expect "a unit is let in" cl "$active" app grant shop unit:shop.service
+expect_within 15 "it gets its secret by name" credential_is shop.service token
+refute "another unit gets nothing" credential_is other.service token
+
+step "a hostile database administrator"
+sql "CREATE SCHEMA kept; CREATE TABLE kept.secret AS TABLE claviger.secret;
+    CREATE TABLE kept.manifest AS TABLE claviger.manifest" >/dev/null
+put_back() {
+	sql "TRUNCATE claviger.secret;
+	    INSERT INTO claviger.secret SELECT * FROM kept.secret" >/dev/null
+}
+tampered() {
+	local host
+	for host in client n1 n2 n3; do
+		expect_exit 12,20 'changed from outside|older than' \
+		    "$1: found on $host" cl $host get shop db/password
+	done
+	put_back
+	expect "put back, all is well" same_on_all shop db/password "$second"
+}
+must "another secret" put_secret client shop other "$(secret_new)"
+sql "TRUNCATE kept.secret; INSERT INTO kept.secret TABLE claviger.secret;
+    TRUNCATE kept.manifest; INSERT INTO kept.manifest TABLE claviger.manifest"
+expect "all know it" same_on_all shop db/password "$second"
+sql "UPDATE claviger.secret s SET record = k.record, hash = k.hash
+    FROM kept.secret k WHERE k.name = 'other' AND s.name = 'db/password'
+    AND s.current"
+tampered "a record of another name"
+sql "DELETE FROM claviger.secret WHERE name = 'db/password' AND current;
+    UPDATE claviger.secret SET current = true WHERE name = 'db/password'"
+tampered "an older version put in its place"
+sql "DELETE FROM claviger.secret WHERE name = 'db/password'"
+tampered "a row taken away"
+sql "UPDATE claviger.secret SET record = set_byte(record, 90,
+    get_byte(record, 90) # 1) WHERE name = 'db/password' AND current"
+tampered "one bit of a record"
+step "the database goes back to an earlier day"
+must "more is written" put_secret client shop db/password "$(secret_new)"
+put_back
+sql "TRUNCATE claviger.manifest;
+    INSERT INTO claviger.manifest TABLE kept.manifest"
+expect_exit 20 'older than what was seen' "who wrote knows that it did" \
+    cl client get shop db/password
+expect_exit 20 'older than what was seen' "and writes nothing to it" \
+    eval 'echo x | on client claviger put shop db/password'
+sql "DROP SCHEMA kept CASCADE" >/dev/null
+expect_exit 4 '[0-9]+ secrets' "it is not removed without being meant" \
+    cl "$active" app remove shop
+expect "removed" cl "$active" app remove shop --yes
+expect_within 15 "gone on the member" gone_app client shop
+canary_note "$secret" "$second"

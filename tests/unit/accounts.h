@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TESTS_UNIT_ACCOUNTS_H
+#define TESTS_UNIT_ACCOUNTS_H
+
+#include <stddef.h>
+
+/*
+ * The name service (the linker puts it in the place of getpwnam_r() and
+ * getgrnam_r()): root 0, ada 1001, bob 1002, and the groups dev 2001, wheel 10;
+ * each name is a user and a group.
+ */
+extern int accounts_fail;   /* its errno; 0: it answers */
+extern size_t accounts_len; /* of what it says of anybody */
+extern unsigned accounts_asked;
+
+#endif

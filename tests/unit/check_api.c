@@ -1,0 +1,1256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <claviger/client.h>
+
+#include "daemon/api_impl.h"
+#include "vault_rig.h"
+#include "vault_wrap.h"
+
+/* Who the callers are, as the kernel would say. */
+static uid_t caller_uid, peer_uid;
+static bool no_groups;
+
+int __wrap_auth_caller_get(int fd, struct auth_caller *ret);
+int
+__wrap_auth_caller_get(int fd, struct auth_caller *ret)
+{
+	(void)fd;
+	if (no_groups)
+		return CLV_E_SYSTEM;
+	*ret = (struct auth_caller){.uid = caller_uid, .gid = caller_uid};
+	return CLV_OK;
+}
+
+int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+int
+__wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	int r = __real_getsockopt(fd, level, name, value, len);
+
+	if (r == 0 && level == SOL_SOCKET && name == SO_PEERCRED)
+		((struct ucred *)value)->uid = peer_uid;
+	return r;
+}
+
+static char api_path[108], credentials_path[108];
+static int api_fd, credentials_fd;
+
+static int
+listener(const char *name, int type, char path[static 108])
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+	snprintf(path, 108, "%s/%s", rig.dir, name);
+	strcpy(sa.sun_path, path);
+	(void)unlink(path);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	ck_assert_int_eq(listen(fd, 1024), 0);
+	return fd;
+}
+
+/* User 1000 may use shop, 1001 administers it, 1002 the system. */
+static struct auth_id users[] = {{CLV_SUBJECT_USER, true, 1000}};
+static struct auth_id admins[] = {{CLV_SUBJECT_USER, true, 1001}};
+static struct auth_id system_admins[] = {{CLV_SUBJECT_USER, true, 1002}};
+static struct member_app apps[2];
+static char shop_users[64], bank_users[64];
+
+static void
+listen_again(void)
+{
+	api_fd = listener("api.sock", SOCK_SEQPACKET, api_path);
+	credentials_fd = listener("cred.sock", SOCK_STREAM, credentials_path);
+	ck_assert_int_eq(api_init(&rig.k, api_fd, credentials_fd), CLV_OK);
+}
+
+static void
+set_up(void)
+{
+	struct member *m = &rig.member;
+
+	rig_init();
+	caller_uid = 1000;
+	peer_uid = 0;
+	no_groups = false;
+	strcpy(shop_users, "user:web,unit:shop.service");
+	strcpy(bank_users, "user:nobody");
+	memset(apps, 0, sizeof(apps));
+	strcpy(apps[0].name, "bank");
+	apps[0].users = (struct auth_acl){bank_users, NULL, 0};
+	strcpy(apps[1].name, "shop");
+	apps[1].keep = 5;
+	apps[1].users = (struct auth_acl){shop_users, users, 1};
+	apps[1].admins = (struct auth_acl){shop_users, admins, 1};
+	m->system_admins = (struct auth_acl){shop_users, system_admins, 1};
+	m->apps = apps;
+	m->app_count = 2;
+	m->apps_version = 3;
+	m->lease = true;
+	m->permit_until_ms = rig.now + 60000;
+	listen_again();
+}
+
+static void
+api_end(void)
+{
+	api_fini(&rig.k);
+	close(api_fd);
+	close(credentials_fd);
+}
+
+static void
+tear_down(void)
+{
+	if (rig.k.api != NULL)
+		api_end();
+	unlink(api_path);
+	unlink(credentials_path);
+	rig_fini();
+}
+
+/* A client by hand. */
+
+static int
+dial(void)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	strcpy(sa.sun_path, api_path);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	rig_poll();
+	return fd;
+}
+
+static struct {
+	struct clv_api_header h;
+	uint8_t body[CLV_API_MSG_MAX];
+} msg;
+static struct clv_buf body;
+
+static void
+say(int fd, uint16_t op, uint16_t flags, uint64_t id)
+{
+	msg.h = (struct clv_api_header){.magic = CLV_API_MAGIC,
+	    .op = op,
+	    .flags = flags,
+	    .len = (uint32_t)body.len,
+	    .id = id};
+	if (body.len > 0)
+		memcpy(msg.body, body.data, body.len);
+	ck_assert_int_eq(send(fd, &msg, sizeof(msg.h) + body.len, MSG_NOSIGNAL),
+	    (ssize_t)(sizeof(msg.h) + body.len));
+	clv_buf_fini(&body);
+	rig_poll();
+}
+
+/* Result of the answer with that id; 1: none there; -1000: closed. */
+static int
+hear(int fd, uint64_t id, struct clv_rd *rd)
+{
+	ssize_t n;
+
+	rig_poll();
+	n = recv(fd, &msg, sizeof(msg), MSG_DONTWAIT);
+	if (n < 0 && errno == EAGAIN)
+		return 1;
+	if (n <= 0)
+		return -1000;
+	ck_assert_uint_eq(msg.h.magic, CLV_API_MAGIC);
+	ck_assert_uint_eq(msg.h.len + sizeof(msg.h), (size_t)n);
+	ck_assert_uint_eq(msg.h.id, id);
+	clv_rd_init(rd, msg.body, msg.h.len);
+	return msg.h.result;
+}
+
+static int
+ask(int fd, uint16_t op, struct clv_rd *rd)
+{
+	static uint64_t id = 100;
+
+	say(fd, op, 0, ++id);
+	rig_settle();
+	return hear(fd, id, rd);
+}
+
+static void
+in_app(const char *app, const char *name)
+{
+	clv_buf_init(&body);
+	clv_buf_str(&body, app);
+	clv_buf_str(&body, name);
+}
+
+static const char *
+text_of(struct clv_rd *rd)
+{
+	static char text[1024];
+
+	clv_rd_str(rd, text, sizeof(text));
+	ck_assert_int_eq(clv_rd_end(rd), CLV_OK);
+	return text;
+}
+
+static void
+begin_put(const char *app, const char *name, uint8_t op, const char *value)
+{
+	uint8_t id[CLV_API_ID_LEN];
+
+	memset(id, op, sizeof(id));
+	in_app(app, name);
+	clv_buf_raw(&body, id, sizeof(id));
+	clv_buf_u32(&body, CLV_API_KEEP_DEFAULT);
+	clv_buf_bytes(&body, value, strlen(value));
+}
+
+static void
+begin_get(const char *app, const char *name)
+{
+	in_app(app, name);
+	clv_buf_u64(&body, 0);
+}
+
+static int
+request(int fd, uint16_t op, const char *app, struct clv_rd *rd)
+{
+	static const uint8_t id[CLV_API_ID_LEN] = {77};
+
+	in_app(app, "a");
+	switch (op) {
+	case CLV_API_GET: clv_buf_u64(&body, 0); break;
+	case CLV_API_PUT:
+		clv_buf_raw(&body, id, sizeof(id));
+		clv_buf_u32(&body, 0);
+		clv_buf_bytes(&body, "x", 1);
+		break;
+	case CLV_API_DELETE: clv_buf_raw(&body, id, sizeof(id)); break;
+	case CLV_API_SEAL:
+	case CLV_API_OPEN: clv_buf_bytes(&body, "x", 1); break;
+	default: break;
+	}
+	return ask(fd, op, rd);
+}
+
+START_TEST(each_operation_answers)
+{
+	struct clv_rd rd;
+	const uint8_t *p;
+	size_t len;
+	int fd = dial();
+
+	begin_put("shop", "a", 1, "geheim");
+	ck_assert_int_eq(ask(fd, CLV_API_PUT, &rd), CLV_OK);
+	ck_assert_uint_eq(clv_rd_u64(&rd), 1);
+	begin_get("shop", "a");
+	ck_assert_int_eq(ask(fd, CLV_API_GET, &rd), CLV_OK);
+	ck_assert_uint_eq(clv_rd_u64(&rd), 1);
+	ck_assert_uint_eq(clv_rd_u8(&rd), 0);
+	p = clv_rd_bytes(&rd, &len);
+	ck_assert_int_eq(clv_rd_end(&rd), CLV_OK);
+	ck_assert_uint_eq(len, 6);
+	ck_assert_mem_eq(p, "geheim", 6);
+	ck_assert_int_eq(request(fd, CLV_API_LIST, "shop", &rd), CLV_OK);
+	ck_assert_int_eq(request(fd, CLV_API_HISTORY, "shop", &rd), CLV_OK);
+	ck_assert_uint_eq(clv_rd_u32(&rd), 1);
+	ck_assert_int_eq(request(fd, CLV_API_SEAL, "shop", &rd), CLV_OK);
+	p = clv_rd_bytes(&rd, &len);
+	ck_assert_uint_eq(len, 1 + CLV_RECORD_EXTRA);
+	ck_assert_int_eq(request(fd, CLV_API_OPEN, "shop", &rd), CLV_E_FORMAT);
+	ck_assert_int_eq(request(fd, CLV_API_DELETE, "shop", &rd), CLV_OK);
+	ck_assert_uint_eq(clv_rd_u64(&rd), 2);
+	clv_buf_init(&body);
+	ck_assert_int_eq(ask(fd, CLV_API_STATUS, &rd), CLV_OK);
+	ck_assert_uint_eq(clv_rd_u8(&rd), CLV_MEMBER_FRESH);
+	clv_buf_init(&body);
+	clv_buf_str(&body, "");
+	ck_assert_int_eq(ask(fd, CLV_API_APPS, &rd), CLV_OK);
+	ck_assert_uint_eq(clv_rd_u8(&rd), 0);
+	ck_assert_uint_eq(clv_rd_u32(&rd), 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(roles_decide)
+{
+	static const uint16_t ops[] = {CLV_API_GET, CLV_API_PUT, CLV_API_DELETE,
+	    CLV_API_LIST, CLV_API_HISTORY, CLV_API_SEAL, CLV_API_OPEN};
+	static const struct {
+		uid_t uid;
+		bool shop, bank;
+	} callers[] = {{0, true, true}, {1000, true, false},
+	    {1001, true, false}, {1002, false, false}, {1003, false, false}};
+	struct clv_rd rd;
+
+	rig_add_app("bank", 1);
+	for (size_t i = 0; i < sizeof(callers) / sizeof(callers[0]); i++) {
+		int fd;
+
+		caller_uid = callers[i].uid;
+		fd = dial();
+		for (size_t j = 0; j < sizeof(ops) / sizeof(ops[0]); j++) {
+			ck_assert_msg((request(fd, ops[j], "shop", &rd) !=
+					  CLV_E_DENIED) == callers[i].shop,
+			    "user %u, operation %u", callers[i].uid, ops[j]);
+			ck_assert((request(fd, ops[j], "bank", &rd) !=
+				      CLV_E_DENIED) == callers[i].bank);
+		}
+		close(fd);
+	}
+	/* What does not exist looks like what is not for him. */
+	caller_uid = 1000;
+	int fd = dial();
+
+	ck_assert_int_eq(request(fd, CLV_API_GET, "none", &rd), CLV_E_DENIED);
+	ck_assert_ptr_nonnull(strstr(text_of(&rd), "user 1000 may not"));
+	close(fd);
+	caller_uid = 0;
+	fd = dial();
+	ck_assert_int_eq(
+	    request(fd, CLV_API_GET, "none", &rd), CLV_E_NOT_FOUND);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_changed_list_counts_at_once)
+{
+	struct clv_rd rd;
+	int fd = dial();
+
+	ck_assert_int_eq(request(fd, CLV_API_PUT, "shop", &rd), CLV_OK);
+	apps[1].users.count = 0;
+	rig.member.apps_version++;
+	ck_assert_int_eq(request(fd, CLV_API_GET, "shop", &rd), CLV_E_DENIED);
+	close(fd);
+}
+END_TEST
+
+START_TEST(without_a_permit_nothing_is_written)
+{
+	struct clv_rd rd;
+	int fd = dial();
+
+	ck_assert_int_eq(request(fd, CLV_API_PUT, "shop", &rd), CLV_OK);
+	rig.now += 60001;
+	ck_assert_int_eq(request(fd, CLV_API_PUT, "shop", &rd), CLV_E_AWAY);
+	ck_assert_int_eq(request(fd, CLV_API_SEAL, "shop", &rd), CLV_E_AWAY);
+	ck_assert_int_eq(request(fd, CLV_API_DELETE, "shop", &rd), CLV_E_AWAY);
+	ck_assert_int_eq(request(fd, CLV_API_GET, "shop", &rd), CLV_OK);
+	rig.member.state = CLV_MEMBER_AWAY;
+	strcpy(rig.member.failure, "no answer in time");
+	ck_assert_int_eq(request(fd, CLV_API_PUT, "shop", &rd), CLV_E_AWAY);
+	ck_assert_ptr_nonnull(
+	    strstr(text_of(&rd), "cannot be reached since the start"));
+	rig.config.encrypt_when_away = true;
+	ck_assert_int_eq(request(fd, CLV_API_SEAL, "shop", &rd), CLV_OK);
+	close(fd);
+}
+END_TEST
+
+START_TEST(messages_that_cannot_be_end_the_connection)
+{
+	static uint8_t big[CLV_API_MSG_MAX + 1];
+	struct clv_api_header h = {
+	    .magic = CLV_API_MAGIC, .op = CLV_API_STATUS, .id = 1};
+	struct clv_api_header bad[4] = {h, h, h, h};
+	struct clv_rd rd;
+	int fd;
+
+	bad[0].magic ^= 1;
+	bad[1].len = 1;
+	bad[2].result = -1;
+	for (size_t i = 0; i < 3; i++) {
+		fd = dial();
+		ck_assert_int_eq(send(fd, &bad[i], sizeof(h), 0), sizeof(h));
+		ck_assert_int_eq(hear(fd, 1, &rd), -1000);
+		close(fd);
+	}
+	for (size_t n = 0; n < sizeof(h); n++) {
+		fd = dial();
+		ck_assert_int_eq(send(fd, &h, n, 0), (ssize_t)n);
+		ck_assert_int_eq(hear(fd, 1, &rd), -1000);
+		close(fd);
+	}
+	h.len = sizeof(big) - sizeof(h);
+	memcpy(big, &h, sizeof(h));
+	fd = dial();
+	ck_assert_int_eq(send(fd, big, sizeof(big), 0), sizeof(big));
+	ck_assert_int_eq(hear(fd, 1, &rd), -1000);
+	close(fd);
+	/* the largest is only malformed */
+	h.len--;
+	memcpy(big, &h, sizeof(h));
+	fd = dial();
+	ck_assert_int_eq(send(fd, big, sizeof(big) - 1, 0), sizeof(big) - 1);
+	ck_assert_int_eq(hear(fd, 1, &rd), CLV_E_PROTOCOL);
+	close(fd);
+	rig_poll();
+	ck_assert_uint_eq(rig.k.api->count, 0);
+}
+END_TEST
+
+START_TEST(truncated_requests_are_refused)
+{
+	struct clv_buf whole;
+	struct clv_rd rd;
+	int fd = dial();
+
+	begin_put("shop", "a", 1, "geheim");
+	clv_buf_init(&whole);
+	clv_buf_raw(&whole, body.data, body.len);
+	clv_buf_fini(&body);
+	for (size_t n = 0; n < whole.len; n++) {
+		clv_buf_raw(&body, whole.data, n);
+		ck_assert_int_eq(ask(fd, CLV_API_PUT, &rd), CLV_E_PROTOCOL);
+		ck_assert_ptr_nonnull(strstr(text_of(&rd), "malformed"));
+	}
+	clv_buf_raw(&body, whole.data, whole.len);
+	clv_buf_u8(&body, 0); /* something behind it */
+	ck_assert_int_eq(ask(fd, CLV_API_PUT, &rd), CLV_E_PROTOCOL);
+	clv_buf_fini(&whole);
+	clv_buf_init(&body);
+	ck_assert_int_eq(ask(fd, 99, &rd), CLV_E_PROTOCOL);
+	ck_assert_ptr_nonnull(strstr(text_of(&rd), "does not know"));
+	ck_assert_int_eq(ask(fd, CLV_API_EVENT, &rd), CLV_E_PROTOCOL);
+	ck_assert_uint_eq(rig.db.row_count, 0);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_long_name_is_called_so)
+{
+	char name[300];
+	struct clv_rd rd;
+	int fd = dial();
+
+	memset(name, 'n', sizeof(name));
+	name[200] = '\0';
+	begin_get("shop", name);
+	ck_assert_int_eq(ask(fd, CLV_API_GET, &rd), CLV_E_INVALID);
+	ck_assert_ptr_nonnull(strstr(text_of(&rd), "1 to 128"));
+	begin_put("shop", name, 1, "x");
+	ck_assert_int_eq(ask(fd, CLV_API_PUT, &rd), CLV_E_INVALID);
+	close(fd);
+}
+END_TEST
+
+START_TEST(the_second_request_waits_for_the_first)
+{
+	struct clv_rd rd;
+	int fd = dial();
+
+	begin_put("shop", "a", 1, "1");
+	say(fd, CLV_API_PUT, 0, 1);
+	begin_get("shop", "a");
+	say(fd, CLV_API_GET, 0, 2);
+	clv_buf_init(&body);
+	say(fd, CLV_API_STATUS, 0, 3);
+	ck_assert_int_eq(hear(fd, 1, &rd), 1);
+	rig_settle();
+	ck_assert_int_eq(hear(fd, 1, &rd), CLV_OK);
+	ck_assert_int_eq(hear(fd, 2, &rd), 1);
+	rig_settle();
+	ck_assert_int_eq(hear(fd, 2, &rd), CLV_OK);
+	ck_assert_uint_eq(clv_rd_u64(&rd), 1);
+	ck_assert_int_eq(hear(fd, 3, &rd), CLV_OK);
+	close(fd);
+}
+END_TEST
+
+START_TEST(who_hangs_up_while_it_is_done)
+{
+	struct clv_rd rd;
+	int fd = dial();
+
+	begin_put("shop", "a", 1, "1");
+	say(fd, CLV_API_PUT, 0, 1);
+	close(fd);
+	rig_poll();
+	ck_assert_uint_eq(rig.k.api->count, 0);
+	rig_settle();
+	fd = dial();
+	begin_put("shop", "b", 2, "1");
+	say(fd, CLV_API_PUT, 0, 1);
+	begin_get("shop", "a");
+	say(fd, CLV_API_GET, 0, 2); /* it is not read any more */
+	rig_poll();
+	close(fd);
+	rig_poll();
+	ck_assert_uint_eq(rig.k.api->count, 0);
+	rig_settle();
+	fd = dial();
+	ck_assert_int_eq(request(fd, CLV_API_GET, "shop", &rd), CLV_OK);
+	ck_assert_ptr_nonnull(rig_row("shop", "b", 0));
+	close(fd);
+}
+END_TEST
+
+START_TEST(the_daemon_ends_while_it_is_done)
+{
+	struct clv_rd rd;
+	int fd = dial();
+
+	begin_put("shop", "a", 1, "1");
+	say(fd, CLV_API_PUT, 0, 1);
+	api_end();
+	rig_settle();
+	ck_assert_int_eq(recv(fd, &msg, sizeof(msg), 0), 0);
+	close(fd);
+	(void)rd;
+}
+END_TEST
+
+START_TEST(who_does_not_read_is_let_go)
+{
+	char value[60001];
+	struct clv_rd rd;
+	int fd = dial();
+	unsigned n;
+
+	memset(value, 'v', sizeof(value));
+	value[60000] = '\0';
+	begin_put("shop", "a", 1, value);
+	ck_assert_int_eq(ask(fd, CLV_API_PUT, &rd), CLV_OK);
+	for (n = 0; n < 1000 && rig.k.api->count > 0; n++) {
+		begin_get("shop", "a");
+		say(fd, CLV_API_GET, 0, 1);
+		rig_settle();
+		rig_poll();
+	}
+	ck_assert_uint_lt(n, 1000);
+	while (recv(fd, &msg, sizeof(msg), MSG_DONTWAIT) > 0)
+		;
+	ck_assert_int_eq(recv(fd, &msg, sizeof(msg), MSG_DONTWAIT), 0);
+	close(fd);
+}
+END_TEST
+
+START_TEST(connections_are_bounded)
+{
+	static int fds[API_CONNS_USER_MAX + 1];
+	struct clv_rd rd;
+	int fd;
+
+	for (size_t i = 0; i < API_CONNS_USER_MAX; i++)
+		fds[i] = dial();
+	fd = dial();
+	ck_assert_int_eq(hear(fd, 0, &rd), CLV_E_BUSY);
+	ck_assert_ptr_nonnull(strstr(text_of(&rd), "too many connections"));
+	close(fd);
+	caller_uid = 1001; /* another user is not kept out by it */
+	fd = dial();
+	ck_assert_int_eq(request(fd, CLV_API_PUT, "shop", &rd), CLV_OK);
+	close(fd);
+	for (size_t i = 0; i < API_CONNS_USER_MAX; i++)
+		close(fds[i]);
+	rig_poll();
+	ck_assert_uint_eq(rig.k.api->count, 0);
+}
+END_TEST
+
+START_TEST(root_always_finds_a_place)
+{
+	static int fds[API_CONNS_MAX];
+	struct clv_rd rd;
+	size_t n = 0;
+	int fd;
+
+	for (; n < API_CONNS_MAX - API_CONNS_ROOT; n++) {
+		caller_uid = 2000 + (uid_t)(n % 50);
+		fds[n] = dial();
+	}
+	fd = dial();
+	ck_assert_int_eq(hear(fd, 0, &rd), CLV_E_BUSY);
+	close(fd);
+	caller_uid = 0;
+	fds[n++] = dial();
+	ck_assert_int_eq(request(fds[n - 1], CLV_API_PUT, "shop", &rd), CLV_OK);
+	for (; n < API_CONNS_MAX; n++)
+		fds[n] = dial();
+	fd = dial();
+	ck_assert_int_eq(hear(fd, 0, &rd), CLV_E_BUSY);
+	close(fd);
+	while (n > 0)
+		close(fds[--n]);
+	rig_poll();
+}
+END_TEST
+
+START_TEST(a_caller_without_groups_is_turned_away)
+{
+	struct clv_rd rd;
+	int fd;
+
+	no_groups = true;
+	fd = dial();
+	ck_assert_int_eq(hear(fd, 0, &rd), CLV_E_SYSTEM);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_host_of_no_system_says_so)
+{
+	struct clv_rd rd;
+	int fd = dial();
+
+	rig.k.member = NULL;
+	clv_buf_init(&body);
+	ck_assert_int_eq(ask(fd, CLV_API_STATUS, &rd), CLV_E_NOT_READY);
+	rig.k.member = &rig.member;
+	close(fd);
+}
+END_TEST
+
+START_TEST(changes_are_told)
+{
+	struct clv_rd rd;
+	int fd = dial();
+
+	clv_buf_init(&body);
+	ck_assert_int_eq(ask(fd, CLV_API_SUBSCRIBE, &rd), CLV_OK);
+	member_event(&rig.member, MEMBER_EV_REFRESHED, "");
+	ck_assert_int_eq(hear(fd, 0, &rd), 1); /* nothing new */
+	member_event(&rig.member, MEMBER_EV_FAILED, "");
+	ck_assert_int_eq(hear(fd, 0, &rd), CLV_OK);
+	ck_assert_uint_eq(msg.h.op, CLV_API_EVENT);
+	ck_assert_uint_eq(clv_rd_u8(&rd), CLV_MEMBER_AWAY);
+	rig.member.generation = 2;
+	member_event(&rig.member, MEMBER_EV_REFRESHED, "");
+	ck_assert_int_eq(hear(fd, 0, &rd), CLV_OK);
+	ck_assert_int_eq(hear(fd, 0, &rd), 1);
+	/* ... also while a request is under way */
+	begin_get("shop", "a");
+	say(fd, CLV_API_GET, 0, 5);
+	member_event(&rig.member, MEMBER_EV_FAILED, "");
+	rig_settle();
+	ck_assert_int_eq(hear(fd, 0, &rd), CLV_OK);
+	ck_assert_int_eq(hear(fd, 5, &rd), CLV_E_NOT_FOUND);
+	close(fd);
+}
+END_TEST
+
+/* Credentials for systemd. */
+
+static int
+dial_as(const char *address, size_t len)
+{
+	struct sockaddr_un me = {.sun_family = AF_UNIX};
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (address != NULL) {
+		memcpy(me.sun_path + 1, address, len);
+		ck_assert_int_eq(
+		    bind(fd, (struct sockaddr *)&me,
+			(socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+				    len)),
+		    0);
+	}
+	strcpy(sa.sun_path, credentials_path);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	rig_poll();
+	return fd;
+}
+
+/* What comes until the end: its length. */
+static size_t
+credential(const char *address)
+{
+	char path[108];
+	size_t len = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%x%s", randombytes_random(), address);
+	fd = dial_as(path, strlen(path));
+	rig_settle();
+	while ((n = recv(fd, msg.body + len, sizeof(msg.body) - len,
+		    MSG_DONTWAIT)) > 0)
+		len += (size_t)n;
+	ck_assert_int_eq(n, 0);
+	close(fd);
+	return len;
+}
+
+START_TEST(a_unit_gets_its_credential)
+{
+	static char big[CLV_VALUE_MAX + 1];
+
+	ck_assert_int_eq(rig_put("shop", "token", "geheim")->result, CLV_OK);
+	ck_assert_uint_eq(credential("/unit/shop.service/token"), 6);
+	ck_assert_mem_eq(msg.body, "geheim", 6);
+	ck_assert_uint_eq(credential("/unit/other.service/token"), 0);
+	ck_assert_ptr_nonnull(strstr(rig.log, "grant APP unit:UNIT"));
+	ck_assert_uint_eq(credential("/unit/shop.service/none"), 0);
+	ck_assert_ptr_nonnull(strstr(rig.log, "no secret none"));
+	memset(big, 'b', CLV_VALUE_MAX);
+	ck_assert_int_eq(rig_put("shop", "big", big)->result, CLV_OK);
+	ck_assert_uint_eq(credential("/unit/shop.service/big"), CLV_VALUE_MAX);
+	/* root's rights are not the unit's */
+	strcpy(shop_users, "user:web");
+	ck_assert_uint_eq(credential("/unit/shop.service/token"), 0);
+}
+END_TEST
+
+START_TEST(a_unit_of_two_applications_gets_nothing)
+{
+	strcpy(bank_users, "unit:shop.service");
+	apps[0].users.count = 1;
+	ck_assert_int_eq(rig_put("shop", "token", "geheim")->result, CLV_OK);
+	ck_assert_uint_eq(credential("/unit/shop.service/token"), 0);
+	ck_assert_ptr_nonnull(strstr(rig.log, "several applications"));
+}
+END_TEST
+
+START_TEST(addresses_that_name_no_credential)
+{
+	static const char *const bad[] = {"", "/unit/", "/unit//",
+	    "/unit//token", "/unit/shop.service", "/unit/shop.service/",
+	    "/unit/shop.service/a/b", "/init/shop.service/token",
+	    "/unit/shop.service/.x", "/unit/shop.service/a b"};
+	int fd;
+
+	ck_assert_int_eq(rig_put("shop", "token", "geheim")->result, CLV_OK);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		rig.log[0] = '\0';
+		ck_assert_uint_eq(credential(bad[i]), 0);
+		ck_assert_msg(
+		    strstr(rig.log, "was refused") != NULL, "%s", bad[i]);
+	}
+	fd = dial_as(NULL, 0);
+	ck_assert_int_eq(recv(fd, msg.body, 1, MSG_DONTWAIT), 0);
+	close(fd);
+	/* as long as an address can be */
+	memset(msg.body, 'x', 107);
+	memcpy(msg.body, "r/unit/", 7);
+	msg.body[50] = '/';
+	fd = dial_as((const char *)msg.body, 107);
+	ck_assert_int_eq(recv(fd, msg.body, 1, MSG_DONTWAIT), 0);
+	close(fd);
+}
+END_TEST
+
+START_TEST(only_root_asks_for_credentials)
+{
+	ck_assert_int_eq(rig_put("shop", "token", "geheim")->result, CLV_OK);
+	peer_uid = 1000;
+	ck_assert_uint_eq(credential("/unit/shop.service/token"), 0);
+	ck_assert_ptr_nonnull(strstr(rig.log, "was refused"));
+}
+END_TEST
+
+START_TEST(the_daemon_ends_while_a_credential_waits)
+{
+	static const char address[] = "r1/unit/shop.service/token";
+	int fd = dial_as(address, sizeof(address) - 1);
+
+	ck_assert_uint_eq(rig.k.api->credentials_waiting, 1);
+	api_end();
+	while (rig.calls != NULL)
+		rig_fail_call(rig.calls, CLV_E_CANCELLED);
+	ck_assert_int_eq(recv(fd, msg.body, 1, MSG_DONTWAIT), 0);
+	close(fd);
+}
+END_TEST
+
+/* The library's client, against a daemon in a thread. */
+
+static pthread_t thread;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool stop, paused;
+static unsigned cut; /* so many requests' connections break first */
+
+static void *
+serve(void *arg)
+{
+	(void)arg;
+	pthread_mutex_lock(&lock);
+	while (!stop) {
+		struct pollfd p = {
+		    rig.k.api != NULL ? rig.k.api->set : -1, POLLIN, 0};
+
+		pthread_mutex_unlock(&lock);
+		(void)poll(&p, 1, 2);
+		pthread_mutex_lock(&lock);
+		if (paused || rig.k.api == NULL)
+			continue;
+		rig_poll();
+		if (cut > 0 && rig.calls != NULL) {
+			cut--;
+			rig_do(rig.calls); /* done, but nobody is told */
+			api_end();
+			listen_again();
+		}
+		rig_settle();
+	}
+	pthread_mutex_unlock(&lock);
+	return NULL;
+}
+
+static void
+set_up_thread(void)
+{
+	set_up();
+	stop = paused = false;
+	cut = 0;
+	peer_uid = geteuid();
+	ck_assert_int_eq(pthread_create(&thread, NULL, serve, NULL), 0);
+}
+
+static void
+tear_down_thread(void)
+{
+	pthread_mutex_lock(&lock);
+	stop = true;
+	pthread_mutex_unlock(&lock);
+	pthread_join(thread, NULL);
+	tear_down();
+}
+
+static struct clv_client *
+client(void)
+{
+	struct clv_client *c = NULL;
+
+	ck_assert_int_eq(clv_client_open(api_path, &c), CLV_OK);
+	return c;
+}
+
+START_TEST(the_library_does_all_of_it)
+{
+	struct clv_client *c = client();
+	struct clv_secret_version *versions;
+	struct clv_secret_name *names;
+	struct clv_client_app *list;
+	struct clv_client_status status;
+	struct clv_secret *s = NULL, *plain = NULL;
+	uint64_t version = 0;
+	bool more;
+	size_t n;
+
+	ck_assert_int_eq(
+	    clv_client_put(c, "shop", "a", "geheim", 6, 0, &version), CLV_OK);
+	ck_assert_uint_eq(version, 1);
+	ck_assert_int_eq(clv_client_get(c, "shop", "a", 0, 0, &s), CLV_OK);
+	ck_assert_str_eq((const char *)s->data, "geheim");
+	ck_assert_uint_eq(s->len, 6);
+	ck_assert_uint_eq(s->version, 1);
+	clv_secret_free(&s);
+	ck_assert_int_eq(
+	    clv_client_list(c, "shop", "", &names, &n, &more), CLV_OK);
+	ck_assert_uint_eq(n, 1);
+	ck_assert(!more);
+	ck_assert_str_eq(names[0].name, "a");
+	free(names);
+	ck_assert_int_eq(
+	    clv_client_history(c, "shop", "a", &versions, &n), CLV_OK);
+	ck_assert_uint_eq(n, 1);
+	ck_assert(versions[0].current && !versions[0].deleted);
+	free(versions);
+	ck_assert_int_eq(clv_client_apps(c, "", &list, &n, &more), CLV_OK);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_str_eq(list[0].name, "shop");
+	ck_assert_uint_eq(list[0].roles, AUTH_APP_USER);
+	free(list);
+	ck_assert_int_eq(clv_client_seal(c, "shop", "x", "y", 1, &s), CLV_OK);
+	ck_assert_int_eq(
+	    clv_client_unseal(c, "shop", "x", s->data, s->len, &plain), CLV_OK);
+	ck_assert_str_eq((const char *)plain->data, "y");
+	clv_secret_free(&plain);
+	ck_assert_int_eq(
+	    clv_client_unseal(c, "shop", "z", s->data, s->len, &plain),
+	    CLV_E_DAMAGED);
+	ck_assert_ptr_nonnull(strstr(clv_client_text(c), "context"));
+	clv_secret_free(&s);
+	ck_assert_int_eq(clv_client_get_status(c, &status), CLV_OK);
+	ck_assert(status.may_encrypt);
+	ck_assert_int_eq(clv_client_delete(c, "shop", "a", &version), CLV_OK);
+	ck_assert_uint_eq(version, 2);
+	ck_assert_int_eq(
+	    clv_client_get(c, "shop", "a", 0, 0, &s), CLV_E_NOT_FOUND);
+	ck_assert_int_eq(
+	    clv_client_get(c, "bank", "a", 0, 0, &s), CLV_E_DENIED);
+	clv_client_close(&c);
+}
+END_TEST
+
+START_TEST(the_library_knows_the_limits)
+{
+	static uint8_t big[CLV_API_MSG_MAX];
+	struct clv_client *c = client();
+	struct clv_secret *s = NULL;
+
+	ck_assert_int_eq(clv_client_put(c, "shop", "a", big, CLV_VALUE_MAX,
+			     CLV_API_KEEP_DEFAULT, NULL),
+	    CLV_OK);
+	ck_assert_int_eq(clv_client_get(c, "shop", "a", 0, 0, &s), CLV_OK);
+	ck_assert_uint_eq(s->len, CLV_VALUE_MAX);
+	clv_secret_free(&s);
+	ck_assert_int_eq(
+	    clv_client_put(c, "shop", "a", big, CLV_VALUE_MAX + 1, 0, NULL),
+	    CLV_E_FULL);
+	ck_assert_int_eq(
+	    clv_client_put(c, "shop", "a", big, sizeof(big), 0, NULL),
+	    CLV_E_FULL);
+	ck_assert_int_eq(
+	    clv_client_put(c, "shop", "e", "", 0, 0, NULL), CLV_OK);
+	ck_assert_int_eq(clv_client_get(c, "shop", "e", 0, 0, &s), CLV_OK);
+	ck_assert_uint_eq(s->len, 0);
+	clv_secret_free(&s);
+	clv_client_close(&c);
+}
+END_TEST
+
+START_TEST(a_write_is_repeated_over_a_new_connection)
+{
+	struct clv_client *c = client();
+	uint64_t version = 0;
+
+	ck_assert_int_eq(
+	    clv_client_put(c, "shop", "x", "0", 1, 0, &version), CLV_OK);
+	pthread_mutex_lock(&lock);
+	cut = 3;
+	pthread_mutex_unlock(&lock);
+	ck_assert_int_eq(
+	    clv_client_put(c, "shop", "a", "1", 1, 0, &version), CLV_OK);
+	ck_assert_uint_eq(version, 1);
+	pthread_mutex_lock(&lock);
+	ck_assert_uint_eq(cut, 0);
+	ck_assert_uint_eq(rig.db.row_count, 2);
+	pthread_mutex_unlock(&lock);
+	clv_client_close(&c);
+}
+END_TEST
+
+START_TEST(what_cannot_be_told_is_unknown)
+{
+	struct clv_client *c = client();
+
+	ck_assert_int_eq(
+	    clv_client_put(c, "shop", "x", "0", 1, 0, NULL), CLV_OK);
+	pthread_mutex_lock(&lock);
+	paused = true;
+	pthread_mutex_unlock(&lock);
+	clv_client_timeout(c, 50);
+	ck_assert_int_eq(
+	    clv_client_put(c, "shop", "a", "1", 1, 0, NULL), CLV_E_UNKNOWN);
+	/* Nobody there, and nothing left: it was not done. */
+	pthread_mutex_lock(&lock);
+	api_end();
+	pthread_mutex_unlock(&lock);
+	ck_assert_int_eq(
+	    clv_client_put(c, "shop", "a", "1", 1, 0, NULL), CLV_E_NO_SERVER);
+	ck_assert_ptr_nonnull(strstr(clv_client_text(c), "is it running"));
+	clv_client_close(&c);
+}
+END_TEST
+
+START_TEST(whoever_is_turned_away_learns_why)
+{
+	struct clv_client *c = NULL;
+	struct clv_client_status status;
+
+	pthread_mutex_lock(&lock);
+	no_groups = true;
+	pthread_mutex_unlock(&lock);
+	for (unsigned i = 0; i < 20; i++) {
+		c = client();
+		ck_assert_int_eq(
+		    clv_client_get_status(c, &status), CLV_E_SYSTEM);
+		ck_assert_ptr_nonnull(strstr(clv_client_text(c), "groups"));
+		ck_assert_int_eq(clv_client_fd(c), -1);
+		clv_client_close(&c);
+	}
+}
+END_TEST
+
+START_TEST(a_socket_that_is_not_roots_gets_nothing)
+{
+	struct clv_client *c = NULL;
+
+	peer_uid = geteuid() + 1;
+	ck_assert_int_eq(clv_client_open(api_path, &c), CLV_E_PERMISSION);
+	ck_assert_ptr_null(c);
+	ck_assert_int_eq(
+	    clv_client_open("/nowhere/api.sock", &c), CLV_E_NO_SERVER);
+}
+END_TEST
+
+START_TEST(events_come_between_answers)
+{
+	struct clv_client *c = client();
+	struct clv_client_status s;
+	struct clv_secret *secret = NULL;
+
+	ck_assert_int_eq(clv_client_next_event(c, 0, &s), CLV_E_NO_SERVER);
+	ck_assert_int_eq(clv_client_subscribe(c, &s), CLV_OK);
+	ck_assert_int_eq(s.state, CLV_MEMBER_FRESH);
+	ck_assert_int_eq(clv_client_next_event(c, 0, &s), CLV_E_TIMEOUT);
+	pthread_mutex_lock(&lock);
+	member_event(&rig.member, MEMBER_EV_FAILED, "");
+	pthread_mutex_unlock(&lock);
+	ck_assert_int_eq(
+	    clv_client_get(c, "shop", "a", 0, 0, &secret), CLV_E_NOT_FOUND);
+	ck_assert_int_eq(clv_client_next_event(c, 0, &s), CLV_OK);
+	ck_assert_int_eq(s.state, CLV_MEMBER_AWAY);
+	pthread_mutex_lock(&lock);
+	member_event(&rig.member, MEMBER_EV_REFRESHED, "");
+	pthread_mutex_unlock(&lock);
+	ck_assert_int_eq(clv_client_next_event(c, 5000, &s), CLV_OK);
+	ck_assert_int_eq(s.state, CLV_MEMBER_FRESH);
+	clv_client_close(&c);
+}
+END_TEST
+
+/* Streams. */
+
+static struct tape {
+	uint8_t data[400000];
+	size_t len, at;
+} from, to;
+
+static ssize_t
+tape_read(void *arg, void *p, size_t len)
+{
+	size_t left = from.len - from.at;
+
+	(void)arg;
+	len = len < left ? len : left;
+	if (len > 7000)
+		len = 7000; /* as a pipe does */
+	memcpy(p, from.data + from.at, len);
+	from.at += len;
+	return (ssize_t)len;
+}
+
+static ssize_t
+tape_write(void *arg, const void *p, size_t len)
+{
+	(void)arg;
+	ck_assert_uint_le(to.len + len, sizeof(to.data));
+	memcpy(to.data + to.len, p, len);
+	to.len += len;
+	return (ssize_t)len;
+}
+
+static const struct clv_stream_io tapes = {tape_read, tape_write, NULL};
+
+/* What was written is read next. */
+static void
+rewind_tapes(size_t len)
+{
+	from = to;
+	from.len = len;
+	from.at = 0;
+	to.len = 0;
+}
+
+#define STREAM_HEAD (16 + 4 + 32 + CLV_RECORD_EXTRA + 24)
+#define STREAM_CHUNK (65536 + 17)
+
+static int
+unseal(struct clv_client *c, const char *context)
+{
+	return clv_client_unseal_stream(c, "shop", context, &tapes);
+}
+
+START_TEST(streams_of_any_length)
+{
+	static const size_t lens[] = {
+	    0, 1, 65535, 65536, 65537, 131072, 204800};
+	static uint8_t plain[204800];
+	struct clv_client *c = client();
+
+	randombytes_buf(plain, sizeof(plain));
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		memcpy(to.data, plain, lens[i]);
+		to.len = lens[i];
+		rewind_tapes(lens[i]);
+		ck_assert_int_eq(
+		    clv_client_seal_stream(c, "shop", "c", &tapes), CLV_OK);
+		ck_assert_uint_eq(
+		    to.len, STREAM_HEAD + lens[i] + 17 * (lens[i] / 65536 + 1));
+		rewind_tapes(to.len);
+		ck_assert_int_eq(unseal(c, "c"), CLV_OK);
+		ck_assert_uint_eq(to.len, lens[i]);
+		ck_assert_mem_eq(to.data, plain, lens[i]);
+	}
+	clv_client_close(&c);
+}
+END_TEST
+
+static struct tape sealed;
+
+static void
+seal_zeros(struct clv_client *c, size_t len)
+{
+	memset(&to, 0, sizeof(to));
+	to.len = len;
+	rewind_tapes(len);
+	ck_assert_int_eq(
+	    clv_client_seal_stream(c, "shop", "c", &tapes), CLV_OK);
+	sealed = to;
+}
+
+START_TEST(a_stream_that_was_cut_short)
+{
+	struct clv_client *c = client();
+	int r;
+
+	seal_zeros(c, 3 * 65536);
+	for (size_t n = 0; n < sealed.len;) {
+		to = sealed;
+		rewind_tapes(n);
+		r = unseal(c, "c");
+		ck_assert_msg(
+		    r == CLV_E_TRUNCATED || (n < 16 && r == CLV_E_FORMAT),
+		    "%zu: %d", n, r);
+		n += n < STREAM_HEAD + 40 ? 1
+		     : (n - STREAM_HEAD) % STREAM_CHUNK == 0
+			 ? 1
+			 : STREAM_CHUNK - (n - STREAM_HEAD) % STREAM_CHUNK;
+	}
+	clv_client_close(&c);
+}
+END_TEST
+
+START_TEST(a_stream_that_was_changed)
+{
+	struct clv_client *c = client();
+	static uint8_t chunk[STREAM_CHUNK];
+	uint8_t *one = sealed.data + STREAM_HEAD, *two = one + STREAM_CHUNK;
+
+	seal_zeros(c, 3 * 65536);
+	to = sealed;
+	rewind_tapes(sealed.len);
+	ck_assert_int_eq(unseal(c, "d"), CLV_E_DAMAGED);
+	ck_assert_uint_eq(to.len, 0);
+	/* chunks swapped */
+	memcpy(chunk, one, sizeof(chunk));
+	memmove(one, two, sizeof(chunk));
+	memcpy(two, chunk, sizeof(chunk));
+	to = sealed;
+	rewind_tapes(sealed.len);
+	ck_assert_int_eq(unseal(c, "c"), CLV_E_DAMAGED);
+	ck_assert_uint_eq(to.len, 0);
+	/* one left out */
+	seal_zeros(c, 3 * 65536);
+	to = sealed;
+	memmove(to.data + STREAM_HEAD, two,
+	    sealed.len - STREAM_HEAD - STREAM_CHUNK);
+	rewind_tapes(sealed.len - STREAM_CHUNK);
+	ck_assert_int_eq(unseal(c, "c"), CLV_E_DAMAGED);
+	/* something behind the end */
+	to = sealed;
+	rewind_tapes(sealed.len + 1);
+	ck_assert_int_ne(unseal(c, "c"), CLV_OK);
+	/* bytes of head and body */
+	for (size_t i = 0; i < STREAM_HEAD + 100; i++) {
+		to = sealed;
+		to.data[i] ^= 1;
+		rewind_tapes(sealed.len);
+		ck_assert_int_ne(unseal(c, "c"), CLV_OK);
+		ck_assert_uint_eq(to.len, 0);
+	}
+	clv_client_close(&c);
+}
+END_TEST
+
+START_TEST(a_stream_is_no_sealed_value)
+{
+	struct clv_client *c = client();
+	struct clv_secret *s = NULL;
+	char context[256];
+
+	ck_assert_int_eq(clv_client_seal(c, "shop", "c", "x", 1, &s), CLV_OK);
+	memcpy(to.data, s->data, s->len);
+	rewind_tapes(s->len);
+	ck_assert_int_eq(unseal(c, "c"), CLV_E_FORMAT);
+	clv_secret_free(&s);
+	memset(context, 'c', sizeof(context));
+	context[239] = '\0';
+	rewind_tapes(0);
+	ck_assert_int_eq(
+	    clv_client_seal_stream(c, "shop", context, &tapes), CLV_OK);
+	strcat(context, "c");
+	rewind_tapes(0);
+	ck_assert_int_eq(
+	    clv_client_seal_stream(c, "shop", context, &tapes), CLV_E_INVALID);
+	clv_client_close(&c);
+}
+END_TEST
+
+static Suite *
+api_suite(void)
+{
+	Suite *s = suite_create("api");
+	TCase *t = tcase_create("requests");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, each_operation_answers);
+	tcase_add_test(t, roles_decide);
+	tcase_add_test(t, a_changed_list_counts_at_once);
+	tcase_add_test(t, without_a_permit_nothing_is_written);
+	tcase_add_test(t, messages_that_cannot_be_end_the_connection);
+	tcase_add_test(t, truncated_requests_are_refused);
+	tcase_add_test(t, a_long_name_is_called_so);
+	tcase_add_test(t, the_second_request_waits_for_the_first);
+	tcase_add_test(t, who_hangs_up_while_it_is_done);
+	tcase_add_test(t, the_daemon_ends_while_it_is_done);
+	tcase_add_test(t, who_does_not_read_is_let_go);
+	tcase_add_test(t, connections_are_bounded);
+	tcase_add_test(t, root_always_finds_a_place);
+	tcase_add_test(t, a_caller_without_groups_is_turned_away);
+	tcase_add_test(t, a_host_of_no_system_says_so);
+	tcase_add_test(t, changes_are_told);
+	suite_add_tcase(s, t);
+	t = tcase_create("credentials");
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, a_unit_gets_its_credential);
+	tcase_add_test(t, a_unit_of_two_applications_gets_nothing);
+	tcase_add_test(t, addresses_that_name_no_credential);
+	tcase_add_test(t, only_root_asks_for_credentials);
+	tcase_add_test(t, the_daemon_ends_while_a_credential_waits);
+	suite_add_tcase(s, t);
+	t = tcase_create("library");
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, set_up_thread, tear_down_thread);
+	tcase_add_test(t, the_library_does_all_of_it);
+	tcase_add_test(t, the_library_knows_the_limits);
+	tcase_add_test(t, a_write_is_repeated_over_a_new_connection);
+	tcase_add_test(t, what_cannot_be_told_is_unknown);
+	tcase_add_test(t, whoever_is_turned_away_learns_why);
+	tcase_add_test(t, a_socket_that_is_not_roots_gets_nothing);
+	tcase_add_test(t, events_come_between_answers);
+	tcase_add_test(t, streams_of_any_length);
+	tcase_add_test(t, a_stream_that_was_cut_short);
+	tcase_add_test(t, a_stream_that_was_changed);
+	tcase_add_test(t, a_stream_is_no_sealed_value);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int
+main(void)
+{
+	SRunner *r = srunner_create(api_suite());
+	int failed;
+
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,774 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "daemon/vault_impl.h"
+#include "vault_rig.h"
+#include "vault_wrap.h"
+
+struct rig rig;
+
+/* Tables. */
+
+struct rig_app *
+rig_app(const char *app)
+{
+	for (size_t i = 0; i < RIG_APPS; i++)
+		if (strcmp(rig.db.apps[i].name, app) == 0)
+			return &rig.db.apps[i];
+	return NULL;
+}
+
+struct rig_row *
+rig_row(const char *app, const char *name, uint64_t version)
+{
+	struct rig_row *found = NULL;
+
+	for (size_t i = 0; i < rig.db.row_count; i++) {
+		struct rig_row *r = &rig.db.rows[i];
+
+		if (strcmp(r->app, app) != 0 || strcmp(r->name, name) != 0 ||
+		    (version != 0 && r->version != version))
+			continue;
+		if (found == NULL || r->version > found->version)
+			found = r;
+	}
+	return found;
+}
+
+void
+rig_remove_row(struct rig_row *row)
+{
+	free(row->record);
+	*row = rig.db.rows[--rig.db.row_count];
+}
+
+void
+rig_drop_app(const char *app)
+{
+	struct rig_row *row;
+	size_t i = 0;
+
+	while (i < rig.db.row_count) {
+		row = &rig.db.rows[i];
+		if (strcmp(row->app, app) == 0)
+			rig_remove_row(row);
+		else
+			i++;
+	}
+	memset(rig_app(app), 0, sizeof(struct rig_app));
+}
+
+void
+rig_add_key(const char *app, uint64_t version, uint32_t generation)
+{
+	struct rig_app *a = rig_app(app);
+	struct rig_key *key = &a->keys[a->key_count++];
+	struct clv_datakey_id id = {
+	    rig.system_id, app, (uint32_t)version, generation};
+	uint8_t app_key[32], data_key[32];
+
+	clv_app_key(rig.dist[generation - 1], rig.system_id, app, app_key);
+	randombytes_buf(data_key, sizeof(data_key));
+	key->version = version;
+	key->generation = generation;
+	ck_assert_int_eq(
+	    clv_datakey_wrap(app_key, &id, data_key, key->wrapped), CLV_OK);
+	if (version == 0) { /* and the manifest of no rows */
+		struct clv_index *x = NULL;
+
+		ck_assert_int_eq(
+		    clv_index_new(data_key, rig.system_id, app, &x), CLV_OK);
+		clv_index_mac(x, a->counter, a->mac);
+		clv_index_free(&x);
+	}
+}
+
+struct rig_app *
+rig_add_app(const char *app, uint32_t generation)
+{
+	struct rig_app *a = rig_app("");
+
+	ck_assert_ptr_nonnull(a);
+	snprintf(a->name, sizeof(a->name), "%s", app);
+	if (a->counter == 0)
+		a->counter = 1;
+	rig_add_key(app, 0, generation);
+	rig_add_key(app, 1, generation);
+	return a;
+}
+
+void
+rig_drop(struct rig_tables *t)
+{
+	for (size_t i = 0; i < t->row_count; i++)
+		free(t->rows[i].record);
+	memset(t, 0, sizeof(*t));
+}
+
+void
+rig_save(struct rig_tables *to)
+{
+	*to = rig.db;
+	for (size_t i = 0; i < to->row_count; i++) {
+		struct rig_row *r = &to->rows[i];
+		uint8_t *copy = malloc(r->len + 1);
+
+		ck_assert_ptr_nonnull(copy);
+		memcpy(copy, r->record, r->len);
+		r->record = copy;
+	}
+}
+
+void
+rig_restore(struct rig_tables *from)
+{
+	rig_drop(&rig.db);
+	rig.db = *from;
+	memset(from, 0, sizeof(*from));
+}
+
+/* Parameters. */
+
+static const char *
+text_of(const struct clv_param *p)
+{
+	static char text[4][256];
+	static unsigned at;
+	char *t = text[at++ % 4];
+
+	ck_assert_uint_lt(p->len, sizeof(text[0]));
+	memcpy(t, p->p, p->len);
+	t[p->len] = '\0';
+	return t;
+}
+
+static uint64_t
+u64_of(const struct clv_param *p)
+{
+	struct clv_rd rd;
+
+	ck_assert_uint_eq(p->len, 8);
+	clv_rd_init(&rd, p->p, p->len);
+	return clv_rd_u64(&rd);
+}
+
+/* Element i of an array as PostgreSQL takes it; false behind the last. */
+static bool
+element(const struct clv_param *p, size_t i, struct clv_param *ret)
+{
+	struct clv_rd rd;
+	size_t count = 0, len;
+
+	clv_rd_init(&rd, p->p, p->len);
+	if (clv_rd_u32(&rd) > 0) {
+		(void)clv_rd_u32(&rd);
+		(void)clv_rd_u32(&rd);
+		count = clv_rd_u32(&rd);
+		(void)clv_rd_u32(&rd);
+	}
+	if (i >= count)
+		return false;
+	for (size_t j = 0; j <= i; j++) {
+		ret->p = clv_rd_bytes(&rd, &len);
+		ret->len = len;
+	}
+	ck_assert(!rd.failed);
+	return true;
+}
+
+/* Answers. */
+
+static struct clv_buf out; /* fields, each u32 length and bytes */
+
+static void
+out_u64(uint64_t v)
+{
+	uint8_t b[8];
+	struct clv_param p = clv_param_u64(v, b);
+
+	clv_buf_bytes(&out, p.p, p.len);
+}
+
+static void
+out_bool(bool v)
+{
+	uint8_t b = v;
+
+	clv_buf_bytes(&out, &b, 1);
+}
+
+static void
+out_text(const char *s)
+{
+	clv_buf_bytes(&out, s, strlen(s));
+}
+
+static void
+finish(struct rig_call *c, size_t columns)
+{
+	struct db_field *fields;
+	struct clv_rd rd;
+	size_t n = 0;
+
+	ck_assert_int_eq(clv_buf_result(&out), CLV_OK);
+	c->bytes = malloc(out.len + 1);
+	ck_assert_ptr_nonnull(c->bytes);
+	if (out.len > 0)
+		memcpy(c->bytes, out.data, out.len);
+	c->bytes_len = out.len;
+	fields = calloc(out.len / 4 + 1, sizeof(*fields));
+	ck_assert_ptr_nonnull(fields);
+	clv_rd_init(&rd, c->bytes, c->bytes_len);
+	for (; rd.len > 0; n++)
+		fields[n].p = clv_rd_bytes(&rd, &fields[n].len);
+	ck_assert_uint_eq(n % columns, 0);
+	c->result =
+	    (struct db_result){CLV_OK, "", n / columns, columns, fields};
+	clv_buf_fini(&out);
+}
+
+static void
+get_keys(struct rig_call *c)
+{
+	struct rig_app *a = rig_app(text_of(&c->params[0]));
+
+	for (size_t i = 0; a != NULL && i < a->key_count; i++) {
+		out_u64(a->keys[i].version);
+		out_u64(a->keys[i].generation);
+		clv_buf_bytes(
+		    &out, a->keys[i].wrapped, sizeof(a->keys[i].wrapped));
+	}
+	finish(c, 3);
+}
+
+static int
+by_counter(const void *a, const void *b)
+{
+	const struct rig_row *x = *(struct rig_row *const *)a;
+	const struct rig_row *y = *(struct rig_row *const *)b;
+
+	if (x->counter != y->counter)
+		return x->counter < y->counter ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+/* Current rows above the pair, ascending. */
+static size_t
+changes(const char *app, uint64_t counter, const char *name,
+    struct rig_row *ret[static RIG_ROWS])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rig.db.row_count; i++) {
+		struct rig_row *r = &rig.db.rows[i];
+
+		if (strcmp(r->app, app) == 0 && r->current &&
+		    (r->counter > counter ||
+			(r->counter == counter && name != NULL &&
+			    strcmp(r->name, name) > 0)))
+			ret[n++] = r;
+	}
+	qsort(ret, n, sizeof(*ret), by_counter);
+	return n;
+}
+
+static void
+get_changes(struct rig_call *c)
+{
+	struct rig_row *rows[RIG_ROWS];
+	struct rig_app *a = rig_app(text_of(&c->params[0]));
+	size_t n = changes(text_of(&c->params[0]), u64_of(&c->params[1]),
+	    text_of(&c->params[2]), rows);
+
+	for (size_t i = 0; i < n && i < u64_of(&c->params[3]); i++) {
+		out_text(rows[i]->name);
+		out_u64(rows[i]->version);
+		out_bool(rows[i]->deleted);
+		clv_buf_bytes(&out, rows[i]->hash, 32);
+		out_u64(rows[i]->counter);
+		out_u64(0);
+		out_text("");
+	}
+	if (a != NULL) {
+		out_text("");
+		out_u64(0);
+		out_bool(false);
+		out_text("");
+		out_u64(0);
+		out_u64(a->counter);
+		clv_buf_bytes(&out, a->mac, sizeof(a->mac));
+	}
+	finish(c, 7);
+}
+
+static void
+out_row(uint64_t kind, const struct rig_row *r)
+{
+	out_u64(kind);
+	out_text(r->name);
+	out_u64(r->version);
+	out_bool(r->deleted);
+	out_u64(r->key_version);
+	clv_buf_bytes(&out, r->hash, sizeof(r->hash));
+	clv_buf_bytes(
+	    &out, kind == 1 ? r->record : NULL, kind == 1 ? r->len : 0);
+	out_u64(r->counter);
+}
+
+static void
+get_secret(struct rig_call *c)
+{
+	const char *app = text_of(&c->params[0]);
+	struct rig_app *a = rig_app(app);
+	struct rig_row *rows[RIG_ROWS], *row;
+	size_t n = changes(app, u64_of(&c->params[3]), NULL, rows);
+
+	if (a != NULL) {
+		out_u64(0);
+		out_text("");
+		out_u64(0);
+		out_bool(false);
+		out_u64(0);
+		clv_buf_bytes(&out, a->mac, sizeof(a->mac));
+		out_text("");
+		out_u64(a->counter);
+	}
+	row = rig_row(app, text_of(&c->params[1]), u64_of(&c->params[2]));
+	if (row != NULL)
+		out_row(1, row);
+	for (size_t i = 0; i < n && i < u64_of(&c->params[4]); i++)
+		out_row(2, rows[i]);
+	finish(c, 8);
+}
+
+static struct rig_row *
+row_by_op(const struct clv_param *id)
+{
+	for (size_t i = 0; i < rig.db.row_count; i++)
+		if (memcmp(rig.db.rows[i].op_id, id->p, 16) == 0)
+			return &rig.db.rows[i];
+	return NULL;
+}
+
+/* What one array parameter has of row i. */
+static struct clv_param
+of_row(const struct rig_call *c, size_t column, size_t i)
+{
+	struct clv_param p;
+
+	ck_assert(element(&c->params[5 + column], i, &p));
+	return p;
+}
+
+static void
+insert(const struct rig_call *c, struct rig_app *a, size_t i)
+{
+	struct clv_param p = of_row(c, 0, i), record = of_row(c, 4, i);
+	struct rig_row *r = rig_row(a->name, text_of(&p), 0);
+
+	if (r != NULL)
+		r->current = false;
+	ck_assert_uint_lt(rig.db.row_count, RIG_ROWS);
+	r = &rig.db.rows[rig.db.row_count++];
+	memset(r, 0, sizeof(*r));
+	strcpy(r->app, a->name);
+	strcpy(r->name, text_of(&p));
+	p = of_row(c, 1, i);
+	r->version = u64_of(&p);
+	p = of_row(c, 2, i);
+	r->key_version = u64_of(&p);
+	p = of_row(c, 3, i);
+	memcpy(r->hash, p.p, 32);
+	r->record = malloc(record.len + 1);
+	ck_assert_ptr_nonnull(r->record);
+	memcpy(r->record, record.p, record.len);
+	r->len = record.len;
+	p = of_row(c, 6, i);
+	memcpy(r->op_id, p.p, 16);
+	r->deleted = record.len == 0;
+	r->current = true;
+	r->counter = a->counter;
+}
+
+static enum clv_put
+put_state(const struct rig_call *c, const struct rig_app *a)
+{
+	struct clv_param p;
+
+	if (a == NULL)
+		return CLV_PUT_CONFLICT;
+	if (memcmp(a->op_id, c->params[4].p, 16) == 0)
+		return CLV_PUT_REPEATED;
+	for (size_t i = 0; element(&c->params[5 + 6], i, &p); i++)
+		if (row_by_op(&p) != NULL)
+			return CLV_PUT_KNOWN;
+	if (a->counter != u64_of(&c->params[2]))
+		return CLV_PUT_CONFLICT;
+	for (size_t i = 0; element(&c->params[5 + 2], i, &p); i++)
+		if (u64_of(&p) != 0 &&
+		    u64_of(&p) != a->keys[a->key_count - 1].version)
+			return CLV_PUT_NEWER_KEY;
+	return CLV_PUT_DONE;
+}
+
+static bool
+is_unique(const struct rig_call *c)
+{
+	struct clv_param p, q;
+
+	for (size_t i = 0; element(&c->params[5 + 6], i, &p); i++)
+		for (size_t j = 0; j < i; j++) {
+			ck_assert(element(&c->params[5 + 6], j, &q));
+			if (memcmp(p.p, q.p, 16) == 0)
+				return false;
+		}
+	return true;
+}
+
+static void
+put_secrets(struct rig_call *c)
+{
+	struct rig_app *a = rig_app(text_of(&c->params[0]));
+	enum clv_put state;
+	struct clv_param p;
+
+	if (u64_of(&c->params[1]) > rig.db.epoch) {
+		finish(c, 2);
+		c->result.result = CLV_E_STALE_EPOCH;
+		c->result.text = "the database's epoch is older";
+		return;
+	}
+	state = put_state(c, a);
+	if (state == CLV_PUT_DONE && !is_unique(c)) {
+		finish(c, 2);
+		c->result.result = CLV_E_DATABASE;
+		c->result.text = "duplicate key value";
+		return;
+	}
+	if (state == CLV_PUT_DONE) {
+		a->counter++;
+		memcpy(a->mac, c->params[3].p, sizeof(a->mac));
+		memcpy(a->op_id, c->params[4].p, sizeof(a->op_id));
+		for (size_t i = 0; element(&c->params[5], i, &p); i++)
+			insert(c, a, i);
+	}
+	out_u64(state);
+	out_u64(a != NULL ? a->counter : 0);
+	finish(c, 2);
+}
+
+static void
+get_ops(struct rig_call *c)
+{
+	struct clv_param p;
+
+	for (size_t i = 0; element(&c->params[0], i, &p); i++) {
+		struct rig_row *r = row_by_op(&p);
+
+		if (r == NULL)
+			continue;
+		clv_buf_bytes(&out, r->op_id, sizeof(r->op_id));
+		out_text(r->app);
+		out_text(r->name);
+		out_u64(r->version);
+	}
+	finish(c, 4);
+}
+
+static void
+history(struct rig_call *c)
+{
+	const char *app = text_of(&c->params[0]);
+	const char *name = text_of(&c->params[1]);
+
+	for (size_t i = rig.db.row_count; i-- > 0;) {
+		struct rig_row *r = &rig.db.rows[i];
+
+		if (strcmp(r->app, app) != 0 || strcmp(r->name, name) != 0)
+			continue;
+		out_u64(r->version);
+		out_bool(r->deleted);
+		out_u64(r->key_version);
+		out_u64(7);
+		out_bool(r->current);
+	}
+	finish(c, 5);
+}
+
+/* Calls. */
+
+void
+rig_do(struct rig_call *c)
+{
+	if (c->done)
+		return;
+	c->done = true;
+	clv_buf_init(&out);
+	switch (c->stmt) {
+	case CLV_STMT_GET_KEYS: get_keys(c); break;
+	case CLV_STMT_GET_CHANGES: get_changes(c); break;
+	case CLV_STMT_GET_SECRET: get_secret(c); break;
+	case CLV_STMT_PUT_SECRETS: put_secrets(c); break;
+	case CLV_STMT_GET_OPS: get_ops(c); break;
+	case CLV_STMT_HISTORY: history(c); break;
+	default: ck_abort_msg("a statement that no member may use");
+	}
+	if (rig.forge != NULL)
+		rig.forge(c);
+}
+
+static void
+call_end(struct rig_call *c)
+{
+	struct rig_call **pp = &rig.calls;
+
+	while (*pp != c)
+		pp = &(*pp)->next;
+	*pp = c->next;
+	c->fn(&rig.k, c->arg, &c->result);
+	for (size_t i = 0; i < c->n; i++)
+		free((void *)(uintptr_t)c->params[i].p);
+	free((void *)(uintptr_t)c->result.fields);
+	free(c->bytes);
+	free(c);
+}
+
+void
+rig_answer(struct rig_call *c)
+{
+	rig_do(c);
+	call_end(c);
+}
+
+void
+rig_fail_call(struct rig_call *c, int result)
+{
+	c->result.result = result;
+	c->result.text = "the test says so";
+	c->result.rows = 0;
+	call_end(c);
+}
+
+struct rig_call *
+rig_call(unsigned i)
+{
+	struct rig_call *c = rig.calls;
+
+	while (c != NULL && i-- > 0)
+		c = c->next;
+	ck_assert_ptr_nonnull(c);
+	return c;
+}
+
+unsigned
+rig_open(void)
+{
+	unsigned n = 0;
+
+	for (struct rig_call *c = rig.calls; c != NULL; c = c->next)
+		n++;
+	return n;
+}
+
+void
+rig_settle(void)
+{
+	for (unsigned n = 0; rig.calls != NULL; n++) {
+		ck_assert_uint_lt(n, 10000);
+		rig_answer(rig.calls);
+	}
+}
+
+void
+__wrap_db_call_pool(struct keeper *k, enum clv_stmt stmt,
+    const struct clv_param *params, size_t n, uint32_t timeout_ms, db_fn fn,
+    void *arg)
+{
+	struct db_result refused = {
+	    .result = CLV_E_DATABASE_AWAY, .text = "the database is away"};
+	struct rig_call **tail = &rig.calls, *c;
+
+	(void)timeout_ms;
+	rig.sent[stmt]++;
+	if (rig.away) {
+		fn(k, arg, &refused);
+		return;
+	}
+	ck_assert_uint_eq(n, clv_store_param_count(stmt));
+	c = calloc(1, sizeof(*c));
+	ck_assert_ptr_nonnull(c);
+	c->stmt = stmt;
+	c->n = n;
+	c->fn = fn;
+	c->arg = arg;
+	for (size_t i = 0; i < n; i++) {
+		uint8_t *copy = malloc(params[i].len + 1);
+
+		ck_assert_ptr_nonnull(copy);
+		if (params[i].len > 0)
+			memcpy(copy, params[i].p, params[i].len);
+		c->params[i] = (struct clv_param){copy, params[i].len};
+	}
+	while (*tail != NULL)
+		tail = &(*tail)->next;
+	*tail = c;
+	if (rig.at_once)
+		rig_answer(c);
+}
+
+/* The member. */
+
+void
+rig_generations(uint32_t n)
+{
+	struct member *m = &rig.member;
+
+	clv_guard_put(rig.k.guard, m->keys);
+	m->keys = clv_guard_get(rig.k.guard, (n + 1) * sizeof(*m->keys));
+	ck_assert_ptr_nonnull(m->keys);
+	m->key_count = m->newest = n;
+	for (uint32_t i = 0; i < n; i++) {
+		m->keys[i].generation = i + 1;
+		memcpy(m->keys[i].key, rig.dist[i], CLV_KEY_LEN);
+	}
+}
+
+void
+rig_init(void)
+{
+	memset(&rig, 0, sizeof(rig));
+	ck_assert_int_ge(sodium_init(), 0);
+	strcpy(rig.dir, "/tmp/check-vault-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(rig.dir));
+	ck_assert_int_eq(clv_guard_new(640 * 1024, &rig.k.guard), CLV_OK);
+	ck_assert_int_eq(loop_new(&rig.k.loop), CLV_OK);
+	rig.k.config = &rig.config;
+	rig.k.member = &rig.member;
+	rig.now = 1000000;
+	rig.member.k = &rig.k;
+	rig.member.state = CLV_MEMBER_FRESH;
+	rig.member.seen.epoch = rig.db.epoch = 7;
+	strcpy(rig.member.dir, rig.dir);
+	randombytes_buf(rig.system_id, sizeof(rig.system_id));
+	memcpy(rig.member.system_id, rig.system_id, sizeof(rig.system_id));
+	randombytes_buf(rig.dist, sizeof(rig.dist));
+	rig_generations(1);
+	rig_add_app("shop", 1);
+	ck_assert_int_eq(vault_new(&rig.k, &rig.vault), CLV_OK);
+	rig.member.vault = rig.vault;
+}
+
+void
+rig_restart(void)
+{
+	vault_free(&rig.vault);
+	ck_assert_int_eq(vault_new(&rig.k, &rig.vault), CLV_OK);
+	rig.member.vault = rig.vault;
+}
+
+void
+rig_fini(void)
+{
+	static const char *const files[] = {"heads", "heads.bak"};
+	char path[128];
+
+	ck_assert_uint_eq(rig_open(), 0);
+	vault_free(&rig.vault);
+	clv_guard_put(rig.k.guard, rig.member.keys);
+	ck_assert_uint_eq(clv_guard_used(rig.k.guard), 0);
+	clv_guard_free_all(&rig.k.guard);
+	loop_timer_del(rig.k.loop, &rig.member.next);
+	loop_free(&rig.k.loop);
+	rig_drop(&rig.db);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", rig.dir, files[i]);
+		(void)unlink(path);
+	}
+	ck_assert_int_eq(rmdir(rig.dir), 0);
+}
+
+/* Callers. */
+
+void
+rig_on_reply(void *arg, const struct vault_reply *r)
+{
+	struct rig_got *g = arg;
+
+	g->times++;
+	g->result = r->result;
+	snprintf(g->text, sizeof(g->text), "%s", r->text);
+	g->version = r->version;
+	g->cached = r->cached;
+	g->len = r->len;
+	ck_assert_uint_le(r->len, sizeof(g->value));
+	if (r->len > 0)
+		memcpy(g->value, r->value, r->len);
+	g->rows = r->result == CLV_OK && r->rows != NULL ? r->rows->rows : 0;
+}
+
+bool
+rig_is(const struct rig_got *g, const char *value)
+{
+	return g->times == 1 && g->result == CLV_OK &&
+	       g->len == strlen(value) && memcmp(g->value, value, g->len) == 0;
+}
+
+static struct rig_got got;
+
+static const struct rig_got *
+settled(void)
+{
+	rig_settle();
+	ck_assert_uint_eq(got.times, 1);
+	return &got;
+}
+
+const struct rig_got *
+rig_get_version(
+    const char *app, const char *name, uint64_t version, bool cached)
+{
+	memset(&got, 0, sizeof(got));
+	vault_get(rig.vault, app, name, version, cached, rig_on_reply, &got);
+	return settled();
+}
+
+const struct rig_got *
+rig_get(const char *app, const char *name)
+{
+	return rig_get_version(app, name, 0, false);
+}
+
+void
+rig_put_begin(const char *app, const char *name, const char *value, uint8_t op,
+    struct rig_got *g)
+{
+	struct vault_write w = {.app = app,
+	    .name = name,
+	    .deletes = value == NULL,
+	    .value = value,
+	    .len = value != NULL ? strlen(value) : 0};
+
+	randombytes_buf(w.op_id, sizeof(w.op_id));
+	if (op != 0)
+		memset(w.op_id, op, sizeof(w.op_id));
+	memset(g, 0, sizeof(*g));
+	vault_put(rig.vault, &w, rig_on_reply, g);
+}
+
+const struct rig_got *
+rig_put(const char *app, const char *name, const char *value)
+{
+	rig_put_begin(app, name, value, 0, &got);
+	return settled();
+}
+
+const struct rig_got *
+rig_delete(const char *app, const char *name)
+{
+	return rig_put(app, name, NULL);
+}
