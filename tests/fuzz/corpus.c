@@ -169,6 +169,16 @@ save_heads(void)
 }
 
 static void
+save_apps(const struct clv_list *l)
+{
+	struct clv_buf b = {0};
+
+	FUZZ_REQUIRE(clv_wire_apps_format(l, "all", "a", &b) == CLV_OK);
+	save("wire/apps", 8, b.data, b.len);
+	clv_buf_fini(&b);
+}
+
+static void
 save_party(void)
 {
 	static const uint8_t seed[32] = {42}, thumb[32] = {1};
@@ -219,6 +229,7 @@ main(int argc, char **argv)
 	FUZZ_REQUIRE(clv_list_sign(l, fuzz_keyring(), &b) == CLV_OK);
 	save("list/list", -1, b.data, b.len - CLV_SIG_LEN);
 	clv_buf_fini(&b);
+	save_apps(l);
 	clv_list_free(&l);
 	save_request();
 	save_answer();

@@ -174,12 +174,31 @@ try_heads(const uint8_t *p, size_t len)
 	clv_buf_fini(&b);
 }
 
+/* What was taken once is walked without a surprise. */
+static void
+try_apps(const uint8_t *p, size_t len)
+{
+	char last[CLV_NAME_MAX] = "a";
+	struct clv_wire_apps apps;
+	struct clv_wire_app app;
+
+	if (clv_wire_apps_parse(p, len, last, &apps) != CLV_OK)
+		return;
+	FUZZ_REQUIRE(clv_acl_check(apps.system_admins) == CLV_OK);
+	while (clv_wire_apps_next(&apps, &app)) {
+		FUZZ_REQUIRE(strcmp(app.name, last) > 0);
+		FUZZ_REQUIRE(clv_acl_check(app.users) == CLV_OK);
+		memcpy(last, app.name, sizeof(last));
+	}
+	FUZZ_REQUIRE(clv_rd_end(&apps.rest) == CLV_OK);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static void (*const tries[])(const uint8_t *, size_t) = {try_request,
 	    try_raw_answer, try_head, try_keys, try_party, try_tls_row,
-	    try_escrow_row, try_heads};
+	    try_escrow_row, try_heads, try_apps};
 
 	fuzz_keyring();
 	fuzz_identity();

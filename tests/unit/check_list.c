@@ -544,6 +544,9 @@ START_TEST(scopes_are_checked)
 	};
 
 	ck_assert_int_eq(clv_scope_check(scopes[_i].scope), scopes[_i].result);
+	ck_assert(clv_scope_has("all", "crm"));
+	ck_assert(clv_scope_has("hr,crm", "crm"));
+	ck_assert(!clv_scope_has("hr,crm2", "crm"));
 }
 END_TEST
 

@@ -895,6 +895,158 @@ START_TEST(bad_heads_are_refused)
 }
 END_TEST
 
+/* ---- applications ---- */
+
+static struct clv_wire_apps apps;
+static struct clv_wire_app app;
+
+static int
+page(const struct clv_list *list, const char *scope, const char *after)
+{
+	clv_buf_reset(&frame);
+	ck_assert_int_eq(
+	    clv_wire_apps_format(list, scope, after, &frame), CLV_OK);
+	return clv_wire_apps_parse(frame.data, frame.len, after, &apps);
+}
+
+START_TEST(applications_of_the_scope_come_with_who_may_what)
+{
+	struct clv_list *list = new_list(keyring);
+
+	clv_acl_set(&list->system_admins, "group:wheel");
+	clv_acl_set(&list->creators, "user:eva,user:ada");
+	ck_assert_int_eq(page(list, "all", ""), CLV_OK);
+	ck_assert_str_eq(apps.system_admins, "group:wheel");
+	ck_assert_str_eq(apps.creators, "user:eva,user:ada");
+	ck_assert(!apps.more);
+	ck_assert(clv_wire_apps_next(&apps, &app));
+	ck_assert_str_eq(app.name, "crm");
+	ck_assert_str_eq(app.admins, "user:ada");
+	ck_assert_str_eq(app.users, "unit:crm.service");
+	ck_assert_uint_eq(app.keep, 3);
+	ck_assert(clv_wire_apps_next(&apps, &app));
+	ck_assert_str_eq(app.name, "payroll");
+	ck_assert_str_eq(app.admins, "");
+	ck_assert(!clv_wire_apps_next(&apps, &app));
+	clv_list_free(&list);
+}
+END_TEST
+
+START_TEST(applications_outside_of_the_scope_are_not_named)
+{
+	struct clv_list *list = new_list(keyring);
+
+	ck_assert_int_eq(page(list, "other,payroll", ""), CLV_OK);
+	ck_assert_uint_eq(apps.left, 1);
+	ck_assert(clv_wire_apps_next(&apps, &app));
+	ck_assert_str_eq(app.name, "payroll");
+	ck_assert_int_eq(page(list, "other", ""), CLV_OK);
+	ck_assert_uint_eq(apps.left, 0);
+	ck_assert_int_eq(page(list, "all", "crm"), CLV_OK);
+	ck_assert_uint_eq(apps.left, 1);
+	ck_assert_int_eq(
+	    clv_wire_apps_format(list, "a,,b", "", &frame), CLV_E_INVALID);
+	clv_list_free(&list);
+}
+END_TEST
+
+static void
+fill_acl(char acl[static CLV_ACL_MAX])
+{
+	size_t n = 0;
+
+	for (int i = 0; n + 40 < CLV_ACL_MAX; i++)
+		n += (size_t)snprintf(acl + n, CLV_ACL_MAX - n,
+		    "%suser:somebody-with-a-name%d", n > 0 ? "," : "", i);
+}
+
+/* Each page is an answer, and all of them are all applications, once. */
+START_TEST(many_applications_come_in_pages)
+{
+	struct clv_list *list = new_list(keyring);
+	char acl[CLV_ACL_MAX], after[CLV_NAME_MAX] = "crm", name[32];
+	struct clv_wire_answer a = make_answer(), b;
+	int i, n = 0, pages = 0;
+
+	fill_acl(acl);
+	for (i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "q%03d", i);
+		add_app(list, name, acl, acl);
+	}
+	memset(a.text, 'x', sizeof(a.text) - 1);
+	memset(a.server, 's', sizeof(a.server) - 1);
+	do {
+		struct clv_buf payload = {0};
+
+		ck_assert_int_eq(
+		    clv_wire_apps_format(list, "all", after, &payload), CLV_OK);
+		a.payload = payload.data;
+		a.payload_len = payload.len;
+		format_answer(&a);
+		ck_assert_int_eq(parse_answer(&b), CLV_OK);
+		ck_assert_int_eq(
+		    clv_wire_apps_parse(b.payload, b.payload_len, after, &apps),
+		    CLV_OK);
+		while (clv_wire_apps_next(&apps, &app)) {
+			strcpy(after, app.name);
+			n++;
+		}
+		clv_buf_fini(&payload);
+		pages++;
+	} while (apps.more);
+	ck_assert_int_eq(n, 301);
+	ck_assert_int_gt(pages, 5);
+	clv_list_free(&list);
+}
+END_TEST
+
+static const struct {
+	const char *p;
+	size_t len;
+} bad_apps[] = {
+    {"", 0},
+    {ZEROS "\0\0\0\0", 12},	      /* ends too early */
+    {ZEROS "\0\0\0\0\0x", 14},	      /* too late */
+    {ZEROS "\2\0\0\0\0", 13},	      /* more: 2 */
+    {ZEROS "\1\0\0\0\0", 13},	      /* more without any */
+    {ZEROS "\0\xff\xff\xff\xff", 13}, /* as many as that */
+    {"\0\0\0\1x\0\0\0\0\0\0\0\0\0", 14},
+    {ZEROS "\0\0\0\0\1\0\0\0\1-" ZEROS "\0\0\0\0", 30},
+    {ZEROS "\0\0\0\0\1\0\0\0\1a\0\0\0\1u" ZEROS, 31},
+    /* b before a; twice the same; not after "A" */
+    {ZEROS "\0\0\0\0\2\0\0\0\1b" ZEROS "\0\0\0\0"
+	   "\0\0\0\1a" ZEROS "\0\0\0\0",
+	47},
+    {ZEROS "\0\0\0\0\2\0\0\0\1a" ZEROS "\0\0\0\0"
+	   "\0\0\0\1a" ZEROS "\0\0\0\0",
+	47},
+    {ZEROS "\0\0\0\0\1\0\0\0\1A" ZEROS "\0\0\0\0", 30},
+};
+
+START_TEST(bad_applications_are_refused)
+{
+	ck_assert_int_eq(
+	    clv_wire_apps_parse(ZEROS "\0\0\0\0\0", 13, "A", &apps), CLV_OK);
+	ck_assert_int_eq(
+	    clv_wire_apps_parse(bad_apps[_i].p, bad_apps[_i].len, "A", &apps),
+	    CLV_E_FORMAT);
+}
+END_TEST
+
+static void
+add_apps_tests(Suite *s)
+{
+	TCase *t = tcase_create("applications");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, applications_of_the_scope_come_with_who_may_what);
+	tcase_add_test(t, applications_outside_of_the_scope_are_not_named);
+	tcase_add_test(t, many_applications_come_in_pages);
+	tcase_add_loop_test(t, bad_applications_are_refused, 0,
+	    sizeof(bad_apps) / sizeof(bad_apps[0]));
+	suite_add_tcase(s, t);
+}
+
 static void
 add_heads_tests(Suite *s)
 {
@@ -958,6 +1110,7 @@ main(void)
 	add_request_tests(s);
 	add_answer_tests(s);
 	add_heads_tests(s);
+	add_apps_tests(s);
 	tcase_add_checked_fixture(k, set_up, tear_down);
 	tcase_add_test(k, scope_all_gets_the_distribution_key);
 	tcase_add_test(k, narrow_scope_gets_its_applications_keys_only);
