@@ -370,7 +370,7 @@ static bool
 is_configured(const struct front *f)
 {
 	if (strcmp(f->config->cluster, "no") == 0 ||
-	    !config_is_server(f->config))
+	    strcmp(f->config->role, "member") == 0)
 		return false;
 	if (strcmp(f->config->cluster, "yes") == 0)
 		return true;
