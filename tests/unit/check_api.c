@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
+#include <check.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
