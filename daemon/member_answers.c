@@ -42,12 +42,13 @@ member_give_heads(struct keeper *k, const struct member_reply *to,
     const char *scope, const struct clv_wire_request *q)
 {
 	struct clv_wire_head heads[CLV_WIRE_HEADS_MAX];
-	struct vault *v = k->member->vault;
+	struct vault *v = k->member != NULL ? k->member->vault : NULL;
 	struct clv_buf b;
 	size_t n = 0, known = 0;
-	int r;
+	int r = CLV_E_NOT_READY;
 
-	r = clv_wire_heads_parse(q->payload, q->payload_len, heads, &n);
+	if (v != NULL)
+		r = clv_wire_heads_parse(q->payload, q->payload_len, heads, &n);
 	for (size_t i = 0; r == CLV_OK && i < n; i++) {
 		if (!clv_scope_has(scope, heads[i].app) ||
 		    clv_list_app_by_name(k->secret.list, heads[i].app) == NULL)

@@ -239,6 +239,7 @@ keeper_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
 	-Wl,--wrap=loop_signal_add -Wl,--wrap=loop_stop \
 	-Wl,--wrap=loop_now_ms -Wl,--wrap=chan_new -Wl,--wrap=chan_free \
 	-Wl,--wrap=chan_fd -Wl,--wrap=chan_wants_write -Wl,--wrap=chan_send \
+	-Wl,--wrap=member_init -Wl,--wrap=member_notice \
 	-Wl,--wrap=state_load -Wl,--wrap=state_save -Wl,--wrap=file_replace \
 	-Wl,--wrap=file_read -Wl,--wrap=clv_identity_load -Wl,--wrap=clv_guard_new \
 	-Wl,--wrap=clv_guard_free_all -Wl,--wrap=accept4 \

@@ -518,6 +518,8 @@ START_TEST(a_front_that_names_another_caller_gets_no_keys)
 	ck_assert_int_eq(rig.node[0].answer.result, CLV_E_UNKNOWN_PEER);
 	/* m1's name, signed by m2. */
 	clv_buf_init(&b);
+	q.payload = NULL; /* it was of the request before */
+	q.payload_len = 0;
 	snprintf(q.name, sizeof(q.name), "m1");
 	ck_assert_int_eq(
 	    clv_wire_request_format(&q, rig.member[1]->sign_sk, &b), CLV_OK);

@@ -243,19 +243,34 @@ note_option(struct said *s, const char *word, bool optional)
 	s->must[i] = s->must[i] || !optional;
 }
 
-/* FILE and "Ar file", one by one, up to the first option. */
+static void
+add_argument(char args[static 64], const char *word, bool optional)
+{
+	size_t len = strlen(args);
+
+	snprintf(args + len, 64 - len, "%s%s%s%s", len > 0 ? " " : "",
+	    optional ? "[" : "", word, optional ? "]" : "");
+}
+
+/* FILE and "Ar file", one by one, [FILE] and "Op Ar file", up to the first
+ * option; what follows "--" is a command of the caller's. */
 static size_t
 check_arguments(const struct cli_verb *v, char **words, size_t n)
 {
-	char args[64] = "";
+	char args[64] = "", wanted[64];
 	size_t i = 0;
 
+	snprintf(wanted, sizeof(wanted), "%s", v->args);
+	if (strstr(wanted, " -- ") != NULL)
+		*strstr(wanted, " -- ") = '\0';
 	if (n > 0 && strcmp(words[0], "Ar") == 0)
 		for (i = 1; i < n && islower((unsigned char)words[i][0]); i++)
-			snprintf(args + strlen(args),
-			    sizeof(args) - strlen(args), "%s%s",
-			    args[0] != '\0' ? " " : "", words[i]);
-	ck_assert_msg(strcasecmp(args, v->args) == 0,
+			add_argument(args, words[i], false);
+	for (; i + 2 < n && strcmp(words[i], "Op") == 0 &&
+	       strcmp(words[i + 1], "Ar") == 0;
+	     i += 3)
+		add_argument(args, words[i + 2], true);
+	ck_assert_msg(strcasecmp(args, wanted) == 0,
 	    "claviger %s takes '%s', not '%s'", v->name, v->args, args);
 	return i;
 }

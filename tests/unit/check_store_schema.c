@@ -203,6 +203,7 @@ START_TEST(missing_roles_are_made_without_any_rights)
 				 " rolsuper OR rolcreaterole OR rolcreatedb OR"
 				 " rolreplication OR rolbypassrls)"),
 	    2);
+	sql("DROP OWNED BY claviger_member");
 	sql("DROP ROLE claviger_member");
 	sql("ALTER ROLE away RENAME TO claviger_member");
 }
@@ -267,7 +268,7 @@ START_TEST(server_role_has_no_right_on_any_table)
 	PQclear(PQexec(n, "SET ROLE claviger_server"));
 	tables = PQexec(raw, "SELECT relname FROM pg_class WHERE relnamespace"
 			     " = 'claviger'::regnamespace AND relkind = 'r'");
-	ck_assert_int_eq(PQntuples(tables), 10);
+	ck_assert_int_eq(PQntuples(tables), 13);
 	for (int i = 0; i < PQntuples(tables) * 7; i++) {
 		snprintf(text, sizeof(text), "%s claviger.%s %s",
 		    verbs[i % 7][0], PQgetvalue(tables, i / 7, 0),
@@ -295,11 +296,18 @@ START_TEST(rights_are_the_named_functions_and_nothing_else)
 		    " AND relacl::text LIKE '%%' || role || '%%'"),
 	    0);
 	ck_assert_int_eq(
+	    sql_int("SELECT count(*) FROM pg_proc WHERE pronamespace ="
+		    " 'claviger'::regnamespace AND"
+		    " has_function_privilege('claviger_member', oid, 'EXECUTE')"
+		    " AND proname NOT IN ('hello', 'get_keys', 'get_changes',"
+		    " 'get_secret', 'put_secrets', 'get_ops', 'history')"),
+	    0);
+	ck_assert_int_eq(
 	    sql_int(
 		"SELECT count(*) FROM pg_proc WHERE pronamespace ="
 		" 'claviger'::regnamespace AND"
 		" has_function_privilege('claviger_member', oid, 'EXECUTE')"),
-	    0);
+	    7);
 	ck_assert_int_eq(
 	    sql_int(
 		"SELECT count(*) FROM pg_proc WHERE pronamespace ="
@@ -316,7 +324,7 @@ START_TEST(rights_are_the_named_functions_and_nothing_else)
 	ck_assert_int_eq(
 	    sql_int("SELECT has_schema_privilege('claviger_server', 'claviger',"
 		    " 'CREATE')::int + has_schema_privilege('claviger_member',"
-		    " 'claviger', 'USAGE')::int"),
+		    " 'claviger', 'CREATE')::int"),
 	    0);
 }
 END_TEST

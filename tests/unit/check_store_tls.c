@@ -149,7 +149,7 @@ START_TEST(large_list_goes_through_tls)
 	memset(body, 'x', len);
 	ck_result(connect_tls("localhost", "good", &s), CLV_OK);
 	ck_ok(s, call(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("a"), U(2), body,
-		     len, "", (size_t)0, ""));
+		     len, "", (size_t)0, "", U(1)));
 	ck_ok(s, call(s, CLV_STMT_GET_LIST, U(0)));
 	ck_assert(memcmp(clv_store_get(s, 0, 1, &got), body, len) == 0);
 	ck_assert_uint_eq(got, len);

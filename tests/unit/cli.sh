@@ -490,16 +490,16 @@ refuse $? 7 'schema version 99' 'init at a newer schema'
 on n1 settings upgrade --database-admin "host=$tmp/sock dbname=one user=postgres"
 refuse $? 7 'schema version 99' 'upgrade to an older program'
 sql -c 'DELETE FROM claviger.schema_version WHERE version = 99' one
-sql -c 'UPDATE claviger.schema_version SET version = 0' one
+sql -c 'DELETE FROM claviger.schema_version WHERE version = 2' one
 join_n2
-refuse $? 7 'schema version 0, and this program needs 1' 'join at an older schema'
-sql -c 'UPDATE claviger.schema_version SET version = 1' one
+refuse $? 7 'schema version 1, and this program needs 2' 'join at an older schema'
+sql -c 'INSERT INTO claviger.schema_version (version) VALUES (2)' one
 nothing_made n2 'a join at another schema'
 on n1 settings upgrade --database-admin "host=$tmp/sock dbname=one user=postgres"
 expect $? 0 'nothing to do' 'upgrade of a schema that is up to date'
 on n1 settings upgrade --json \
 	--database-admin "host=$tmp/sock dbname=one user=postgres"
-expect $? 0 '"schema_version_before": *1' 'upgrade --json'
+expect $? 0 '"schema_version_before": *2' 'upgrade --json'
 json 'settings upgrade'
 join_n2
 expect $? 0 '^fingerprint ' 'join'

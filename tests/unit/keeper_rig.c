@@ -542,8 +542,8 @@ rig_start(unsigned i)
 {
 	struct rig_node *n = &rig.node[i];
 	struct keeper_fds fds = {FD_BASE + 100 * (int)i,
-	    FD_BASE + 100 * (int)i + FD_FRONT,
-	    FD_BASE + 100 * (int)i + FD_LINK};
+	    FD_BASE + 100 * (int)i + FD_FRONT, FD_BASE + 100 * (int)i + FD_LINK,
+	    -1, -1};
 	struct clv_buf b;
 
 	RIG_REQUIRE(n->k == NULL);

@@ -97,6 +97,8 @@ node_init(unsigned i)
 	snprintf(name, sizeof(name), "n%u", i + 1);
 	RIG_REQUIRE(clv_identity_new(rig.guard, name, &n->id) == CLV_OK);
 	snprintf(n->config.node, sizeof(n->config.node), "%s", name);
+	snprintf(n->config.role, sizeof(n->config.role), "server");
+	snprintf(n->config.database, sizeof(n->config.database), "host=/a");
 	snprintf(n->config.cluster, sizeof(n->config.cluster), "yes");
 	snprintf(n->config.state_dir, sizeof(n->config.state_dir), "rig-%u", i);
 	sodium_bin2base64(n->config.system, sizeof(n->config.system),
