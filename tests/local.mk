@@ -390,7 +390,7 @@ fuzz_front_CPPFLAGS = $(unit_cppflags) \
 	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/front\"
 fuzz_front_LDADD = libdaemon.la
 fuzz_front_LDFLAGS = $(keeper_ldflags) $(fuzz_ldflags)
-fuzz_corpus_SOURCES = %D%/fuzz/corpus.c %D%/fuzz/fuzz.h
+fuzz_corpus_SOURCES = %D%/fuzz/fuzz_corpus.c %D%/fuzz/fuzz.h
 fuzz_corpus_CPPFLAGS = $(unit_cppflags)
 fuzz_corpus_LDADD = libclaviger-core.la
 
