@@ -397,7 +397,7 @@ fuzz_api_CPPFLAGS = $(unit_cppflags) \
 	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/api\"
 fuzz_api_LDADD = libdaemon.la
 fuzz_api_LDFLAGS = $(vault_ldflags) -Wl,--wrap=file_replace $(fuzz_ldflags)
-fuzz_corpus_SOURCES = %D%/fuzz/corpus.c %D%/fuzz/fuzz.h
+fuzz_corpus_SOURCES = %D%/fuzz/fuzz_corpus.c %D%/fuzz/fuzz.h
 fuzz_corpus_CPPFLAGS = $(unit_cppflags)
 fuzz_corpus_LDADD = libclaviger-core.la
 
