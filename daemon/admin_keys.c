@@ -9,6 +9,8 @@
 #include <claviger/manifest.h>
 
 #include "daemon/admin_run.h"
+#include "daemon/member.h"
+#include "daemon/vault.h"
 
 /*
  * An application in the database: its keys are there before the list names
@@ -228,6 +230,8 @@ on_init(struct keeper *k, void *arg, const struct db_result *r)
 
 	if (a == NULL || is_repeated(a, r->result, init))
 		return;
+	if (r->result == CLV_OK && k->member != NULL)
+		vault_seen_raise(k->member->vault, a->app, a->counter);
 	if (r->result == CLV_OK)
 		admin_write_list(a);
 	else if (r->result == CLV_E_STALE)
@@ -266,8 +270,20 @@ init(struct admin *a)
 		admin_end(a, r, clv_result_text(r));
 }
 
+/* Higher than any counter that an application of that name has had, for
+ * members accept no lower one: what the database says may be older than what
+ * was seen. */
+static uint64_t
+next_counter(const struct admin *a, uint64_t in_database)
+{
+	const struct member *m = a->k->member;
+	uint64_t seen = m != NULL ? vault_seen_get(m->vault, a->app) : 0;
+
+	return (seen > in_database ? seen : in_database) + 1;
+}
+
 /* The last row has the manifest's counter, also of an application that was
- * dropped; members that knew it accept no lower one. */
+ * dropped. */
 static void
 on_head(struct keeper *k, void *arg, const struct db_result *r)
 {
@@ -279,9 +295,8 @@ on_head(struct keeper *k, void *arg, const struct db_result *r)
 		admin_end(a, r->result, r->text);
 		return;
 	}
-	a->counter = 1;
-	if (r->rows > 0)
-		a->counter += db_u64(r, r->rows - 1, 5);
+	a->counter =
+	    next_counter(a, r->rows > 0 ? db_u64(r, r->rows - 1, 5) : 0);
 	init(a);
 }
 

@@ -327,7 +327,7 @@ struct admin_origin {
 	struct control_conn *conn;
 	bool remote;
 	struct member_reply reply;
-	/* done is called once, unless the keeper ends before. */
+	/* done is called once, when the keeper ends at the latest */
 	void (*done)(
 	    struct keeper *k, void *arg, int result, const void *p, size_t len);
 	void *arg;
@@ -339,6 +339,7 @@ void admin_request(struct keeper *k, const struct admin_origin *from,
 void admin_on_peers(struct keeper *k); /* a peer stored something */
 void admin_on_hang_up(struct keeper *k, struct control_conn *conn);
 void admin_fini(struct keeper *k);
+void admin_cancel(struct keeper *k, const struct admin_origin *to);
 /* data may be NULL. */
 void admin_answer(struct keeper *k, const struct admin_origin *to, int result,
     const char *text, const char *late, const struct clv_buf *data);

@@ -259,7 +259,9 @@ check_keeper_apps_SOURCES = %D%/unit/check_keeper_apps.c $(keeper_rig) \
 	$(accounts)
 check_keeper_apps_CPPFLAGS = $(unit_cppflags)
 check_keeper_apps_LDADD = $(daemon_libs)
-check_keeper_apps_LDFLAGS = $(keeper_ldflags) $(accounts_ldflags)
+check_keeper_apps_LDFLAGS = $(keeper_ldflags) $(accounts_ldflags) \
+	-Wl,--wrap=vault_seen_get -Wl,--wrap=vault_seen_raise \
+	-Wl,--wrap=member_uplink_set
 check_keeper_hostile_SOURCES = %D%/unit/check_keeper_hostile.c $(keeper_rig)
 check_keeper_hostile_CPPFLAGS = $(unit_cppflags)
 check_keeper_hostile_LDADD = $(daemon_libs)
@@ -284,7 +286,7 @@ check_api_SOURCES = %D%/unit/check_api.c $(vault_rig)
 check_api_CPPFLAGS = $(unit_cppflags)
 check_api_LDADD = $(daemon_libs) -lpthread
 check_api_LDFLAGS = $(vault_ldflags) -Wl,--wrap=auth_caller_get \
-	-Wl,--wrap=getsockopt
+	-Wl,--wrap=getsockopt -Wl,--wrap=admin_request
 check_member_SOURCES = %D%/unit/check_member.c %D%/unit/core.h $(vault_rig)
 check_member_CPPFLAGS = $(unit_cppflags)
 check_member_LDADD = $(daemon_libs)
