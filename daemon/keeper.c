@@ -238,7 +238,7 @@ keeper_fini(struct keeper *k)
 	control_fini(k);
 	db_cancel_pool(k);
 	member_fini(k);
-	serving_fini(k);
+	lease_fini(k);
 	witness_fini(k);
 	peers_fini(k);
 	secret_fini(k);

@@ -87,7 +87,7 @@ struct rig_node {
 	int listen_result;
 	unsigned listens, unlistens, casts, failures, ended;
 	uint32_t pins;
-	bool has_tls;
+	bool has_tls, told; /* members that they may encrypt */
 	/* the last answer over the server port */
 	unsigned answers;
 	uint64_t answer_conn;
@@ -102,6 +102,7 @@ struct rig_node {
 struct rig {
 	unsigned n;
 	uint64_t now, tick;
+	uint64_t failover; /* when the database last had one */
 	struct clv_guard *guard;
 	struct clv_keyring *keyring;
 	struct clv_identity *member[2]; /* m1: all, m2: payroll */
@@ -223,7 +224,7 @@ struct rig_app {    /* also one that was dropped */
 };
 struct rig_db {
 	uint8_t system_id[CLV_SYSTEM_ID_LEN];
-	uint64_t schema, epoch, holder, lease_until, lease_ms;
+	uint64_t schema, epoch, holder, lease_until, lease_ms, alone_from;
 	uint8_t instance[16];
 	uint64_t timeline, server_id;
 	uint64_t versions[4]; /* newest first, 0: none */
