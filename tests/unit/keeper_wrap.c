@@ -239,7 +239,9 @@ void __wrap_member_notice(struct keeper *k);
 void
 __wrap_member_notice(struct keeper *k)
 {
-	(void)k;
+	for (unsigned i = 0; i < rig.n; i++)
+		if (rig.node[i].k == k)
+			rig.node[i].told = serving_encrypts(k);
 }
 
 /* Disk. */
