@@ -101,7 +101,7 @@ member_daemon() {
 	on "$host" mkdir -p /etc/claviger
 	on n1 cat /etc/claviger/db-ca.crt |
 	    on "$host" install -m 644 /dev/stdin /etc/claviger/db-ca.crt
-	echo 'db:5432:claviger:claviger_host:a host of the lab' |
+	echo '*:5432:claviger:claviger_host:a host of the lab' |
 	    on "$host" install -o claviger-front -m 600 /dev/stdin $PASSFILE
 	cl "$host" join --member --system "$(system_key)" \
 	    --server-thumbprint "$thumbprint" --network-name mss \
