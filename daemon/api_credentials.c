@@ -90,8 +90,8 @@ parse_address(
 	if (unit[0] == '\0' || strlen(unit) >= sizeof(ret->unit) ||
 	    strlen(name) >= sizeof(ret->name))
 		return false;
-	strcpy(ret->unit, unit);
-	strcpy(ret->name, name);
+	memcpy(ret->unit, unit, strlen(unit) + 1);
+	memcpy(ret->name, name, strlen(name) + 1);
 	return vault_name_check(name) == CLV_OK;
 }
 

@@ -61,7 +61,8 @@ cli_admin_local(
 	int r = cli_ctl(c, CTL_ADMIN, request->data, request->len, &reply,
 	    CLI_ADMIN_TIMEOUT_MS);
 
-	if (reply.len > 0 && cli_answer_read(reply.body, reply.len, ret) == CLV_OK)
+	if (reply.len > 0 &&
+	    cli_answer_read(reply.body, reply.len, ret) == CLV_OK)
 		r = CLV_OK;
 	sodium_memzero(&reply, sizeof(reply));
 	return r;

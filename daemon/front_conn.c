@@ -25,7 +25,7 @@ static const uint8_t beat[4]; /* a frame of length 0 */
 int
 front_notice_new(const void *body, size_t len, struct front_notice **ret)
 {
-	struct front_notice *n = NULL;
+	struct front_notice *n;
 	struct clv_buf b;
 	int r;
 
@@ -33,15 +33,17 @@ front_notice_new(const void *body, size_t len, struct front_notice **ret)
 		return CLV_E_FORMAT;
 	clv_buf_init(&b);
 	clv_buf_bytes(&b, body, len);
-	r = clv_buf_result(&b);
-	if (r == CLV_OK && (n = malloc(sizeof(*n) + b.len)) == NULL)
-		r = CLV_E_NOMEM;
-	if (r == CLV_OK) {
-		n->refs = 1;
-		n->len = (uint32_t)b.len;
-		memcpy(n->frame, b.data, b.len);
-		*ret = n;
-	}
+	if ((r = clv_buf_result(&b)) != CLV_OK)
+		goto out;
+	r = CLV_E_NOMEM;
+	if ((n = malloc(sizeof(*n) + b.len)) == NULL)
+		goto out;
+	n->refs = 1;
+	n->len = (uint32_t)b.len;
+	memcpy(n->frame, b.data, b.len);
+	*ret = n; /* transferred */
+	r = CLV_OK;
+out:
 	clv_buf_fini(&b);
 	return r;
 }

@@ -107,9 +107,8 @@ secrets_dir(int run_dir)
 	int rc = mkdirat(run_dir, "secrets", 0755);
 
 	umask(mask);
-	return rc == 0 || errno == EEXIST
-		   ? CLV_OK
-		   : failed("cannot be made", "secrets");
+	return rc == 0 || errno == EEXIST ? CLV_OK
+					  : failed("cannot be made", "secrets");
 }
 
 int

@@ -111,7 +111,7 @@ keep(struct vault *v, const char *app, const struct direct *d)
 	if (d->len > 0)
 		memcpy(s->data, d->p, d->len);
 	s->v = v;
-	strcpy(s->context, d->context);
+	memcpy(s->context, d->context, strlen(d->context) + 1);
 	s->opens = d->opens;
 	s->len = d->len;
 	s->fn = d->fn;

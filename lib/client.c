@@ -115,7 +115,7 @@ clv_client_open(const char *path, struct clv_client **ret)
 	c->fd = -1;
 	c->timeout_ms = TIMEOUT_MS;
 	c->address.sun_family = AF_UNIX;
-	strcpy(c->address.sun_path, path);
+	memcpy(c->address.sun_path, path, strlen(path) + 1);
 	r = connect_now(c);
 	if (r == CLV_OK)
 		*ret = c;
