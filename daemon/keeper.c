@@ -71,7 +71,7 @@ on_front_message(void *arg, enum chan_type type, struct clv_rd *body)
 	case CHAN_CLOSED: serving_on_closed(k); break;
 	case CHAN_REQUEST: member_on_request(k, body); break;
 	case CHAN_CLUSTER: witness_on_cluster(k, body); break;
-	case CHAN_DELIVER: witness_on_deliver(k, body); break;
+	case CHAN_DELIVER: peers_on_deliver(k, body); break;
 	case CHAN_SQL:
 	case CHAN_TLS:
 	case CHAN_PINS:
@@ -225,6 +225,7 @@ keeper_fini(struct keeper *k)
 	control_fini(k);
 	serving_fini(k);
 	witness_fini(k);
+	peers_fini(k);
 	secret_fini(k);
 	db_fini(k);
 	if (k->front != NULL) {

@@ -18,6 +18,7 @@
 #include "daemon/chan.h"
 #include "daemon/config.h"
 #include "daemon/loop.h"
+#include "daemon/peer_msg.h"
 #include "daemon/process.h"
 #include "daemon/role.h"
 #include "daemon/state.h"
@@ -96,16 +97,28 @@ struct secret {
 	char failure[96]; /* of the last fetch */
 };
 
-/* witness.c: what the other server nodes say over CPG. */
+/* peers.c: the other server nodes. */
 struct peer {
-	uint8_t number;
+	struct peer_voice voice;    /* its process, and its last word */
+	struct peer_voice stranger; /* spoke, and may not know us; 0: nobody */
 	uint64_t heard_ms;
-	uint64_t list_version;
-	uint64_t proven_list; /* so said with the system's signature */
-	uint64_t epoch;
-	uint32_t generation;
-	bool serving, unlocked;
+	uint64_t echo;	       /* newest stamp of ours that it has heard, */
+	uint64_t idle;	       /* ... when it last said that it is idle */
+	uint64_t list_version; /* on its disk */
+	uint64_t proven_list;  /* so said with the system's signature */
+	uint32_t generation;   /* that it holds, 0: none */
+	enum peer_role role;
+	bool unlocked;
 };
+struct peers {
+	struct peer of[CLV_LIST_NODES_MAX + 1]; /* by node number */
+	uint64_t stamp;				/* of our last message */
+	unsigned greetings;			/* since the last heartbeat */
+	uint64_t warned_ms;
+	struct loop_timer *alive;
+};
+
+/* witness.c: what the nodes promise each other. */
 typedef void (*witness_fn)(
     struct keeper *k, int result, uint64_t epoch, const char *text);
 #define WITNESS_TRIES 5
@@ -116,8 +129,6 @@ struct witness {
 	bool configured, connected, quorate;
 	uint32_t members;
 	uint64_t heard_ms;
-	struct peer peers[CLV_LIST_NODES_MAX + 1]; /* by node number */
-	struct loop_timer *alive;
 	uint64_t promised; /* the last promise to another node, and to which */
 	uint8_t promised_to[16]; /* of its processes */
 	/* the proposal under way */
@@ -184,6 +195,7 @@ struct keeper {
 	struct state seen;
 	struct db db;
 	struct secret secret;
+	struct peers peers;
 	struct witness witness;
 	struct serving serving;
 	struct control_conn *conns;
@@ -224,9 +236,35 @@ int secret_accept_keyring(struct keeper *k, struct clv_keyring **keyring);
 /* Write this node's own sealed copy to the database. */
 void secret_put_own_copy(struct keeper *k);
 
+/* peers.c */
+void peers_on_deliver(struct keeper *k, struct clv_rd *body);
+/* Sender and voices are filled in. */
+void peers_cast(struct keeper *k, struct peer_msg *m);
+void peers_alive(struct keeper *k); /* say at once what we hold */
+void peers_greet(struct keeper *k); /* ... unless it was said too often */
+/* Names, joined by ", ", of the other enrolled nodes that are not known to
+ * have this list and generation on disk. Returns how many of them are live:
+ * only those are waited for. */
+unsigned peers_late(const struct keeper *k, uint64_t version,
+    uint32_t generation, char *names, size_t cap);
+/* Do enough nodes, this one included, hold this generation: two, or all there
+ * are? */
+bool peers_hold(const struct keeper *k, uint32_t generation);
+/* Version of the newest list that an unlocked peer has. */
+uint64_t peers_newest_list(const struct keeper *k);
+/* Number of the live node that says it serves, 0 for none but this one. */
+uint8_t peers_serving(const struct keeper *k);
+/* Was that node idle when it had heard more of us than that stamp? */
+bool peers_idle(const struct keeper *k, uint8_t number, uint64_t after);
+/* Is it live, and does it hold the keyring? */
+bool peers_unlocked(const struct keeper *k, uint8_t number);
+void peers_fini(struct keeper *k);
+
 /* witness.c */
 void witness_on_cluster(struct keeper *k, struct clv_rd *body);
-void witness_on_deliver(struct keeper *k, struct clv_rd *body);
+void witness_on_propose(struct keeper *k, const struct peer_msg *m);
+void witness_on_promise(struct keeper *k, const struct peer_msg *m);
+void witness_on_peer(struct keeper *k); /* one is there that was not */
 /* May anything be changed: no cluster here, or corosync says quorate. */
 bool witness_quorate(struct keeper *k);
 /* Raise the witness above everything known; fn gets the epoch, or
@@ -235,21 +273,10 @@ bool witness_quorate(struct keeper *k);
 void witness_raise(struct keeper *k, bool insist, witness_fn fn);
 /* Forget the raise that was to call fn, without calling it. */
 void witness_cancel(struct keeper *k, witness_fn fn);
-void witness_alive(struct keeper *k); /* say at once what we hold */
+/* There is such an epoch: the next proposal is above it. */
+void witness_raise_floor(struct keeper *k, uint64_t epoch);
 /* May there be such an epoch, when the database or a peer says so? */
 bool witness_believes(const struct keeper *k, uint64_t epoch);
-/* Names, joined by ", ", of the other enrolled nodes that are not known to
- * have this list and generation on disk. Returns how many of them are live:
- * only those are waited for. */
-unsigned witness_late(const struct keeper *k, uint64_t version,
-    uint32_t generation, char *names, size_t cap);
-/* Do enough nodes, this one included, hold this generation: two, or all there
- * are? */
-bool witness_held(const struct keeper *k, uint32_t generation);
-/* Version of the newest list that an unlocked peer has. */
-uint64_t witness_newest_list(const struct keeper *k);
-/* Number of the live node that says it serves, 0 for none but this one. */
-uint8_t witness_serving(const struct keeper *k);
 void witness_fini(struct keeper *k);
 /* Raise our own high-water mark, durably. */
 int witness_remember(struct keeper *k, uint64_t epoch);

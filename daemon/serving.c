@@ -230,9 +230,7 @@ claim_answered(struct keeper *k, const struct db_result *r)
 		k->db.epoch = in_force; /* what we knew was old */
 		start_claim(k);
 	} else if (++k->serving.rounds < WITNESS_TRIES) {
-		if (in_force > k->witness.floor &&
-		    witness_believes(k, in_force))
-			k->witness.floor = in_force;
+		witness_raise_floor(k, in_force);
 		serving_event(k, ROLE_EV_CLAIM_RACED, "");
 	} else {
 		k->serving.epoch = k->serving.claiming;
@@ -317,7 +315,7 @@ serve(struct keeper *k)
 	log_notice("serving %s with epoch %llu%s", k->secret.list->network_name,
 	    (unsigned long long)k->serving.epoch,
 	    k->serving.state == ROLE_ACTIVE ? "" : ", for decryption only");
-	witness_alive(k);
+	peers_alive(k);
 	/* Somebody else may have been promised more while we opened. */
 	if (!k->db.known)
 		serving_on_silence(k);
@@ -341,7 +339,7 @@ close_all(struct keeper *k)
 	k->serving.ask++;
 	witness_cancel(k, on_witness);
 	k->serving.epoch = 0;
-	witness_alive(k);
+	peers_alive(k);
 	control_promoted(k, CLV_E_NOT_READY);
 }
 
@@ -426,7 +424,7 @@ promised_away(const struct keeper *k)
 static bool
 promise_is_void(const struct keeper *k)
 {
-	return promised_away(k) && witness_serving(k) == 0 &&
+	return promised_away(k) && peers_serving(k) == 0 &&
 	       loop_now_ms() - k->serving.promised_ms > KEEPER_PROMISE_MS;
 }
 

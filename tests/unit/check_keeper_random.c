@@ -133,18 +133,12 @@ static void
 replay(struct rig_node *n)
 {
 	struct rig_msg *m = rig.heard.head;
-	struct clv_buf b;
 
 	if (m == NULL)
 		return;
 	for (unsigned i = pick(rig.heard.n); i > 0; i--)
 		m = m->next;
-	clv_buf_init(&b);
-	clv_buf_u32(&b, 1);
-	clv_buf_u8(&b, 0);
-	clv_buf_bytes(&b, m->body.data, m->body.len);
-	rig_put(&n->from_cpg, CHAN_DELIVER, &b);
-	clv_buf_fini(&b);
+	rig_replay(n->i, m);
 }
 
 static void

@@ -100,20 +100,16 @@ highest_served(void)
 static void
 note_proposal(const uint8_t *p, size_t len)
 {
-	struct clv_rd r;
-	uint64_t epoch;
+	struct peer_msg m;
 
-	clv_rd_init(&r, p, len);
-	if (clv_rd_u8(&r) != RIG_PROPOSE)
+	rig_parse(p, len, &m);
+	if (m.kind != PEER_PROPOSE)
 		return;
-	(void)clv_rd_raw(&r, 16 + 1 + 16);
-	epoch = clv_rd_u64(&r);
-	RIG_REQUIRE(!r.failed);
 	for (unsigned i = 0; i < proposal_count; i++)
-		if (proposals[i].epoch == epoch)
+		if (proposals[i].epoch == m.epoch)
 			return;
 	RIG_REQUIRE(proposal_count < sizeof(proposals) / sizeof(proposals[0]));
-	proposals[proposal_count].epoch = epoch;
+	proposals[proposal_count].epoch = m.epoch;
 	proposals[proposal_count++].served = highest_served();
 }
 
@@ -429,10 +425,12 @@ settle_node(struct rig_node *n)
 		rig_do_sql(n);
 		did = true;
 	}
-	if (n->from_net.head != NULL || n->from_cpg.head != NULL ||
+	if ((n->from_net.head != NULL && !n->hold_net) ||
+	    n->from_cpg.head != NULL ||
 	    (n->from_db.head != NULL && !n->hold_db))
 		did = true;
-	rig_deliver(n, &n->from_net);
+	if (!n->hold_net)
+		rig_deliver(n, &n->from_net);
 	rig_deliver(n, &n->from_cpg);
 	if (!n->hold_db)
 		rig_deliver(n, &n->from_db);

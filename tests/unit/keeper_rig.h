@@ -77,7 +77,8 @@ struct rig_node {
 	struct state state;
 	/* front */
 	enum rig_db_mode db_mode;
-	bool hold_db;	      /* what the database said stays on its way */
+	bool hold_db;	      /* what the database said stays on its way, */
+	bool hold_net;	      /* or what the front did */
 	struct rig_queue sql; /* to the database */
 	struct rig_queue from_db, from_cpg, from_net; /* to the keeper */
 	bool listening, deaf; /* deaf: drops what the keeper says */
@@ -178,11 +179,16 @@ void rig_request_raw(
 
 /* Forged or replayed: what node `from` says over CPG to node i alone. Signed
  * by sign_sk, or by the system when that is NULL. */
-enum { RIG_PROPOSE = 1, RIG_PROMISE = 2, RIG_ALIVE = 3 };
 void rig_peer_say(unsigned i, uint8_t kind, const struct clv_buf *fields,
     const uint8_t *sign_sk, const char *domain, uint8_t number);
 void rig_alive(unsigned i, unsigned from, uint64_t version, uint32_t generation,
-    uint64_t epoch, bool serving);
+    uint64_t epoch, enum peer_role role);
+/* What node `from` answers to the proposal of node i. */
+void rig_refuse(unsigned i, unsigned from, uint64_t highest);
+/* Somebody wrote it down, and plays it to node i again. */
+void rig_replay(unsigned i, const struct rig_msg *m);
+void rig_parse(const void *p, size_t len, struct peer_msg *ret);
+/* Of a message that was multicast: a promise's `accepted`, or -1. */
 int rig_promise_of(const struct rig_msg *m);
 void rig_propose(unsigned i, unsigned from, const uint8_t instance[static 16],
     uint64_t epoch);
