@@ -223,7 +223,7 @@ keeper_fini(struct keeper *k)
 		return;
 	admin_fini(k);
 	control_fini(k);
-	serving_fini(k);
+	lease_fini(k);
 	witness_fini(k);
 	peers_fini(k);
 	secret_fini(k);

@@ -143,29 +143,37 @@ struct witness {
 	struct loop_timer *recast;
 };
 
-/* serving.c: role, epoch, lease, listener. */
+/* serving.c: role, epoch, listener. */
 struct serving {
 	enum role_state state;
 	uint64_t epoch;	      /* held, 0: none */
 	uint64_t claiming;    /* promised by the witness, being taken */
 	unsigned claims;      /* tries of one claim */
 	unsigned rounds;      /* ... of a promotion, each with a new number */
-	uintptr_t ask;	      /* the claim or renewal that counts, */
-	uint64_t asked_ms;    /* and when it was sent */
 	uint64_t fresh_ms;    /* when the epoch was taken */
 	uint64_t promised_ms; /* when another node was promised more */
-	uint64_t lease_until_ms; /* 0: none */
-	uint64_t timeline;	 /* of the database that holds the epoch */
+	uint64_t timeline;    /* of the database that holds the epoch */
 	uint64_t server_id;
 	bool db_older;	     /* database is older than what we have seen */
 	uint64_t shown_list; /* a member proved that these exist */
 	uint32_t shown_generation;
 	bool listening;
 	char last_failure[160]; /* of a promotion */
-	struct loop_timer *renew;
-	struct loop_timer *lease_end;
 	bool by_agent;
 	char resource[64];
+};
+
+/* lease.c: until when the epoch gives the right to change anything. */
+struct lease {
+	uintptr_t ask;	   /* the claim or renewal that counts, */
+	uint64_t asked_ms; /* and when it was sent */
+	uint64_t until_ms; /* 0: none */
+	uint8_t before;	   /* the node that held the epoch before ours, */
+	uint64_t after;	   /* our last stamp when it was taken from it, */
+	uint64_t before_until_ms; /* until when it may be in its lease, */
+	uint64_t others_until_ms; /* and whoever was before that one */
+	struct loop_timer *renew;
+	struct loop_timer *end;
 };
 
 /* control_server.c: local connections. */
@@ -198,6 +206,7 @@ struct keeper {
 	struct peers peers;
 	struct witness witness;
 	struct serving serving;
+	struct lease lease;
 	struct control_conn *conns;
 	struct admin *admin;
 	uintptr_t admin_serial;
@@ -286,6 +295,8 @@ void serving_event(struct keeper *k, enum role_event event, const char *text);
 void serving_on_hello(struct keeper *k);
 void serving_on_listening(struct keeper *k, struct clv_rd *body);
 bool serving_in_lease(const struct keeper *k);
+/* ... and nobody else can be: only then may a member be told to encrypt. */
+bool serving_encrypts(const struct keeper *k);
 /* Somebody has seen newer state than ours: nothing may be changed. */
 bool serving_read_only(const struct keeper *k);
 /* Newest list that was seen, here or on a peer; the database says what it has
@@ -298,10 +309,22 @@ void serving_on_closed(struct keeper *k);
 void serving_on_promise(struct keeper *k);
 /* The database does not say who holds the epoch. */
 void serving_on_silence(struct keeper *k);
-void serving_fini(struct keeper *k);
 int32_t serving_score(struct keeper *k);
 /* Why this node is not ready to serve, "" when it is. */
 void serving_reason(struct keeper *k, char *dst, size_t cap);
+
+/* lease.c */
+/* Of all claims and renewals only the last one counts: its argument. */
+void *lease_ask(struct keeper *k);
+bool lease_is_last(const struct keeper *k, const void *arg);
+/* The epoch was taken; the lease runs from when that was asked for. So long
+ * may whoever held it before be in its lease, and the ones before it. */
+void lease_begin(struct keeper *k, uint64_t before_ms, uint64_t others_ms);
+/* Give it back, as far as that can be done, and forget it. */
+void lease_end(struct keeper *k);
+/* Is nobody else in a lease? */
+bool lease_is_alone(const struct keeper *k);
+void lease_fini(struct keeper *k);
 
 /* control_server.c */
 int control_init(struct keeper *k);

@@ -18,7 +18,7 @@ noinst_HEADERS += %D%/config_key.h %D%/supervisor.h
 
 # keeper: roles, epoch, witness, control, serve
 libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/keeper.c \
-	%D%/member_port.c %D%/peer_msg.c %D%/peers.c %D%/role.c \
+	%D%/lease.c %D%/member_port.c %D%/peer_msg.c %D%/peers.c %D%/role.c \
 	%D%/secret.c %D%/serving.c %D%/witness.c
 noinst_HEADERS += %D%/keeper.h %D%/peer_msg.h %D%/role.h
 

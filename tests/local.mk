@@ -176,7 +176,7 @@ check_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync \
 
 # daemon: keeper
 keeper_tests = check_role check_admin_ops check_peer_msg check_keeper \
-	check_keeper_admin check_keeper_hostile \
+	check_keeper_admin check_keeper_hostile check_keeper_lease \
 	check_keeper_peers check_keeper_random
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
@@ -218,6 +218,10 @@ check_keeper_hostile_SOURCES = %D%/unit/check_keeper_hostile.c $(keeper_rig)
 check_keeper_hostile_CPPFLAGS = $(unit_cppflags)
 check_keeper_hostile_LDADD = $(daemon_libs)
 check_keeper_hostile_LDFLAGS = $(keeper_ldflags)
+check_keeper_lease_SOURCES = %D%/unit/check_keeper_lease.c $(keeper_rig)
+check_keeper_lease_CPPFLAGS = $(unit_cppflags)
+check_keeper_lease_LDADD = $(daemon_libs)
+check_keeper_lease_LDFLAGS = $(keeper_ldflags)
 check_keeper_peers_SOURCES = %D%/unit/check_keeper_peers.c $(keeper_rig)
 check_keeper_peers_CPPFLAGS = $(unit_cppflags)
 check_keeper_peers_LDADD = $(daemon_libs)

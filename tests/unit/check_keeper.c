@@ -172,7 +172,7 @@ START_TEST(a_listener_that_does_not_open_is_a_failure)
 	rig.node[0].listen_result = CLV_E_IN_USE;
 	ck_assert_int_ne(rig_promote(0), CLV_OK);
 	ck_assert_int_eq(rig_state(0), ROLE_STANDBY);
-	ck_assert(rig_keeper(0)->serving.lease_until_ms == 0);
+	ck_assert(rig_keeper(0)->lease.until_ms == 0);
 }
 END_TEST
 
@@ -365,7 +365,7 @@ START_TEST(a_lease_runs_from_when_it_was_asked_for)
 
 	ck_assert_int_eq(rig_promote(0), CLV_OK);
 	rig_db_mode(0, RIG_DB_HUNG);
-	while (n->k->serving.lease_until_ms - rig.now > 9000)
+	while (n->k->lease.until_ms - rig.now > 9000)
 		rig_run(100);
 	/* A renewal was asked for and done; its answer takes 2.5 s. */
 	database_does_its_work(0);
@@ -375,7 +375,7 @@ START_TEST(a_lease_runs_from_when_it_was_asked_for)
 	}
 	drain(n, &n->from_db);
 	ck_assert_uint_lt(
-	    n->k->serving.lease_until_ms, rig.now + KEEPER_LEASE_MS - 2000);
+	    n->k->lease.until_ms, rig.now + KEEPER_LEASE_MS - 2000);
 }
 END_TEST
 

@@ -421,6 +421,18 @@ START_TEST(a_revoked_node_holds_no_generation)
 }
 END_TEST
 
+START_TEST(a_locked_node_frees_nobody_from_waiting)
+{
+	rig_kill(0);
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	ck_assert(!serving_encrypts(k(1)));
+	rig_alive(1, 0, 1, 1, 1, PEER_IDLE);
+	rig_settle();
+	ck_assert_uint_eq(live(1), 2);
+	ck_assert(!serving_encrypts(k(1)));
+}
+END_TEST
+
 START_TEST(a_locked_node_makes_nobody_ask_the_database)
 {
 	uint64_t hellos = k(0)->db.hellos;
@@ -567,6 +579,7 @@ suite(void)
 	tcase_add_checked_fixture(t, set_up_active, tear_down);
 	tcase_add_test(t, a_heartbeat_of_a_locked_node_stops_no_administration);
 	tcase_add_test(t, a_locked_node_holds_no_generation_whatever_it_says);
+	tcase_add_test(t, a_locked_node_frees_nobody_from_waiting);
 	tcase_add_test(t, a_locked_node_makes_nobody_ask_the_database);
 	tcase_add_test(t, a_revoked_node_holds_no_generation);
 	tcase_add_test(t, what_is_to_come_is_not_known_beforehand);

@@ -212,6 +212,7 @@ advance(void)
 
 	if (next > rig.now)
 		rig.now = next;
+	rig_check();
 	if (rig.now >= rig.tick) {
 		rig.tick = rig.now + 1000;
 		rig_membership();

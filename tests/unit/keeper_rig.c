@@ -167,12 +167,26 @@ check_node(struct rig_node *n)
 		RIG_REQUIRE(rig_db_took(k->serving.epoch, k->instance));
 }
 
+/* Never do two say that a member may encrypt. What a failover of the database
+ * has lost it cannot tell: for one lease from then on. */
+static void
+check_alone(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < rig.n; i++)
+		n += rig.node[i].k != NULL && serving_encrypts(rig.node[i].k);
+	RIG_REQUIRE(n <= 1 || rig.quiet_checks || rig.forge != NULL ||
+		    rig.now < rig.failover + KEEPER_LEASE_MS);
+}
+
 void
 rig_check(void)
 {
 	for (unsigned i = 0; i < rig.n; i++)
 		if (rig.node[i].k != NULL)
 			check_node(&rig.node[i]);
+	check_alone();
 }
 
 /* The front. */
@@ -196,7 +210,7 @@ on_answer(struct rig_node *n, struct clv_rd *r)
 	if (n->answer.epoch != 0)
 		check_owner(n->answer.epoch, n->k->instance);
 	if (n->answer.encrypt)
-		RIG_REQUIRE(serving_in_lease(n->k));
+		RIG_REQUIRE(serving_encrypts(n->k));
 }
 
 static void

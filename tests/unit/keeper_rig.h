@@ -100,6 +100,7 @@ struct rig_node {
 struct rig {
 	unsigned n;
 	uint64_t now, tick;
+	uint64_t failover; /* when the database last had one */
 	struct clv_guard *guard;
 	struct clv_keyring *keyring;
 	struct clv_identity *member[2]; /* m1: all, m2: payroll */
@@ -199,7 +200,7 @@ struct rig_op {
 };
 struct rig_db {
 	uint8_t system_id[CLV_SYSTEM_ID_LEN];
-	uint64_t schema, epoch, holder, lease_until, lease_ms;
+	uint64_t schema, epoch, holder, lease_until, lease_ms, alone_from;
 	uint8_t instance[16];
 	uint64_t timeline, server_id;
 	uint64_t versions[4]; /* newest first, 0: none */
