@@ -88,7 +88,7 @@ finish(struct admin *a)
 	char late[512] = "";
 
 	if (a->result == CLV_OK && a->waited)
-		(void)witness_late(
+		(void)peers_late(
 		    k, k->secret.list->version, 0, late, sizeof(late));
 	log_info("admin: %s%s%s", a->said,
 	    late[0] != '\0' ? "; not yet on " : "", late);
@@ -174,9 +174,9 @@ on_tick(void *arg)
 			a->again(a);
 		break;
 	case ADMIN_STEP_HOLDERS:
-		live = witness_late(
+		live = peers_late(
 		    k, 0, a->change.backup_generation, names, sizeof(names));
-		if (live == 0 && witness_held(k, a->change.backup_generation))
+		if (live == 0 && peers_hold(k, a->change.backup_generation))
 			admin_write_backup(a, a->change.backup_generation,
 			    a->change.backup_where);
 		else if (over)
@@ -187,7 +187,7 @@ on_tick(void *arg)
 			admin_wait(a, ADMIN_STEP_HOLDERS, 0, ADMIN_TICK_MS);
 		break;
 	case ADMIN_STEP_PEERS:
-		live = witness_late(
+		live = peers_late(
 		    k, k->secret.list->version, 0, names, sizeof(names));
 		if (live == 0 || over)
 			admin_end(a, CLV_OK, NULL);

@@ -81,11 +81,11 @@ admin_borrow(struct admin *a)
 		return;
 	}
 	/* It serves without a lease: an epoch taken here would depose it. */
-	if (witness_serving(k) != 0) {
+	if (peers_serving(k) != 0) {
 		snprintf(text, sizeof(text),
 		    "%s is the active server, and has no lease at the moment: "
 		    "try again",
-		    keeper_node_name(k, witness_serving(k)));
+		    keeper_node_name(k, peers_serving(k)));
 		admin_end(a, CLV_E_BUSY, text);
 		return;
 	}

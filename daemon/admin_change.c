@@ -62,7 +62,7 @@ build(struct admin *a)
 	int r;
 
 	for (unsigned i = 1; i <= CLV_LIST_NODES_MAX; i++)
-		a->holds[i] = k->witness.peers[i].generation > 0;
+		a->holds[i] = k->peers.of[i].generation > 0;
 	c->op = a->op;
 	c->self = k->node_number;
 	c->guard = k->guard;

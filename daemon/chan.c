@@ -105,6 +105,12 @@ chan_wants_write(const struct chan *c)
 	return c->head != NULL;
 }
 
+size_t
+chan_queued(const struct chan *c)
+{
+	return c->queued;
+}
+
 static void
 put_u32(uint8_t *p, size_t v)
 {

@@ -68,6 +68,7 @@ int chan_fd(const struct chan *c);
  * is above CHAN_MESSAGE_MAX; CLV_E_NO_SERVER when the other end is gone. */
 int chan_send(struct chan *c, enum chan_type type, const struct clv_buf *body);
 bool chan_wants_write(const struct chan *c);
+size_t chan_queued(const struct chan *c); /* bytes that wait to be written */
 /* The descriptor is ready: read and deliver, at most 64 fragments a call.
  * CLV_E_NO_SERVER when the other end is gone, CLV_E_PROTOCOL. */
 int chan_on_read(struct chan *c);

@@ -297,6 +297,10 @@ print_database(const struct view *v)
 			      "holds: read-only");
 	if (v->st.role == CTL_ROLE_ACTIVE)
 		line("lease", "%" PRIu64 " s left", v->st.lease_left_ms / 1000);
+	if (v->st.role == CTL_ROLE_ACTIVE && v->st.reason[0] == '\0' &&
+	    !flag(v, CTL_FLAG_ENCRYPT))
+		line("encryption", "waits for the end of another server's "
+				   "lease: 15 s at most");
 	line("memory", "%u KiB locked (%s)", v->st.locked_kib,
 	    flag(v, CTL_FLAG_SECRETMEM) ? "memfd_secret" : "mlock");
 }

@@ -90,7 +90,7 @@ status_flags(struct keeper *k)
 	f |= k->db.up ? CTL_FLAG_DATABASE : 0;
 	f |= k->witness.configured ? CTL_FLAG_CLUSTER : 0;
 	f |= witness_quorate(k) ? CTL_FLAG_QUORATE : 0;
-	f |= serving_in_lease(k) ? CTL_FLAG_ENCRYPT : 0;
+	f |= serving_encrypts(k) ? CTL_FLAG_ENCRYPT : 0;
 	f |= k->secret.keyring != NULL ? CTL_FLAG_UNLOCKED : 0;
 	f |= secret_is_proven(k) ? CTL_FLAG_PROVEN : 0;
 	f |= k->serving.by_agent ? CTL_FLAG_BY_AGENT : 0;
@@ -134,8 +134,8 @@ control_status(struct keeper *k, struct ctl_status *st)
 		st->generation = clv_keyring_newest(k->secret.keyring);
 	st->locked_kib = (uint32_t)(clv_guard_locked(k->guard) / 1024);
 	st->epoch = k->serving.epoch != 0 ? k->serving.epoch : k->seen.epoch;
-	if (k->serving.lease_until_ms > now)
-		st->lease_left_ms = k->serving.lease_until_ms - now;
+	if (k->lease.until_ms > now)
+		st->lease_left_ms = k->lease.until_ms - now;
 	snprintf(st->system_pk, sizeof(st->system_pk), "%s", k->config->system);
 	snprintf(st->node, sizeof(st->node), "%s",
 	    k->identity != NULL ? k->identity->name : k->config->node);

@@ -352,7 +352,7 @@ on_poll(void *arg)
 		return;
 	k->db.asking = true;
 	/* What a peer says after this may be newer than the answer. */
-	k->db.asked_list = witness_newest_list(k);
+	k->db.asked_list = peers_newest_list(k);
 	db_call(k, CLV_STMT_HELLO, NULL, 0, KEEPER_SQL_MS, on_hello, NULL);
 }
 

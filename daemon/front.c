@@ -16,6 +16,10 @@
  * long before anybody is promoted. */
 #define SELF_TEST_AFTER_MS 200
 
+/* Of the other nodes' messages no more than this waits for the keeper: whoever
+ * floods the group is not to silence what corosync itself says. */
+#define DELIVER_QUEUE_MAX 262144
+
 /* The threads never end, so what they use lives as long as the process. */
 static struct front front;
 static int status;
@@ -23,8 +27,11 @@ static int status;
 int
 front_send(struct front *f, enum chan_type type, const struct clv_buf *body)
 {
-	int r = chan_send(f->chan, type, body);
+	int r;
 
+	if (type == CHAN_DELIVER && chan_queued(f->chan) > DELIVER_QUEUE_MAX)
+		return CLV_E_FULL;
+	r = chan_send(f->chan, type, body);
 	if (r == CLV_OK)
 		loop_fd_set(
 		    f->loop, chan_fd(f->chan), true, chan_wants_write(f->chan));

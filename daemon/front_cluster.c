@@ -46,6 +46,7 @@ struct front_cluster {
 	bool pending;	   /* a message waits to be sent again */
 	struct clv_buf message;
 	cs_error_t said; /* last failure that was logged */
+	bool oversize;	 /* ... and a message that is too long */
 };
 
 static void
@@ -84,16 +85,19 @@ on_deliver(cpg_handle_t handle, const struct cpg_name *group, uint32_t node,
 	if (cpg_context_get(handle, (void **)&c) != CS_OK)
 		return;
 	if (len > MESSAGE_MAX) {
-		front_worker_log(c->worker, true,
-		    "node %u sent a cluster message of %zu bytes: ignored",
-		    node, len);
+		if (!c->oversize)
+			front_worker_log(c->worker, true,
+			    "node %u sent a cluster message of %zu bytes: "
+			    "ignored, as are more of them",
+			    node, len);
+		c->oversize = true;
 		return;
 	}
 	clv_buf_init(&b);
 	clv_buf_u32(&b, node);
 	clv_buf_u8(&b, node == c->node && pid == (uint32_t)getpid());
 	clv_buf_bytes(&b, msg, len);
-	front_mail_put(c->worker->out, CHAN_DELIVER, &b, true);
+	front_mail_put(c->worker->out, CHAN_DELIVER, &b, false);
 	clv_buf_fini(&b);
 }
 

@@ -74,7 +74,7 @@ on_front_message(void *arg, enum chan_type type, struct clv_rd *body)
 	case CHAN_CLOSED: serving_on_closed(k); break;
 	case CHAN_REQUEST: member_on_request(k, body); break;
 	case CHAN_CLUSTER: witness_on_cluster(k, body); break;
-	case CHAN_DELIVER: witness_on_deliver(k, body); break;
+	case CHAN_DELIVER: peers_on_deliver(k, body); break;
 	case CHAN_REPLY: member_on_reply(k, body); break;
 	case CHAN_UPLINK_STATE: member_on_uplink(k, body); break;
 	case CHAN_SQL:
@@ -238,8 +238,9 @@ keeper_fini(struct keeper *k)
 	control_fini(k);
 	db_cancel_pool(k);
 	member_fini(k);
-	serving_fini(k);
+	lease_fini(k);
 	witness_fini(k);
+	peers_fini(k);
 	secret_fini(k);
 	db_fini(k);
 	if (k->front != NULL) {

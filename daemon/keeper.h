@@ -18,6 +18,7 @@
 #include "daemon/chan.h"
 #include "daemon/config.h"
 #include "daemon/loop.h"
+#include "daemon/peer_msg.h"
 #include "daemon/process.h"
 #include "daemon/role.h"
 #include "daemon/state.h"
@@ -98,16 +99,28 @@ struct secret {
 	char failure[96]; /* of the last fetch */
 };
 
-/* witness.c: what the other server nodes say over CPG. */
+/* peers.c: the other server nodes. */
 struct peer {
-	uint8_t number;
+	struct peer_voice voice;    /* its process, and its last word */
+	struct peer_voice stranger; /* spoke, and may not know us; 0: nobody */
 	uint64_t heard_ms;
-	uint64_t list_version;
-	uint64_t proven_list; /* so said with the system's signature */
-	uint64_t epoch;
-	uint32_t generation;
-	bool serving, unlocked;
+	uint64_t echo;	       /* newest stamp of ours that it has heard, */
+	uint64_t idle;	       /* ... when it last said that it is idle */
+	uint64_t list_version; /* on its disk */
+	uint64_t proven_list;  /* so said with the system's signature */
+	uint32_t generation;   /* that it holds, 0: none */
+	enum peer_role role;
+	bool unlocked;
 };
+struct peers {
+	struct peer of[CLV_LIST_NODES_MAX + 1]; /* by node number */
+	uint64_t stamp;				/* of our last message */
+	unsigned greetings;			/* since the last heartbeat */
+	uint64_t warned_ms;
+	struct loop_timer *alive;
+};
+
+/* witness.c: what the nodes promise each other. */
 typedef void (*witness_fn)(
     struct keeper *k, int result, uint64_t epoch, const char *text);
 #define WITNESS_TRIES 5
@@ -118,8 +131,6 @@ struct witness {
 	bool configured, connected, quorate;
 	uint32_t members;
 	uint64_t heard_ms;
-	struct peer peers[CLV_LIST_NODES_MAX + 1]; /* by node number */
-	struct loop_timer *alive;
 	uint64_t promised; /* the last promise to another node, and to which */
 	uint8_t promised_to[16]; /* of its processes */
 	/* the proposal under way */
@@ -134,29 +145,37 @@ struct witness {
 	struct loop_timer *recast;
 };
 
-/* serving.c: role, epoch, lease, listener. */
+/* serving.c: role, epoch, listener. */
 struct serving {
 	enum role_state state;
 	uint64_t epoch;	      /* held, 0: none */
 	uint64_t claiming;    /* promised by the witness, being taken */
 	unsigned claims;      /* tries of one claim */
 	unsigned rounds;      /* ... of a promotion, each with a new number */
-	uintptr_t ask;	      /* the claim or renewal that counts, */
-	uint64_t asked_ms;    /* and when it was sent */
 	uint64_t fresh_ms;    /* when the epoch was taken */
 	uint64_t promised_ms; /* when another node was promised more */
-	uint64_t lease_until_ms; /* 0: none */
-	uint64_t timeline;	 /* of the database that holds the epoch */
+	uint64_t timeline;    /* of the database that holds the epoch */
 	uint64_t server_id;
 	bool db_older;	     /* database is older than what we have seen */
 	uint64_t shown_list; /* a member proved that these exist */
 	uint32_t shown_generation;
 	bool listening;
 	char last_failure[160]; /* of a promotion */
-	struct loop_timer *renew;
-	struct loop_timer *lease_end;
 	bool by_agent;
 	char resource[64];
+};
+
+/* lease.c: until when the epoch gives the right to change anything. */
+struct lease {
+	uintptr_t ask;	   /* the claim or renewal that counts, */
+	uint64_t asked_ms; /* and when it was sent */
+	uint64_t until_ms; /* 0: none */
+	uint8_t before;	   /* the node that held the epoch before ours, */
+	uint64_t after;	   /* our last stamp when it was taken from it, */
+	uint64_t before_until_ms; /* until when it may be in its lease, */
+	uint64_t others_until_ms; /* and whoever was before that one */
+	struct loop_timer *renew;
+	struct loop_timer *end;
 };
 
 /* control_server.c: local connections. */
@@ -196,8 +215,10 @@ struct keeper {
 	struct state seen;
 	struct db db;
 	struct secret secret;
+	struct peers peers;
 	struct witness witness;
 	struct serving serving;
+	struct lease lease;
 	struct control_conn *conns;
 	struct notice told;
 	struct member *member; /* NULL: no system on this host yet */
@@ -245,9 +266,35 @@ int secret_accept_keyring(struct keeper *k, struct clv_keyring **keyring);
 /* Write this node's own sealed copy to the database. */
 void secret_put_own_copy(struct keeper *k);
 
+/* peers.c */
+void peers_on_deliver(struct keeper *k, struct clv_rd *body);
+/* Sender and voices are filled in. */
+void peers_cast(struct keeper *k, struct peer_msg *m);
+void peers_alive(struct keeper *k); /* say at once what we hold */
+void peers_greet(struct keeper *k); /* ... unless it was said too often */
+/* Names, joined by ", ", of the other enrolled nodes that are not known to
+ * have this list and generation on disk. Returns how many of them are live:
+ * only those are waited for. */
+unsigned peers_late(const struct keeper *k, uint64_t version,
+    uint32_t generation, char *names, size_t cap);
+/* Do enough nodes, this one included, hold this generation: two, or all there
+ * are? */
+bool peers_hold(const struct keeper *k, uint32_t generation);
+/* Version of the newest list that an unlocked peer has. */
+uint64_t peers_newest_list(const struct keeper *k);
+/* Number of the live node that says it serves, 0 for none but this one. */
+uint8_t peers_serving(const struct keeper *k);
+/* Was that node idle when it had heard more of us than that stamp? */
+bool peers_idle(const struct keeper *k, uint8_t number, uint64_t after);
+/* Is it live, and does it hold the keyring? */
+bool peers_unlocked(const struct keeper *k, uint8_t number);
+void peers_fini(struct keeper *k);
+
 /* witness.c */
 void witness_on_cluster(struct keeper *k, struct clv_rd *body);
-void witness_on_deliver(struct keeper *k, struct clv_rd *body);
+void witness_on_propose(struct keeper *k, const struct peer_msg *m);
+void witness_on_promise(struct keeper *k, const struct peer_msg *m);
+void witness_on_peer(struct keeper *k); /* one is there that was not */
 /* May anything be changed: no cluster here, or corosync says quorate. */
 bool witness_quorate(struct keeper *k);
 /* Raise the witness above everything known; fn gets the epoch, or
@@ -256,21 +303,10 @@ bool witness_quorate(struct keeper *k);
 void witness_raise(struct keeper *k, bool insist, witness_fn fn);
 /* Forget the raise that was to call fn, without calling it. */
 void witness_cancel(struct keeper *k, witness_fn fn);
-void witness_alive(struct keeper *k); /* say at once what we hold */
+/* There is such an epoch: the next proposal is above it. */
+void witness_raise_floor(struct keeper *k, uint64_t epoch);
 /* May there be such an epoch, when the database or a peer says so? */
 bool witness_believes(const struct keeper *k, uint64_t epoch);
-/* Names, joined by ", ", of the other enrolled nodes that are not known to
- * have this list and generation on disk. Returns how many of them are live:
- * only those are waited for. */
-unsigned witness_late(const struct keeper *k, uint64_t version,
-    uint32_t generation, char *names, size_t cap);
-/* Do enough nodes, this one included, hold this generation: two, or all there
- * are? */
-bool witness_held(const struct keeper *k, uint32_t generation);
-/* Version of the newest list that an unlocked peer has. */
-uint64_t witness_newest_list(const struct keeper *k);
-/* Number of the live node that says it serves, 0 for none but this one. */
-uint8_t witness_serving(const struct keeper *k);
 void witness_fini(struct keeper *k);
 /* Raise our own high-water mark, durably. */
 int witness_remember(struct keeper *k, uint64_t epoch);
@@ -280,6 +316,8 @@ void serving_event(struct keeper *k, enum role_event event, const char *text);
 void serving_on_hello(struct keeper *k);
 void serving_on_listening(struct keeper *k, struct clv_rd *body);
 bool serving_in_lease(const struct keeper *k);
+/* ... and nobody else can be: only then may a member be told to encrypt. */
+bool serving_encrypts(const struct keeper *k);
 /* Somebody has seen newer state than ours: nothing may be changed. */
 bool serving_read_only(const struct keeper *k);
 /* Newest list that was seen, here or on a peer; the database says what it has
@@ -292,10 +330,22 @@ void serving_on_closed(struct keeper *k);
 void serving_on_promise(struct keeper *k);
 /* The database does not say who holds the epoch. */
 void serving_on_silence(struct keeper *k);
-void serving_fini(struct keeper *k);
 int32_t serving_score(struct keeper *k);
 /* Why this node is not ready to serve, "" when it is. */
 void serving_reason(struct keeper *k, char *dst, size_t cap);
+
+/* lease.c */
+/* Of all claims and renewals only the last one counts: its argument. */
+void *lease_ask(struct keeper *k);
+bool lease_is_last(const struct keeper *k, const void *arg);
+/* The epoch was taken; the lease runs from when that was asked for. So long
+ * may whoever held it before be in its lease, and the ones before it. */
+void lease_begin(struct keeper *k, uint64_t before_ms, uint64_t others_ms);
+/* Give it back, as far as that can be done, and forget it. */
+void lease_end(struct keeper *k);
+/* Is nobody else in a lease? */
+bool lease_is_alone(const struct keeper *k);
+void lease_fini(struct keeper *k);
 
 /* control_server.c */
 int control_init(struct keeper *k);

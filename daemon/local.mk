@@ -18,8 +18,9 @@ noinst_HEADERS += %D%/config_key.h %D%/supervisor.h
 
 # keeper: roles, epoch, witness, control, serve
 libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/keeper.c \
-	%D%/member_answers.c %D%/member_answers.h %D%/member_port.c %D%/role.c %D%/secret.c %D%/serving.c %D%/witness.c
-noinst_HEADERS += %D%/keeper.h %D%/role.h
+	%D%/lease.c %D%/member_answers.c %D%/member_port.c %D%/peer_msg.c %D%/peers.c %D%/role.c \
+	%D%/secret.c %D%/serving.c %D%/witness.c
+noinst_HEADERS += %D%/keeper.h %D%/member_answers.h %D%/peer_msg.h %D%/role.h
 
 # keeper: who may what
 libdaemon_la_SOURCES += %D%/authorize.c %D%/authorize_acl.c \

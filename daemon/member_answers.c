@@ -84,7 +84,7 @@ member_notice(struct keeper *k)
 	now.epoch = a.epoch = k->serving.epoch;
 	now.list_version = a.list_version = list->version;
 	now.generation = a.generation = g->number;
-	now.encrypt = a.encrypt = serving_in_lease(k);
+	now.encrypt = a.encrypt = serving_encrypts(k);
 	if (now.epoch == k->told.epoch &&
 	    now.list_version == k->told.list_version &&
 	    now.generation == k->told.generation &&

@@ -101,7 +101,7 @@ member_answer(struct keeper *k, const struct member_reply *to, int result,
 	a.list_version = list->version;
 	a.generation = g->number;
 	memcpy(a.check, g->check, sizeof(a.check));
-	a.encrypt = serving_in_lease(k);
+	a.encrypt = serving_encrypts(k);
 	snprintf(a.server, sizeof(a.server), "%s", k->identity->name);
 	snprintf(a.text, sizeof(a.text), "%s", text);
 	a.payload = payload;

@@ -221,7 +221,7 @@ secret_accept_list(struct keeper *k, const void *blob, size_t len)
 			member_uplink_set(k->member);
 		member_notice(k);
 		if (!clv_buf_result(&k->secret.list_blob))
-			witness_alive(k);
+			peers_alive(k);
 	}
 	clv_list_free(&list);
 	return r;
@@ -347,7 +347,7 @@ use_keyring(struct keeper *k, struct clv_keyring **keyring)
 	log_notice("keyring opened: newest generation %u",
 	    clv_keyring_newest(k->secret.keyring));
 	put_ack(k);
-	witness_alive(k);
+	peers_alive(k);
 }
 
 static void

@@ -38,8 +38,14 @@ bool
 serving_in_lease(const struct keeper *k)
 {
 	return k->serving.state == ROLE_ACTIVE &&
-	       loop_now_ms() < k->serving.lease_until_ms &&
-	       !serving_read_only(k) && witness_quorate((struct keeper *)k);
+	       loop_now_ms() < k->lease.until_ms && !serving_read_only(k) &&
+	       witness_quorate((struct keeper *)k);
+}
+
+bool
+serving_encrypts(const struct keeper *k)
+{
+	return serving_in_lease(k) && lease_is_alone(k);
 }
 
 void
@@ -82,112 +88,6 @@ serving_shown(struct keeper *k, const struct clv_wire_answer *head)
 	}
 }
 
-/* Timers of the lease. */
-
-static void on_renew(void *arg);
-static void on_lease_end(void *arg);
-
-static void
-lease_granted(struct keeper *k)
-{
-	uint64_t now = loop_now_ms();
-	uint64_t until = k->serving.asked_ms + KEEPER_LEASE_MS;
-
-	k->serving.lease_until_ms = until;
-	(void)loop_timer_set(k->loop, &k->serving.lease_end,
-	    until > now ? until - now : 0, on_lease_end, k);
-	(void)loop_timer_set(
-	    k->loop, &k->serving.renew, KEEPER_RENEW_MS, on_renew, k);
-}
-
-static void
-lease_forget(struct keeper *k)
-{
-	k->serving.lease_until_ms = 0;
-	loop_timer_del(k->loop, &k->serving.lease_end);
-	loop_timer_del(k->loop, &k->serving.renew);
-}
-
-static void
-on_lease_end(void *arg)
-{
-	struct keeper *k = arg;
-
-	lease_forget(k);
-	serving_event(k, ROLE_EV_LEASE_LOST, "");
-	db_poll_soon(k);
-}
-
-/* Of all claims and renewals only the last counts: the answer to one before
- * it, of an epoch that is over perhaps, may still be on its way. A lease runs
- * from when it was asked for. */
-static void *
-ask(struct keeper *k)
-{
-	k->serving.asked_ms = loop_now_ms();
-	return (void *)++k->serving.ask;
-}
-
-static void
-on_renewed(struct keeper *k, void *arg, const struct db_result *r)
-{
-	if (k->serving.state != ROLE_ACTIVE || (uintptr_t)arg != k->serving.ask)
-		return;
-	if (r->result == CLV_OK && db_u64(r, 0, 0) != 0) {
-		lease_granted(k);
-		return;
-	}
-	if (r->result == CLV_OK || r->result == CLV_E_STALE_EPOCH)
-		db_poll_soon(k); /* HELLO tells who holds it now */
-	(void)loop_timer_set(
-	    k->loop, &k->serving.renew, KEEPER_RETRY_MS, on_renew, k);
-}
-
-static void
-on_renew(void *arg)
-{
-	struct keeper *k = arg;
-	uint8_t epoch[8], lease[8];
-	struct clv_param p[3] = {
-	    clv_param_u64(k->serving.epoch, epoch),
-	    {k->instance, sizeof(k->instance)},
-	    clv_param_u64(KEEPER_LEASE_MS, lease),
-	};
-
-	if (k->serving.state != ROLE_ACTIVE)
-		return; /* a claim is under way, and it begins a new lease */
-	if (!witness_quorate(k)) {
-		(void)loop_timer_set(
-		    k->loop, &k->serving.renew, KEEPER_RETRY_MS, on_renew, k);
-		return;
-	}
-	db_call(
-	    k, CLV_STMT_RENEW_LEASE, p, 3, KEEPER_SQL_MS, on_renewed, ask(k));
-}
-
-static void
-on_released(struct keeper *k, void *arg, const struct db_result *r)
-{
-	(void)k;
-	(void)arg;
-	if (r->result != CLV_OK)
-		log_debug("lease not released: %s", r->text);
-}
-
-static void
-release(struct keeper *k)
-{
-	uint8_t epoch[8];
-	struct clv_param p[2] = {
-	    clv_param_u64(k->serving.epoch, epoch),
-	    {k->instance, sizeof(k->instance)},
-	};
-
-	if (k->serving.lease_until_ms != 0 && k->db.up)
-		db_call(k, CLV_STMT_RELEASE, p, 2, KEEPER_SQL_MS, on_released,
-		    NULL);
-}
-
 /* The steps of a promotion. */
 
 static void
@@ -221,7 +121,7 @@ claim_answered(struct keeper *k, const struct db_result *r)
 		k->serving.server_id = k->db.server_id;
 		k->db.epoch = k->serving.epoch;
 		k->serving.fresh_ms = loop_now_ms();
-		lease_granted(k);
+		lease_begin(k, db_u64(r, 0, 2), db_u64(r, 0, 3));
 		serving_event(k, ROLE_EV_CLAIM_OK, "");
 	} else if (role_serves(k->serving.state) &&
 		   in_force > k->serving.epoch && is_foreign(k, in_force)) {
@@ -231,9 +131,7 @@ claim_answered(struct keeper *k, const struct db_result *r)
 		k->db.epoch = in_force; /* what we knew was old */
 		start_claim(k);
 	} else if (++k->serving.rounds < WITNESS_TRIES) {
-		if (in_force > k->witness.floor &&
-		    witness_believes(k, in_force))
-			k->witness.floor = in_force;
+		witness_raise_floor(k, in_force);
 		serving_event(k, ROLE_EV_CLAIM_RACED, "");
 	} else {
 		k->serving.epoch = k->serving.claiming;
@@ -247,7 +145,7 @@ on_claimed(struct keeper *k, void *arg, const struct db_result *r)
 {
 	if ((k->serving.state != ROLE_CLAIM &&
 		k->serving.state != ROLE_AWAY_CLAIM) ||
-	    (uintptr_t)arg != k->serving.ask)
+	    !lease_is_last(k, arg))
 		return;
 	if (r->result == CLV_OK) {
 		claim_answered(k, r);
@@ -271,14 +169,15 @@ start_claim(struct keeper *k)
 	    clv_param_u64(KEEPER_LEASE_MS, lease),
 	};
 
+	k->lease.before = (uint8_t)k->db.epoch;
 	/* Not before HELLO has said that it is our system's database. */
 	if (!k->db.known) {
 		k->serving.epoch = k->serving.claiming;
 		serving_event(k, ROLE_EV_CLAIM_AWAY, k->db.why);
 		return;
 	}
-	db_call(
-	    k, CLV_STMT_TAKE_EPOCH, p, 6, KEEPER_CLAIM_MS, on_claimed, ask(k));
+	db_call(k, CLV_STMT_TAKE_EPOCH, p, 6, KEEPER_CLAIM_MS, on_claimed,
+	    lease_ask(k));
 }
 
 static void
@@ -318,7 +217,7 @@ serve(struct keeper *k)
 	log_notice("serving %s with epoch %llu%s", k->secret.list->network_name,
 	    (unsigned long long)k->serving.epoch,
 	    k->serving.state == ROLE_ACTIVE ? "" : ", for decryption only");
-	witness_alive(k);
+	peers_alive(k);
 	/* Somebody else may have been promised more while we opened. */
 	if (!k->db.known)
 		serving_on_silence(k);
@@ -337,12 +236,10 @@ close_all(struct keeper *k)
 	if (keeper_send(k, CHAN_UNLISTEN, &b) != CLV_OK)
 		log_error("the front does not take messages");
 	clv_buf_fini(&b);
-	release(k);
-	lease_forget(k);
-	k->serving.ask++;
+	lease_end(k);
 	witness_cancel(k, on_witness);
 	k->serving.epoch = 0;
-	witness_alive(k);
+	peers_alive(k);
 	control_promoted(k, CLV_E_NOT_READY);
 }
 
@@ -428,7 +325,7 @@ promised_away(const struct keeper *k)
 static bool
 promise_is_void(const struct keeper *k)
 {
-	return promised_away(k) && witness_serving(k) == 0 &&
+	return promised_away(k) && peers_serving(k) == 0 &&
 	       loop_now_ms() - k->serving.promised_ms > KEEPER_PROMISE_MS;
 }
 
@@ -448,7 +345,7 @@ static bool
 may_put_again(const struct keeper *k)
 {
 	return k->serving.state == ROLE_ACTIVE && k->serving.db_older &&
-	       loop_now_ms() < k->serving.lease_until_ms && k->admin == NULL &&
+	       loop_now_ms() < k->lease.until_ms && k->admin == NULL &&
 	       !is_behind(k) &&
 	       k->secret.list->version == k->db.list_version + 1;
 }
@@ -560,10 +457,4 @@ serving_reason(struct keeper *k, char *dst, size_t cap)
 	else
 		snprintf(dst, cap, "decryption only: %s",
 		    witness_quorate(k) ? "no lease" : "no quorum");
-}
-
-void
-serving_fini(struct keeper *k)
-{
-	lease_forget(k);
 }

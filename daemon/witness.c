@@ -11,30 +11,11 @@
 #include "daemon/log.h"
 
 /*
- * What server nodes say to each other over corosync CPG. CPG is neither
- * secret nor authentic, so nothing secret is in these messages and every one
- * is signed: proposals and the heartbeats of unlocked nodes by the system, the
- * rest by the node's own key.
- *
- *	u8 kind, 16 B system id, u8 node, kind's fields, 64 B signature
- *
- * An epoch is promised only after the promise is synced to disk, and to one
- * process: a node that was put back in time, or copied, may ask for a number
- * that it has served before.
+ * Who may take an epoch: a number is proposed to the other server nodes, and
+ * taken once enough of them have promised it. An epoch is promised only after
+ * the promise is synced to disk, and to one process: a node that was put back
+ * in time, or copied, may ask for a number that it has served before.
  */
-enum kind {
-	KIND_PROPOSE = 1, /* 16 B instance, u64 epoch */
-	KIND_PROMISE = 2, /* u8 to, 16 B its instance, u64 epoch, u8 accepted,
-			   * u64 highest seen */
-	KIND_ALIVE = 3,	  /* u64 list version, u32 generation, u64 epoch seen,
-			   * u8 serving */
-	KIND_UNLOCKED = 4 /* the same, of a node that has the keyring */
-};
-
-#define DOMAIN_PROPOSE "claviger-propos1"
-#define DOMAIN_PROMISE "claviger-promis1"
-#define DOMAIN_ALIVE "claviger-alive-1"
-#define DOMAIN_UNLOCKED "claviger-unlockd"
 #define RECAST_MS 250
 
 static bool
@@ -55,8 +36,8 @@ witness_believes(const struct keeper *k, uint64_t epoch)
 					 epoch - k->seen.epoch <= WITNESS_LEAP);
 }
 
-static void
-raise_floor(struct keeper *k, uint64_t epoch)
+void
+witness_raise_floor(struct keeper *k, uint64_t epoch)
 {
 	if (epoch > k->witness.floor && witness_believes(k, epoch))
 		k->witness.floor = epoch;
@@ -91,92 +72,24 @@ witness_remember(struct keeper *k, uint64_t epoch)
 	return r;
 }
 
-/* Sending. */
-
 static void
-head(struct keeper *k, struct clv_buf *b, enum kind kind)
+cast_promise(struct keeper *k, const struct peer_msg *proposal, bool accepted)
 {
-	clv_buf_init(b);
-	clv_buf_u8(b, kind);
-	clv_buf_raw(b, k->secret.list->system_id, CLV_SYSTEM_ID_LEN);
-	clv_buf_u8(b, k->node_number);
-}
+	struct peer_msg m = {.kind = PEER_PROMISE,
+	    .epoch = proposal->epoch,
+	    .accepted = accepted,
+	    .highest = k->seen.epoch};
 
-static void
-cast(struct keeper *k, struct clv_buf *b, const char *domain, bool by_system)
-{
-	uint8_t sig[CLV_SIG_LEN];
-	struct clv_buf msg;
-	int r = clv_buf_result(b);
-
-	if (r == CLV_OK && by_system)
-		r = clv_keyring_sign(
-		    k->secret.keyring, domain, b->data, b->len, sig);
-	else if (r == CLV_OK)
-		r = clv_sign(
-		    k->identity->sign_sk, domain, b->data, b->len, sig);
-	clv_buf_raw(b, sig, sizeof(sig));
-	clv_buf_init(&msg);
-	clv_buf_bytes(&msg, b->data, b->len);
-	if (r == CLV_OK)
-		r = clv_buf_result(&msg);
-	if (r == CLV_OK)
-		r = keeper_send(k, CHAN_CAST, &msg);
-	if (r != CLV_OK)
-		log_warning(
-		    "message to the other nodes: %s", clv_result_text(r));
-	clv_buf_fini(&msg);
-	clv_buf_fini(b);
+	memcpy(m.to, proposal->voice.instance, sizeof(m.to));
+	peers_cast(k, &m);
 }
 
 static void
 cast_proposal(struct keeper *k)
 {
-	struct clv_buf b;
+	struct peer_msg m = {.kind = PEER_PROPOSE, .epoch = k->witness.epoch};
 
-	head(k, &b, KIND_PROPOSE);
-	clv_buf_raw(&b, k->instance, sizeof(k->instance));
-	clv_buf_u64(&b, k->witness.epoch);
-	cast(k, &b, DOMAIN_PROPOSE, true);
-}
-
-static void
-cast_promise(struct keeper *k, uint8_t to, const uint8_t instance[static 16],
-    uint64_t epoch, bool accepted)
-{
-	struct clv_buf b;
-
-	head(k, &b, KIND_PROMISE);
-	clv_buf_u8(&b, to);
-	clv_buf_raw(&b, instance, 16);
-	clv_buf_u64(&b, epoch);
-	clv_buf_u8(&b, accepted);
-	clv_buf_u64(&b, k->seen.epoch);
-	cast(k, &b, DOMAIN_PROMISE, false);
-}
-
-static void
-on_alive_timer(void *arg)
-{
-	witness_alive(arg);
-}
-
-void
-witness_alive(struct keeper *k)
-{
-	bool unlocked = k->secret.keyring != NULL;
-	struct clv_buf b;
-
-	(void)loop_timer_set(
-	    k->loop, &k->witness.alive, KEEPER_ALIVE_MS, on_alive_timer, k);
-	if (!k->witness.connected || k->node_number == 0)
-		return;
-	head(k, &b, unlocked ? KIND_UNLOCKED : KIND_ALIVE);
-	clv_buf_u64(&b, k->secret.list->version);
-	clv_buf_u32(&b, unlocked ? clv_keyring_newest(k->secret.keyring) : 0);
-	clv_buf_u64(&b, k->seen.epoch);
-	clv_buf_u8(&b, role_serves(k->serving.state));
-	cast(k, &b, unlocked ? DOMAIN_UNLOCKED : DOMAIN_ALIVE, unlocked);
+	peers_cast(k, &m);
 }
 
 /* Our own proposal. */
@@ -326,35 +239,35 @@ witness_raise(struct keeper *k, bool insist, witness_fn fn)
 	propose(k);
 }
 
-static bool
-is_live(const struct peer *p)
-{
-	return p->heard_ms != 0 && loop_now_ms() - p->heard_ms < KEEPER_LIVE_MS;
-}
-
 /* What arrives. */
 
-static void
-on_propose(struct keeper *k, uint8_t from, struct clv_rd *r)
+void
+witness_on_propose(struct keeper *k, const struct peer_msg *m)
 {
 	struct witness *w = &k->witness;
-	const uint8_t *instance = clv_rd_raw(r, sizeof(w->promised_to));
-	uint64_t epoch = clv_rd_u64(r);
-	bool accepted;
+	bool is_new = false;
 
-	if (clv_rd_end(r) != CLV_OK || (epoch & 0xff) != from ||
-	    epoch > INT64_MAX)
+	if ((m->epoch & 0xff) != m->from || m->epoch > INT64_MAX)
 		return;
-	if (epoch > k->seen.epoch && witness_remember(k, epoch) == CLV_OK) {
-		w->promised = epoch;
-		memcpy(w->promised_to, instance, sizeof(w->promised_to));
+	if (m->epoch > k->seen.epoch &&
+	    witness_remember(k, m->epoch) == CLV_OK) {
+		w->promised = m->epoch;
+		memcpy(w->promised_to, m->voice.instance, 16);
+		is_new = true;
 	}
 	/* Or the same proposal again: our promise was lost on its way. */
-	accepted = epoch == k->seen.epoch && epoch == w->promised &&
-		   memcmp(instance, w->promised_to, 16) == 0;
-	cast_promise(k, from, instance, epoch, accepted);
-	if (accepted)
+	cast_promise(k, m,
+	    m->epoch == k->seen.epoch && m->epoch == w->promised &&
+		memcmp(m->voice.instance, w->promised_to, 16) == 0);
+	if (is_new)
 		serving_on_promise(k);
+}
+
+void
+witness_on_peer(struct keeper *k)
+{
+	if (k->witness.epoch != 0)
+		cast_proposal(k);
 }
 
 /* Could those who have not refused still be enough? */
@@ -376,12 +289,12 @@ on_refusal(struct keeper *k, uint8_t from, uint64_t highest)
 {
 	struct witness *w = &k->witness;
 
-	raise_floor(k, highest);
+	witness_raise_floor(k, highest);
 	w->refused[from] = true;
 	/* A node that holds no secret deposes nobody by its word. Our own
 	 * number, too, may be refused: by one that has started anew and cannot
 	 * know that it was us whom it was promised. */
-	if (!w->insist && highest > w->epoch && w->peers[from].unlocked)
+	if (!w->insist && highest > w->epoch && peers_unlocked(k, from))
 		raise_end(k, CLV_E_STALE_EPOCH,
 		    "another node has promised a newer epoch");
 	else if (may_suffice(k))
@@ -393,132 +306,21 @@ on_refusal(struct keeper *k, uint8_t from, uint64_t highest)
 		    k, CLV_E_STALE_EPOCH, "the other nodes refuse every epoch");
 }
 
-static void
-on_promise(struct keeper *k, uint8_t from, struct clv_rd *r)
+void
+witness_on_promise(struct keeper *k, const struct peer_msg *m)
 {
 	struct witness *w = &k->witness;
-	uint8_t to = clv_rd_u8(r);
-	const uint8_t *instance = clv_rd_raw(r, sizeof(k->instance));
-	uint64_t epoch = clv_rd_u64(r);
-	bool accepted = clv_rd_u8(r) == 1;
-	uint64_t highest = clv_rd_u64(r);
 
-	if (clv_rd_end(r) != CLV_OK || to != k->node_number || w->epoch == 0 ||
-	    epoch != w->epoch ||
-	    memcmp(instance, k->instance, sizeof(k->instance)) != 0)
+	if (w->epoch == 0 || m->epoch != w->epoch ||
+	    memcmp(m->to, k->instance, sizeof(m->to)) != 0)
 		return;
-	if (!accepted) {
-		on_refusal(k, from, highest);
+	if (!m->accepted) {
+		on_refusal(k, m->from, m->highest);
 		return;
 	}
-	w->acked[from] = true;
+	w->acked[m->from] = true;
 	if (promised(k) >= needed(k))
 		raise_end(k, CLV_OK, "");
-}
-
-static void
-on_alive(struct keeper *k, uint8_t from, struct clv_rd *r, bool unlocked)
-{
-	struct peer *p = &k->witness.peers[from];
-	uint64_t version = clv_rd_u64(r);
-	uint32_t generation = clv_rd_u32(r);
-	uint64_t epoch = clv_rd_u64(r);
-	bool serving = clv_rd_u8(r) == 1, is_new;
-
-	/* These two never go down: else it is an old message once more. */
-	if (clv_rd_end(r) != CLV_OK || epoch < p->epoch ||
-	    version < p->list_version)
-		return;
-	p->number = from;
-	p->epoch = epoch;
-	p->unlocked = unlocked;
-	is_new = !is_live(p);
-	p->heard_ms = loop_now_ms();
-	/* It would have seen what we have: else it is its last word before it
-	 * died, once more. */
-	p->serving = serving && epoch >= k->seen.epoch;
-	p->list_version = version;
-	if (generation > p->generation)
-		p->generation = generation;
-	/* What changes how we act is only believed under the system's name. */
-	if (unlocked) {
-		raise_floor(k, epoch);
-		p->proven_list = version;
-	}
-	if (version > k->secret.list->version)
-		db_poll_soon(k);
-	if (is_new) { /* it may not have heard us: it had no list yet */
-		log_info("%s is there, with list version %llu and generation "
-			 "%u",
-		    keeper_node_name(k, from), (unsigned long long)version,
-		    generation);
-		witness_alive(k);
-	}
-	admin_on_peers(k);
-}
-
-static const char *
-domain_of(uint8_t kind)
-{
-	switch (kind) {
-	case KIND_PROPOSE: return DOMAIN_PROPOSE;
-	case KIND_PROMISE: return DOMAIN_PROMISE;
-	case KIND_ALIVE: return DOMAIN_ALIVE;
-	case KIND_UNLOCKED: return DOMAIN_UNLOCKED;
-	}
-	return NULL;
-}
-
-static bool
-is_authentic(
-    struct keeper *k, const uint8_t *p, size_t len, uint8_t kind, uint8_t from)
-{
-	const struct clv_list_node *n =
-	    clv_list_node_by_number(k->secret.list, from);
-	const uint8_t *pk;
-
-	if (n == NULL || n->revoked || domain_of(kind) == NULL)
-		return false;
-	pk = kind == KIND_PROPOSE || kind == KIND_UNLOCKED ? k->system_pk
-							   : n->party.sign_pk;
-	return clv_verify(pk, domain_of(kind), p, len - CLV_SIG_LEN,
-		   p + len - CLV_SIG_LEN) == CLV_OK;
-}
-
-void
-witness_on_deliver(struct keeper *k, struct clv_rd *body)
-{
-	const uint8_t *p, *id;
-	struct clv_rd r;
-	size_t len;
-	uint8_t kind, from;
-
-	(void)clv_rd_u32(body); /* corosync's node id: signatures decide */
-	(void)clv_rd_u8(body);
-	p = clv_rd_bytes(body, &len);
-	if (clv_rd_end(body) != CLV_OK || k->secret.list == NULL ||
-	    k->node_number == 0 || len <= CLV_SIG_LEN)
-		return;
-	clv_rd_init(&r, p, len - CLV_SIG_LEN);
-	kind = clv_rd_u8(&r);
-	id = clv_rd_raw(&r, CLV_SYSTEM_ID_LEN);
-	from = clv_rd_u8(&r);
-	if (r.failed || from == k->node_number ||
-	    sodium_memcmp(id, k->secret.list->system_id, CLV_SYSTEM_ID_LEN) !=
-		0)
-		return;
-	if (!is_authentic(k, p, len, kind, from)) {
-		log_warning("a message that claims to be from node %u is not "
-			    "authentic",
-		    from);
-		return;
-	}
-	if (kind == KIND_PROPOSE)
-		on_propose(k, from, &r);
-	else if (kind == KIND_PROMISE)
-		on_promise(k, from, &r);
-	else
-		on_alive(k, from, &r, kind == KIND_UNLOCKED);
 }
 
 void
@@ -546,70 +348,11 @@ witness_on_cluster(struct keeper *k, struct clv_rd *body)
 		    "cluster: %s", w->quorate ? "quorum gained" : "no quorum");
 	/* Whoever has come knows us at once, not with the next heartbeat. */
 	if (w->connected && (!was_connected || w->members != were))
-		witness_alive(k);
-}
-
-bool
-witness_held(const struct keeper *k, uint32_t generation)
-{
-	unsigned n = 1;
-
-	for (unsigned i = 1; i <= CLV_LIST_NODES_MAX; i++)
-		n += i != k->node_number &&
-		     k->witness.peers[i].generation >= generation;
-	return n >= 2 || enrolled(k) < 2;
-}
-
-uint64_t
-witness_newest_list(const struct keeper *k)
-{
-	uint64_t newest = 0;
-
-	for (unsigned i = 1; i <= CLV_LIST_NODES_MAX; i++)
-		if (k->witness.peers[i].proven_list > newest)
-			newest = k->witness.peers[i].proven_list;
-	return newest;
-}
-
-uint8_t
-witness_serving(const struct keeper *k)
-{
-	for (unsigned i = 1; i <= CLV_LIST_NODES_MAX; i++)
-		if (k->witness.peers[i].serving &&
-		    is_live(&k->witness.peers[i]))
-			return (uint8_t)i;
-	return 0;
-}
-
-unsigned
-witness_late(const struct keeper *k, uint64_t version, uint32_t generation,
-    char *names, size_t cap)
-{
-	const struct clv_list *list = k->secret.list;
-	unsigned live = 0;
-	size_t len = 0;
-
-	names[0] = '\0';
-	for (size_t i = 0; i < list->node_count; i++) {
-		const struct clv_list_node *n = &list->nodes[i];
-		const struct peer *p = &k->witness.peers[n->number];
-
-		if (n->revoked || n->number == k->node_number ||
-		    (p->list_version >= version &&
-			(generation == 0 || p->generation == 0 ||
-			    p->generation >= generation)))
-			continue;
-		live += is_live(p);
-		if (len + strlen(n->party.name) + 3 < cap)
-			len += (size_t)snprintf(names + len, cap - len, "%s%s",
-			    len > 0 ? ", " : "", n->party.name);
-	}
-	return live;
+		peers_greet(k);
 }
 
 void
 witness_fini(struct keeper *k)
 {
 	(void)forget(k);
-	loop_timer_del(k->loop, &k->witness.alive);
 }

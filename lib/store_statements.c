@@ -16,9 +16,9 @@ static const struct clv__statement table[CLV_STMT_LAST] = {
 	"SELECT version, body FROM claviger.get_list($1)", "i", "ib", false,
 	false},
     [CLV_STMT_TAKE_EPOCH] = {"take epoch",
-	"SELECT epoch, taken"
+	"SELECT epoch, taken, before_ms, others_ms"
 	" FROM claviger.take_epoch($1, $2, $3, $4, $5, $6)",
-	"iiibii", "io", true, true},
+	"iiibii", "ioii", true, true},
     [CLV_STMT_RENEW_LEASE] = {"renew lease", CALL("renew_lease($1, $2, $3)"),
 	"ibi", "o", true, true},
     [CLV_STMT_RELEASE] = {"release", CALL("release($1, $2)"), "ib", "o", true,

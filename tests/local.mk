@@ -208,7 +208,8 @@ check_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync \
 
 # daemon: keeper
 keeper_tests = check_role check_authorize check_admin_ops check_admin_app \
-	check_keeper check_keeper_admin check_keeper_apps check_keeper_hostile \
+	check_peer_msg check_keeper check_keeper_admin check_keeper_apps \
+	check_keeper_hostile check_keeper_lease check_keeper_peers \
 	check_keeper_random
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
@@ -229,6 +230,9 @@ check_admin_app_LDFLAGS = $(AM_LDFLAGS) $(accounts_ldflags)
 check_admin_ops_SOURCES = %D%/unit/check_admin_ops.c
 check_admin_ops_CPPFLAGS = $(unit_cppflags)
 check_admin_ops_LDADD = $(daemon_libs)
+check_peer_msg_SOURCES = %D%/unit/check_peer_msg.c
+check_peer_msg_CPPFLAGS = $(unit_cppflags)
+check_peer_msg_LDADD = $(daemon_libs)
 # whole keepers, with all that is around them played by the rig
 keeper_rig = %D%/unit/keeper_rig.c %D%/unit/keeper_rig.h \
 	%D%/unit/keeper_world.c %D%/unit/keeper_db.c \
@@ -264,6 +268,14 @@ check_keeper_hostile_SOURCES = %D%/unit/check_keeper_hostile.c $(keeper_rig)
 check_keeper_hostile_CPPFLAGS = $(unit_cppflags)
 check_keeper_hostile_LDADD = $(daemon_libs)
 check_keeper_hostile_LDFLAGS = $(keeper_ldflags)
+check_keeper_lease_SOURCES = %D%/unit/check_keeper_lease.c $(keeper_rig)
+check_keeper_lease_CPPFLAGS = $(unit_cppflags)
+check_keeper_lease_LDADD = $(daemon_libs)
+check_keeper_lease_LDFLAGS = $(keeper_ldflags)
+check_keeper_peers_SOURCES = %D%/unit/check_keeper_peers.c $(keeper_rig)
+check_keeper_peers_CPPFLAGS = $(unit_cppflags)
+check_keeper_peers_LDADD = $(daemon_libs)
+check_keeper_peers_LDFLAGS = $(keeper_ldflags)
 check_keeper_random_SOURCES = %D%/unit/check_keeper_random.c $(keeper_rig)
 check_keeper_random_CPPFLAGS = $(unit_cppflags)
 check_keeper_random_LDADD = $(daemon_libs)

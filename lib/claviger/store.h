@@ -26,10 +26,12 @@ enum clv_stmt {
 	 * (a row with a lower version: the database went back) */
 	CLV_STMT_GET_LIST,
 	/* seen int8, new int8, holder int8, instance bytea, timeline int8,
-	 * lease_ms int8 -> epoch int8 (the one now in force), taken bool.
-	 * Compare and set under a row lock; also writes epoch_log. seen = 0
-	 * never matches, nor does a timeline that is over; repeating one that
-	 * was taken is ok. */
+	 * lease_ms int8 -> epoch int8 (the one now in force), taken bool,
+	 * before_ms int8 (so long may the holder that it is taken from be in
+	 * its lease, 0: it is over, given back, or of this instance), others_ms
+	 * int8 (and those that held it earlier). Compare and set under a row
+	 * lock; also writes epoch_log. seen = 0 never matches, nor does a
+	 * timeline that is over; repeating one that was taken is ok. */
 	CLV_STMT_TAKE_EPOCH,
 	/* epoch int8, instance bytea, lease_ms int8 -> ok bool. This and all
 	 * that name an epoch and an instance raise CL001 when they are not in

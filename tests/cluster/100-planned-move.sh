@@ -19,6 +19,7 @@ wait_until 2 false
 outage=$(probe_stop)
 expect "the member was without a key for at most 2 s ($outage s)" \
     at_most "$outage" 2
+expect "encryption is allowed" encrypt_is True
 expect "the old node stands by, warm" score_is "$from" 50
 expect "the epoch grew" test "$(epoch)" -gt "$before"
 on n1 crm_resource -r $rsc-clone --clear >/dev/null 2>&1

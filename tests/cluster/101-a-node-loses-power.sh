@@ -18,6 +18,8 @@ outage=$(probe_stop)
 expect "outage $outage s: membership (8 s by default), fencing and little more" \
     at_most "$outage" 15
 expect "it was fenced first" fenced "$first"
+expect_within 15 "encryption is allowed when the old lease has ended" \
+    encrypt_is True
 middle=$(epoch)
 expect "the epoch grew" test "$middle" -gt "$before"
 

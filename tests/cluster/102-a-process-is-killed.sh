@@ -31,6 +31,7 @@ killed() {
 	step "  after $(elapsed "$at") s"
 	expect_within 10 "with the address" serving
 	expect "the member obtains the key" fetches
+	expect_within 15 "encryption is allowed" encrypt_is True
 	expect_within 30 "$active stands by again" all_ready
 	forget_failures
 	expect_within 20 "in order" all_ready

@@ -176,6 +176,13 @@ serving() { promoted_one && address_is "$(promoted)"; }
 
 fetches() { cl "${1-client}" fetch --check; }
 
+# encrypt_is True|False: so the server says.
+encrypt_is() {
+	cl client fetch --check --json |
+	    python3 -c 'import json, sys
+sys.exit(json.load(sys.stdin)["encrypt"] != '"$1"')'
+}
+
 # The epoch that members are served, by the node that serves.
 epoch() {
 	on "$(promoted)" claviger status --json |

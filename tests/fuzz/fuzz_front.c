@@ -222,8 +222,7 @@ peer(struct input *in)
 	clv_buf_init(&f);
 	if (kind == 1 || kind == 2) {
 		if (kind == 2)
-			clv_buf_u8(&f, 1);
-		clv_buf_raw(&f, rig.node[0].k->instance, 16);
+			clv_buf_raw(&f, rig.node[0].k->instance, 16);
 		put_number(in, &f);
 		if (kind == 2) {
 			clv_buf_u8(&f, byte(in) & 1);
@@ -233,7 +232,7 @@ peer(struct input *in)
 		put_number(in, &f);
 		clv_buf_u32(&f, byte(in));
 		put_number(in, &f);
-		clv_buf_u8(&f, byte(in) & 1);
+		clv_buf_u8(&f, byte(in) & 3);
 	} else {
 		p = bytes(in, 255, &n);
 		clv_buf_raw(&f, p, n);
@@ -417,7 +416,6 @@ promote(void)
 
 	rig_send(0, rig_connect(0), CTL_PROMOTE, NULL, 0);
 	clv_buf_init(&f);
-	clv_buf_u8(&f, 1);
 	clv_buf_raw(&f, k->instance, 16);
 	clv_buf_u64(&f, k->witness.epoch);
 	clv_buf_u8(&f, 1);

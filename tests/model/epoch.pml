@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Who may be active: the epoch, its witness and the generation, as
- * daemon/{role,serving,witness}.c do it.
+ * daemon/{role,serving,lease,witness}.c do it.
  *
  * Three enrolled nodes; two of them may be promoted, all three keep a file
  * of what they promised. A promotion raises the witness (its own file, then
@@ -22,6 +22,10 @@
  *   fence   a write of a server that was overtaken is refused
  *   escrow  nobody encrypts under a generation that is not escrowed on the
  *           other node and backed up; nobody serves one that it lacks
+ *   alone   with LEASE: never do two servers say that a member may encrypt. A
+ *           lease may end at any time; that of a holder ends on PostgreSQL's
+ *           clock after it has ended on its own. (Of a PostgreSQL that has
+ *           failed over this does not hold: leases are lost with the rest.)
  *
  * Broken on purpose, to see that the model can tell (check-model):
  *   NOWITNESS    the epoch is what PostgreSQL says, plus one
@@ -31,6 +35,8 @@
  *   SAMENUMBER   a node that lost its disk comes back under its old number
  *   NOFENCE      a write does not look at the epoch row
  *   NOBACKUP     a generation becomes current without its backup
+ *   NOWAIT       whoever takes the epoch encrypts at once
+ *   FORGETFUL    PostgreSQL remembers no lease but that of its holder
  */
 #ifndef COUNT_MAX
 #define COUNT_MAX 2		/* highest counter of an epoch */
@@ -74,6 +80,12 @@ byte gen[SERVERS];
 /* rotation */
 bool begun, escrowed, backed;
 
+/* leases */
+bool lease[SERVERS];		/* not over on the server's own clock */
+bool mine[SERVERS];		/* the row names this process */
+bool before[SERVERS], others[SERVERS];	/* leases that are waited for */
+bool pg_lease, pg_others;	/* the holder's, and of those before */
+
 /* the member: what lies on its disk */
 byte m_epoch, m_gen;
 
@@ -83,12 +95,50 @@ byte failovers, absences, disks;
 
 #define SERVES(i) (state[i] != OFF)
 #define MINE(i) (pg_epoch == epoch[i])
+#define ENCRYPTS(i) \
+	(state[i] == ACTIVE && lease[i] && !before[i] && !others[i])
 
 inline stop(i)
 {
+#ifdef LEASE
+	lease[i] = false;
+	before[i] = false;
+	others[i] = false;
+#endif
 	state[i] = OFF;
 	epoch[i] = 0;
 	gen[i] = 0
+}
+
+/* Another process of server i. */
+inline crash(i)
+{
+	stop(i);
+	mine[i] = false
+}
+
+/* In the transaction that takes the epoch. */
+inline take(i)
+{
+#ifdef LEASE
+	lease[i] = true;
+#ifndef NOWAIT
+	before[i] = pg_lease && !mine[i];
+	others[i] = pg_others;
+#endif
+#ifndef FORGETFUL
+	pg_others = pg_others || (pg_lease && !mine[i]);
+#endif
+	pg_lease = true;
+	mine[i] = true;
+	mine[1 - i] = false;
+#endif
+	pg_epoch = raising[i]
+}
+
+inline alone()
+{
+	assert(!ENCRYPTS(0) || !ENCRYPTS(1))		/* alone */
 }
 
 inline give_up(i)
@@ -105,6 +155,13 @@ inline serve(i, to)
 	served = served | (1 << raising[i]);
 	epoch[i] = raising[i];
 	state[i] = to;
+#ifdef LEASE
+	if
+	:: to == AWAY -> lease[i] = false
+	:: else
+	fi;
+	alone();
+#endif
 	give_up(i)
 }
 
@@ -172,9 +229,37 @@ idle:	do
 		SERVES(i) &&
 		    (pg_away -> promised[i] : pg_epoch) > epoch[i] -> stop(i)
 	   }
+#ifndef LEASE
 	:: atomic {	/* the lease ends */
 		state[i] == ACTIVE && pg_away -> state[i] = AWAY
 	   }
+#else
+	:: atomic {	/* demoted, and the epoch given back */
+		SERVES(i) && MINE(i) -> pg_lease = false; stop(i)
+	   }
+	:: atomic { mine[i] -> crash(i) }
+	:: atomic { lease[i] -> lease[i] = false; state[i] = AWAY }
+	:: atomic {	/* PostgreSQL's clock */
+		mine[i] && pg_lease && !lease[i] -> pg_lease = false
+	   }
+	:: atomic {	/* of one that has died */
+		!mine[0] && !mine[1] && pg_lease -> pg_lease = false
+	   }
+	:: atomic {
+		pg_others && !(lease[0] && !mine[0]) &&
+		    !(lease[1] && !mine[1]) -> pg_others = false
+	   }
+	:: atomic {	/* what was waited for must have ended, */
+		(before[i] || others[i]) && !lease[1 - i] ->
+		before[i] = false; others[i] = false;
+		alone()
+	   }
+	:: atomic {	/* or the other one says that it is idle */
+		before[i] && !SERVES(1 - i) && raising[1 - i] == 0 ->
+		before[i] = false;
+		alone()
+	   }
+#endif
 	:: atomic {	/* promote; or PostgreSQL is back, or lost our epoch;
 			 * or a member has seen more */
 		!SERVES(i) || (!pg_away && pg_epoch <= epoch[i] &&
@@ -251,11 +336,11 @@ idle:	do
 		if
 		:: pg_away -> serve(i, AWAY)
 		:: !pg_away && pg_epoch < raising[i] ->
-			pg_epoch = raising[i];
+			take(i);
 			if
 			:: serve(i, ACTIVE)
 			:: serve(i, AWAY)	/* the outcome is not known */
-			:: give_up(i); stop(i)	/* it died at that moment */
+			:: give_up(i); crash(i)	/* it died at that moment */
 			fi
 		:: !pg_away -> give_up(i); stop(i)	/* lost, or gave up */
 		fi
@@ -344,6 +429,9 @@ init
 {
 	atomic {
 		number[0] = 1; number[1] = 2; number[2] = 3;
-		run Server(0); run Server(1); run Member(); run World()
+		run Server(0); run Server(1);
+#ifndef LEASE
+		run Member(); run World()
+#endif
 	}
 }

@@ -75,6 +75,22 @@ cluster_get(struct cluster *ret)
 	ck_assert(ret->connected || (!ret->quorate && ret->members == 0));
 }
 
+/* When was that known which is said next? */
+static uint64_t
+newest_report(void)
+{
+	struct clv_buf b;
+	struct clv_rd rd;
+	uint64_t when_ms;
+
+	keeper_get(CHAN_CLUSTER, &b);
+	clv_rd_init(&rd, b.data, b.len);
+	(void)clv_rd_raw(&rd, 3 + 4);
+	when_ms = clv_rd_u64(&rd);
+	clv_buf_fini(&b);
+	return when_ms;
+}
+
 static void
 wait_quorate(uint32_t members)
 {
@@ -173,6 +189,26 @@ START_TEST(message_above_the_limit_is_not_sent)
 	cast(big, sizeof(big));
 	cast("small", 5);
 	ck_assert(delivered("small", 5));
+}
+END_TEST
+
+/* More than the channel to the keeper holds, while that one does not read. */
+START_TEST(a_flood_leaves_room_for_what_corosync_says)
+{
+	static uint8_t big[16384];
+	uint64_t flood_ms;
+
+	corosync_start();
+	wait_quorate(1);
+	for (int i = 0; i < 6000; i++) {
+		cast(big, sizeof(big));
+		if (i % 32 == 0)
+			poll(NULL, 0, 10); /* not faster than corosync */
+	}
+	flood_ms = loop_now_ms();
+	while (newest_report() < flood_ms)
+		ck_assert_uint_lt(loop_now_ms() - flood_ms, WAIT_MS);
+	wait_quorate(1);
 }
 END_TEST
 
@@ -297,6 +333,7 @@ main(void)
 	tcase_set_timeout(t, 40);
 	tcase_add_test(t, messages_come_back_in_order_and_are_known_as_our_own);
 	tcase_add_test(t, message_above_the_limit_is_not_sent);
+	tcase_add_test(t, a_flood_leaves_room_for_what_corosync_says);
 	tcase_add_test(t, absent_corosync_is_said_and_found_when_it_comes);
 	tcase_add_test(t, killed_corosync_is_said_at_once_and_found_again);
 	tcase_add_test(t, frozen_corosync_silences_the_front_which_serves_on);

@@ -10,7 +10,7 @@
 #include "keeper_rig.h"
 #include "suite.h"
 
-/* A database, a front, a peer and a member that mean harm. */
+/* A database, a front and a member that mean harm. */
 
 static struct rig_db lie; /* what a forged HELLO says */
 static unsigned seen[CLV_STMT_LAST];
@@ -551,155 +551,6 @@ START_TEST(a_front_that_forgets_to_say_how_it_is_means_no_quorum)
 }
 END_TEST
 
-/* Peers. */
-
-START_TEST(a_heartbeat_moves_no_number_by_a_lie)
-{
-	uint64_t before = k(0)->seen.epoch;
-
-	/* Signed by the node alone: it may hold no secret at all. */
-	rig_alive(0, 1, 1, 1, UINT64_MAX, false);
-	rig_alive(0, 1, 1, 1, before + (1 << 20), false);
-	rig_settle();
-	ck_assert_int_eq(rig_promote(0), CLV_OK);
-	ck_assert_int_eq(rig_state(0), ROLE_ACTIVE);
-	ck_assert_uint_lt(k(0)->seen.epoch, before + 4096);
-}
-END_TEST
-
-START_TEST(a_heartbeat_of_a_locked_node_stops_no_administration)
-{
-	rig_alive(0, 1, UINT64_MAX, 1, UINT64_MAX, false);
-	rig_settle();
-	poll_database(0);
-	ck_assert(!serving_read_only(k(0)));
-	ck_assert_int_eq(rig_add_member(0, 5, "app1"), CLV_OK);
-}
-END_TEST
-
-/* n2 may refuse as fast as it likes, n3 promises all the same. */
-START_TEST(one_node_that_refuses_everything_stops_no_promotion)
-{
-	int c = rig_connect(0);
-	struct clv_buf f;
-
-	rig_kill(1);
-	rig_send(0, c, CTL_PROMOTE, NULL, 0);
-	for (int i = 0; i < 8 && rig_state(0) == ROLE_WITNESS; i++) {
-		clv_buf_init(&f);
-		clv_buf_u8(&f, 1);
-		clv_buf_raw(&f, k(0)->instance, 16);
-		clv_buf_u64(&f, k(0)->witness.epoch);
-		clv_buf_u8(&f, 0);
-		clv_buf_u64(&f, k(0)->witness.epoch + 1024);
-		rig_peer_say(0, RIG_PROMISE, &f, rig.node[1].id->sign_sk,
-		    "claviger-promis1", 2);
-		clv_buf_fini(&f);
-		rig_deliver(&rig.node[2], &rig.node[2].from_cpg);
-		while (rig.node[0].from_cpg.head != NULL)
-			rig_deliver(&rig.node[0], &rig.node[0].from_cpg);
-	}
-	rig_run(1000);
-	ck_assert_int_eq(rig_result(0, c), CLV_OK);
-	ck_assert_int_eq(rig_state(0), ROLE_ACTIVE);
-}
-END_TEST
-
-START_TEST(a_locked_node_deposes_nobody)
-{
-	struct clv_buf f;
-
-	ck_assert_int_eq(rig_promote(0), CLV_OK);
-	rig_kill(1);
-	rig_run(20000);
-	rig_db_mode_all(RIG_DB_HUNG);
-	rig_run(16000);
-	ck_assert_int_eq(rig_state(0), ROLE_AWAY);
-	rig_alive(0, 1, 1, 0, k(0)->seen.epoch, false); /* n2, locked */
-	rig_settle();
-	rig.node[2].side = 1; /* its promise comes later */
-	rig_db_mode_all(RIG_DB_UP);
-	for (int i = 0; i < 3000 && rig_state(0) == ROLE_AWAY; i++)
-		rig_run(1);
-	ck_assert_int_eq(rig_state(0), ROLE_AWAY_WITNESS);
-	clv_buf_init(&f);
-	clv_buf_u8(&f, 1);
-	clv_buf_raw(&f, k(0)->instance, 16);
-	clv_buf_u64(&f, k(0)->witness.epoch);
-	clv_buf_u8(&f, 0);
-	clv_buf_u64(&f, k(0)->witness.epoch + 1024);
-	rig_peer_say(
-	    0, RIG_PROMISE, &f, rig.node[1].id->sign_sk, "claviger-promis1", 2);
-	clv_buf_fini(&f);
-	rig.node[2].side = 0;
-	rig_run(3000);
-	ck_assert_int_eq(rig_state(0), ROLE_ACTIVE);
-	ck_assert_uint_eq(rig.node[0].failures, 0);
-}
-END_TEST
-
-START_TEST(old_messages_bring_nobody_back)
-{
-	struct rig_msg *all[300];
-	unsigned n = 0;
-
-	ck_assert_int_eq(rig_promote(1), CLV_OK); /* n2 serves, */
-	rig_run(6000);
-	for (struct rig_msg *m = rig.heard.head; m != NULL; m = m->next)
-		all[n++] = m;
-	rig_kill(1); /* and dies; n1 takes over and gives it back */
-	ck_assert_int_eq(rig_promote(0), CLV_OK);
-	rig_send(0, rig_connect(0), CTL_DEMOTE, NULL, 0);
-	rig_run(30000);
-	ck_assert_uint_eq(witness_serving(k(0)), 0);
-	for (unsigned i = n > 60 ? n - 60 : 0; i < n; i++)
-		if (rig.heard.n < 250)
-			rig_replay(0, all[i], 9);
-	rig_settle();
-	ck_assert_uint_eq(witness_serving(k(0)), 0);
-	ck_assert_int_eq(rig_state(0), ROLE_STANDBY);
-}
-END_TEST
-
-START_TEST(what_is_signed_by_nobody_is_heard_by_nobody)
-{
-	uint64_t epoch = ((k(0)->seen.epoch >> 8) + 1) << 8 | 2;
-	struct clv_buf f;
-
-	/* A proposal under the node's key, not the system's. */
-	clv_buf_init(&f);
-	clv_buf_raw(&f, k(1)->instance, 16);
-	clv_buf_u64(&f, epoch);
-	rig_peer_say(
-	    0, RIG_PROPOSE, &f, rig.node[1].id->sign_sk, "claviger-propos1", 2);
-	/* Under the system's, but in another's name than the number says. */
-	rig_peer_say(0, RIG_PROPOSE, &f, NULL, "claviger-propos1", 3);
-	/* Of a node that is not enrolled. */
-	rig_peer_say(0, RIG_PROPOSE, &f, NULL, "claviger-propos1", 77);
-	clv_buf_fini(&f);
-	rig_settle();
-	ck_assert_uint_lt(k(0)->seen.epoch, epoch);
-	ck_assert_int_eq(rig_state(0), ROLE_ACTIVE);
-}
-END_TEST
-
-START_TEST(a_promise_of_a_revoked_node_counts_for_nothing)
-{
-	struct clv_buf b;
-
-	rig_named(&b, ADMIN_NODE_REVOKE, 4, "n2");
-	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
-	rig_send(0, rig_connect(0), CTL_DEMOTE, NULL, 0);
-	rig_run(100);
-	rig_kill(2);
-	rig.node[0].silent = true;
-	k(0)->witness.quorate = true;
-	k(0)->witness.members = 2;
-	k(0)->witness.heard_ms = rig.now + 1000;
-	ck_assert_int_ne(rig_promote(0), CLV_OK);
-}
-END_TEST
-
 /* Members. */
 
 START_TEST(an_inflated_number_of_a_member_is_no_evidence)
@@ -787,15 +638,6 @@ suite(void)
 	tcase_add_test(t, a_front_that_names_another_caller_gets_no_keys);
 	tcase_add_test(
 	    t, a_front_that_forgets_to_say_how_it_is_means_no_quorum);
-	t = suite_case(s, "peers", set_up_active, tear_down);
-	tcase_add_test(t, a_heartbeat_of_a_locked_node_stops_no_administration);
-	tcase_add_test(t, what_is_signed_by_nobody_is_heard_by_nobody);
-	tcase_add_test(t, a_promise_of_a_revoked_node_counts_for_nothing);
-	t = suite_case(s, "peers of a standby", set_up, tear_down);
-	tcase_add_test(t, a_heartbeat_moves_no_number_by_a_lie);
-	tcase_add_test(t, one_node_that_refuses_everything_stops_no_promotion);
-	tcase_add_test(t, a_locked_node_deposes_nobody);
-	tcase_add_test(t, old_messages_bring_nobody_back);
 	t = suite_case(s, "members", set_up_active, tear_down);
 	tcase_add_test(t, an_inflated_number_of_a_member_is_no_evidence);
 	tcase_add_test(t, signed_evidence_of_more_asks_for_a_fresh_epoch);

@@ -139,7 +139,7 @@ replay(struct rig_node *n)
 		return;
 	for (unsigned i = pick(rig.heard.n); i > 0; i--)
 		m = m->next;
-	rig_replay(n->i, m, 1);
+	rig_replay(n->i, m);
 }
 
 static void
@@ -213,6 +213,7 @@ advance(void)
 
 	if (next > rig.now)
 		rig.now = next;
+	rig_check();
 	if (rig.now >= rig.tick) {
 		rig.tick = rig.now + 1000;
 		rig_membership();

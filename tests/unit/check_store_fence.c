@@ -96,6 +96,56 @@ START_TEST(live_lease_does_not_stop_a_take_over)
 }
 END_TEST
 
+/* How long a lease of somebody else may last, as the last take says: of the
+ * one before, and of those before that one. */
+static void
+lasts(uint64_t before_ms, uint64_t others_ms)
+{
+	uint64_t before = clv_store_get_u64(s, 0, 2);
+	uint64_t others = clv_store_get_u64(s, 0, 3);
+
+	ck_assert_uint_le(before, before_ms);
+	ck_assert_uint_le(others, others_ms);
+	ck_assert(
+	    before + 10000 > before_ms && (before > 0) == (before_ms > 0));
+	ck_assert(
+	    others + 10000 > others_ms && (others > 0) == (others_ms > 0));
+}
+
+START_TEST(a_take_tells_how_long_other_leases_last)
+{
+	ck_assert(take(s, TAKEN, TAKEN + 257, node_b));
+	lasts(15000, 0);
+	/* its own is none of the others; node_a's is still there, */
+	ck_assert(take(s, TAKEN + 257, TAKEN + 513, node_b));
+	lasts(0, 15000);
+	/* and is not given back by somebody else */
+	ck_ok(s, call(s, CLV_STMT_RELEASE, U(TAKEN + 513), B));
+	ck_assert(take(s, TAKEN + 513, TAKEN + 769, node_b));
+	lasts(0, 15000);
+	/* a repeat says the same */
+	ck_assert(take(s, TAKEN + 513, TAKEN + 769, node_b));
+	lasts(0, 15000);
+	/* no longer than a lease: a clock set back */
+	sql("UPDATE claviger.system SET lease_expires = now() + interval '9h',"
+	    " alone_from = now() + interval '9h'");
+	ck_assert(take(s, TAKEN + 769, TAKEN + 1024, node_a));
+	lasts(15000, 15000);
+	sql("UPDATE claviger.system SET lease_expires = now() - interval '1s',"
+	    " alone_from = now() - interval '1s'");
+	ck_assert(take(s, TAKEN + 1024, TAKEN + 1281, node_b));
+	lasts(0, 0);
+}
+END_TEST
+
+START_TEST(a_lease_that_was_given_back_lasts_no_longer)
+{
+	ck_ok(s, call(s, CLV_STMT_RELEASE, U(TAKEN), A));
+	ck_assert(take(s, TAKEN, TAKEN + 257, node_b));
+	lasts(0, 0);
+}
+END_TEST
+
 START_TEST(lease_is_renewed_and_runs_out)
 {
 	ck_ok(s, call(s, CLV_STMT_RENEW_LEASE, U(TAKEN), A, U(3600000)));
@@ -266,6 +316,8 @@ add_fence(Suite *suite)
 	tcase_add_test(t, epoch_is_taken_by_compare_and_set);
 	tcase_add_test(t, taking_an_epoch_again_is_ok_for_its_owner_alone);
 	tcase_add_test(t, live_lease_does_not_stop_a_take_over);
+	tcase_add_test(t, a_take_tells_how_long_other_leases_last);
+	tcase_add_test(t, a_lease_that_was_given_back_lasts_no_longer);
 	tcase_add_test(t, lease_is_renewed_and_runs_out);
 	tcase_add_test(t, released_epoch_stays_but_writes_no_more);
 	tcase_add_test(t, epoch_that_was_used_once_is_refused);

@@ -105,6 +105,7 @@ rig_db_failover(void)
 
 	world_copy(&rig_db, &replica);
 	rig_db.timeline = timeline + 1;
+	rig.failover = rig.now;
 }
 
 const struct clv_list *
@@ -193,19 +194,24 @@ raw(const struct call *c, unsigned i, size_t len)
 
 /* Statements. */
 
+static uint64_t
+left(uint64_t until, uint64_t max)
+{
+	uint64_t ms = until > rig.now ? until - rig.now : 0;
+
+	return ms < max ? ms : max;
+}
+
 static void
 hello(struct call *c)
 {
-	uint64_t left =
-	    rig_db.lease_until > rig.now ? rig_db.lease_until - rig.now : 0;
-
 	rows(c, 1, 9);
 	clv_buf_bytes(c->out, rig_db.system_id, sizeof(rig_db.system_id));
 	put_u64(c, rig_db.schema);
 	put_u64(c, rig_db.epoch);
 	put_u64(c, rig_db.holder);
 	clv_buf_bytes(c->out, rig_db.instance, 16);
-	put_u64(c, left < rig_db.lease_ms ? left : rig_db.lease_ms);
+	put_u64(c, left(rig_db.lease_until, rig_db.lease_ms));
 	put_u64(c, rig_db.versions[0]);
 	put_u64(c, rig_db.timeline);
 	put_u64(c, rig_db.server_id);
@@ -231,6 +237,11 @@ take_epoch(struct call *c)
 	bool taken = rig_db.epoch == new &&rig_db.holder ==
 		     holder &&memcmp(rig_db.instance, instance, 16) == 0;
 
+	uint64_t ends =
+	    memcmp(rig_db.instance, instance, 16) == 0 ? 0 : rig_db.lease_until;
+	uint64_t before = left(ends, u64(c, 5)),
+		 others = left(rig_db.alone_from, u64(c, 5));
+
 	if ((int64_t) new <= 0) { /* the CHECK of epoch_log */
 		refuse(c, CLV_E_DATABASE, "epoch out of range");
 		return;
@@ -242,14 +253,18 @@ take_epoch(struct call *c)
 		memcpy(rig_db.instance, instance, 16);
 		rig_db.lease_ms = u64(c, 5);
 		rig_db.lease_until = rig.now + rig_db.lease_ms;
+		if (ends > rig_db.alone_from)
+			rig_db.alone_from = ends;
 		RIG_REQUIRE(taken_count < 4096);
 		taken_log[taken_count].epoch = new;
 		memcpy(taken_log[taken_count++].instance, instance, 16);
 		taken = true;
 	}
-	rows(c, 1, 2);
+	rows(c, 1, 4);
 	put_u64(c, rig_db.epoch);
 	put_bool(c, taken);
+	put_u64(c, before);
+	put_u64(c, others);
 }
 
 static bool

@@ -100,20 +100,16 @@ highest_served(void)
 static void
 note_proposal(const uint8_t *p, size_t len)
 {
-	struct clv_rd r;
-	uint64_t epoch;
+	struct peer_msg m;
 
-	clv_rd_init(&r, p, len);
-	if (clv_rd_u8(&r) != RIG_PROPOSE)
+	rig_parse(p, len, &m);
+	if (m.kind != PEER_PROPOSE)
 		return;
-	(void)clv_rd_raw(&r, 16 + 1 + 16);
-	epoch = clv_rd_u64(&r);
-	RIG_REQUIRE(!r.failed);
 	for (unsigned i = 0; i < proposal_count; i++)
-		if (proposals[i].epoch == epoch)
+		if (proposals[i].epoch == m.epoch)
 			return;
 	RIG_REQUIRE(proposal_count < sizeof(proposals) / sizeof(proposals[0]));
-	proposals[proposal_count].epoch = epoch;
+	proposals[proposal_count].epoch = m.epoch;
 	proposals[proposal_count++].served = highest_served();
 }
 
@@ -171,12 +167,26 @@ check_node(struct rig_node *n)
 		RIG_REQUIRE(rig_db_took(k->serving.epoch, k->instance));
 }
 
+/* Never do two say that a member may encrypt. What a failover of the database
+ * has lost it cannot tell: for one lease from then on. */
+static void
+check_alone(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < rig.n; i++)
+		n += rig.node[i].k != NULL && serving_encrypts(rig.node[i].k);
+	RIG_REQUIRE(n <= 1 || rig.quiet_checks || rig.forge != NULL ||
+		    rig.now < rig.failover + KEEPER_LEASE_MS);
+}
+
 void
 rig_check(void)
 {
 	for (unsigned i = 0; i < rig.n; i++)
 		if (rig.node[i].k != NULL)
 			check_node(&rig.node[i]);
+	check_alone();
 }
 
 /* The front. */
@@ -200,7 +210,7 @@ on_answer(struct rig_node *n, struct clv_rd *r)
 	if (n->answer.epoch != 0)
 		check_owner(n->answer.epoch, n->k->instance);
 	if (n->answer.encrypt)
-		RIG_REQUIRE(serving_in_lease(n->k));
+		RIG_REQUIRE(serving_encrypts(n->k));
 }
 
 static void
@@ -395,19 +405,6 @@ rig_cast(unsigned from, const void *p, size_t len)
 	clv_buf_fini(&b);
 }
 
-void
-rig_replay(unsigned i, const struct rig_msg *m, uint32_t from)
-{
-	struct clv_buf b;
-
-	clv_buf_init(&b);
-	clv_buf_u32(&b, from);
-	clv_buf_u8(&b, 0);
-	clv_buf_bytes(&b, m->body.data, m->body.len);
-	rig_put(&rig.node[i].from_cpg, CHAN_DELIVER, &b);
-	clv_buf_fini(&b);
-}
-
 /* Time. */
 
 void
@@ -442,10 +439,12 @@ settle_node(struct rig_node *n)
 		rig_do_sql(n);
 		did = true;
 	}
-	if (n->from_net.head != NULL || n->from_cpg.head != NULL ||
+	if ((n->from_net.head != NULL && !n->hold_net) ||
+	    n->from_cpg.head != NULL ||
 	    (n->from_db.head != NULL && !n->hold_db))
 		did = true;
-	rig_deliver(n, &n->from_net);
+	if (!n->hold_net)
+		rig_deliver(n, &n->from_net);
 	rig_deliver(n, &n->from_cpg);
 	if (!n->hold_db)
 		rig_deliver(n, &n->from_db);

@@ -79,7 +79,8 @@ struct rig_node {
 	struct state state;
 	/* front */
 	enum rig_db_mode db_mode;
-	bool hold_db;	      /* what the database said stays on its way */
+	bool hold_db;	      /* what the database said stays on its way, */
+	bool hold_net;	      /* or what the front did */
 	struct rig_queue sql; /* to the database */
 	struct rig_queue from_db, from_cpg, from_net; /* to the keeper */
 	bool listening, deaf; /* deaf: drops what the keeper says */
@@ -101,6 +102,7 @@ struct rig_node {
 struct rig {
 	unsigned n;
 	uint64_t now, tick;
+	uint64_t failover; /* when the database last had one */
 	struct clv_guard *guard;
 	struct clv_keyring *keyring;
 	struct clv_identity *member[2]; /* m1: all, m2: payroll */
@@ -144,8 +146,6 @@ void rig_side(unsigned i, unsigned side); /* partition */
 void rig_cluster(struct rig_node *n);	  /* one report to its keeper */
 void rig_membership(void);		  /* ... to all */
 void rig_cast(unsigned from, const void *p, size_t len);
-/* Once more to node i alone, as if from node number `from`. */
-void rig_replay(unsigned i, const struct rig_msg *m, uint32_t from);
 
 /* Database of the node's front. */
 void rig_do_sql(struct rig_node *n);   /* the next statement is done */
@@ -191,11 +191,16 @@ void rig_request_raw(
 
 /* Forged or replayed: what node `from` says over CPG to node i alone. Signed
  * by sign_sk, or by the system when that is NULL. */
-enum { RIG_PROPOSE = 1, RIG_PROMISE = 2, RIG_ALIVE = 3 };
 void rig_peer_say(unsigned i, uint8_t kind, const struct clv_buf *fields,
     const uint8_t *sign_sk, const char *domain, uint8_t number);
 void rig_alive(unsigned i, unsigned from, uint64_t version, uint32_t generation,
-    uint64_t epoch, bool serving);
+    uint64_t epoch, enum peer_role role);
+/* What node `from` answers to the proposal of node i. */
+void rig_refuse(unsigned i, unsigned from, uint64_t highest);
+/* Somebody wrote it down, and plays it to node i again. */
+void rig_replay(unsigned i, const struct rig_msg *m);
+void rig_parse(const void *p, size_t len, struct peer_msg *ret);
+/* Of a message that was multicast: a promise's `accepted`, or -1. */
 int rig_promise_of(const struct rig_msg *m);
 void rig_propose(unsigned i, unsigned from, const uint8_t instance[static 16],
     uint64_t epoch);
@@ -219,7 +224,7 @@ struct rig_app {    /* also one that was dropped */
 };
 struct rig_db {
 	uint8_t system_id[CLV_SYSTEM_ID_LEN];
-	uint64_t schema, epoch, holder, lease_until, lease_ms;
+	uint64_t schema, epoch, holder, lease_until, lease_ms, alone_from;
 	uint8_t instance[16];
 	uint64_t timeline, server_id;
 	uint64_t versions[4]; /* newest first, 0: none */

@@ -370,18 +370,52 @@ rig_request(unsigned i, const struct clv_identity *id, const uint8_t *thumb,
 	clv_buf_fini(&b);
 }
 
-/* What a server node says over CPG: u8 kind, system id, u8 node, fields. */
-void
-rig_peer_say(unsigned i, uint8_t kind, const struct clv_buf *fields,
-    const uint8_t *sign_sk, const char *domain, uint8_t number)
+/* As if node i had just said something, and the speaker had heard it. */
+static uint64_t
+hear_of(unsigned i)
+{
+	return ++rig.node[i].k->peers.stamp;
+}
+
+/* The process that runs there, or one that nobody knows. */
+static void
+voice_of(uint8_t number, const uint8_t *instance, struct peer_voice *ret)
+{
+	static uint64_t stamp;
+	struct keeper *k = NULL;
+
+	if (number >= 1 && number <= rig.n)
+		k = rig.node[number - 1].k;
+	memset(ret->instance, 0xf0 | number, sizeof(ret->instance));
+	if (instance != NULL || k != NULL)
+		memcpy(ret->instance, instance != NULL ? instance : k->instance,
+		    sizeof(ret->instance));
+	if (k != NULL && memcmp(ret->instance, k->instance, 16) == 0)
+		ret->stamp = ++k->peers.stamp;
+	else
+		ret->stamp = rig.now + ++stamp;
+}
+
+/* What a server node says over CPG: as daemon/peer_msg.h has it. */
+static void
+say(unsigned i, uint8_t kind, const struct clv_buf *fields,
+    const uint8_t *sign_sk, const char *domain, uint8_t number,
+    const uint8_t *instance)
 {
 	uint8_t sig[CLV_SIG_LEN];
+	struct peer_voice v;
 	struct clv_buf b, m;
 
 	clv_buf_init(&b);
 	clv_buf_u8(&b, kind);
 	clv_buf_raw(&b, clv_keyring_system_id(rig.keyring), 16);
 	clv_buf_u8(&b, number);
+	voice_of(number, instance, &v);
+	clv_buf_raw(&b, v.instance, 16);
+	clv_buf_u64(&b, v.stamp);
+	clv_buf_u8(&b, 1);
+	clv_buf_raw(&b, rig.node[i].k->instance, 16);
+	clv_buf_u64(&b, hear_of(i));
 	clv_buf_raw(&b, fields->data, fields->len);
 	if (sign_sk != NULL)
 		clv_sign(sign_sk, domain, b.data, b.len, sig);
@@ -398,8 +432,15 @@ rig_peer_say(unsigned i, uint8_t kind, const struct clv_buf *fields,
 }
 
 void
+rig_peer_say(unsigned i, uint8_t kind, const struct clv_buf *fields,
+    const uint8_t *sign_sk, const char *domain, uint8_t number)
+{
+	say(i, kind, fields, sign_sk, domain, number, NULL);
+}
+
+void
 rig_alive(unsigned i, unsigned from, uint64_t version, uint32_t generation,
-    uint64_t epoch, bool serving)
+    uint64_t epoch, enum peer_role role)
 {
 	struct clv_buf f;
 
@@ -407,8 +448,8 @@ rig_alive(unsigned i, unsigned from, uint64_t version, uint32_t generation,
 	clv_buf_u64(&f, version);
 	clv_buf_u32(&f, generation);
 	clv_buf_u64(&f, epoch);
-	clv_buf_u8(&f, serving);
-	rig_peer_say(i, RIG_ALIVE, &f, rig.node[from].id->sign_sk,
+	clv_buf_u8(&f, (uint8_t)role);
+	rig_peer_say(i, PEER_ALIVE, &f, rig.node[from].id->sign_sk,
 	    "claviger-alive-1", (uint8_t)(from + 1));
 	clv_buf_fini(&f);
 }
@@ -420,11 +461,49 @@ rig_propose(unsigned i, unsigned from, const uint8_t instance[static 16],
 	struct clv_buf f;
 
 	clv_buf_init(&f);
-	clv_buf_raw(&f, instance, 16);
 	clv_buf_u64(&f, epoch);
-	rig_peer_say(
-	    i, RIG_PROPOSE, &f, NULL, "claviger-propos1", (uint8_t)(from + 1));
+	say(i, PEER_PROPOSE, &f, NULL, "claviger-propos1", (uint8_t)(from + 1),
+	    instance);
 	clv_buf_fini(&f);
+}
+
+void
+rig_refuse(unsigned i, unsigned from, uint64_t highest)
+{
+	const struct keeper *k = rig.node[i].k;
+	struct clv_buf f;
+
+	clv_buf_init(&f);
+	clv_buf_raw(&f, k->instance, 16);
+	clv_buf_u64(&f, k->witness.epoch);
+	clv_buf_u8(&f, 0);
+	clv_buf_u64(&f, highest);
+	rig_peer_say(i, PEER_PROMISE, &f, rig.node[from].id->sign_sk,
+	    "claviger-promis1", (uint8_t)(from + 1));
+	clv_buf_fini(&f);
+}
+
+void
+rig_replay(unsigned i, const struct rig_msg *m)
+{
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	clv_buf_u32(&b, 9);
+	clv_buf_u8(&b, 0);
+	clv_buf_bytes(&b, m->body.data, m->body.len);
+	rig_put(&rig.node[i].from_cpg, CHAN_DELIVER, &b);
+	clv_buf_fini(&b);
+}
+
+void
+rig_parse(const void *p, size_t len, struct peer_msg *ret)
+{
+	static const uint8_t nobody[16];
+
+	RIG_REQUIRE(len > CLV_SIG_LEN && peer_msg_parse(p, len - CLV_SIG_LEN,
+					     clv_keyring_system_id(rig.keyring),
+					     nobody, ret) == CLV_OK);
 }
 
 /* Throw away the answer so far: what statement was it, and whose? */
@@ -462,15 +541,11 @@ rig_forge_hello(struct clv_buf *result, const struct rig_db *db)
 	}
 }
 
-/* Of a message that was multicast: a promise's `accepted`, or -1. */
 int
 rig_promise_of(const struct rig_msg *m)
 {
-	struct clv_rd r;
+	struct peer_msg msg;
 
-	clv_rd_init(&r, m->body.data, m->body.len - CLV_SIG_LEN);
-	if (clv_rd_u8(&r) != RIG_PROMISE)
-		return -1;
-	(void)clv_rd_raw(&r, 16 + 1 + 1 + 16 + 8);
-	return clv_rd_u8(&r);
+	rig_parse(m->body.data, m->body.len, &msg);
+	return msg.kind == PEER_PROMISE ? msg.accepted : -1;
 }
