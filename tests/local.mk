@@ -209,6 +209,7 @@ check_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync \
 # daemon: keeper
 keeper_tests = check_role check_authorize check_admin_ops check_admin_app \
 	check_peer_msg check_keeper check_keeper_admin check_keeper_apps \
+	check_keeper_members \
 	check_keeper_hostile check_keeper_lease check_keeper_peers \
 	check_keeper_random
 check_PROGRAMS += $(keeper_tests)
@@ -243,7 +244,7 @@ keeper_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
 	-Wl,--wrap=loop_signal_add -Wl,--wrap=loop_stop \
 	-Wl,--wrap=loop_now_ms -Wl,--wrap=chan_new -Wl,--wrap=chan_free \
 	-Wl,--wrap=chan_fd -Wl,--wrap=chan_wants_write -Wl,--wrap=chan_send \
-	-Wl,--wrap=member_init -Wl,--wrap=member_notice \
+	-Wl,--wrap=member_init \
 	-Wl,--wrap=state_load -Wl,--wrap=state_save -Wl,--wrap=file_replace \
 	-Wl,--wrap=file_read -Wl,--wrap=clv_identity_load -Wl,--wrap=clv_guard_new \
 	-Wl,--wrap=clv_guard_free_all -Wl,--wrap=accept4 \
@@ -259,6 +260,10 @@ check_keeper_admin_SOURCES = %D%/unit/check_keeper_admin.c $(keeper_rig)
 check_keeper_admin_CPPFLAGS = $(unit_cppflags)
 check_keeper_admin_LDADD = $(daemon_libs)
 check_keeper_admin_LDFLAGS = $(keeper_ldflags)
+check_keeper_members_SOURCES = %D%/unit/check_keeper_members.c $(keeper_rig)
+check_keeper_members_CPPFLAGS = $(unit_cppflags)
+check_keeper_members_LDADD = $(daemon_libs)
+check_keeper_members_LDFLAGS = $(keeper_ldflags)
 check_keeper_apps_SOURCES = %D%/unit/check_keeper_apps.c $(keeper_rig) \
 	$(accounts)
 check_keeper_apps_CPPFLAGS = $(unit_cppflags)

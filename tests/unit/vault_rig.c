@@ -638,6 +638,16 @@ rig_generations(uint32_t n)
 	}
 }
 
+static void
+open_vault(void)
+{
+	ck_assert_int_eq(
+	    heads_open(rig.k.loop, rig.dir, MEMBER_HEADS_MS, &rig.k.heads),
+	    CLV_OK);
+	ck_assert_int_eq(vault_new(&rig.k, &rig.vault), CLV_OK);
+	rig.member.vault = rig.vault;
+}
+
 void
 rig_init(void)
 {
@@ -659,16 +669,15 @@ rig_init(void)
 	randombytes_buf(rig.dist, sizeof(rig.dist));
 	rig_generations(1);
 	rig_add_app("shop", 1);
-	ck_assert_int_eq(vault_new(&rig.k, &rig.vault), CLV_OK);
-	rig.member.vault = rig.vault;
+	open_vault();
 }
 
 void
 rig_restart(void)
 {
 	vault_free(&rig.vault);
-	ck_assert_int_eq(vault_new(&rig.k, &rig.vault), CLV_OK);
-	rig.member.vault = rig.vault;
+	heads_close(&rig.k.heads);
+	open_vault();
 }
 
 void
@@ -679,6 +688,7 @@ rig_fini(void)
 
 	ck_assert_uint_eq(rig_open(), 0);
 	vault_free(&rig.vault);
+	heads_close(&rig.k.heads);
 	clv_guard_put(rig.k.guard, rig.member.keys);
 	ck_assert_uint_eq(clv_guard_used(rig.k.guard), 0);
 	clv_guard_free_all(&rig.k.guard);
