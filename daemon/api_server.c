@@ -56,6 +56,10 @@ api_send(struct api_conn *c, uint16_t op, uint64_t id, int result,
 	    {(void *)(uintptr_t)b, b_len}};
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 3};
 
+	if (sizeof(h) + a_len + b_len > CLV_API_MSG_MAX) {
+		api_fail(c, op, id, CLV_E_FULL, "the answer is too long");
+		return;
+	}
 	if (sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
 		return;
 	/* The hang-up is an event of its own, in which it is freed. */

@@ -57,7 +57,8 @@ sort_new(struct clv_index *x)
 		copy(at, old, n);
 		at += n;
 		*at++ = tail[i];
-		old += n;
+		if (n > 0) /* of none there is no place to move from */
+			old += n;
 		left -= n;
 	}
 	copy(at, old, left);

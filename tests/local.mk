@@ -365,7 +365,8 @@ check_manual_LDADD = libcli.la $(CHECK_LIBS)
 # they replay their corpus as tests.
 FUZZ_SECONDS = 60
 FUZZ_FLAGS = -max_total_time=$(FUZZ_SECONDS)
-core_fuzzers = fuzz_list fuzz_wire fuzz_keyring fuzz_age fuzz_armor fuzz_front
+core_fuzzers = fuzz_list fuzz_wire fuzz_keyring fuzz_age fuzz_armor fuzz_front \
+	fuzz_api
 check_PROGRAMS += $(core_fuzzers)
 EXTRA_PROGRAMS = fuzz_corpus
 EXTRA_DIST += %D%/fuzz/corpus %D%/fuzz/replay.c
@@ -407,6 +408,12 @@ fuzz_front_CPPFLAGS = $(unit_cppflags) \
 	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/front\"
 fuzz_front_LDADD = libdaemon.la
 fuzz_front_LDFLAGS = $(keeper_ldflags) $(fuzz_ldflags)
+fuzz_api_SOURCES = %D%/fuzz/fuzz_api.c %D%/fuzz/fuzz.h $(vault_rig) \
+	$(fuzz_main)
+fuzz_api_CPPFLAGS = $(unit_cppflags) \
+	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/api\"
+fuzz_api_LDADD = libdaemon.la
+fuzz_api_LDFLAGS = $(vault_ldflags) -Wl,--wrap=file_replace $(fuzz_ldflags)
 fuzz_corpus_SOURCES = %D%/fuzz/corpus.c %D%/fuzz/fuzz.h
 fuzz_corpus_CPPFLAGS = $(unit_cppflags)
 fuzz_corpus_LDADD = libclaviger-core.la

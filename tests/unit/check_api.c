@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
+#include <check.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -280,6 +282,54 @@ START_TEST(each_operation_answers)
 	ck_assert_int_eq(ask(fd, CLV_API_APPS, &rd), CLV_OK);
 	ck_assert_uint_eq(clv_rd_u8(&rd), 0);
 	ck_assert_uint_eq(clv_rd_u32(&rd), 1);
+	close(fd);
+}
+END_TEST
+
+static void
+many_versions(struct rig_call *x)
+{
+	struct db_field *f;
+	size_t n = 3000;
+
+	if (x->stmt != CLV_STMT_HISTORY)
+		return;
+	f = calloc(n * 5, sizeof(*f));
+	ck_assert_ptr_nonnull(f);
+	for (size_t i = 0; i < n; i++)
+		memcpy(&f[i * 5], x->result.fields, 5 * sizeof(*f));
+	free((void *)(uintptr_t)x->result.fields);
+	x->result.fields = f;
+	x->result.rows = n;
+}
+
+START_TEST(a_history_fits_into_its_answer)
+{
+	struct clv_rd rd;
+	int fd = dial();
+
+	ck_assert_int_eq(request(fd, CLV_API_PUT, "shop", &rd), CLV_OK);
+	rig.forge = many_versions;
+	ck_assert_int_eq(request(fd, CLV_API_HISTORY, "shop", &rd), CLV_OK);
+	ck_assert_uint_eq(clv_rd_u32(&rd), 1000);
+	ck_assert_uint_eq(rd.len, 1000 * 22);
+	close(fd);
+}
+END_TEST
+
+START_TEST(an_answer_that_is_too_long_is_a_failure)
+{
+	static const uint8_t big[CLV_API_MSG_MAX];
+	struct clv_rd rd;
+	int fd = dial();
+
+	api_send(rig.k.api->conns, CLV_API_ADMIN, 5, CLV_OK, big,
+	    sizeof(big) - sizeof(struct clv_api_header), NULL, 0);
+	ck_assert_int_eq(hear(fd, 5, &rd), CLV_OK);
+	api_send(rig.k.api->conns, CLV_API_ADMIN, 6, CLV_OK, big,
+	    sizeof(big) - sizeof(struct clv_api_header), big, 1);
+	ck_assert_int_eq(hear(fd, 6, &rd), CLV_E_FULL);
+	ck_assert_ptr_nonnull(strstr(text_of(&rd), "too long"));
 	close(fd);
 }
 END_TEST
@@ -1201,6 +1251,8 @@ api_suite(void)
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, each_operation_answers);
+	tcase_add_test(t, a_history_fits_into_its_answer);
+	tcase_add_test(t, an_answer_that_is_too_long_is_a_failure);
 	tcase_add_test(t, roles_decide);
 	tcase_add_test(t, a_changed_list_counts_at_once);
 	tcase_add_test(t, without_a_permit_nothing_is_written);
@@ -1247,8 +1299,14 @@ int
 main(void)
 {
 	SRunner *r = srunner_create(api_suite());
+	struct rlimit files;
 	int failed;
 
+	/* Both ends of all connections are in one process. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
+#include <check.h>
 #include <sodium.h>
 #include <stdio.h>
 

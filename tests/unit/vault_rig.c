@@ -12,6 +12,13 @@
 
 struct rig rig;
 
+void
+rig_fail(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "%s:%d: %s\n", file, line, what);
+	abort();
+}
+
 /* Tables. */
 
 struct rig_app *
@@ -76,13 +83,13 @@ rig_add_key(const char *app, uint64_t version, uint32_t generation)
 	randombytes_buf(data_key, sizeof(data_key));
 	key->version = version;
 	key->generation = generation;
-	ck_assert_int_eq(
-	    clv_datakey_wrap(app_key, &id, data_key, key->wrapped), CLV_OK);
+	RIG_REQUIRE(
+	    clv_datakey_wrap(app_key, &id, data_key, key->wrapped) == CLV_OK);
 	if (version == 0) { /* and the manifest of no rows */
 		struct clv_index *x = NULL;
 
-		ck_assert_int_eq(
-		    clv_index_new(data_key, rig.system_id, app, &x), CLV_OK);
+		RIG_REQUIRE(
+		    clv_index_new(data_key, rig.system_id, app, &x) == CLV_OK);
 		clv_index_mac(x, a->counter, a->mac);
 		clv_index_free(&x);
 	}
@@ -93,7 +100,7 @@ rig_add_app(const char *app, uint32_t generation)
 {
 	struct rig_app *a = rig_app("");
 
-	ck_assert_ptr_nonnull(a);
+	RIG_REQUIRE(a != NULL);
 	snprintf(a->name, sizeof(a->name), "%s", app);
 	if (a->counter == 0)
 		a->counter = 1;
@@ -118,7 +125,7 @@ rig_save(struct rig_tables *to)
 		struct rig_row *r = &to->rows[i];
 		uint8_t *copy = malloc(r->len + 1);
 
-		ck_assert_ptr_nonnull(copy);
+		RIG_REQUIRE(copy != NULL);
 		memcpy(copy, r->record, r->len);
 		r->record = copy;
 	}
@@ -141,7 +148,7 @@ text_of(const struct clv_param *p)
 	static unsigned at;
 	char *t = text[at++ % 4];
 
-	ck_assert_uint_lt(p->len, sizeof(text[0]));
+	RIG_REQUIRE(p->len < sizeof(text[0]));
 	memcpy(t, p->p, p->len);
 	t[p->len] = '\0';
 	return t;
@@ -152,7 +159,7 @@ u64_of(const struct clv_param *p)
 {
 	struct clv_rd rd;
 
-	ck_assert_uint_eq(p->len, 8);
+	RIG_REQUIRE(p->len == 8);
 	clv_rd_init(&rd, p->p, p->len);
 	return clv_rd_u64(&rd);
 }
@@ -177,7 +184,7 @@ element(const struct clv_param *p, size_t i, struct clv_param *ret)
 		ret->p = clv_rd_bytes(&rd, &len);
 		ret->len = len;
 	}
-	ck_assert(!rd.failed);
+	RIG_REQUIRE(!rd.failed);
 	return true;
 }
 
@@ -215,18 +222,18 @@ finish(struct rig_call *c, size_t columns)
 	struct clv_rd rd;
 	size_t n = 0;
 
-	ck_assert_int_eq(clv_buf_result(&out), CLV_OK);
+	RIG_REQUIRE(clv_buf_result(&out) == CLV_OK);
 	c->bytes = malloc(out.len + 1);
-	ck_assert_ptr_nonnull(c->bytes);
+	RIG_REQUIRE(c->bytes != NULL);
 	if (out.len > 0)
 		memcpy(c->bytes, out.data, out.len);
 	c->bytes_len = out.len;
 	fields = calloc(out.len / 4 + 1, sizeof(*fields));
-	ck_assert_ptr_nonnull(fields);
+	RIG_REQUIRE(fields != NULL);
 	clv_rd_init(&rd, c->bytes, c->bytes_len);
 	for (; rd.len > 0; n++)
 		fields[n].p = clv_rd_bytes(&rd, &fields[n].len);
-	ck_assert_uint_eq(n % columns, 0);
+	RIG_REQUIRE(n % columns == 0);
 	c->result =
 	    (struct db_result){CLV_OK, "", n / columns, columns, fields};
 	clv_buf_fini(&out);
@@ -361,7 +368,7 @@ of_row(const struct rig_call *c, size_t column, size_t i)
 {
 	struct clv_param p;
 
-	ck_assert(element(&c->params[5 + column], i, &p));
+	RIG_REQUIRE(element(&c->params[5 + column], i, &p));
 	return p;
 }
 
@@ -373,7 +380,7 @@ insert(const struct rig_call *c, struct rig_app *a, size_t i)
 
 	if (r != NULL)
 		r->current = false;
-	ck_assert_uint_lt(rig.db.row_count, RIG_ROWS);
+	RIG_REQUIRE(rig.db.row_count < RIG_ROWS);
 	r = &rig.db.rows[rig.db.row_count++];
 	memset(r, 0, sizeof(*r));
 	strcpy(r->app, a->name);
@@ -385,7 +392,7 @@ insert(const struct rig_call *c, struct rig_app *a, size_t i)
 	p = of_row(c, 3, i);
 	memcpy(r->hash, p.p, 32);
 	r->record = malloc(record.len + 1);
-	ck_assert_ptr_nonnull(r->record);
+	RIG_REQUIRE(r->record != NULL);
 	memcpy(r->record, record.p, record.len);
 	r->len = record.len;
 	p = of_row(c, 6, i);
@@ -423,7 +430,7 @@ is_unique(const struct rig_call *c)
 
 	for (size_t i = 0; element(&c->params[5 + 6], i, &p); i++)
 		for (size_t j = 0; j < i; j++) {
-			ck_assert(element(&c->params[5 + 6], j, &q));
+			RIG_REQUIRE(element(&c->params[5 + 6], j, &q));
 			if (memcmp(p.p, q.p, 16) == 0)
 				return false;
 		}
@@ -516,7 +523,7 @@ rig_do(struct rig_call *c)
 	case CLV_STMT_PUT_SECRETS: put_secrets(c); break;
 	case CLV_STMT_GET_OPS: get_ops(c); break;
 	case CLV_STMT_HISTORY: history(c); break;
-	default: ck_abort_msg("a statement that no member may use");
+	default: RIG_REQUIRE(!"a statement that no member may use");
 	}
 	if (rig.forge != NULL)
 		rig.forge(c);
@@ -561,7 +568,7 @@ rig_call(unsigned i)
 
 	while (c != NULL && i-- > 0)
 		c = c->next;
-	ck_assert_ptr_nonnull(c);
+	RIG_REQUIRE(c != NULL);
 	return c;
 }
 
@@ -579,7 +586,7 @@ void
 rig_settle(void)
 {
 	for (unsigned n = 0; rig.calls != NULL; n++) {
-		ck_assert_uint_lt(n, 10000);
+		RIG_REQUIRE(n < 10000);
 		rig_answer(rig.calls);
 	}
 }
@@ -599,9 +606,9 @@ __wrap_db_call_pool(struct keeper *k, enum clv_stmt stmt,
 		fn(k, arg, &refused);
 		return;
 	}
-	ck_assert_uint_eq(n, clv_store_param_count(stmt));
+	RIG_REQUIRE(n == clv_store_param_count(stmt));
 	c = calloc(1, sizeof(*c));
-	ck_assert_ptr_nonnull(c);
+	RIG_REQUIRE(c != NULL);
 	c->stmt = stmt;
 	c->n = n;
 	c->fn = fn;
@@ -609,7 +616,7 @@ __wrap_db_call_pool(struct keeper *k, enum clv_stmt stmt,
 	for (size_t i = 0; i < n; i++) {
 		uint8_t *copy = malloc(params[i].len + 1);
 
-		ck_assert_ptr_nonnull(copy);
+		RIG_REQUIRE(copy != NULL);
 		if (params[i].len > 0)
 			memcpy(copy, params[i].p, params[i].len);
 		c->params[i] = (struct clv_param){copy, params[i].len};
@@ -630,7 +637,7 @@ rig_generations(uint32_t n)
 
 	clv_guard_put(rig.k.guard, m->keys);
 	m->keys = clv_guard_get(rig.k.guard, (n + 1) * sizeof(*m->keys));
-	ck_assert_ptr_nonnull(m->keys);
+	RIG_REQUIRE(m->keys != NULL);
 	m->key_count = m->newest = n;
 	for (uint32_t i = 0; i < n; i++) {
 		m->keys[i].generation = i + 1;
@@ -641,22 +648,25 @@ rig_generations(uint32_t n)
 static void
 open_vault(void)
 {
-	ck_assert_int_eq(
-	    heads_open(rig.k.loop, rig.dir, MEMBER_HEADS_MS, &rig.k.heads),
-	    CLV_OK);
-	ck_assert_int_eq(vault_new(&rig.k, &rig.vault), CLV_OK);
+	RIG_REQUIRE(heads_open(rig.k.loop, rig.dir, MEMBER_HEADS_MS,
+			&rig.k.heads) == CLV_OK);
+	RIG_REQUIRE(vault_new(&rig.k, &rig.vault) == CLV_OK);
 	rig.member.vault = rig.vault;
 }
 
 void
 rig_init(void)
 {
+	static struct clv_guard *guard; /* for good: it takes its time */
+
 	memset(&rig, 0, sizeof(rig));
-	ck_assert_int_ge(sodium_init(), 0);
+	RIG_REQUIRE(sodium_init() >= 0);
 	strcpy(rig.dir, "/tmp/check-vault-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(rig.dir));
-	ck_assert_int_eq(clv_guard_new(640 * 1024, &rig.k.guard), CLV_OK);
-	ck_assert_int_eq(loop_new(&rig.k.loop), CLV_OK);
+	RIG_REQUIRE(mkdtemp(rig.dir) != NULL);
+	if (guard == NULL)
+		RIG_REQUIRE(clv_guard_new(640 * 1024, &guard) == CLV_OK);
+	rig.k.guard = guard;
+	RIG_REQUIRE(loop_new(&rig.k.loop) == CLV_OK);
 	rig.k.config = &rig.config;
 	rig.k.member = &rig.member;
 	rig.now = 1000000;
@@ -686,20 +696,20 @@ rig_fini(void)
 	static const char *const files[] = {"heads", "heads.bak"};
 	char path[128];
 
-	ck_assert_uint_eq(rig_open(), 0);
+	RIG_REQUIRE(rig_open() == 0);
 	vault_free(&rig.vault);
 	heads_close(&rig.k.heads);
 	clv_guard_put(rig.k.guard, rig.member.keys);
-	ck_assert_uint_eq(clv_guard_used(rig.k.guard), 0);
-	clv_guard_free_all(&rig.k.guard);
+	RIG_REQUIRE(clv_guard_used(rig.k.guard) == 0);
 	loop_timer_del(rig.k.loop, &rig.member.next);
+	loop_timer_del(rig.k.loop, &rig.member.deadline);
 	loop_free(&rig.k.loop);
 	rig_drop(&rig.db);
 	for (size_t i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s/%s", rig.dir, files[i]);
 		(void)unlink(path);
 	}
-	ck_assert_int_eq(rmdir(rig.dir), 0);
+	RIG_REQUIRE(rmdir(rig.dir) == 0);
 }
 
 /* Callers. */
@@ -715,7 +725,7 @@ rig_on_reply(void *arg, const struct vault_reply *r)
 	g->version = r->version;
 	g->cached = r->cached;
 	g->len = r->len;
-	ck_assert_uint_le(r->len, sizeof(g->value));
+	RIG_REQUIRE(r->len <= sizeof(g->value));
 	if (r->len > 0)
 		memcpy(g->value, r->value, r->len);
 	g->rows = r->result == CLV_OK && r->rows != NULL ? r->rows->rows : 0;
@@ -734,7 +744,7 @@ static const struct rig_got *
 settled(void)
 {
 	rig_settle();
-	ck_assert_uint_eq(got.times, 1);
+	RIG_REQUIRE(got.times == 1);
 	return &got;
 }
 

@@ -2,7 +2,6 @@
 #ifndef TESTS_UNIT_VAULT_RIG_H
 #define TESTS_UNIT_VAULT_RIG_H
 
-#include <check.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,6 +17,13 @@
  * or when the test says so, and that a test may change behind the vault's back.
  * The clock and the timers are the rig's, too.
  */
+#define RIG_REQUIRE(x) \
+	do { \
+		if (!(x)) \
+			rig_fail(__FILE__, __LINE__, #x); \
+	} while (0)
+__attribute__((noreturn)) void rig_fail(const char *, int, const char *);
+
 #define RIG_APPS 4
 #define RIG_ROWS 256
 #define RIG_KEYS 8

@@ -36,7 +36,7 @@ __wrap_loop_new(struct loop **ret)
 void
 __wrap_loop_free(struct loop **l)
 {
-	ck_assert_ptr_null((*l)->timers);
+	RIG_REQUIRE((*l)->timers == NULL);
 	free(*l);
 	*l = NULL;
 }
@@ -93,7 +93,7 @@ __wrap_loop_timer_del(struct loop *l, struct loop_timer **owner)
 	if (*owner == NULL)
 		return;
 	for (pp = &l->timers; *pp != *owner; pp = &(*pp)->next)
-		ck_assert_ptr_nonnull(*pp);
+		RIG_REQUIRE(*pp != NULL);
 	*pp = (*owner)->next;
 	free(*owner);
 	*owner = NULL;
