@@ -332,10 +332,20 @@ admin_on_hang_up(struct keeper *k, struct control_conn *conn)
 	admin_ask_on_hang_up(k, conn);
 }
 
+/* done is called for everybody who is inside this process. */
+void
+admin_cancel(struct keeper *k, const struct admin_origin *to)
+{
+	if (to->done != NULL)
+		answer_text(k, to, CLV_E_CANCELLED, "clavigerd ends");
+}
+
 void
 admin_fini(struct keeper *k)
 {
-	if (k->admin != NULL)
+	if (k->admin != NULL) {
+		admin_cancel(k, &k->admin->from);
 		admin_free(k->admin);
+	}
 	admin_ask_fini(k);
 }

@@ -145,6 +145,8 @@ admin_ask_on_hang_up(struct keeper *k, struct control_conn *conn)
 void
 admin_ask_fini(struct keeper *k)
 {
-	while (k->questions != NULL)
+	while (k->questions != NULL) {
+		admin_cancel(k, &k->questions->from);
 		question_free(k, k->questions);
+	}
 }

@@ -9,6 +9,7 @@
 #include <claviger/manifest.h>
 
 #include "daemon/admin_run.h"
+#include "daemon/heads.h"
 
 /*
  * An application in the database: its keys are there before the list names
@@ -229,6 +230,8 @@ on_init(struct keeper *k, void *arg, const struct db_result *r)
 	if (a == NULL || is_repeated(a, r->result, init))
 		return;
 	if (r->result == CLV_OK)
+		heads_raise(k->heads, a->app, a->counter);
+	if (r->result == CLV_OK)
 		admin_write_list(a);
 	else if (r->result == CLV_E_STALE)
 		clear_way(a);
@@ -266,8 +269,19 @@ init(struct admin *a)
 		admin_end(a, r, clv_result_text(r));
 }
 
+/* Higher than any counter that an application of that name has had, for
+ * members accept no lower one: what the database says may be older than what
+ * was seen. */
+static uint64_t
+next_counter(const struct admin *a, uint64_t in_database)
+{
+	uint64_t seen = heads_get(a->k->heads, a->app);
+
+	return (seen > in_database ? seen : in_database) + 1;
+}
+
 /* The last row has the manifest's counter, also of an application that was
- * dropped; members that knew it accept no lower one. */
+ * dropped. */
 static void
 on_head(struct keeper *k, void *arg, const struct db_result *r)
 {
@@ -279,9 +293,8 @@ on_head(struct keeper *k, void *arg, const struct db_result *r)
 		admin_end(a, r->result, r->text);
 		return;
 	}
-	a->counter = 1;
-	if (r->rows > 0)
-		a->counter += db_u64(r, r->rows - 1, 5);
+	a->counter =
+	    next_counter(a, r->rows > 0 ? db_u64(r, r->rows - 1, 5) : 0);
 	init(a);
 }
 

@@ -136,7 +136,7 @@ setting(struct admin_change *c, struct clv_rd *args)
 		r = settings[i].set(c, value);
 		if (r == CLV_OK)
 			ADMIN_SAY(c, "%s = %.180s", key, value);
-		else
+		else if (r == CLV_E_INVALID)
 			ADMIN_SAY(c, "%s takes %s", key, settings[i].values);
 		return r;
 	}

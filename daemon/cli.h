@@ -37,7 +37,9 @@ enum cli_need {
 	CLI_NEED_ROOT = 1 << 0,
 	CLI_NEED_CONFIG = 1 << 1, /* a configuration that can be read */
 	CLI_NEED_SYSTEM = 1 << 2, /* ... and that names a system */
-	CLI_NEED_SERVER = 1 << 3  /* ... of which this host is a server node */
+	CLI_NEED_SERVER = 1 << 3, /* ... of which this host is a server node */
+	CLI_NEED_ADMIN = 1 << 4	  /* of root all of the above, of nobody else:
+				   * the local API decides */
 };
 
 struct cli;
@@ -256,6 +258,9 @@ void cli_answer_late(const struct cli_answer *a, struct cli_json *j);
  * cli_answer_init(). */
 int cli_admin_local(
     const struct cli *c, const struct clv_buf *request, struct cli_answer *ret);
+/* ... or by the local API, for whoever is not root. */
+int cli_admin_here(
+    struct cli *c, const struct clv_buf *request, struct cli_answer *ret);
 /* As daemon/admin.h has it, into one that was initialised. */
 int cli_answer_read(const void *p, size_t len, struct cli_answer *ret);
 void cli_answer_init(struct cli_answer *a);
@@ -286,6 +291,14 @@ void cli_json_str_push(struct cli_json *j, const char *key, const char *value);
 int cli_json_print(struct cli_json *j); /* and frees it */
 void cli_json_free(struct cli_json *j);
 
+/* cli_app.c: one subject, or an access list, as people write them: NAME alone
+ * is user:NAME. Says why not. */
+#define CLI_SUBJECT_MAX (CLV_SUBJECT_MAX + 8)
+int cli_subject_parse(
+    struct cli *c, const char *text, char ret[static CLI_SUBJECT_MAX]);
+int cli_acl_parse(
+    struct cli *c, const char *text, char ret[static CLV_ACL_MAX]);
+
 int cli_main(int argc, char **argv);
 
 int cli_init(struct cli *c);
@@ -300,6 +313,12 @@ int cli_node_revoke(struct cli *c);
 int cli_member_add(struct cli *c);
 int cli_member_list(struct cli *c);
 int cli_member_revoke(struct cli *c);
+int cli_app_add(struct cli *c);
+int cli_app_list(struct cli *c);
+int cli_app_show(struct cli *c);
+int cli_app_grant(struct cli *c);
+int cli_app_revoke(struct cli *c);
+int cli_app_remove(struct cli *c);
 int cli_settings_show(struct cli *c);
 int cli_settings_set(struct cli *c);
 int cli_settings_upgrade(struct cli *c);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
+#include <unistd.h>
 #include <sodium.h>
 #include <claviger/wire.h>
 #include "daemon/admin.h"
-#include "daemon/cli.h"
+#include "daemon/cli_api.h"
 
 #define OP_ID_LEN 16
 
@@ -123,11 +124,45 @@ by_network(struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
 }
 
 static int
+by_api(struct clv_client *api, const struct clv_buf *request,
+    struct cli_answer *ret)
+{
+	uint8_t body[CLV_API_MSG_MAX];
+	size_t len = 0;
+	int r;
+
+	(void)clv_client_timeout(api, CLI_ADMIN_TIMEOUT_MS);
+	r = clv_client_admin(
+	    api, request->data, request->len, body, sizeof(body), &len);
+	if (r == CLV_OK)
+		return cli_answer_read(body, len, ret);
+	ret->result = r;
+	snprintf(ret->text, sizeof(ret->text), "%s", clv_client_text(api));
+	return CLV_OK;
+}
+
+/* Whoever is not root: by the local API. */
+static int
+as_user(struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
+{
+	struct clv_client *api = NULL;
+	int r = cli_api_open(c, &api);
+
+	if (r == CLV_OK)
+		r = by_api(api, request, ret);
+	clv_client_close(&api);
+	return r;
+}
+
+static int
 anywhere(struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
 {
 	struct cli_daemon d = {.started = false};
-	int r = cli_admin_local(c, request, ret);
+	int r;
 
+	if (geteuid() != 0)
+		return as_user(c, request, ret);
+	r = cli_admin_local(c, request, ret);
 	if (r == CLV_E_NO_SERVER) {
 		r = cli_daemon_start(c, &d);
 		if (r != CLV_OK) {
@@ -177,10 +212,30 @@ remedy(int result)
 		       "if it differs, somebody changed the request: have the "
 		       "node join again";
 	case CLV_E_NOT_FOUND:
-		return "claviger node list and claviger member list show the "
+		return "claviger node list, member list and app list show the "
 		       "names";
+	case CLV_E_NOT_ACTIVE: return "run it there, or here as root";
+	case CLV_E_DENIED: return "id shows your user and groups";
 	default: return "claviger status";
 	}
+}
+
+int
+cli_admin_here(
+    struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
+{
+	struct clv_client *api = NULL;
+	char path[300];
+	int r;
+
+	if (geteuid() == 0)
+		return cli_admin_local(c, request, ret);
+	snprintf(path, sizeof(path), "%s/api.sock", c->config.run_dir);
+	r = clv_client_open(path, &api);
+	if (r == CLV_OK)
+		r = by_api(api, request, ret);
+	clv_client_close(&api);
+	return r;
 }
 
 int

@@ -1,333 +1,475 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
-#include <stdlib.h>
+#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 #include "daemon/admin.h"
-#include "daemon/cli_api.h"
+#include "daemon/cli.h"
 
-/*
- * Applications and who may use them. Root asks the control socket, as for all
- * administration, and is passed on to the active server; whoever has a role
- * asks the local API of the active server's host.
- */
+/* Applications: root on a server node, or there whoever the access lists name,
+ * by the local API. */
 
-/* A bare name is a user's. */
 static int
-subject_of(struct cli *c, const char *text, char ret[static CLV_ACL_MAX])
+check_name(struct cli *c, const char *name)
 {
-	snprintf(ret, CLV_ACL_MAX, "%s%s",
-	    strchr(text, ':') == NULL ? "user:" : "", text);
-	if (clv_acl_check(ret) == CLV_OK && strchr(ret, ',') == NULL)
+	if (clv_name_check(name) == CLV_OK && strcmp(name, "all") != 0)
 		return CLV_OK;
 	return cli_fail(c, CLV_E_INVALID,
-	    "give a user's name, group:NAME or unit:NAME.service",
-	    "'%s' names nobody", text);
+	    "use 1 to 64 letters, digits, '.', '_' and '-', and not \"all\"",
+	    "'%s' is not a name of an application", name);
 }
 
-/* "alice,group:dba" as the list has it. */
-static int
-acl_of(struct cli *c, const char *option, char ret[static CLV_ACL_MAX])
+/* Access lists as people write them: NAME alone is a user. */
+
+int
+cli_subject_parse(
+    struct cli *c, const char *text, char ret[static CLI_SUBJECT_MAX])
 {
-	const char *text = cli_opt(c, option);
-	char copy[CLV_ACL_MAX], one[CLV_ACL_MAX], *save = NULL, *item;
+	int n = snprintf(ret, CLI_SUBJECT_MAX, "%s%s",
+	    strchr(text, ':') == NULL ? "user:" : "", text);
+
+	if (n > 0 && n < CLI_SUBJECT_MAX && clv_subject_check(ret) == CLV_OK)
+		return CLV_OK;
+	return cli_fail(c, CLV_E_INVALID,
+	    "give user:NAME (or NAME), group:NAME or unit:NAME.service",
+	    "'%s' is nobody who can be granted anything", text);
+}
+
+static int
+add_subject(
+    struct cli *c, const char *word, size_t len, char acl[static CLV_ACL_MAX])
+{
+	char text[CLI_SUBJECT_MAX], subject[CLI_SUBJECT_MAX];
+	int r;
+
+	snprintf(text, sizeof(text), "%.*s", (int)len, word);
+	r = cli_subject_parse(c, text, subject);
+	if (r != CLV_OK)
+		return r;
+	r = clv_acl_add(acl, subject, acl);
+	if (r == CLV_E_EXISTS)
+		return cli_fail(c, CLV_E_INVALID, "name everybody once",
+		    "%s stands there twice", subject);
+	if (r != CLV_OK)
+		return cli_fail(c, CLV_E_FULL, "name a group instead",
+		    "an access list is at most %d characters long",
+		    CLV_ACL_MAX - 1);
+	return CLV_OK;
+}
+
+int
+cli_acl_parse(struct cli *c, const char *text, char ret[static CLV_ACL_MAX])
+{
+	size_t n;
 	int r = CLV_OK;
 
 	ret[0] = '\0';
-	if (text == NULL)
-		return CLV_OK;
-	snprintf(copy, sizeof(copy), "%s", text);
-	if (strlen(text) >= sizeof(copy))
-		return cli_fail(c, CLV_E_INVALID, "grant a group instead",
-		    "--%s is too long", option);
-	for (item = strtok_r(copy, ",", &save); item != NULL && r == CLV_OK;
-	     item = strtok_r(NULL, ",", &save)) {
-		r = subject_of(c, item, one);
-		if (r == CLV_OK && clv_acl_add(ret, one, ret) != CLV_OK)
-			r = cli_fail(c, CLV_E_INVALID, NULL,
-			    "--%s: '%s' stands there twice, or there are too "
-			    "many",
-			    option, item);
+	while (r == CLV_OK && *text != '\0') {
+		n = strcspn(text, ",");
+		r = add_subject(c, text, n, ret);
+		text += n;
+		if (text[0] == ',' && text[1] != '\0')
+			text++;
+		else if (text[0] == ',')
+			r = cli_subject_parse(
+			    c, "", (char[CLI_SUBJECT_MAX]){0});
 	}
 	return r;
 }
 
-static int
-name_of(struct cli *c)
+/* Changes. */
+
+/* Whoever is not root must administer what he creates: himself, if he names
+ * nobody. */
+static const char *
+default_admins(char text[static CLI_SUBJECT_MAX])
 {
-	if (clv_name_check(c->args[0]) == CLV_OK)
-		return CLV_OK;
-	return cli_fail(c, CLV_E_INVALID,
-	    "use 1 to 64 letters, digits, '.', '_' and '-'",
-	    "'%s' is not a name of an application", c->args[0]);
+	const struct passwd *pw = geteuid() != 0 ? getpwuid(geteuid()) : NULL;
+
+	text[0] = '\0';
+	if (pw != NULL)
+		snprintf(text, CLI_SUBJECT_MAX, "user:%s", pw->pw_name);
+	return text;
 }
 
-/* Whoever is not root: over the local API. */
-static int
-ask_api(struct cli *c, const struct clv_buf *b, const char *what,
-    struct cli_answer *ret)
+static void
+json_acl(struct cli_json *j, const char *key, const char *acl)
 {
-	static uint8_t body[CLV_API_MSG_MAX];
-	struct clv_client *api = NULL;
-	size_t len = 0;
-	int r = cli_api_open(c, &api);
+	char subject[CLI_SUBJECT_MAX];
 
-	cli_answer_init(ret);
-	if (r != CLV_OK)
-		return r;
-	r = clv_client_admin(api, b->data, b->len, body, sizeof(body), &len);
-	if (r == CLV_OK)
-		r = cli_answer_read(body, len, ret);
-	if (r != CLV_OK)
-		r = cli_api_fail(c, api, r, what);
-	else if (ret->result != CLV_OK)
-		r = cli_fail(c, ret->result,
-		    "run it on the active server's host, as somebody who may",
-		    "could not %s: %s", what,
-		    ret->text[0] != '\0' ? cli_printable(ret->text)
-					 : clv_result_text(ret->result));
-	clv_client_close(&api);
-	return r;
-}
-
-static int
-ask(struct cli *c, const struct clv_buf *b, const char *what,
-    struct cli_answer *ret)
-{
-	return geteuid() == 0 ? cli_admin(c, b, what, ret)
-			      : ask_api(c, b, what, ret);
-}
-
-static int
-change(struct cli *c, struct clv_buf *b, const char *what)
-{
-	struct cli_answer a;
-	struct cli_json *j;
-	int r = ask(c, b, what, &a);
-
-	if (r == CLV_OK && cli_opt(c, "json") != NULL) {
-		j = cli_json_new();
-		cli_json_str(j, "application", c->args[0]);
-		cli_json_str(j, "message", a.text);
-		cli_answer_late(&a, j);
-		r = cli_json_print(j);
-	} else if (r == CLV_OK) {
-		puts(a.text[0] != '\0' ? a.text : "done");
+	cli_json_array(j, key);
+	for (size_t n; *acl != '\0'; acl += n + (acl[n] == ',')) {
+		n = strcspn(acl, ",");
+		snprintf(subject, sizeof(subject), "%.*s", (int)n, acl);
+		cli_json_str_push(j, key, subject);
 	}
-	cli_answer_fini(&a);
-	clv_buf_fini(b);
-	return r;
+}
+
+static int
+read_keep(struct cli *c, uint32_t *ret)
+{
+	const char *keep = cli_opt(c, "keep");
+
+	*ret = 0;
+	if (keep == NULL || cli_number_parse(keep, 0, 1000000, ret) == CLV_OK)
+		return CLV_OK;
+	return cli_fail(c, CLV_E_USAGE, "claviger app add --help",
+	    "--keep takes a number of versions, 0 for all, not '%s'", keep);
 }
 
 int
 cli_app_add(struct cli *c)
 {
-	char admins[CLV_ACL_MAX], users[CLV_ACL_MAX];
-	const char *text = cli_opt(c, "keep");
-	uint32_t keep = 0;
+	const char *name = c->args[0], *who = cli_opt(c, "admins"), *text;
+	char admins[CLV_ACL_MAX], users[CLV_ACL_MAX], self[CLI_SUBJECT_MAX];
+	char what[128];
+	struct cli_json *j;
 	struct clv_buf b;
-	int r = name_of(c);
+	uint32_t keep;
+	int r = check_name(c, name);
 
 	if (r == CLV_OK)
-		r = acl_of(c, "admins", admins);
+		r = cli_acl_parse(
+		    c, who != NULL ? who : default_admins(self), admins);
+	text = cli_opt(c, "users");
 	if (r == CLV_OK)
-		r = acl_of(c, "users", users);
-	if (r == CLV_OK && text != NULL &&
-	    cli_number_parse(text, 0, 1000000, &keep) != CLV_OK)
-		r = cli_fail(c, CLV_E_USAGE, "claviger app add --help",
-		    "--keep takes a number of versions, 0 for all, not '%s'",
-		    text);
+		r = cli_acl_parse(c, text != NULL ? text : "", users);
+	if (r == CLV_OK)
+		r = read_keep(c, &keep);
 	if (r != CLV_OK)
 		return r;
 	cli_admin_begin(&b, ADMIN_APP_ADD);
-	clv_buf_str(&b, c->args[0]);
+	clv_buf_str(&b, name);
 	clv_buf_str(&b, admins);
 	clv_buf_str(&b, users);
 	clv_buf_u32(&b, keep);
-	return change(c, &b, "add the application");
+	snprintf(what, sizeof(what), "add application %s", name);
+	j = cli_json_new();
+	cli_json_str(j, "application", name);
+	json_acl(j, "admins", admins);
+	json_acl(j, "users", users);
+	cli_json_u64(j, "keep", keep);
+	return cli_admin_change(c, &b, what, j);
 }
 
 static int
-grant_or_revoke(struct cli *c, uint8_t op, const char *what)
+change(struct cli *c, uint8_t op, const char *verb)
 {
-	char subject[CLV_ACL_MAX];
+	bool as_admin = cli_opt(c, "admin") != NULL;
+	char subject[CLI_SUBJECT_MAX], what[512];
+	const char *name = c->args[0];
+	struct cli_json *j;
 	struct clv_buf b;
-	int r = name_of(c);
+	int r = check_name(c, name);
 
 	if (r == CLV_OK)
-		r = subject_of(c, c->args[1], subject);
+		r = cli_subject_parse(c, c->args[1], subject);
 	if (r != CLV_OK)
 		return r;
 	cli_admin_begin(&b, op);
-	clv_buf_str(&b, c->args[0]);
-	clv_buf_u8(&b, cli_opt(c, "admin") != NULL);
+	clv_buf_str(&b, name);
+	clv_buf_u8(&b, as_admin);
 	clv_buf_str(&b, subject);
-	return change(c, &b, what);
+	snprintf(what, sizeof(what), "%s %s", verb, subject);
+	j = cli_json_new();
+	cli_json_str(j, "application", name);
+	cli_json_str(j, "subject", subject);
+	cli_json_str(j, "role", as_admin ? "administrator" : "user");
+	return cli_admin_change(c, &b, what, j);
 }
 
 int
 cli_app_grant(struct cli *c)
 {
-	return grant_or_revoke(c, ADMIN_APP_GRANT, "grant that");
+	return change(c, ADMIN_APP_GRANT, "grant that to");
 }
 
 int
 cli_app_revoke(struct cli *c)
 {
-	return grant_or_revoke(c, ADMIN_APP_REVOKE, "revoke that");
+	return change(c, ADMIN_APP_REVOKE, "revoke that from");
 }
 
-/* How much would be lost. */
+/* How much there is in one. */
+struct counts {
+	uint64_t secrets, versions;
+};
+
 static int
-count(struct cli *c, uint64_t *ret_secrets, uint64_t *ret_versions)
+read_counts(const struct cli_answer *a, struct counts *ret)
+{
+	struct clv_rd rd;
+
+	clv_rd_init(&rd, a->data.data, a->data.len);
+	ret->secrets = clv_rd_u64(&rd);
+	ret->versions = clv_rd_u64(&rd);
+	return clv_rd_end(&rd);
+}
+
+static int
+count_needed(struct cli *c, const char *name, struct counts *ret)
 {
 	struct cli_answer a;
 	struct clv_buf b;
-	struct clv_rd rd;
 	int r;
 
 	cli_admin_begin(&b, ADMIN_APP_COUNT);
-	clv_buf_str(&b, c->args[0]);
-	r = ask(c, &b, "count the application's secrets", &a);
-	if (r == CLV_OK) {
-		clv_rd_init(&rd, a.data.data, a.data.len);
-		*ret_secrets = clv_rd_u64(&rd);
-		*ret_versions = clv_rd_u64(&rd);
-		if (clv_rd_end(&rd) != CLV_OK)
-			r = cli_fail(c, CLV_E_PROTOCOL, NULL,
-			    "the answer cannot be read");
-	}
+	clv_buf_str(&b, name);
+	r = cli_admin(c, &b, "count its secrets", &a);
+	if (r == CLV_OK && read_counts(&a, ret) != CLV_OK)
+		r = cli_fail(c, CLV_E_PROTOCOL, NULL,
+		    "clavigerd's answer cannot be read");
 	cli_answer_fini(&a);
 	clv_buf_fini(&b);
 	return r;
 }
 
+/* Remove. */
+
+static int
+confirm(struct cli *c, const char *name, const struct counts *n)
+{
+	char line[CLV_NAME_MAX + 2] = "";
+
+	if (cli_opt(c, "yes") != NULL)
+		return CLV_OK;
+	if (!isatty(STDIN_FILENO))
+		return cli_fail(c, CLV_E_DENIED,
+		    "look with claviger app show, then give --yes",
+		    "%s has %" PRIu64 " secrets, which would be deleted", name,
+		    n->secrets);
+	fprintf(stderr,
+	    "%s has %" PRIu64 " secrets (%" PRIu64 " versions). They will be "
+	    "deleted for ever.\nType its name to go on: ",
+	    name, n->secrets, n->versions);
+	if (fgets(line, sizeof(line), stdin) != NULL)
+		line[strcspn(line, "\n")] = '\0';
+	if (strcmp(line, name) == 0)
+		return CLV_OK;
+	return cli_fail(c, CLV_E_CANCELLED,
+	    "repeat the command, and type the name as it stands there",
+	    "nothing was deleted");
+}
+
 int
 cli_app_remove(struct cli *c)
 {
-	uint64_t secrets = 0, versions = 0;
+	const char *name = c->args[0];
+	struct counts n = {0, 0};
+	char what[128];
+	struct cli_json *j;
 	struct clv_buf b;
-	int r = name_of(c);
+	int r = check_name(c, name);
 
-	if (r == CLV_OK && cli_opt(c, "yes") == NULL)
-		r = count(c, &secrets, &versions);
+	if (r == CLV_OK)
+		r = count_needed(c, name, &n);
+	if (r == CLV_OK)
+		r = confirm(c, name, &n);
 	if (r != CLV_OK)
 		return r;
-	if (cli_opt(c, "yes") == NULL)
-		return cli_fail(c, CLV_E_DENIED, "give --yes if that is meant",
-		    "%" PRIu64 " secrets in %" PRIu64
-		    " versions would be gone for ever, and so would what was "
-		    "sealed for %s",
-		    secrets, versions, c->args[0]);
 	cli_admin_begin(&b, ADMIN_APP_REMOVE);
-	clv_buf_str(&b, c->args[0]);
-	return change(c, &b, "remove the application");
+	clv_buf_str(&b, name);
+	snprintf(what, sizeof(what), "remove application %s", name);
+	j = cli_json_new();
+	cli_json_str(j, "application", name);
+	cli_json_u64(j, "secrets", n.secrets);
+	cli_json_u64(j, "versions", n.versions);
+	return cli_admin_change(c, &b, what, j);
 }
 
-struct shown {
-	char name[CLV_NAME_MAX];
+/* Show. */
+
+static int
+take_page(const struct cli_answer *a, struct clv_list *list, bool *ret_more)
+{
 	char admins[CLV_ACL_MAX], users[CLV_ACL_MAX];
-	uint32_t keep;
-};
-
-static void
-show(struct cli *c, struct cli_json *j, const struct shown *s)
-{
-	struct cli_json *o;
-
-	if (j == NULL) {
-		printf("%s\n  administrators  %s\n  users           %s\n"
-		       "  versions kept   ",
-		    s->name, s->admins[0] != '\0' ? s->admins : "(root)",
-		    s->users[0] != '\0' ? s->users : "(nobody)");
-		if (s->keep == 0)
-			puts("all");
-		else
-			printf("%u\n", s->keep);
-		return;
-	}
-	o = c->arg_count > 0 ? j : cli_json_push(j, "applications");
-	cli_json_str(o, "name", s->name);
-	cli_json_str(o, "admins", s->admins);
-	cli_json_str(o, "users", s->users);
-	cli_json_u64(o, "keep", s->keep);
-}
-
-static int
-read_page(struct cli *c, const struct clv_buf *data, struct cli_json *j,
-    struct shown *last, uint32_t *ret_n, bool *ret_more)
-{
+	struct clv_list_app *app;
 	struct clv_rd rd;
+	uint32_t n;
 
-	clv_rd_init(&rd, data->data, data->len);
+	clv_rd_init(&rd, a->data.data, a->data.len);
 	*ret_more = clv_rd_u8(&rd) != 0;
-	*ret_n = clv_rd_u32(&rd);
-	for (uint32_t i = 0; i < *ret_n && !rd.failed; i++) {
-		clv_rd_str(&rd, last->name, sizeof(last->name));
-		clv_rd_str(&rd, last->admins, sizeof(last->admins));
-		clv_rd_str(&rd, last->users, sizeof(last->users));
-		last->keep = clv_rd_u32(&rd);
-		if (!rd.failed)
-			show(c, j, last);
+	n = clv_rd_u32(&rd);
+	for (uint32_t i = 0; i < n && !rd.failed; i++) {
+		app = clv_list_add_app(list);
+		if (app == NULL)
+			return CLV_E_FULL;
+		clv_rd_str(&rd, app->name, sizeof(app->name));
+		clv_rd_str(&rd, admins, sizeof(admins));
+		clv_rd_str(&rd, users, sizeof(users));
+		app->keep = clv_rd_u32(&rd);
+		if (clv_acl_set(&app->admins, admins) != CLV_OK ||
+		    clv_acl_set(&app->users, users) != CLV_OK)
+			return CLV_E_NOMEM;
 	}
-	if (clv_rd_end(&rd) == CLV_OK && (*ret_n > 0 || !*ret_more))
-		return CLV_OK;
-	return cli_fail(c, CLV_E_PROTOCOL, NULL, "the answer cannot be read");
+	if (*ret_more && n == 0)
+		return CLV_E_PROTOCOL; /* it would never end */
+	return clv_rd_end(&rd) == CLV_OK ? CLV_OK : CLV_E_PROTOCOL;
 }
 
+/* From the daemon, page by page; name "": all of them. */
 static int
-pages(struct cli *c, const char *name, struct cli_json *j)
+ask_apps(struct cli *c, const char *name, struct clv_list *list)
 {
-	struct shown last = {.name = ""};
+	const char *after = "";
 	struct cli_answer a;
 	struct clv_buf b;
 	bool more = true;
-	uint32_t n = 0;
 	int r = CLV_OK;
 
 	while (r == CLV_OK && more) {
 		cli_admin_begin(&b, ADMIN_APPS);
 		clv_buf_str(&b, name);
-		clv_buf_str(&b, last.name);
-		r = ask(c, &b, "list the applications", &a);
-		if (r == CLV_OK)
-			r = read_page(c, &a.data, j, &last, &n, &more);
+		clv_buf_str(&b, after);
+		r = cli_admin(c, &b, "list applications", &a);
+		if (r == CLV_OK) {
+			r = take_page(&a, list, &more);
+			if (r != CLV_OK)
+				cli_fail(c, r, NULL,
+				    "clavigerd's answer cannot be read");
+		}
+		if (r == CLV_OK && list->app_count > 0)
+			after = list->apps[list->app_count - 1].name;
 		cli_answer_fini(&a);
 		clv_buf_fini(&b);
 	}
-	if (r == CLV_OK && name[0] != '\0' && last.name[0] == '\0')
-		r = cli_fail(c, CLV_E_NOT_FOUND, "claviger app list",
-		    "there is no application %s", name);
 	return r;
+}
+
+static int
+get_apps(struct cli *c, const char *name, struct clv_list **ret)
+{
+	int r;
+
+	if (geteuid() == 0)
+		return cli_list_need(c, ret); /* no daemon needs to run */
+	r = clv_list_new(ret);
+	return r == CLV_OK ? ask_apps(c, name, *ret) : r;
+}
+
+static const char *
+shown(const char *acl)
+{
+	return acl[0] != '\0' ? acl : "-";
+}
+
+static void
+json_app(struct cli_json *o, const struct clv_list_app *app)
+{
+	cli_json_str(o, "name", app->name);
+	json_acl(o, "admins", app->admins);
+	json_acl(o, "users", app->users);
+	cli_json_u64(o, "keep", app->keep);
+}
+
+static void
+print_apps(const struct clv_list *list)
+{
+	printf("%-20s %-6s %-30s %s\n", "APPLICATION", "KEEP", "ADMINISTRATORS",
+	    "USERS");
+	for (size_t i = 0; i < list->app_count; i++) {
+		const struct clv_list_app *app = &list->apps[i];
+		char keep[16] = "all";
+
+		if (app->keep > 0)
+			snprintf(keep, sizeof(keep), "%" PRIu32, app->keep);
+		printf("%-20s %-6s %-30s %s\n", app->name, keep,
+		    shown(app->admins), shown(app->users));
+	}
 }
 
 int
 cli_app_list(struct cli *c)
 {
-	struct cli_json *j = NULL;
-	int r;
+	struct clv_list *list = NULL;
+	struct cli_json *j;
+	int r = get_apps(c, "", &list);
 
-	if (cli_opt(c, "json") != NULL) {
+	if (r == CLV_OK && cli_opt(c, "json") != NULL) {
 		j = cli_json_new();
 		cli_json_array(j, "applications");
+		for (size_t i = 0; i < list->app_count; i++)
+			json_app(
+			    cli_json_push(j, "applications"), &list->apps[i]);
+		cli_json_print(j);
+	} else if (r == CLV_OK) {
+		print_apps(list);
 	}
-	r = pages(c, "", j);
-	if (j != NULL && r == CLV_OK)
-		return cli_json_print(j);
-	cli_json_free(j);
+	clv_list_free(&list);
 	return r;
+}
+
+/* Only the database knows; while it is away, nobody does. */
+static bool
+count_quietly(struct cli *c, const char *name, struct counts *ret)
+{
+	struct cli_answer a;
+	struct clv_buf b;
+	bool known;
+
+	cli_answer_init(&a);
+	cli_admin_begin(&b, ADMIN_APP_COUNT);
+	clv_buf_str(&b, name);
+	known = cli_admin_here(c, &b, &a) == CLV_OK && a.result == CLV_OK &&
+		read_counts(&a, ret) == CLV_OK;
+	cli_answer_fini(&a);
+	clv_buf_fini(&b);
+	return known;
+}
+
+static void
+print_app(const struct clv_list_app *app, const struct counts *n)
+{
+	printf("application    %s\n", app->name);
+	printf("administrators %s\n", shown(app->admins));
+	printf("users          %s\n", shown(app->users));
+	if (app->keep > 0)
+		printf("keeps          %" PRIu32 " versions\n", app->keep);
+	else
+		puts("keeps          all versions");
+	if (n != NULL)
+		printf("secrets        %" PRIu64 " (%" PRIu64 " versions)\n",
+		    n->secrets, n->versions);
+	else
+		puts("secrets        not known: claviger status");
+}
+
+static void
+print_app_json(const struct clv_list_app *app, const struct counts *n)
+{
+	struct cli_json *j = cli_json_new();
+
+	json_app(j, app);
+	if (n != NULL) {
+		cli_json_u64(j, "secrets", n->secrets);
+		cli_json_u64(j, "versions", n->versions);
+	}
+	cli_json_print(j);
 }
 
 int
 cli_app_show(struct cli *c)
 {
-	struct cli_json *j = cli_opt(c, "json") != NULL ? cli_json_new() : NULL;
-	int r = name_of(c);
+	const char *name = c->args[0];
+	const struct clv_list_app *app;
+	struct clv_list *list = NULL;
+	struct counts n;
+	bool known;
+	int r = check_name(c, name);
 
 	if (r == CLV_OK)
-		r = pages(c, c->args[0], j);
-	if (j != NULL && r == CLV_OK)
-		return cli_json_print(j);
-	cli_json_free(j);
+		r = get_apps(c, name, &list);
+	app = r == CLV_OK ? clv_list_app_by_name(list, name) : NULL;
+	if (app != NULL) {
+		known = count_quietly(c, name, &n);
+		if (cli_opt(c, "json") != NULL)
+			print_app_json(app, known ? &n : NULL);
+		else
+			print_app(app, known ? &n : NULL);
+	} else if (r == CLV_OK) {
+		r = cli_fail(c, CLV_E_NOT_FOUND, "claviger app list",
+		    "there is no application %s", name);
+	}
+	clv_list_free(&list);
 	return r;
 }

@@ -53,6 +53,10 @@ check_needs(const struct cli *c)
 {
 	unsigned needs = c->verb->needs;
 
+	if ((needs & CLI_NEED_ADMIN) != 0)
+		needs = geteuid() != 0 ? 0
+				       : CLI_NEED_CONFIG | CLI_NEED_SYSTEM |
+					     CLI_NEED_SERVER;
 	if ((needs & CLI_NEED_ROOT) != 0 && geteuid() != 0)
 		return cli_fail(
 		    c, CLV_E_DENIED, "run it by sudo", "only root may do this");

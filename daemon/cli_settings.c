@@ -8,7 +8,7 @@
 
 struct row {
 	const char *key;
-	char value[1024];
+	char value[CLV_ACL_MAX];
 	bool is_number;
 };
 #define ROWS_MAX 24
@@ -47,6 +47,8 @@ of_system(struct rows *t, const struct clv_list *list)
 	put_number(t, "port", list->port);
 	put(t, "escrow_policy",
 	    list->escrow_policy == CLV_ESCROW_MANUAL ? "manual" : "auto");
+	put(t, "system_admins", list->system_admins);
+	put(t, "app_creators", list->creators);
 	put(t, "server_thumbprint", cli_hex(list->cert_thumb[0], hex));
 	if (!sodium_is_zero(list->cert_thumb[1], 32))
 		put(t, "server_thumbprint_next",
@@ -165,6 +167,8 @@ static const struct {
     {"network_name", is_host_name, "a host name"},
     {"address", is_address, "an IPv4 or IPv6 address that can float"},
     {"port", is_port, "a number from 1 to 65535"},
+    {"system_admins", NULL, "an access list"},
+    {"app_creators", NULL, "an access list"},
 };
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
@@ -174,31 +178,48 @@ check_setting(struct cli *c, const char *key, const char *value)
 	for (size_t i = 0; i < SETTINGS; i++) {
 		if (strcmp(settings[i].key, key) != 0)
 			continue;
-		if (settings[i].check(value))
+		if (settings[i].check == NULL || settings[i].check(value))
 			return CLV_OK;
 		return cli_fail(c, CLV_E_INVALID, NULL,
 		    "%s must be %s, not '%s'", key, settings[i].must, value);
 	}
 	return cli_fail(c, CLV_E_INVALID,
-	    "set escrow_policy, network_name, address or port; what belongs to "
-	    "this host alone stands in its configuration file",
+	    "set escrow_policy, network_name, address, port, system_admins or "
+	    "app_creators; what belongs to this host alone stands in its "
+	    "configuration file",
 	    "the system has no setting '%s'", key);
+}
+
+/* The value as it is stored, into ret. */
+static int
+value_parse(struct cli *c, const char *key, const char *value,
+    char ret[static CLV_ACL_MAX])
+{
+	char address[46];
+
+	if (strcmp(key, "system_admins") == 0 ||
+	    strcmp(key, "app_creators") == 0)
+		return cli_acl_parse(c, value, ret);
+	if (strcmp(key, "address") == 0 &&
+	    cli_address_parse(value, address) == CLV_OK)
+		value = address;
+	snprintf(ret, CLV_ACL_MAX, "%s", value);
+	return CLV_OK;
 }
 
 int
 cli_settings_set(struct cli *c)
 {
-	const char *key = c->args[0], *value = c->args[1];
-	char what[128], address[46];
+	const char *key = c->args[0];
+	char what[128], value[CLV_ACL_MAX];
 	struct cli_json *j;
 	struct clv_buf b;
-	int r = check_setting(c, key, value);
+	int r = check_setting(c, key, c->args[1]);
 
+	if (r == CLV_OK)
+		r = value_parse(c, key, c->args[1], value);
 	if (r != CLV_OK)
 		return r;
-	if (strcmp(key, "address") == 0 &&
-	    cli_address_parse(value, address) == CLV_OK)
-		value = address;
 	cli_admin_begin(&b, ADMIN_SETTING);
 	clv_buf_str(&b, key);
 	clv_buf_str(&b, value);

@@ -104,21 +104,21 @@ static const struct cli_opt opts_upgrade[] = {
     ADMIN_DATABASE(true), JSON, {NULL, NULL, NULL, false}};
 
 static const struct cli_opt opts_app_add[] = {
-    {"admins", "SUBJECT[,…]", "who may grant and revoke it", false},
-    {"users", "SUBJECT[,…]", "who may read and write its secrets", false},
-    {"keep", "N", "versions of a secret to keep (0: all)", false},
+    {"admins", "SUBJECT[,…]", "who administers it (root, or you)", false},
+    {"users", "SUBJECT[,…]", "who uses its secrets", false},
+    {"keep", "N", "versions kept of each secret, 0 for all (0)", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
 
-static const struct cli_opt opts_app_grant[] = {
-    {"admin", NULL, "as an administrator, not as a user", false},
+static const struct cli_opt opts_grant[] = {
+    {"admin", NULL, "as an administrator of it, not as a user", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
 
 static const struct cli_opt opts_app_remove[] = {
-    {"yes", NULL, "its secrets may go for ever", false},
+    {"yes", NULL, "do not ask", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -162,6 +162,7 @@ static const struct cli_opt opts_cluster[] = {
 #define ROOT CLI_NEED_ROOT
 #define SYSTEM (CLI_NEED_ROOT | CLI_NEED_CONFIG | CLI_NEED_SYSTEM)
 #define SERVER (SYSTEM | CLI_NEED_SERVER)
+#define ADMIN CLI_NEED_ADMIN
 
 const struct cli_verb cli_verbs[] = {
     {"init", "", "create a new system, with its first backup", opts_init, 0, 0,
@@ -197,21 +198,21 @@ const struct cli_verb cli_verbs[] = {
     {"settings show", "", "what this host and the system are set to", opts_json,
 	0, 0, SYSTEM, cli_settings_show},
     {"settings set", "KEY VALUE", "change a setting of the system", opts_json,
-	2, 2, SERVER, cli_settings_set},
+	2, 2, ADMIN, cli_settings_set},
     {"settings upgrade", "", "bring the database schema forward", opts_upgrade,
 	0, 0, SERVER, cli_settings_upgrade},
-    {"app add", "APP", "make an application", opts_app_add, 1, 1,
-	SERVER & ~ROOT, cli_app_add},
+    {"app add", "APP", "make an application, with its keys", opts_app_add, 1, 1,
+	ADMIN, cli_app_add},
     {"app list", "", "applications, and who may use them", opts_json, 0, 0,
-	SERVER & ~ROOT, cli_app_list},
-    {"app show", "APP", "one application", opts_json, 1, 1, SERVER & ~ROOT,
-	cli_app_show},
-    {"app grant", "APP SUBJECT", "let somebody use it", opts_app_grant, 2, 2,
-	SERVER & ~ROOT, cli_app_grant},
-    {"app revoke", "APP SUBJECT", "let somebody use it no more", opts_app_grant,
-	2, 2, SERVER & ~ROOT, cli_app_revoke},
-    {"app remove", "APP", "remove it with its secrets", opts_app_remove, 1, 1,
-	SERVER & ~ROOT, cli_app_remove},
+	ADMIN, cli_app_list},
+    {"app show", "APP", "one application, and how much is in it", opts_json, 1,
+	1, ADMIN, cli_app_show},
+    {"app grant", "APP SUBJECT", "let somebody use it", opts_grant, 2, 2, ADMIN,
+	cli_app_grant},
+    {"app revoke", "APP SUBJECT", "let somebody use it no more", opts_grant, 2,
+	2, ADMIN, cli_app_revoke},
+    {"app remove", "APP", "delete an application and all its secrets",
+	opts_app_remove, 1, 1, ADMIN, cli_app_remove},
     {"put", "APP NAME", "store a secret", opts_put, 2, 2, 0, cli_put},
     {"get", "APP NAME", "print a secret", opts_get, 2, 2, 0, cli_get},
     {"list", "[APP]", "names of secrets, or applications", opts_json, 0, 1, 0,

@@ -178,6 +178,7 @@ struct lease {
 	uint64_t others_until_ms; /* and whoever was before that one */
 	struct loop_timer *renew;
 	struct loop_timer *end;
+	struct loop_timer *alone; /* when nobody is waited for any more */
 };
 
 /* control_server.c: local connections. */
@@ -401,7 +402,7 @@ struct admin_origin {
 	struct control_conn *conn;
 	bool remote;
 	struct member_reply reply;
-	/* done is called once, unless the keeper ends before. */
+	/* done is called once, when the keeper ends at the latest */
 	void (*done)(
 	    struct keeper *k, void *arg, int result, const void *p, size_t len);
 	void *arg;
@@ -413,6 +414,7 @@ void admin_request(struct keeper *k, const struct admin_origin *from,
 void admin_on_peers(struct keeper *k); /* a peer stored something */
 void admin_on_hang_up(struct keeper *k, struct control_conn *conn);
 void admin_fini(struct keeper *k);
+void admin_cancel(struct keeper *k, const struct admin_origin *to);
 /* data may be NULL. */
 void admin_answer(struct keeper *k, const struct admin_origin *to, int result,
     const char *text, const char *late, const struct clv_buf *data);

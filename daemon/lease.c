@@ -3,6 +3,7 @@
 
 #include "daemon/keeper.h"
 #include "daemon/log.h"
+#include "daemon/member_answers.h"
 
 /*
  * The lease: it is the database's to give, runs on CLOCK_BOOTTIME from when it
@@ -96,6 +97,27 @@ until(uint64_t left_ms)
 	       (left_ms < KEEPER_LEASE_MS ? left_ms : KEEPER_LEASE_MS);
 }
 
+static void
+on_alone(void *arg)
+{
+	member_notice(arg);
+}
+
+static void
+wait_for_others(struct keeper *k)
+{
+	struct lease *l = &k->lease;
+	uint64_t end = l->before_until_ms > l->others_until_ms
+			   ? l->before_until_ms
+			   : l->others_until_ms;
+
+	log_notice("%s may be in its lease: no encryption until that has "
+		   "ended, or it says that it serves nobody",
+	    keeper_node_name(k, l->before));
+	(void)loop_timer_set(
+	    k->loop, &l->alone, end - loop_now_ms(), on_alone, k);
+}
+
 void
 lease_begin(struct keeper *k, uint64_t before_ms, uint64_t others_ms)
 {
@@ -105,9 +127,7 @@ lease_begin(struct keeper *k, uint64_t before_ms, uint64_t others_ms)
 	l->before_until_ms = until(before_ms);
 	l->others_until_ms = until(others_ms);
 	if (!lease_is_alone(k))
-		log_notice("%s may be in its lease: no encryption until that "
-			   "has ended, or it says that it serves nobody",
-		    keeper_node_name(k, l->before));
+		wait_for_others(k);
 	granted(k);
 }
 
@@ -154,4 +174,5 @@ lease_fini(struct keeper *k)
 	k->lease.until_ms = 0;
 	loop_timer_del(k->loop, &k->lease.end);
 	loop_timer_del(k->loop, &k->lease.renew);
+	loop_timer_del(k->loop, &k->lease.alone);
 }

@@ -17,11 +17,12 @@ libdaemon_la_SOURCES += %D%/chan.c %D%/child.c %D%/config.c \
 noinst_HEADERS += %D%/config_key.h %D%/supervisor.h
 
 # keeper: roles, epoch, witness, control, serve
-libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/keeper.c \
-	%D%/heads.c %D%/heads_watch.c %D%/lease.c %D%/member_answers.c \
+libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/heads.c \
+	%D%/heads_watch.c %D%/keeper.c %D%/lease.c %D%/member_answers.c \
 	%D%/member_port.c %D%/members_live.c %D%/peer_msg.c %D%/peers.c \
 	%D%/role.c %D%/secret.c %D%/serving.c %D%/witness.c
-noinst_HEADERS += %D%/keeper.h %D%/member_answers.h %D%/peer_msg.h %D%/role.h
+noinst_HEADERS += %D%/heads.h %D%/keeper.h %D%/member_answers.h \
+	%D%/members_live.h %D%/peer_msg.h %D%/role.h
 
 # keeper: who may what
 libdaemon_la_SOURCES += %D%/authorize.c %D%/authorize_acl.c \
@@ -34,9 +35,7 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_node.c %D%/admin_member.c %D%/admin_rotate.c \
 	%D%/admin_app.c %D%/admin_apps.c %D%/admin_keys.c %D%/admin_may.c \
 	%D%/admin_members.c
-noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h %D%/heads.h \
-	%D%/members_live.h
-
+noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
 # keeper: the member role, its open applications, and the local API
 libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
@@ -94,7 +93,7 @@ noinst_HEADERS += %D%/cli.h %D%/cli_init.h %D%/record.h
 noinst_LTLIBRARIES += libcli.la
 libcli_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(JSON_CFLAGS)
 libcli_la_LIBADD = libdaemon.la $(JSON_LIBS)
-libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_api.c %D%/cli_backup.c %D%/cli_cluster.c \
+libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c %D%/cli_cluster.c \
 	%D%/cli_ctl.c %D%/cli_daemon.c %D%/cli_database.c %D%/cli_fetch.c \
 	%D%/cli_file.c %D%/cli_generation.c %D%/cli_host.c %D%/cli_init.c \
 	%D%/cli_join.c %D%/cli_json.c %D%/cli_list.c %D%/cli_main.c \

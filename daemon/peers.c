@@ -7,6 +7,7 @@
 
 #include "daemon/keeper.h"
 #include "daemon/log.h"
+#include "daemon/member_answers.h"
 
 /*
  * The other server nodes: which of them live, and what they said last.
@@ -208,9 +209,10 @@ on_unlocked(
 		if (m->list_version > k->secret.list->version)
 			db_poll_soon(k);
 	}
-	/* Are we idle? It may wait to hear that. */
+	/* Are we idle? It may wait to hear that; or it is we who wait. */
 	if (begins)
 		peers_greet(k);
+	member_notice(k);
 }
 
 static void

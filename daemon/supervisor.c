@@ -248,10 +248,11 @@ watcher_fork(struct supervisor *s)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) != 0)
 		return CLV_E_SYSTEM;
 	fds.link = link[1];
+	w->link = link[0];
+	watcher_send(s, LINK_RESOURCE); /* waits there, should we die now */
 	if ((w->pid = fork()) == 0)
 		_exit(watcher_main(s->c, &fds));
 	close(link[1]);
-	w->link = link[0];
 	if (w->pid < 0) {
 		w->pid = 0;
 		return CLV_E_SYSTEM;

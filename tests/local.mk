@@ -244,7 +244,7 @@ keeper_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
 	-Wl,--wrap=loop_signal_add -Wl,--wrap=loop_stop \
 	-Wl,--wrap=loop_now_ms -Wl,--wrap=chan_new -Wl,--wrap=chan_free \
 	-Wl,--wrap=chan_fd -Wl,--wrap=chan_wants_write -Wl,--wrap=chan_send \
-	-Wl,--wrap=member_init \
+	-Wl,--wrap=member_init -Wl,--wrap=member_notice \
 	-Wl,--wrap=state_load -Wl,--wrap=state_save -Wl,--wrap=file_replace \
 	-Wl,--wrap=file_read -Wl,--wrap=clv_identity_load -Wl,--wrap=clv_guard_new \
 	-Wl,--wrap=clv_guard_free_all -Wl,--wrap=accept4 \
@@ -301,7 +301,7 @@ check_api_SOURCES = %D%/unit/check_api.c $(vault_rig)
 check_api_CPPFLAGS = $(unit_cppflags)
 check_api_LDADD = $(daemon_libs) -lpthread
 check_api_LDFLAGS = $(vault_ldflags) -Wl,--wrap=auth_caller_get \
-	-Wl,--wrap=getsockopt
+	-Wl,--wrap=getsockopt -Wl,--wrap=admin_request
 check_member_SOURCES = %D%/unit/check_member.c %D%/unit/core.h $(vault_rig)
 check_member_CPPFLAGS = $(unit_cppflags)
 check_member_LDADD = $(daemon_libs)
@@ -414,7 +414,7 @@ fuzz_api_CPPFLAGS = $(unit_cppflags) \
 	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/api\"
 fuzz_api_LDADD = libdaemon.la
 fuzz_api_LDFLAGS = $(vault_ldflags) -Wl,--wrap=file_replace $(fuzz_ldflags)
-fuzz_corpus_SOURCES = %D%/fuzz/corpus.c %D%/fuzz/fuzz.h
+fuzz_corpus_SOURCES = %D%/fuzz/fuzz_corpus.c %D%/fuzz/fuzz.h
 fuzz_corpus_CPPFLAGS = $(unit_cppflags)
 fuzz_corpus_LDADD = libclaviger-core.la
 

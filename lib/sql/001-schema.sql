@@ -28,8 +28,6 @@ CREATE TABLE claviger.system (
 	instance bytea NOT NULL CHECK (octet_length(instance) = 16),
 	lease_ms bigint NOT NULL CHECK (lease_ms BETWEEN 0 AND 3600000),
 	lease_expires timestamptz NOT NULL,
-	-- by then the leases of all earlier holders have ended
-	alone_from timestamptz NOT NULL DEFAULT '-infinity',
 	timeline bigint NOT NULL
 );
 
@@ -203,39 +201,21 @@ SET search_path = pg_catalog, pg_temp AS $$
 	WHERE n.version <> p_known;
 $$;
 
--- How long until then, but no longer than a lease: a clock set back.
-CREATE FUNCTION claviger.left_ms(p_until timestamptz, p_max_ms bigint)
-RETURNS bigint LANGUAGE sql VOLATILE
-SET search_path = pg_catalog, pg_temp AS $$
-	SELECT CASE WHEN p_until > clock_timestamp()
-	    THEN least(p_max_ms, ceil(1000
-	        * extract(epoch FROM p_until - clock_timestamp())))::bigint
-	    ELSE 0 END;
-$$;
-
 -- Compare and set. A live lease of somebody else is no obstacle: who may take
--- over is decided by the cluster, or by whoever reads lease_left_ms first. But
--- it is told how long that lease lasts, and those of whoever was before.
+-- over is decided by the cluster, or by whoever reads lease_left_ms first.
 CREATE FUNCTION claviger.take_epoch(p_seen bigint, p_new bigint,
     p_holder bigint, p_instance bytea, p_timeline bigint, p_lease_ms bigint,
-    OUT epoch bigint, OUT taken boolean, OUT before_ms bigint,
-    OUT others_ms bigint) RETURNS record
+    OUT epoch bigint, OUT taken boolean) RETURNS record
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	s claviger.system;
-	ends timestamptz := '-infinity';
 BEGIN
 	SELECT * INTO s FROM claviger.system FOR UPDATE;
 	-- a repeat, after an outcome that was not known
 	taken := s.epoch = p_new AND s.instance = p_instance
 	    AND s.holder = p_holder;
 	epoch := coalesce(s.epoch, 0); -- none before there is a system
-	IF s.instance <> p_instance THEN
-		ends := s.lease_expires;
-	END IF;
-	before_ms := claviger.left_ms(ends, p_lease_ms);
-	others_ms := claviger.left_ms(s.alone_from, p_lease_ms);
 	IF taken OR s.epoch IS DISTINCT FROM p_seen OR p_new <= s.epoch
 	    OR p_timeline <> claviger.timeline() THEN
 		taken := coalesce(taken, false);
@@ -244,8 +224,7 @@ BEGIN
 	UPDATE claviger.system SET epoch = p_new, holder = p_holder,
 	    instance = p_instance, timeline = p_timeline,
 	    lease_ms = p_lease_ms, lease_expires = clock_timestamp()
-	    + p_lease_ms * interval '1 millisecond',
-	    alone_from = greatest(s.alone_from, ends);
+	    + p_lease_ms * interval '1 millisecond';
 	INSERT INTO claviger.epoch_log (epoch, holder, instance, timeline)
 	VALUES (p_new, p_holder, p_instance, p_timeline);
 	epoch := p_new;

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: LGPL-2.1-or-later
--- Claviger's schema, version 2: applications, their data keys and secrets.
+-- Claviger's schema, version 2: applications, their data keys and secrets; and
+-- how long a lease of somebody else may last.
 --
 -- Members write secrets themselves, so what they may call is a part of its
 -- own, granted to claviger_member and to claviger_server; the rest is the
@@ -13,6 +14,10 @@ INSERT INTO claviger.schema_version (version) VALUES (2);
 -- under an older one is not taken any more.
 ALTER TABLE claviger.system ADD COLUMN generation bigint NOT NULL DEFAULT 1
     CHECK (generation BETWEEN 1 AND 4294967295);
+
+-- By then the leases of all holders but the last have ended.
+ALTER TABLE claviger.system ADD COLUMN alone_from timestamptz NOT NULL
+    DEFAULT '-infinity';
 
 -- One row an application, also of a dropped one (its MAC is 32 zeros): the
 -- counter of a later one of that name goes on. The row is locked by each
@@ -254,6 +259,56 @@ $$;
 
 -- Statements of the active server.
 
+-- How long until then, but no longer than a lease: a clock set back.
+CREATE FUNCTION claviger.left_ms(p_until timestamptz, p_max_ms bigint)
+RETURNS bigint LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+	SELECT CASE WHEN p_until > clock_timestamp()
+	    THEN least(p_max_ms, ceil(1000
+	        * extract(epoch FROM p_until - clock_timestamp())))::bigint
+	    ELSE 0 END;
+$$;
+
+-- Compare and set, as before. A live lease of somebody else is no obstacle, but
+-- whoever takes over is told how long it lasts, and those of earlier holders.
+DROP FUNCTION claviger.take_epoch(bigint, bigint, bigint, bytea, bigint,
+    bigint);
+CREATE FUNCTION claviger.take_epoch(p_seen bigint, p_new bigint,
+    p_holder bigint, p_instance bytea, p_timeline bigint, p_lease_ms bigint,
+    OUT epoch bigint, OUT taken boolean, OUT before_ms bigint,
+    OUT others_ms bigint) RETURNS record
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	s claviger.system;
+	ends timestamptz := '-infinity';
+BEGIN
+	SELECT * INTO s FROM claviger.system FOR UPDATE;
+	-- a repeat, after an outcome that was not known
+	taken := s.epoch = p_new AND s.instance = p_instance
+	    AND s.holder = p_holder;
+	epoch := coalesce(s.epoch, 0); -- none before there is a system
+	IF s.instance <> p_instance THEN
+		ends := s.lease_expires;
+	END IF;
+	before_ms := claviger.left_ms(ends, p_lease_ms);
+	others_ms := claviger.left_ms(s.alone_from, p_lease_ms);
+	IF taken OR s.epoch IS DISTINCT FROM p_seen OR p_new <= s.epoch
+	    OR p_timeline <> claviger.timeline() THEN
+		taken := coalesce(taken, false);
+		RETURN;
+	END IF;
+	UPDATE claviger.system SET epoch = p_new, holder = p_holder,
+	    instance = p_instance, timeline = p_timeline,
+	    lease_ms = p_lease_ms, lease_expires = clock_timestamp()
+	    + p_lease_ms * interval '1 millisecond',
+	    alone_from = greatest(s.alone_from, ends);
+	INSERT INTO claviger.epoch_log (epoch, holder, instance, timeline)
+	VALUES (p_new, p_holder, p_instance, p_timeline);
+	epoch := p_new;
+	taken := true;
+END $$;
+
 DROP FUNCTION claviger.put_list(bigint, bytea, bytea, bigint, bytea, bytea,
     text);
 CREATE FUNCTION claviger.put_list(p_epoch bigint, p_instance bytea,
@@ -492,6 +547,8 @@ REVOKE ALL ON FUNCTION
     claviger.check_rows(bigint, bigint),
     claviger.check_generation(bigint),
     claviger.prune(text, text[], bigint[]),
+    claviger.left_ms(timestamptz, bigint),
+    claviger.take_epoch(bigint, bigint, bigint, bytea, bigint, bigint),
     claviger.get_keys(text),
     claviger.get_changes(text, bigint, text, bigint),
     claviger.get_secret(text, text, bigint, bigint, bigint),
@@ -528,6 +585,7 @@ GRANT EXECUTE ON FUNCTION
     claviger.history(text, text)
     TO claviger_server, claviger_member;
 GRANT EXECUTE ON FUNCTION
+    claviger.take_epoch(bigint, bigint, bigint, bytea, bigint, bigint),
     claviger.put_list(bigint, bytea, bytea, bigint, bytea, bytea, text,
 	bigint),
     claviger.init_app(bigint, bytea, bytea, text, bigint, bytea, bytea,

@@ -78,7 +78,7 @@ step "PostgreSQL is away"
 expect "it reads" reads
 on db lab-db stop immediate
 expect_within 10 "what was read before it still reads" reads
-expect "with a warning" eval 'cl client get away token 2>&1 |
+expect "with a warning" eval 'on client claviger get away token 2>&1 |
     grep -q "read last"'
 expect "and opens" opens
 on db lab-db start

@@ -16,7 +16,7 @@ step "kill -11 of keeper and front: a core dump would hold everything"
 on "$active" pkill -SEGV -x clavigerd
 expect_within 30 "a peer serves" promoted_other "$active"
 log_allow 'clavigerd.*(died|killed|ended|signal|lost)|core'
-log_allow 'the address is up, but no server runs|the front is gone'
+log_allow 'the address is up, but no server runs|the (front|supervisor) is gone'
 fetches >/dev/null
 
 step "the keys, from the newest backup by age and by nothing of ours"

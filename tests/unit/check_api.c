@@ -15,6 +15,7 @@
 
 #include <claviger/client.h>
 
+#include "daemon/admin.h"
 #include "daemon/api_impl.h"
 #include "vault_rig.h"
 #include "vault_wrap.h"
@@ -371,6 +372,130 @@ START_TEST(roles_decide)
 	fd = dial();
 	ck_assert_int_eq(
 	    request(fd, CLV_API_GET, "none", &rd), CLV_E_NOT_FOUND);
+	close(fd);
+}
+END_TEST
+
+/* Administration: what comes of a request, others test; here, which of them
+ * are passed on, and whose answer is whose. */
+static struct admin_origin origin;
+static unsigned admin_requests;
+static uint8_t admin_op;
+static uid_t admin_uid;
+
+void __wrap_admin_request(struct keeper *k, const struct admin_origin *from,
+    const void *p, size_t len);
+void
+__wrap_admin_request(struct keeper *k, const struct admin_origin *from,
+    const void *p, size_t len)
+{
+	ck_assert_ptr_eq(k, &rig.k);
+	ck_assert_uint_gt(len, 0);
+	ck_assert_ptr_null(from->conn);
+	ck_assert(!from->remote);
+	admin_requests++;
+	admin_op = *(const uint8_t *)p;
+	admin_uid = from->caller->uid;
+	origin = *from;
+}
+
+static void
+admin_answers(const char *answer)
+{
+	origin.done(&rig.k, origin.arg, CLV_OK, answer, strlen(answer));
+	rig_settle();
+}
+
+static void
+begin_admin(uint8_t op, const char *first)
+{
+	static const uint8_t id[16] = {1};
+
+	clv_buf_init(&body);
+	clv_buf_u8(&body, op);
+	clv_buf_raw(&body, id, sizeof(id));
+	clv_buf_str(&body, first);
+}
+
+START_TEST(only_administration_of_applications_is_passed_on)
+{
+	static const struct {
+		uint8_t op;
+		const char *first;
+		bool passed;
+	} requests[] = {{ADMIN_NODE_APPROVE, "n2", false},
+	    {ADMIN_NODE_REVOKE, "n2", false}, {ADMIN_MEMBER_ADD, "m1", false},
+	    {ADMIN_MEMBER_REVOKE, "m1", false},
+	    {ADMIN_SETTING, "escrow_policy", false},
+	    {ADMIN_SETTING, "address", false},
+	    {ADMIN_SETTING, "system_admins", true},
+	    {ADMIN_SETTING, "app_creators", true},
+	    {ADMIN_SETTING, "system_admins2", false},
+	    {ADMIN_BACKUP_DONE, "", false}, {ADMIN_JOINS, "", false},
+	    {ADMIN_BACKUPS, "", false}, {ADMIN_ROTATE_BEGIN, "", false},
+	    {ADMIN_ROTATE_FINISH, "", false}, {ADMIN_APP_ADD, "shop", true},
+	    {ADMIN_APP_REMOVE, "shop", true}, {ADMIN_APP_GRANT, "shop", true},
+	    {ADMIN_APP_REVOKE, "shop", true}, {ADMIN_APPS, "", true},
+	    {ADMIN_APP_COUNT, "shop", true}, {0, "", false}, {255, "", false}};
+	struct clv_rd rd;
+	int fd;
+
+	caller_uid = 1002;
+	rig.member.is_server_node = true;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		unsigned before = admin_requests;
+
+		fd = dial();
+		begin_admin(requests[i].op, requests[i].first);
+		ck_assert_int_eq(ask(fd, CLV_API_ADMIN, &rd),
+		    requests[i].passed ? 1 : CLV_E_DENIED);
+		ck_assert_uint_eq(admin_requests, before + requests[i].passed);
+		if (requests[i].passed) {
+			ck_assert_uint_eq(admin_op, requests[i].op);
+			ck_assert_uint_eq(admin_uid, 1002);
+			admin_answers("done");
+		}
+		close(fd);
+		rig_settle();
+	}
+	fd = dial();
+	clv_buf_init(&body);
+	ck_assert_int_eq(ask(fd, CLV_API_ADMIN, &rd), CLV_E_DENIED);
+	close(fd);
+}
+END_TEST
+
+START_TEST(answer_about_administration_reaches_whoever_waits_for_it)
+{
+	struct clv_rd rd;
+	int fd = dial();
+
+	rig.member.is_server_node = true;
+	begin_admin(ADMIN_APPS, "");
+	say(fd, CLV_API_ADMIN, 0, 7);
+	admin_answers("the answer");
+	ck_assert_int_eq(hear(fd, 7, &rd), CLV_OK);
+	ck_assert_uint_eq(rd.len, 10);
+	ck_assert_mem_eq(rd.p, "the answer", 10);
+	begin_admin(ADMIN_APPS, "");
+	say(fd, CLV_API_ADMIN, 0, 8);
+	close(fd);
+	rig_settle();
+	admin_answers("nobody hears it");
+}
+END_TEST
+
+START_TEST(member_host_administers_nothing)
+{
+	struct clv_rd rd;
+	unsigned before = admin_requests;
+	int fd = dial();
+
+	rig.member.is_server_node = false;
+	begin_admin(ADMIN_APPS, "");
+	ck_assert_int_eq(ask(fd, CLV_API_ADMIN, &rd), CLV_E_NOT_ACTIVE);
+	ck_assert_ptr_nonnull(strstr(text_of(&rd), "on a server node"));
+	ck_assert_uint_eq(admin_requests, before);
 	close(fd);
 }
 END_TEST
@@ -1254,6 +1379,10 @@ api_suite(void)
 	tcase_add_test(t, a_history_fits_into_its_answer);
 	tcase_add_test(t, an_answer_that_is_too_long_is_a_failure);
 	tcase_add_test(t, roles_decide);
+	tcase_add_test(t, only_administration_of_applications_is_passed_on);
+	tcase_add_test(
+	    t, answer_about_administration_reaches_whoever_waits_for_it);
+	tcase_add_test(t, member_host_administers_nothing);
 	tcase_add_test(t, a_changed_list_counts_at_once);
 	tcase_add_test(t, without_a_permit_nothing_is_written);
 	tcase_add_test(t, messages_that_cannot_be_end_the_connection);

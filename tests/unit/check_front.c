@@ -444,7 +444,11 @@ START_TEST(peer_that_does_not_read_notices_holds_up_nobody)
 		ck_assert_int_eq(
 		    guest_read(&g, got, sizeof(got), WAIT_MS), CLV_OK);
 	}
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed */
 	ck_assert_int_lt(private_kib() - before, 2000);
+#else
+	(void)before;
+#endif
 	while (!guest_is_cut(&deaf, WAIT_MS))
 		continue;
 	guest_talks(&g, &member);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/authorize.h"
+#include "daemon/heads.h"
 #include "accounts.h"
 #include "keeper_rig.h"
 
@@ -211,6 +212,21 @@ START_TEST(later_application_of_that_name_goes_on_counting)
 	ck_assert_uint_eq(rig_db_app("crm")->counter, 43);
 	check_keys(rig_db_app("crm"), 1);
 	ck_assert_mem_ne(rig_db_app("crm")->data_key, key, sizeof(key));
+}
+END_TEST
+
+/* The database was restored to a day before there was one: its members have
+ * not forgotten. */
+START_TEST(counter_is_above_what_was_seen_of_that_name)
+{
+	heads_raise(rig_keeper(0)->heads, "crm", 700);
+	ck_assert_int_eq(add(1, "crm"), CLV_OK);
+	ck_assert_uint_eq(rig_db_app("crm")->counter, 701);
+	ck_assert_uint_eq(heads_get(rig_keeper(0)->heads, "crm"), 701);
+	check_keys(rig_db_app("crm"), 1);
+	ck_assert_int_eq(drop(2, "crm"), CLV_OK);
+	ck_assert_int_eq(add(3, "crm"), CLV_OK);
+	ck_assert_uint_eq(rig_db_app("crm")->counter, 703);
 }
 END_TEST
 
@@ -614,6 +630,7 @@ suite(void)
 	    t, new_application_has_its_keys_before_the_list_names_it);
 	tcase_add_test(t, removed_application_is_gone_with_all_its_secrets);
 	tcase_add_test(t, later_application_of_that_name_goes_on_counting);
+	tcase_add_test(t, counter_is_above_what_was_seen_of_that_name);
 	tcase_add_test(t, repeated_requests_are_done_once);
 	tcase_add_loop_test(t, write_of_unknown_outcome_is_repeated, 0, 3);
 	tcase_add_test(t, keys_that_no_list_names_give_way_to_new_ones);

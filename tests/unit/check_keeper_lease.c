@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "keeper_rig.h"
+#include "suite.h"
 
 /*
  * Never do two servers tell a member to encrypt: who takes the epoch from one
@@ -16,19 +17,9 @@
 static void
 set_up(void)
 {
-	rig_init(3);
-	for (unsigned i = 0; i < 3; i++)
-		rig_up(i);
-	rig_run(100);
-	ck_assert_int_eq(rig_promote(0), CLV_OK);
+	rig_active();
 	rig_run(7000);
 	ck_assert(serving_encrypts(rig_keeper(0)));
-}
-
-static void
-tear_down(void)
-{
-	rig_fini();
 }
 
 static bool
@@ -92,6 +83,7 @@ START_TEST(two_servers_never_both_say_encrypt)
 		rig_run(1);
 	}
 	ck_assert(encrypts(1));
+	ck_assert(rig.node[1].told); /* without being asked */
 	ck_assert(!encrypts(0));
 	/* So long had it been possible: a lease at most. */
 	ck_assert_uint_gt(end, began + 5000);
@@ -136,6 +128,7 @@ START_TEST(a_process_that_started_anew_ends_the_waiting)
 	}
 	rig_settle();
 	ck_assert(encrypts(1));
+	ck_assert(rig.node[1].told);
 	ck_assert_uint_eq(rig.now, now);
 }
 END_TEST
@@ -286,9 +279,8 @@ static Suite *
 suite(void)
 {
 	Suite *s = suite_create("keeper_lease");
-	TCase *t = tcase_create("alone");
+	TCase *t = suite_case(s, "alone", set_up, rig_fini);
 
-	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, who_is_moved_on_purpose_leaves_no_gap);
 	tcase_add_test(t, two_servers_never_both_say_encrypt);
 	tcase_add_test(t, a_dead_one_delays_nothing_but_encryption);
@@ -302,18 +294,11 @@ suite(void)
 	tcase_add_test(
 	    t, who_takes_a_fresh_epoch_after_its_own_waits_for_nobody);
 	tcase_add_test(t, no_database_forbids_encryption_for_ever);
-	suite_add_tcase(s, t);
 	return s;
 }
 
 int
 main(void)
 {
-	SRunner *r = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(suite());
 }

@@ -9,28 +9,12 @@
 #include <string.h>
 
 #include "keeper_rig.h"
+#include "suite.h"
 
 /* Server nodes that lie, and somebody who plays their old messages again. */
 
 static struct rig_queue tape; /* written down from the CPG group */
 static char names[256];
-
-static void
-set_up(void)
-{
-	rig_init(3);
-	for (unsigned i = 0; i < 3; i++)
-		rig_up(i);
-	rig_run(100);
-}
-
-static void
-set_up_active(void)
-{
-	set_up();
-	ck_assert_int_eq(rig_promote(0), CLV_OK);
-	rig_run(100);
-}
 
 static void
 tear_down(void)
@@ -43,30 +27,6 @@ static struct keeper *
 k(unsigned i)
 {
 	return rig_keeper(i);
-}
-
-static int
-admin(unsigned i, struct clv_buf *b)
-{
-	int c = rig_admin(i, b), r = 1;
-
-	for (int t = 0; t < 3000 && r == 1; t++) {
-		r = rig_admin_result(i, c, NULL, 0);
-		if (r == 1)
-			rig_run(10);
-	}
-	rig_hang_up(i, c);
-	clv_buf_fini(b);
-	return r;
-}
-
-static int
-add_member(unsigned i, uint8_t id, const char *name)
-{
-	struct clv_buf b;
-
-	rig_member_add(&b, id, name);
-	return admin(i, &b);
 }
 
 /* Write down what node `from` has said lately. */
@@ -87,7 +47,7 @@ static void
 play(unsigned i)
 {
 	for (struct rig_msg *m = tape.head; m != NULL; m = m->next)
-		rig_replay(i, m);
+		rig_replay(i, m, 9);
 	rig_settle();
 }
 
@@ -124,7 +84,7 @@ START_TEST(old_words_make_no_dead_node_live)
 	}
 	/* So nobody waits for it: not longer than until n3 has the list. */
 	began = rig.now;
-	ck_assert_int_eq(add_member(0, 5, "app1"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 5, "app1"), CLV_OK);
 	ck_assert_uint_lt(rig.now, began + 1000);
 	ck_assert_uint_eq(k(2)->secret.list->version, 2);
 }
@@ -154,7 +114,7 @@ START_TEST(the_word_of_an_older_process_is_not_heard)
 	rig_run(1000);
 	rig_up(1);
 	for (struct rig_msg *m = tape.head; m != NULL; m = m->next) {
-		rig_replay(0, m);
+		rig_replay(0, m, 9);
 		rig_deliver(&rig.node[0], &rig.node[0].from_cpg);
 		ck_assert(knows_process(0, 1));
 		ck_assert_uint_eq(peers_serving(k(0)), 0);
@@ -207,7 +167,7 @@ START_TEST(what_is_said_last_counts_though_it_is_less)
 
 	clv_buf_init(&list);
 	clv_buf_raw(&list, rig.node[1].list.data, rig.node[1].list.len);
-	ck_assert_int_eq(add_member(0, 5, "app1"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 5, "app1"), CLV_OK);
 	rig_kill(1);
 	rig.node[1].state = before;
 	clv_buf_reset(&rig.node[1].list);
@@ -391,7 +351,7 @@ START_TEST(a_heartbeat_of_a_locked_node_stops_no_administration)
 	db_poll_soon(k(0));
 	rig_run(100);
 	ck_assert(!serving_read_only(k(0)));
-	ck_assert_int_eq(add_member(0, 5, "app1"), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 5, "app1"), CLV_OK);
 }
 END_TEST
 
@@ -416,7 +376,7 @@ START_TEST(a_revoked_node_holds_no_generation)
 	k(0)->peers.of[3].generation = 0;
 	ck_assert(peers_hold(k(0), 1)); /* n2 does */
 	rig_named(&b, ADMIN_NODE_REVOKE, 4, "n2");
-	ck_assert_int_eq(admin(0, &b), CLV_OK);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
 	ck_assert(!peers_hold(k(0), 1));
 }
 END_TEST
@@ -534,7 +494,7 @@ START_TEST(a_promise_of_a_revoked_node_counts_for_nothing)
 	struct clv_buf b;
 
 	rig_named(&b, ADMIN_NODE_REVOKE, 4, "n2");
-	ck_assert_int_eq(admin(0, &b), CLV_OK);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
 	rig_send(0, rig_connect(0), CTL_DEMOTE, NULL, 0);
 	rig_run(100);
 	rig_kill(2);
@@ -550,10 +510,9 @@ static Suite *
 suite(void)
 {
 	Suite *s = suite_create("keeper_peers");
-	TCase *t = tcase_create("old words");
+	TCase *t = suite_case(s, "old words", rig_standby, tear_down);
 
 	tcase_set_timeout(t, 60);
-	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, old_words_make_no_dead_node_live);
 	tcase_add_test(
 	    t, a_receiver_that_has_started_anew_believes_none_either);
@@ -570,13 +529,9 @@ suite(void)
 	tcase_add_test(
 	    t, a_flood_of_old_words_keeps_no_new_process_from_being_heard);
 	tcase_add_test(t, what_anybody_can_cause_is_not_logged_each_time);
-	suite_add_tcase(s, t);
-	t = tcase_create("old words to the active");
-	tcase_add_checked_fixture(t, set_up_active, tear_down);
+	t = suite_case(s, "old words to the active", rig_active, tear_down);
 	tcase_add_test(t, an_old_proposal_is_not_promised_and_deposes_nobody);
-	suite_add_tcase(s, t);
-	t = tcase_create("lies to the active");
-	tcase_add_checked_fixture(t, set_up_active, tear_down);
+	t = suite_case(s, "lies to the active", rig_active, tear_down);
 	tcase_add_test(t, a_heartbeat_of_a_locked_node_stops_no_administration);
 	tcase_add_test(t, a_locked_node_holds_no_generation_whatever_it_says);
 	tcase_add_test(t, a_locked_node_frees_nobody_from_waiting);
@@ -585,24 +540,15 @@ suite(void)
 	tcase_add_test(t, what_is_to_come_is_not_known_beforehand);
 	tcase_add_test(t, what_is_signed_by_nobody_is_heard_by_nobody);
 	tcase_add_test(t, a_promise_of_a_revoked_node_counts_for_nothing);
-	suite_add_tcase(s, t);
-	t = tcase_create("lies to a standby");
-	tcase_add_checked_fixture(t, set_up, tear_down);
+	t = suite_case(s, "lies to a standby", rig_standby, tear_down);
 	tcase_add_test(t, a_heartbeat_moves_no_number_by_a_lie);
 	tcase_add_test(t, one_node_that_refuses_everything_stops_no_promotion);
 	tcase_add_loop_test(t, a_locked_node_deposes_nobody, 0, 2);
-	suite_add_tcase(s, t);
 	return s;
 }
 
 int
 main(void)
 {
-	SRunner *r = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(suite());
 }

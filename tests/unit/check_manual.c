@@ -9,6 +9,7 @@
 
 #include <claviger/result.h>
 
+#include "daemon/authorize.h"
 #include "daemon/cli.h"
 #include "daemon/role.h"
 
@@ -168,6 +169,34 @@ START_TEST(clavigerd_8_names_states_and_events_that_exist)
 			    "%s", lines[i]);
 	}
 	unload();
+}
+END_TEST
+
+/* Rights. */
+
+START_TEST(claviger_1_says_who_may_what)
+{
+	static const unsigned roles[] = {
+	    AUTH_SYSTEM_ADMIN, AUTH_CREATOR, AUTH_APP_ADMIN, AUTH_APP_USER};
+	int op = AUTH_OP_GET;
+
+	load("claviger.1", ".Sh WHO MAY WHAT");
+	for (size_t i = 0; i < line_count; i++) {
+		char row[128];
+
+		if (!is(lines[i], ".It") || is(lines[i], ".It Em"))
+			continue;
+		snprintf(
+		    row, sizeof(row), ".It %s", auth_op_name((enum auth_op)op));
+		for (size_t r = 0; r < 4; r++)
+			strcat(row, auth_may((enum auth_op)op, roles[r])
+					? " Ta yes"
+					: " Ta no");
+		ck_assert_str_eq(lines[i], row);
+		op++;
+	}
+	unload();
+	ck_assert_int_eq(op, AUTH_OP_SETTING + 1);
 }
 END_TEST
 
@@ -404,6 +433,7 @@ main(void)
 	tcase_add_loop_test(t,
 	    clavigerd_8_has_the_moves_of_the_role_and_no_other, 0, ROLE_STATES);
 	tcase_add_test(t, clavigerd_8_names_states_and_events_that_exist);
+	tcase_add_test(t, claviger_1_says_who_may_what);
 	tcase_add_test(t, claviger_1_has_the_exit_statuses_and_no_other);
 	tcase_add_test(
 	    t, claviger_1_has_the_verbs_and_their_options_and_no_other);

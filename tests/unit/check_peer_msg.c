@@ -7,6 +7,7 @@
 
 #include <claviger/result.h>
 #include "daemon/peer_msg.h"
+#include "suite.h"
 
 static const uint8_t system_id[16] = {1, 2, 3};
 static const uint8_t ours[16] = {9};
@@ -173,8 +174,6 @@ main(void)
 {
 	Suite *s = suite_create("peer_msg");
 	TCase *t = tcase_create("format");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(t, what_is_formatted_is_parsed, 0, EXAMPLES);
 	tcase_add_loop_test(
@@ -185,9 +184,5 @@ main(void)
 	tcase_add_test(t, another_systems_message_is_told_apart);
 	tcase_add_test(t, each_kind_has_a_domain_of_its_own);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

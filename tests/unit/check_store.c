@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <claviger/buf.h>
+
 #include "../../lib/store_internal.h"
 #include "store_rig.h"
 
@@ -328,6 +330,67 @@ START_TEST(backups_come_newest_first_and_bounded)
 }
 END_TEST
 
+/* One version of a secret; record "": deleted. */
+static void
+put_secret(uint64_t counter, const char *name, uint64_t version,
+    const char *record, const char *op)
+{
+	static const enum clv_array types[7] = {CLV_ARRAY_TEXT, CLV_ARRAY_INT8,
+	    CLV_ARRAY_INT8, CLV_ARRAY_BYTEA, CLV_ARRAY_BYTEA, CLV_ARRAY_INT8,
+	    CLV_ARRAY_BYTEA};
+	static const uint8_t zeros[32];
+	struct clv_buf b[7] = {0};
+
+	for (size_t i = 0; i < 7; i++)
+		clv_array_begin(&b[i], types[i]);
+	clv_array_add(&b[0], name, strlen(name));
+	clv_array_add_u64(&b[1], version);
+	clv_array_add_u64(&b[2], record[0] != '\0' ? 1 : 0);
+	clv_array_add(&b[3], zeros, sizeof(zeros));
+	clv_array_add(&b[4], record, strlen(record));
+	clv_array_add_u64(&b[5], 0);
+	clv_array_add(&b[6], op, 16);
+	ck_ok(s,
+	    call(s, CLV_STMT_PUT_SECRETS, "crm", U(TAKEN), U(counter), zeros,
+		sizeof(zeros), op, (size_t)16, b[0].data, b[0].len, b[1].data,
+		b[1].len, b[2].data, b[2].len, b[3].data, b[3].len, b[4].data,
+		b[4].len, b[5].data, b[5].len, b[6].data, b[6].len));
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 0), CLV_PUT_DONE);
+	for (size_t i = 0; i < 7; i++)
+		clv_buf_fini(&b[i]);
+}
+
+static void
+expect_counts(uint64_t secrets, uint64_t versions, uint64_t keys)
+{
+	ck_ok(s, call(s, CLV_STMT_COUNT_SECRETS, "crm"));
+	ck_assert_uint_eq(clv_store_rows(s), 1);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 0), secrets);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 1), versions);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 2), keys);
+}
+
+START_TEST(secrets_of_an_application_are_counted)
+{
+	static const uint8_t mac[32] = {1};
+
+	expect_counts(0, 0, 0);
+	ck_ok(
+	    s, call(s, CLV_STMT_INIT_APP, U(TAKEN), A, OP("i"), "crm", U(1),
+		   STR("index key"), STR("data key"), mac, sizeof(mac), U(1)));
+	expect_counts(0, 0, 2);
+	put_secret(1, "a", 1, "record", "a1_____________1");
+	put_secret(2, "a", 2, "record", "a2_____________2");
+	put_secret(3, "b", 1, "record", "b1_____________3");
+	expect_counts(2, 3, 2);
+	put_secret(4, "b", 2, "", "b2_____________4");
+	expect_counts(1, 4, 2);
+	ck_ok(s, call(s, CLV_STMT_DROP_APP, U(TAKEN), A, OP("d"), "crm"));
+	ck_assert(clv_store_get_bool(s, 0, 0));
+	expect_counts(0, 0, 0);
+}
+END_TEST
+
 START_TEST(hostile_strings_are_only_data)
 {
 	static const char *const names[] = {
@@ -482,6 +545,7 @@ add_reads_and_writes(Suite *suite)
 	tcase_add_test(t, join_requests_are_replaced_by_name_and_bounded);
 	tcase_add_test(t, acknowledgement_never_goes_back);
 	tcase_add_test(t, backups_come_newest_first_and_bounded);
+	tcase_add_test(t, secrets_of_an_application_are_counted);
 	tcase_add_test(t, hostile_strings_are_only_data);
 	tcase_add_test(t, values_out_of_bounds_are_refused);
 	tcase_add_test(t, list_of_the_full_size_goes_through);

@@ -783,6 +783,131 @@ json backup
 is 'the backup is recorded' \
 	test "$(sql -c 'SELECT count(*) FROM claviger.backup' one)" = 2
 
+# Applications, as root.
+of_app() { # EXPRESSION APP
+	sql -c "SELECT $1 FROM claviger.count_secrets('$2')" one
+}
+with n1 app add crm --admins games --users bin,unit:crm.service --keep 3
+expect $? 0 'application crm is there' 'app add'
+is 'its keys are made' test "$(of_app keys crm)" = 2
+with n1 app add crm
+refuse $? 6 'crm already' 'app add of one that is there'
+with n1 app add hr --admins group:man,group:games --json
+expect $? 0 '"group:games"' 'app add --json'
+json 'app add'
+with n1 app add all
+refuse $? 2 'not a name of an application' 'app add all'
+with n1 app add x --users bin,user:bin
+refuse $? 2 'user:bin stands there twice' 'a user twice'
+with n1 app add x --users bin,
+refuse $? 2 'nobody who can be granted' 'an empty name'
+with n1 app add x --users 1000
+refuse $? 2 "'1000' is nobody" 'a number as a user'
+with n1 app add x --admins unit:x.service
+refuse $? 2 'administers nothing' 'a unit as administrator'
+with n1 app add x --keep some
+refuse $? 2 'takes a number' '--keep some'
+is 'none of these is there' test "$(of_app keys x)" = 0
+with n1 app list
+expect $? 0 '^crm  *3  *user:games  *user:bin,unit:crm.service$' 'app list'
+with n1 app list --json
+expect $? 0 '"name": *"hr"' 'app list --json'
+json 'app list'
+on n1 app show crm
+expect $? 0 'secrets  *not known' 'app show without a daemon'
+on n1 app show crm --json
+expect $? 0 '"keep": *3' 'app show --json'
+json 'app show' secrets versions
+with n1 app show web
+refuse $? 5 'no application web' 'app show of none'
+with n1 app grant crm group:man --admin
+expect $? 0 'group:man is an administrator of crm' 'app grant --admin'
+with n1 app grant crm group:man --admin --json
+expect $? 0 '"role": *"administrator"' 'app grant of what is granted'
+json 'app grant'
+with n1 app revoke crm unit:crm.service --json
+expect $? 0 'is not a user of crm any more' 'app revoke'
+json 'app revoke'
+with n1 app revoke crm games
+refuse $? 5 'is not a user of crm' 'app revoke of what is not granted'
+with n1 app grant web bin
+refuse $? 5 'no application web' 'app grant in none'
+with n1 settings set app_creators games,group:man
+expect $? 0 'app_creators = user:games,group:man' 'settings set app_creators'
+with n1 settings set system_admins unit:x.service
+refuse $? 2 'takes user:NAME and group:NAME' 'a unit as system administrator'
+with n1 settings set system_admins ''
+expect $? 0 'system_admins = *$' 'settings set system_admins'
+with n1 settings show
+expect $? 0 'app_creators  *= user:games,group:man' 'settings show'
+with n1 app remove crm </dev/null
+refuse $? 4 'crm has 0 secrets' 'app remove without being asked'
+with n1 app remove crm --yes --json
+expect $? 0 '"secrets": *0' 'app remove'
+json 'app remove'
+is 'its keys are gone' test "$(of_app keys crm)" = 0
+with n1 app remove crm --yes
+refuse $? 5 'no application crm' 'app remove of none'
+with n1 app add crm
+expect $? 0 'application crm is there' 'app add of one that was there'
+is 'its counter went on' test "$(sql -c "SELECT counter
+	FROM claviger.get_heads('', 10) WHERE app = 'crm'" one)" = 3
+
+# ... and by those whom the lists name, with a daemon that runs.
+printf 'run_dir = %s\n' "$tmp/n1/run" >"$tmp/user.conf"
+by() { # USER ARGUMENTS…
+	_user=$1
+	shift
+	(cd / && runuser -u "$_user" -- "$claviger" \
+		--config "$tmp/user.conf" "$@") >"$tmp/out" 2>"$tmp/err"
+}
+"$daemon" -f "$tmp/n1/claviger.conf" >"$tmp/n1/daemon.log" 2>&1 &
+running=$!
+tries=0
+until on n1 status && grep -q 'off' "$tmp/out" || [ $((tries += 1)) = 200 ]; do
+	sleep 0.05
+done
+by bin app add web
+expect $? 4 'user 2 may not do that (app add)' 'app add by anybody'
+by games app add web --users bin
+expect $? 0 'application web is there' 'app add by a creator'
+by games app show web
+expect $? 0 '^administrators user:games$' 'app show by its administrator'
+is 'it counts' grep -q '^secrets  *0 (0 versions)' "$tmp/out"
+by bin app show web
+expect $? 0 '^users  *user:bin$' 'app show by its user'
+by bin app grant web games
+expect $? 4 'may not do that (app grant)' 'app grant by a user'
+by games app list
+expect $? 4 'may not do that' 'app list by no system administrator'
+by games app revoke web games --admin
+expect $? 4 'you would not be an administrator' 'locking oneself out'
+by games app grant web bin --admin
+expect $? 0 'user:bin is an administrator' 'app grant by its administrator'
+by bin app revoke web games --admin
+expect $? 0 'not an administrator of web any more' 'app revoke by the other'
+by games app grant web games --admin
+expect $? 4 'may not do that' 'a right that was taken away'
+by games settings set system_admins games
+expect $? 4 'may not do that (settings set)' 'making oneself administrator'
+with n1 settings set system_admins games
+expect $? 0 'system_admins = user:games' 'root makes somebody administrator'
+by games app list --json
+expect $? 0 '"name": *"web"' 'app list by a system administrator'
+json 'app list'
+by games settings set system_admins bin
+expect $? 4 'not be a system administrator' 'an administrator who leaves'
+by games settings set port 9000
+expect $? 4 'only root may' 'what is root'"'"'s alone'
+by games app remove web --yes
+expect $? 0 'application web and all its secrets are deleted' 'app remove'
+by games node list
+expect $? 4 'only root' 'a verb of root'
+kill "$running" && wait "$running"
+by games app list
+expect $? 8 'cannot be asked' 'no daemon'
+is 'what to do then' grep -q 'next: start clavigerd' "$tmp/err"
+
 before=$(everything n2)
 with n2 backup "$tmp/b/none.age" --passphrase-file "$tmp/pass"
 refuse $? 3 'absent' 'a backup where the secret is absent'

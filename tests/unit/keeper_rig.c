@@ -424,6 +424,19 @@ rig_cast(unsigned from, const void *p, size_t len)
 	clv_buf_fini(&b);
 }
 
+void
+rig_replay(unsigned i, const struct rig_msg *m, uint32_t from)
+{
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	clv_buf_u32(&b, from);
+	clv_buf_u8(&b, 0);
+	clv_buf_bytes(&b, m->body.data, m->body.len);
+	rig_put(&rig.node[i].from_cpg, CHAN_DELIVER, &b);
+	clv_buf_fini(&b);
+}
+
 /* Time. */
 
 void

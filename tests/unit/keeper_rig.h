@@ -87,7 +87,7 @@ struct rig_node {
 	int listen_result;
 	unsigned listens, unlistens, casts, failures, ended;
 	uint32_t pins;
-	bool has_tls;
+	bool has_tls, told; /* members that they may encrypt */
 	/* the last answer over the server port */
 	unsigned answers;
 	uint64_t answer_conn;
@@ -149,6 +149,8 @@ void rig_side(unsigned i, unsigned side); /* partition */
 void rig_cluster(struct rig_node *n);	  /* one report to its keeper */
 void rig_membership(void);		  /* ... to all */
 void rig_cast(unsigned from, const void *p, size_t len);
+/* Once more to node i alone, as if from node number `from`. */
+void rig_replay(unsigned i, const struct rig_msg *m, uint32_t from);
 
 /* Database of the node's front. */
 void rig_do_sql(struct rig_node *n);   /* the next statement is done */
@@ -200,8 +202,6 @@ void rig_alive(unsigned i, unsigned from, uint64_t version, uint32_t generation,
     uint64_t epoch, enum peer_role role);
 /* What node `from` answers to the proposal of node i. */
 void rig_refuse(unsigned i, unsigned from, uint64_t highest);
-/* Somebody wrote it down, and plays it to node i again. */
-void rig_replay(unsigned i, const struct rig_msg *m);
 void rig_parse(const void *p, size_t len, struct peer_msg *ret);
 /* Of a message that was multicast: a promise's `accepted`, or -1. */
 int rig_promise_of(const struct rig_msg *m);

@@ -484,19 +484,6 @@ rig_refuse(unsigned i, unsigned from, uint64_t highest)
 }
 
 void
-rig_replay(unsigned i, const struct rig_msg *m)
-{
-	struct clv_buf b;
-
-	clv_buf_init(&b);
-	clv_buf_u32(&b, 9);
-	clv_buf_u8(&b, 0);
-	clv_buf_bytes(&b, m->body.data, m->body.len);
-	rig_put(&rig.node[i].from_cpg, CHAN_DELIVER, &b);
-	clv_buf_fini(&b);
-}
-
-void
 rig_parse(const void *p, size_t len, struct peer_msg *ret)
 {
 	static const uint8_t nobody[16];

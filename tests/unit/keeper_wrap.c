@@ -235,6 +235,17 @@ __wrap_member_init(struct keeper *k)
 	return CLV_OK;
 }
 
+void __real_member_notice(struct keeper *k);
+void __wrap_member_notice(struct keeper *k);
+void
+__wrap_member_notice(struct keeper *k)
+{
+	for (unsigned i = 0; i < rig.n; i++)
+		if (rig.node[i].k == k)
+			rig.node[i].told = serving_encrypts(k);
+	__real_member_notice(k);
+}
+
 /* Disk. */
 
 static struct rig_node *

@@ -94,6 +94,15 @@ sql_wait(const char *text)
 	PQfinish(conn);
 }
 
+/* A client that gave up may have left a statement running, and its locks would
+ * meet ours in another order. */
+static void
+end_other_sessions(void)
+{
+	sql("SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity"
+	    " WHERE datname = current_database() AND pid <> pg_backend_pid()");
+}
+
 static void
 use_database(const char *name)
 {
@@ -103,6 +112,7 @@ use_database(const char *name)
 	    "host=%s user=node dbname=%s", pg_dir(), name);
 	raw = connect_raw(name);
 	sql("SET client_min_messages = warning");
+	end_other_sessions();
 }
 
 void
