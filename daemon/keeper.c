@@ -257,6 +257,7 @@ keeper_fini(struct keeper *k)
 	control_fini(k);
 	db_cancel_pool(k);
 	member_fini(k);
+	heads_claims_fini(&k->watch.claims);
 	heads_close(&k->heads);
 	members_live_free(&k->live);
 	lease_fini(k);

@@ -89,9 +89,9 @@ is_listed(const struct clv_list *list, const char *app)
 }
 
 /*
- * A head that a member tells is believed for the applications of its scope
- * alone: it could as well write to them. What is higher than the database's
- * own is how a database that went back is found by hosts that do not know.
+ * What a member tells of the applications of its scope is looked at, and
+ * handed out when it was verified. What is higher than the database's own is
+ * how a database that went back is found.
  */
 void
 member_give_heads(struct keeper *k, const struct member_reply *to,
@@ -107,7 +107,7 @@ member_give_heads(struct keeper *k, const struct member_reply *to,
 		if (!clv_scope_has(scope, heads[i].app) ||
 		    !is_listed(k->secret.list, heads[i].app))
 			continue;
-		heads_raise(k->heads, heads[i].app, heads[i].counter);
+		heads_watch_claim(k, heads[i].app, heads[i].counter, to->name);
 		heads[known] = heads[i];
 		heads[known].counter = heads_get(k->heads, heads[i].app);
 		known += heads[known].counter > 0;

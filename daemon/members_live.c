@@ -112,13 +112,24 @@ members_live_next(const struct members_live *m, const char *after)
 	return at < m->n ? m->live[at] : NULL;
 }
 
-/* A server node is a member too. */
+static int
+by_name(const void *name, const void *member)
+{
+	return strcmp(
+	    name, ((const struct clv_list_member *)member)->party.name);
+}
+
+/* The list in force is sorted, and here each of very many is looked for. A
+ * server node is a member too. */
 static bool
 is_enrolled(const struct clv_list *list, const char *name)
 {
 	const struct clv_list_node *n = clv_list_node_by_name(list, name);
-	const struct clv_list_member *m = clv_list_member_by_name(list, name);
+	const struct clv_list_member *m = NULL;
 
+	if (list->member_count > 0)
+		m = bsearch(name, list->members, list->member_count,
+		    sizeof(list->members[0]), by_name);
 	return (n != NULL && !n->revoked) || (m != NULL && !m->revoked);
 }
 
@@ -136,8 +147,14 @@ members_live_sweep(struct members_live *m, const struct clv_list *list)
 	m->n = kept;
 }
 
+bool
+members_live_is(const struct member_live *e, uint64_t now_ms)
+{
+	return now_ms - e->heard_ms <= MEMBERS_LIVE_MS;
+}
+
 unsigned
-members_live_late(const struct members_live *m, uint64_t since_ms,
+members_live_late(const struct members_live *m, uint64_t now_ms,
     uint64_t version, uint32_t generation, char *names, size_t cap)
 {
 	unsigned late = 0;
@@ -147,7 +164,7 @@ members_live_late(const struct members_live *m, uint64_t since_ms,
 	for (size_t i = 0; i < m->n; i++) {
 		const struct member_live *e = m->live[i];
 
-		if (e->heard_ms < since_ms ||
+		if (!members_live_is(e, now_ms) ||
 		    (e->list_version >= version && e->generation >= generation))
 			continue;
 		late++;

@@ -7,9 +7,13 @@
 #include <stdint.h>
 #include <claviger/list.h>
 
+/* Live: heard within two refresh intervals. */
+#define MEMBERS_LIVE_MS 120000
+
 /*
  * What members say of themselves when they fetch, by name: in memory of the
  * active server alone, and complete one refresh interval after a takeover.
+ * No more than there are enrolled hosts. Times are the loop's.
  */
 struct member_live {
 	char name[CLV_NAME_MAX];
@@ -32,9 +36,11 @@ const struct member_live *members_live_next(
 /* Forget those that are not enrolled any more. */
 void members_live_sweep(struct members_live *m, const struct clv_list *list);
 
-/* Names, joined by ", ", of those heard since since_ms that do not have this
- * list and generation yet: only they are waited for. Returns how many. */
-unsigned members_live_late(const struct members_live *m, uint64_t since_ms,
+bool members_live_is(const struct member_live *e, uint64_t now_ms);
+/* Names, joined by ", ", of the live ones that do not have this list and
+ * generation yet: only they are waited for. Returns how many, also those whose
+ * names found no room. */
+unsigned members_live_late(const struct members_live *m, uint64_t now_ms,
     uint64_t version, uint32_t generation, char *names, size_t cap);
 
 #endif

@@ -449,11 +449,8 @@ serving_reason(struct keeper *k, char *dst, size_t cap)
 		snprintf(dst, cap,
 		    "read-only: newer state than the "
 		    "database's has been seen: claviger doctor");
-	else if (heads_watch_behind(k)[0] != '\0')
-		snprintf(dst, cap,
-		    "the database has an older state of application %s than "
-		    "was seen: claviger doctor",
-		    heads_watch_behind(k));
+	else if (heads_watch_behind(k))
+		heads_watch_reason(k, dst, cap);
 	else if (!role_serves(k->serving.state) || serving_in_lease(k))
 		return;
 	else if (!k->db.known)

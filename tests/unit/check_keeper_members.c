@@ -141,6 +141,9 @@ START_TEST(revoked_member_is_forgotten)
 END_TEST
 
 /* Pages of ADMIN_MEMBERS_STATE after that name, until the last one. */
+static bool live_now;
+static uint64_t age_ms;
+
 static unsigned
 list_members(unsigned i, const char *from, char last[static CLV_NAME_MAX])
 {
@@ -175,7 +178,8 @@ list_members(unsigned i, const char *from, char last[static CLV_NAME_MAX])
 			clv_rd_str(&r, last, CLV_NAME_MAX);
 			ck_assert_int_gt(strcmp(last, after), 0);
 			snprintf(after, sizeof(after), "%s", last);
-			ck_assert_uint_eq(clv_rd_u64(&r), 1500);
+			ck_assert_uint_eq(clv_rd_u8(&r), live_now);
+			ck_assert_uint_eq(clv_rd_u64(&r), age_ms);
 			ck_assert_uint_eq(clv_rd_u32(&r), 1);
 			ck_assert_uint_eq(clv_rd_u64(&r), 3);
 		}
@@ -192,11 +196,17 @@ START_TEST(members_are_listed_with_what_they_hold)
 	ck_assert_uint_eq(list_members(0, "", last), 0);
 	fetch(rig.member[0], 1, 3);
 	fetch(rig.member[1], 1, 3);
-	rig_run(1500);
+	live_now = true;
+	age_ms = MEMBERS_LIVE_MS;
+	rig_run(age_ms);
 	ck_assert_uint_eq(list_members(0, "", last), 2);
 	ck_assert_str_eq(last, "m2");
 	ck_assert_uint_eq(list_members(0, "m1", last), 1);
 	ck_assert_uint_eq(list_members(0, "m2", last), 0);
+	live_now = false;
+	rig_run(1);
+	age_ms++;
+	ck_assert_uint_eq(list_members(0, "m1", last), 1);
 }
 END_TEST
 
@@ -206,6 +216,8 @@ START_TEST(very_many_members_come_in_pages)
 	    .heard_ms = rig.now - 1500, .generation = 1, .list_version = 3};
 	char last[CLV_NAME_MAX];
 
+	live_now = true;
+	age_ms = 1500;
 	for (int i = 0; i < 3000; i++) {
 		snprintf(m.name, sizeof(m.name), "host-%04d.example.org",
 		    i * 7 % 3000);
@@ -243,11 +255,12 @@ START_TEST(only_live_members_are_late)
 {
 	struct members_live *m = NULL;
 	struct member_live said = {.heard_ms = 1000};
+	const uint64_t now = 1000 + MEMBERS_LIVE_MS;
 	char names[32];
 
 	ck_assert_int_eq(members_live_new(&m), CLV_OK);
 	ck_assert_uint_eq(
-	    members_live_late(m, 0, 1, 1, names, sizeof(names)), 0);
+	    members_live_late(m, now, 1, 1, names, sizeof(names)), 0);
 	ck_assert_str_eq(names, "");
 	for (int i = 0; i < 4; i++) {
 		snprintf(said.name, sizeof(said.name), "host%d", i);
@@ -257,16 +270,16 @@ START_TEST(only_live_members_are_late)
 		members_live_heard(m, &said);
 	}
 	ck_assert_uint_eq(
-	    members_live_late(m, 0, 8, 2, names, sizeof(names)), 3);
+	    members_live_late(m, now, 8, 2, names, sizeof(names)), 3);
 	ck_assert_str_eq(names, "host0, host1, host2");
 	ck_assert_uint_eq(
-	    members_live_late(m, 1001, 8, 2, names, sizeof(names)), 2);
+	    members_live_late(m, now + 1, 8, 2, names, sizeof(names)), 2);
 	ck_assert_str_eq(names, "host1, host2");
 	ck_assert_uint_eq(
-	    members_live_late(m, 0, 0, 2, names, sizeof(names)), 2);
+	    members_live_late(m, now, 0, 2, names, sizeof(names)), 2);
 	ck_assert_uint_eq(
-	    members_live_late(m, 0, 7, 1, names, sizeof(names)), 0);
-	ck_assert_uint_eq(members_live_late(m, 0, 9, 2, names, 8), 4);
+	    members_live_late(m, now, 7, 1, names, sizeof(names)), 0);
+	ck_assert_uint_eq(members_live_late(m, now, 9, 2, names, 8), 4);
 	ck_assert_str_eq(names, "host0, ");
 	members_live_free(&m);
 	ck_assert_ptr_null(m);
@@ -344,44 +357,6 @@ head(const struct clv_identity *id, const char *app, uint64_t counter)
 	return got[0].counter;
 }
 
-START_TEST(highest_head_that_a_member_told_is_handed_out)
-{
-	ck_assert_uint_eq(head(rig.member[0], "payroll", 0), 0);
-	ck_assert_uint_eq(head(rig.member[1], "payroll", 7), 7);
-	ck_assert_uint_eq(head(rig.member[0], "payroll", 0), 7);
-	ck_assert_uint_eq(head(rig.member[0], "payroll", 5), 7);
-	ck_assert_uint_eq(head(rig.member[0], "payroll", 9), 9);
-	ck_assert_uint_eq(head(rig.node[1].id, "payroll", 0), 9);
-	ck_assert_int_eq(
-	    ask_with(rig.member[0], CLV_WIRE_HEADS, "no", 2)->result,
-	    CLV_E_FORMAT);
-}
-END_TEST
-
-START_TEST(heads_of_others_applications_are_not_believed)
-{
-	ck_assert_uint_eq(head(rig.member[1], "crm", 99), 0);
-	ck_assert_uint_eq(head(rig.member[0], "crm", 0), 0);
-	/* of no application that there is */
-	ck_assert_uint_eq(head(rig.member[0], "none", 99), 0);
-	ck_assert_uint_eq(heads_get(rig_keeper(0)->heads, "none"), 0);
-}
-END_TEST
-
-START_TEST(heads_outlive_the_server)
-{
-	head(rig.member[0], "payroll", 7);
-	ck_assert_uint_eq(rig.node[0].heads[0].len, 0);
-	rig_run(KEEPER_HEADS_MS);
-	ck_assert_uint_gt(rig.node[0].heads[0].len, 0);
-	ck_assert_uint_gt(rig.node[0].heads[1].len, 0);
-	clv_buf_reset(&rig.node[0].heads[0]); /* one copy is enough */
-	rig_kill(0);
-	rig_up(0);
-	ck_assert_uint_eq(heads_get(rig_keeper(0)->heads, "payroll"), 7);
-}
-END_TEST
-
 /* What the node says why it is not all right. */
 static const char *
 reason(void)
@@ -392,10 +367,95 @@ reason(void)
 	return text;
 }
 
+/* The database has come so far, and the server looks when it can. */
+static void
+database_has(const char *app, uint64_t counter)
+{
+	rig_db_app(app)->counter = counter;
+	rig_run(2 * KEEPER_POLL_MS);
+}
+
+START_TEST(head_is_handed_out_when_the_server_has_verified_it)
+{
+	/* of its own making */
+	ck_assert_uint_eq(head(rig.member[0], "payroll", 0), 1);
+	ck_assert_uint_eq(head(rig.member[1], "payroll", 7), 1);
+	ck_assert_uint_eq(head(rig.member[0], "payroll", 0), 1);
+	database_has("payroll", 7);
+	ck_assert_uint_eq(head(rig.member[0], "payroll", 0), 7);
+	ck_assert_uint_eq(head(rig.node[1].id, "payroll", 5), 7);
+	ck_assert_int_eq(
+	    ask_with(rig.member[0], CLV_WIRE_HEADS, "no", 2)->result,
+	    CLV_E_FORMAT);
+}
+END_TEST
+
+/* It would keep all others from what the application really has. */
+START_TEST(head_that_nobody_can_reach_is_not_handed_out)
+{
+	head(rig.member[1], "payroll", CLV_WIRE_COUNTER_MAX);
+	head(rig.member[0], "payroll", 4);
+	database_has("payroll", 4);
+	ck_assert_uint_eq(head(rig.member[0], "payroll", 0), 4);
+	ck_assert_ptr_nonnull(
+	    strstr(reason(), "m2 says that it has seen a newer state of "
+			     "application payroll"));
+	ck_assert_ptr_nonnull(strstr(rig.log, "m2 says that it has seen"));
+	/* until it says something else */
+	head(rig.member[1], "payroll", 4);
+	head(rig.member[1], "payroll", 5);
+	database_has("payroll", 5);
+	ck_assert_str_eq(reason(), "");
+	ck_assert_uint_eq(head(rig.member[0], "payroll", 0), 5);
+}
+END_TEST
+
+START_TEST(revoked_member_accuses_nobody)
+{
+	struct clv_buf b;
+
+	head(rig.member[1], "payroll", 900);
+	rig_run(2 * KEEPER_POLL_MS);
+	ck_assert_str_ne(reason(), "");
+	rig_named(&b, ADMIN_MEMBER_REVOKE, 9, "m2");
+	admin_ok(&b);
+	rig_run(130000);
+	ck_assert_str_eq(reason(), "");
+}
+END_TEST
+
+START_TEST(heads_of_others_applications_are_not_believed)
+{
+	head(rig.member[1], "crm", 99);
+	head(rig.member[0], "none", 99);
+	database_has("crm", 99);
+	ck_assert_uint_eq(head(rig.member[1], "crm", 0), 0);
+	ck_assert_uint_eq(head(rig.member[0], "crm", 0), 1);
+	/* of no application that there is */
+	ck_assert_uint_eq(head(rig.member[0], "none", 0), 0);
+	ck_assert_uint_eq(heads_get(rig_keeper(0)->heads, "none"), 0);
+	ck_assert_str_eq(reason(), "");
+}
+END_TEST
+
+START_TEST(heads_outlive_the_server)
+{
+	head(rig.member[0], "payroll", 7);
+	database_has("payroll", 7);
+	rig_run(KEEPER_HEADS_MS);
+	ck_assert_uint_gt(rig.node[0].heads[0].len, 0);
+	ck_assert_uint_gt(rig.node[0].heads[1].len, 0);
+	clv_buf_reset(&rig.node[0].heads[0]); /* one copy is enough */
+	rig_kill(0);
+	rig_up(0);
+	ck_assert_uint_eq(heads_get(rig_keeper(0)->heads, "payroll"), 7);
+}
+END_TEST
+
 START_TEST(database_that_went_back_is_found_without_a_read)
 {
 	head(rig.member[1], "payroll", 7);
-	rig_db_app("payroll")->counter = 7;
+	database_has("payroll", 7);
 	rig_run(130000);
 	ck_assert_str_eq(reason(), "");
 	rig_db_app("payroll")->counter = 6;
@@ -436,7 +496,7 @@ START_TEST(answer_that_is_overtaken_is_no_alarm)
 	struct rig_node *n = &rig.node[0];
 
 	head(rig.member[1], "payroll", 7);
-	rig_db_app("payroll")->counter = 7;
+	database_has("payroll", 7);
 	rig.forge = hold_heads;
 	for (int t = 0; t < 700 && !n->hold_db; t++)
 		rig_run(100);
@@ -550,7 +610,9 @@ add_heads(Suite *s)
 {
 	TCase *t = add_case(s, "heads", set_up_apps);
 
-	tcase_add_test(t, highest_head_that_a_member_told_is_handed_out);
+	tcase_add_test(t, head_is_handed_out_when_the_server_has_verified_it);
+	tcase_add_test(t, head_that_nobody_can_reach_is_not_handed_out);
+	tcase_add_test(t, revoked_member_accuses_nobody);
 	tcase_add_test(t, heads_of_others_applications_are_not_believed);
 	tcase_add_test(t, heads_outlive_the_server);
 	tcase_add_test(t, database_that_went_back_is_found_without_a_read);
