@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/api_impl.h"
+#include "daemon/inspect.h"
 #include "daemon/log.h"
 
 /*
@@ -29,6 +30,7 @@ conn_free(struct api_conn *c)
 	c->api->count--;
 	if (c->call != NULL)
 		c->call->conn = NULL;
+	inspect_free(&c->inspect);
 	epoll_ctl(c->api->set, EPOLL_CTL_DEL, c->fd, NULL);
 	close(c->fd);
 	auth_caller_fini(&c->who);

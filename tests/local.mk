@@ -287,7 +287,8 @@ check_keeper_random_LDADD = $(daemon_libs)
 check_keeper_random_LDFLAGS = $(keeper_ldflags)
 
 # vault, member and local API, against a database that a rig plays
-vault_tests = check_api check_member check_member_policy check_vault
+vault_tests = check_api check_inspect check_member check_member_policy \
+	check_vault
 check_PROGRAMS += $(vault_tests)
 TESTS += $(vault_tests)
 vault_rig = %D%/unit/vault_rig.c %D%/unit/vault_rig.h %D%/unit/vault_wrap.c \
@@ -302,6 +303,10 @@ check_api_CPPFLAGS = $(unit_cppflags)
 check_api_LDADD = $(daemon_libs) -lpthread
 check_api_LDFLAGS = $(vault_ldflags) -Wl,--wrap=auth_caller_get \
 	-Wl,--wrap=getsockopt -Wl,--wrap=admin_request
+check_inspect_SOURCES = %D%/unit/check_inspect.c $(vault_rig)
+check_inspect_CPPFLAGS = $(unit_cppflags)
+check_inspect_LDADD = $(daemon_libs)
+check_inspect_LDFLAGS = $(vault_ldflags)
 check_member_SOURCES = %D%/unit/check_member.c %D%/unit/core.h $(vault_rig)
 check_member_CPPFLAGS = $(unit_cppflags)
 check_member_LDADD = $(daemon_libs)
