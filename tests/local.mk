@@ -290,7 +290,7 @@ TESTS += $(vault_tests)
 vault_rig = %D%/unit/vault_rig.c %D%/unit/vault_rig.h %D%/unit/vault_wrap.c \
 	%D%/unit/vault_wrap.h
 vault_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
-	-Wl,--wrap=loop_fd_add -Wl,--wrap=loop_fd_del \
+	-Wl,--wrap=loop_fd_add -Wl,--wrap=loop_fd_set -Wl,--wrap=loop_fd_del \
 	-Wl,--wrap=loop_timer_set -Wl,--wrap=loop_timer_del \
 	-Wl,--wrap=loop_now_ms -Wl,--wrap=db_call_pool -Wl,--wrap=log_error \
 	-Wl,--wrap=log_warning -Wl,--wrap=log_notice
