@@ -432,6 +432,7 @@ EXTRA_DIST += %D%/model
 # Figures as ratios, no tests: see tests/bench/README. Needs root and the
 # packages of the lab.
 bench_programs = bench-spawn bench-ready bench-keyprobe bench-store bench-record \
+	bench-api bench-libs \
 	bench-network-name-dynamic bench-master-secret-dynamic
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += %D%/bench
@@ -446,6 +447,12 @@ bench_store_LDADD = libclaviger-core.la $(SODIUM_LIBS) $(LIBPQ_LIBS) -lpthread
 bench_record_SOURCES = %D%/bench/recordbench.c
 bench_record_CPPFLAGS = $(unit_cppflags)
 bench_record_LDADD = libclaviger-core.la
+bench_api_SOURCES = %D%/bench/apibench.c
+bench_api_CPPFLAGS = $(unit_cppflags)
+bench_api_LDADD = libclaviger-core.la -lpthread
+bench_libs_SOURCES = %D%/bench/libsbench.c
+bench_libs_CPPFLAGS = $(SODIUM_CFLAGS) $(QB_CFLAGS) $(OPENSSL_CFLAGS)
+bench_libs_LDADD = $(SODIUM_LIBS) $(QB_LIBS) $(OPENSSL_LIBS)
 bench_network_name_dynamic_SOURCES = agents/network-name.c
 bench_network_name_dynamic_CFLAGS = $(agent_cflags)
 bench_network_name_dynamic_LDADD = $(network_name_LDADD)
