@@ -15,10 +15,10 @@ struct credential;
 
 struct api {
 	struct keeper *k;
-	int set; /* epoll */
 	int listen_fd, credentials_fd;
 	struct api_conn *conns;
 	unsigned count;
+	struct api_call *spare;		/* the one that ended last */
 	struct credential *credentials; /* that wait for the vault */
 	unsigned credentials_waiting;
 	struct api_told { /* to those who have subscribed */
@@ -31,7 +31,6 @@ struct api {
 /* One request under way: it outlives a connection that goes away. */
 struct api_call {
 	struct api_conn *conn; /* NULL: nobody waits any more */
-	struct api *api;
 	uint16_t op;
 	uint64_t id;
 };

@@ -293,7 +293,7 @@ TESTS += $(vault_tests)
 vault_rig = %D%/unit/vault_rig.c %D%/unit/vault_rig.h %D%/unit/vault_wrap.c \
 	%D%/unit/vault_wrap.h
 vault_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
-	-Wl,--wrap=loop_fd_add -Wl,--wrap=loop_fd_del \
+	-Wl,--wrap=loop_fd_add -Wl,--wrap=loop_fd_set -Wl,--wrap=loop_fd_del \
 	-Wl,--wrap=loop_timer_set -Wl,--wrap=loop_timer_del \
 	-Wl,--wrap=loop_now_ms -Wl,--wrap=db_call_pool -Wl,--wrap=log_error \
 	-Wl,--wrap=log_warning -Wl,--wrap=log_notice
@@ -435,6 +435,7 @@ EXTRA_DIST += %D%/model
 # Figures as ratios, no tests: see tests/bench/README. Needs root and the
 # packages of the lab.
 bench_programs = bench-spawn bench-ready bench-keyprobe bench-store bench-record \
+	bench-api bench-libs \
 	bench-network-name-dynamic bench-master-secret-dynamic
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += %D%/bench
@@ -449,6 +450,12 @@ bench_store_LDADD = libclaviger-core.la $(SODIUM_LIBS) $(LIBPQ_LIBS) -lpthread
 bench_record_SOURCES = %D%/bench/recordbench.c
 bench_record_CPPFLAGS = $(unit_cppflags)
 bench_record_LDADD = libclaviger-core.la
+bench_api_SOURCES = %D%/bench/apibench.c
+bench_api_CPPFLAGS = $(unit_cppflags)
+bench_api_LDADD = libclaviger-core.la -lpthread
+bench_libs_SOURCES = %D%/bench/libsbench.c
+bench_libs_CPPFLAGS = $(SODIUM_CFLAGS) $(QB_CFLAGS) $(OPENSSL_CFLAGS)
+bench_libs_LDADD = $(SODIUM_LIBS) $(QB_LIBS) $(OPENSSL_LIBS)
 bench_network_name_dynamic_SOURCES = agents/network-name.c
 bench_network_name_dynamic_CFLAGS = $(agent_cflags)
 bench_network_name_dynamic_LDADD = $(network_name_LDADD)
