@@ -14,6 +14,7 @@
 #include "daemon/keeper.h"
 #include "daemon/log.h"
 #include "daemon/member.h"
+#include "daemon/rewrap.h"
 
 /* Keyrings, identity and working copies, and a member's keys and values: a
  * fraction of the usual limit of 8 MiB, and all of the process that is
@@ -217,6 +218,8 @@ keeper_init(
 		r = load_state(k);
 	if (r == CLV_OK)
 		r = load_identity(k);
+	if (r == CLV_OK)
+		r = rewrap_new(k, &k->rewrap);
 	if (r == CLV_OK && k->identity != NULL)
 		r = secret_init(k);
 	if (r == CLV_OK && k->identity != NULL)
@@ -236,6 +239,7 @@ keeper_fini(struct keeper *k)
 	api_fini(k);
 	admin_fini(k);
 	control_fini(k);
+	rewrap_free(&k->rewrap);
 	db_cancel_pool(k);
 	member_fini(k);
 	lease_fini(k);
