@@ -115,7 +115,8 @@ by_network(struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
 	struct cli_wire w;
 	int r;
 
-	cli_progress("another node is active: asking it");
+	if (!c->quiet)
+		cli_progress("another node is active: asking it");
 	r = cli_wire_open(c, &w);
 	if (r == CLV_OK)
 		r = ask_active(c, &w, request, ret);
@@ -235,6 +236,19 @@ cli_admin_here(
 	if (r == CLV_OK)
 		r = by_api(api, request, ret);
 	clv_client_close(&api);
+	return r;
+}
+
+int
+cli_admin_quietly(
+    struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
+{
+	int r = clv_buf_result(request);
+
+	c->quiet = true;
+	if (r == CLV_OK)
+		r = anywhere(c, request, ret);
+	c->quiet = false;
 	return r;
 }
 
