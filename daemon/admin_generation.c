@@ -46,8 +46,9 @@ may_go(struct admin_change *c, const struct clv_list_generation *g)
 	}
 	if (ref == NULL || !refs_why(ref, why, sizeof(why)))
 		return CLV_OK;
-	ADMIN_SAY(c, "generation %u is still needed: %s refer to it; claviger "
-		     "rotate shows whether they are being rewrapped",
+	ADMIN_SAY(c,
+	    "generation %u is still needed: %s refer to it; claviger "
+	    "rotate shows whether they are being rewrapped",
 	    g->number, why);
 	return CLV_E_EXISTS;
 }

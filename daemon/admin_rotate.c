@@ -96,8 +96,8 @@ goes_on(struct admin_change *c)
 	if (!pending)
 		g = clv_list_current(c->next);
 	c->nothing = true;
-	ADMIN_SAY(c, "generation %u was begun before: going on with it",
-	    g->number);
+	ADMIN_SAY(
+	    c, "generation %u was begun before: going on with it", g->number);
 	clv_buf_u32(&c->data, g->number);
 	clv_buf_u8(&c->data, !pending);
 	return true;

@@ -14,8 +14,8 @@ struct cli_rotation {
 int cli_rotation_read(const struct cli_answer *a, struct cli_rotation *ret);
 /* Ask for it, silently. */
 int cli_rotation_look(struct cli *c, struct cli_rotation *ret);
-/* Until all is rewrapped under that generation, with a bar on a terminal. Ending the command does
- * not end the work. */
+/* Until all is rewrapped under that generation, with a bar on a terminal.
+ * Ending the command does not end the work. */
 int cli_rotation_follow(
     struct cli *c, uint32_t generation, struct cli_rotation *ret);
 

@@ -62,11 +62,12 @@ static void
 take_keys(struct refs *refs, const struct db_result *r, size_t i)
 {
 	struct ref *ref = find(refs, db_u64(r, i, 0));
+	uint64_t all = db_u64(r, i, 1), indexes = db_u64(r, i, 2);
 
 	if (ref == NULL)
 		return;
-	ref->keys += db_u64(r, i, 1);
-	ref->indexes += db_u64(r, i, 2);
+	ref->keys = indexes < all ? all - indexes : 0;
+	ref->indexes = indexes;
 }
 
 static void

@@ -242,8 +242,8 @@ on_slice(void *arg)
 static void
 step_wrap(struct rewrap *w)
 {
-	static const enum clv_array type[REWRAP_COLUMNS] = {CLV_ARRAY_TEXT,
-	    CLV_ARRAY_INT8, CLV_ARRAY_INT8, CLV_ARRAY_BYTEA};
+	static const enum clv_array type[REWRAP_COLUMNS] = {
+	    CLV_ARRAY_TEXT, CLV_ARRAY_INT8, CLV_ARRAY_INT8, CLV_ARRAY_BYTEA};
 
 	rewrap_enter(w, REWRAP_WRAP);
 	w->keys = clv_guard_get(w->k->guard, sizeof(*w->keys));
@@ -274,7 +274,7 @@ on_count(struct keeper *k, void *arg, const struct db_result *r)
 	w->left = 0;
 	for (size_t i = 0; i < r->rows; i++)
 		if (db_u64(r, i, 0) < w->generation)
-			w->left += db_u64(r, i, 1) + db_u64(r, i, 2);
+			w->left += db_u64(r, i, 1);
 	if (w->total < w->left)
 		w->total = w->left;
 	w->counted = true;
@@ -398,8 +398,8 @@ rewrap_finish(struct rewrap *w)
 			  "not open",
 		    (unsigned long long)w->damaged, w->generation);
 	else if (w->counted)
-		log_notice("every key is wrapped under generation %u",
-		    w->generation);
+		log_notice(
+		    "every key is wrapped under generation %u", w->generation);
 }
 
 int

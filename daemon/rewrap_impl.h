@@ -36,7 +36,7 @@ struct rewrap_row {
 	uint8_t wrapped[CLV_DATAKEY_WRAPPED_LEN];
 };
 
-struct rewrap_keys { /* guarded */
+struct rewrap_keys {				    /* guarded */
 	uint8_t old[CLV_KEY_LEN], new[CLV_KEY_LEN]; /* the application's */
 	uint8_t key[CLV_KEY_LEN];
 };

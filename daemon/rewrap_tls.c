@@ -65,8 +65,8 @@ is_old(const struct rewrap *w, const struct db_field *row)
 {
 	uint32_t generation = 0;
 
-	return clv_tls_row_generation(row->p, row->len, w->k->system_pk,
-		   &generation) == CLV_OK &&
+	return clv_tls_row_generation(
+		   row->p, row->len, w->k->system_pk, &generation) == CLV_OK &&
 	       generation < w->generation;
 }
 
@@ -86,8 +86,8 @@ put_next(struct rewrap *w, const struct db_result *r)
 			rc = seal(w, f, &row);
 			found = rc == CLV_OK;
 			if (rc == CLV_E_FULL || rc == CLV_E_NOMEM) {
-				rewrap_retry(w, clv_result_text(rc),
-				    REWRAP_RETRY_MS);
+				rewrap_retry(
+				    w, clv_result_text(rc), REWRAP_RETRY_MS);
 				return true;
 			}
 			if (!found)

@@ -189,8 +189,8 @@ list_store(
 	return r;
 }
 
-/* A destroyed generation is not kept, in memory or in our own sealed copy, which
- * may come from a backup. */
+/* A destroyed generation is not kept, in memory or in our own sealed copy,
+ * which may come from a backup. */
 static void
 drop_destroyed(struct keeper *k)
 {

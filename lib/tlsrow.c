@@ -136,8 +136,7 @@ verify_row(const void *p, size_t len, const uint8_t pk[static CLV_SIGN_PK_LEN],
 	int r = parse_row(p, len, ret);
 
 	if (r == CLV_OK)
-		r = clv_verify(
-		    pk, ROW_DOMAIN, p, len - CLV_SIG_LEN, ret->sig);
+		r = clv_verify(pk, ROW_DOMAIN, p, len - CLV_SIG_LEN, ret->sig);
 	return r;
 }
 

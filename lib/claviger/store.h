@@ -139,8 +139,8 @@ enum clv_stmt {
 	/* app text -> secrets int8 (names that are there), versions int8 (rows,
 	 * deletions included), keys int8 */
 	CLV_STMT_COUNT_SECRETS,
-	/* -> generation int8, keys int8, indexes int8: how many data keys and
-	 * index keys are wrapped under each */
+	/* -> generation int8, keys int8, indexes int8: how many are wrapped
+	 * under each, and how many of them are index keys */
 	CLV_STMT_COUNT_KEYS,
 	/* generation int8, after_generation int8, after_app text,
 	 * after_version int8, limit int8 -> app text, version int8, generation

@@ -405,7 +405,7 @@ CREATE FUNCTION claviger.count_keys(OUT generation bigint, OUT keys bigint,
     OUT indexes bigint) RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-	SELECT k.generation, count(*) FILTER (WHERE k.version > 0),
+	SELECT k.generation, count(*),
 	    count(*) FILTER (WHERE k.version = 0)
 	FROM claviger.data_key k GROUP BY k.generation ORDER BY k.generation;
 $$;

@@ -127,9 +127,8 @@ check_all_under(uint32_t generation)
 		ck_assert(opens(a, generation, key));
 		ck_assert_mem_eq(key, data_key[i], sizeof(key));
 	}
-	ck_assert_int_eq(
-	    clv_tls_row_generation(rig_db.tls.data, rig_db.tls.len,
-		clv_keyring_sign_pk(rig.keyring), &tls),
+	ck_assert_int_eq(clv_tls_row_generation(rig_db.tls.data, rig_db.tls.len,
+			     clv_keyring_sign_pk(rig.keyring), &tls),
 	    CLV_OK);
 	ck_assert_uint_eq(tls, generation);
 }
@@ -186,8 +185,8 @@ killed_after(unsigned n, bool answered)
 	}
 	if (answered)
 		rig_settle();
-	all = progress(0).state == REWRAP_IS_DONE &&
-	      progress(0).generation == 2;
+	all =
+	    progress(0).state == REWRAP_IS_DONE && progress(0).generation == 2;
 	rig_kill(0);
 	rig_run(16000);
 	ck_assert_int_eq(rig_promote(1), CLV_OK);
@@ -238,7 +237,8 @@ START_TEST(a_lost_answer_is_made_good_in_a_second)
 {
 	rig.forge = lose_answers;
 	lose_stmt = steps[_i];
-	lose = 2;
+	/* it was done: the second time nothing is left */
+	lose = lose_stmt == CLV_STMT_PUT_TLS ? 1 : 2;
 	rotate(0);
 	rig_run(100);
 	ck_assert_int_eq(progress(0).state, REWRAP_IS_RUNNING);
@@ -421,8 +421,8 @@ START_TEST(destroyed_generation_is_in_no_copy_and_no_memory)
 	for (unsigned i = 0; i < 3; i++)
 		ck_assert(!copy_holds(i, 1) && copy_holds(i, 2));
 	ck_assert(!keeper_holds(0, 1) && !keeper_holds(1, 1));
-	ck_assert_int_eq(clv_list_generation(rig_db_list(), 1)->state,
-	    CLV_GEN_DESTROYED);
+	ck_assert_int_eq(
+	    clv_list_generation(rig_db_list(), 1)->state, CLV_GEN_DESTROYED);
 	rig_up(2);
 	rig_run(10000);
 	ck_assert(!keeper_holds(2, 1));
@@ -477,8 +477,8 @@ START_TEST(restored_keyring_loses_what_was_destroyed)
 
 	rotate(0);
 	rig_run(100);
-	ck_assert_int_eq(clv_keyring_format(
-			     rig_keeper(1)->secret.keyring, &text, &len),
+	ck_assert_int_eq(
+	    clv_keyring_format(rig_keeper(1)->secret.keyring, &text, &len),
 	    CLV_OK);
 	ck_assert_int_eq(
 	    clv_keyring_parse(rig_keeper(1)->guard, text, len, &k), CLV_OK);
@@ -494,7 +494,7 @@ END_TEST
 START_TEST(what_refers_to_each_generation_is_counted)
 {
 	static const uint64_t expected[2][5] = {
-	    {1, 0, 0, 0, 1},		   /* keys, indexes, certificates, */
+	    {1, 0, 0, 0, 1},		/* keys, indexes, certificates, */
 	    {APPS - 1, APPS, 1, 3, 1}}; /* copies, backups */
 	struct clv_buf b;
 	struct clv_rd r;
@@ -576,4 +576,8 @@ suite(void)
 	return s;
 }
 
-SUITE_MAIN(suite)
+int
+main(void)
+{
+	return suite_run(suite());
+}

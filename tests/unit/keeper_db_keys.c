@@ -34,7 +34,7 @@ rig_call_count_keys(struct call *c)
 		if (n[g][0] + n[g][1] == 0)
 			continue;
 		put_u64(c, g);
-		put_u64(c, n[g][1]);
+		put_u64(c, n[g][0] + n[g][1]);
 		put_u64(c, n[g][0]);
 	}
 }
