@@ -54,7 +54,8 @@ attach(struct cli *c, struct rotate *t)
 	int r = cli_rotation_look(c, &s);
 
 	if (r != CLV_OK)
-		return cli_fail(c, r, "claviger status",
+		return cli_fail(c, r,
+		    "claviger status; a new rotation needs --backup FILE",
 		    "how far the rotation is cannot be known: %s",
 		    clv_result_text(r));
 	if (s.state != REWRAP_IS_RUNNING)

@@ -151,7 +151,7 @@ refs_why(const struct ref *ref, char *dst, size_t cap)
 		    (unsigned long long)ref->indexes,
 		    ref->indexes == 1 ? "" : "s");
 	if (ref->certificates > 0)
-		also(dst, cap, "%u certificate%s' keys", ref->certificates,
+		also(dst, cap, "%u certificate%s", ref->certificates,
 		    ref->certificates == 1 ? "" : "s");
 	return dst[0] != '\0';
 }
