@@ -248,7 +248,7 @@ void cli_admin_begin(struct clv_buf *b, uint8_t op);
  * phrase) could not be done and why. */
 int cli_admin(struct cli *c, const struct clv_buf *request, const char *what,
     struct cli_answer *ret);
-/* Without a word; the answer's own result is in ret->result. */
+/* cli_admin_look() without a word. */
 int cli_admin_quietly(
     struct cli *c, const struct clv_buf *request, struct cli_answer *ret);
 /* The same for a change of which the answer says in a sentence what was done:
@@ -264,6 +264,9 @@ int cli_admin_local(
     const struct cli *c, const struct clv_buf *request, struct cli_answer *ret);
 /* ... or by the local API, for whoever is not root. */
 int cli_admin_here(
+    struct cli *c, const struct clv_buf *request, struct cli_answer *ret);
+/* ... and then, of root, by the active server; no daemon is started. */
+int cli_admin_look(
     struct cli *c, const struct clv_buf *request, struct cli_answer *ret);
 /* As daemon/admin.h has it, into one that was initialised. */
 int cli_answer_read(const void *p, size_t len, struct cli_answer *ret);

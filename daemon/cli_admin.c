@@ -240,6 +240,19 @@ cli_admin_here(
 }
 
 int
+cli_admin_look(
+    struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
+{
+	int r = cli_admin_here(c, request, ret);
+
+	if (geteuid() == 0 &&
+	    (r == CLV_E_NOT_ACTIVE ||
+		(r == CLV_OK && ret->result == CLV_E_NOT_ACTIVE)))
+		r = by_network(c, request, ret);
+	return r == CLV_OK ? ret->result : r;
+}
+
+int
 cli_admin_quietly(
     struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
 {
@@ -247,7 +260,7 @@ cli_admin_quietly(
 
 	c->quiet = true;
 	if (r == CLV_OK)
-		r = anywhere(c, request, ret);
+		r = cli_admin_look(c, request, ret);
 	c->quiet = false;
 	return r;
 }

@@ -338,6 +338,7 @@ on_hello(struct keeper *k, void *arg, const struct db_result *r)
 	secret_on_hello(k);
 	serving_on_hello(k);
 	rewrap_wake(k);
+	heads_watch_look(k);
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "daemon/log.h"
 #include "daemon/member.h"
 #include "daemon/member_answers.h"
+#include "daemon/members_live.h"
 #include "daemon/rewrap.h"
 
 /*
@@ -219,6 +220,7 @@ list_in_force(
 	clv_buf_reset(&k->secret.list_blob);
 	clv_buf_raw(&k->secret.list_blob, blob, len);
 	find_own_number(k);
+	members_live_sweep(k->live, k->secret.list);
 	drop_destroyed(k);
 	member_pins(k);
 }

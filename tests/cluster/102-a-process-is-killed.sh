@@ -6,7 +6,7 @@
 scenario "kill -9 of each process of the daemon, of three, and of all four"
 lab_system
 log_allow 'clavigerd.*(died|killed|ended|signal|lost)'
-log_allow 'the address is up, but no server runs|the front is gone'
+log_allow 'the address is up, but no server runs|the (front|supervisor) is gone'
 log_allow 'no answer in time|does not answer'
 threshold_set() { on n1 cibadmin -Q | grep migration-threshold; }
 refute "no migration-threshold is set" threshold_set

@@ -102,9 +102,10 @@ daemon_kill() {
 	on "$node" kill "-$signal" "${victims[@]}"
 }
 
-# sql STATEMENT: as PostgreSQL's superuser, on its own host.
+# sql STATEMENT: as PostgreSQL's superuser, on its own host, $database.
+database=db
 sql() {
-	on db env -C / setpriv --reuid postgres --regid postgres \
+	on "$database" env -C / setpriv --reuid postgres --regid postgres \
 	    --clear-groups psql -AtX -v ON_ERROR_STOP=1 -d claviger -c "$1"
 }
 

@@ -101,7 +101,7 @@ member_daemon() {
 	on "$host" mkdir -p /etc/claviger
 	on n1 cat /etc/claviger/db-ca.crt |
 	    on "$host" install -m 644 /dev/stdin /etc/claviger/db-ca.crt
-	echo 'db:5432:claviger:claviger_host:a host of the lab' |
+	echo '*:5432:claviger:claviger_host:a host of the lab' |
 	    on "$host" install -o claviger-front -m 600 /dev/stdin $PASSFILE
 	cl "$host" join --member --system "$(system_key)" \
 	    --server-thumbprint "$thumbprint" --network-name mss \
@@ -128,6 +128,9 @@ member_restart() {
 }
 
 sees_app() { on "$1" claviger list | grep -qx "$2"; }
+member_is() { # NODE MEMBER STATE GENERATION: what that node knows of it
+	on "$1" claviger member list | grep -Eq "^$2 +$3 +$4 "
+}
 gone_app() { ! sees_app "$@"; }
 # A value that the canary scan will look for.
 secret_new() { head -c 18 /dev/urandom | base64; }

@@ -13,19 +13,22 @@ elapsed() {
 	awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f", b - a }'
 }
 
+# lab_members COUNT [STANDBY]
 lab_members() {
 	local i
+	DATABASES="db${2:+ db2}"
 	NODES=
 	for ((i = 1; i <= $1; i++)); do
 		NODES+="${NODES:+ }n$i"
 	done
-	MEMBERS="$NODES db client"
+	MEMBERS="$NODES $DATABASES client"
 }
 
 # The last byte of a host's address.
 lab_number() {
 	case $1 in
 	db) echo 20 ;;
+	db2) echo 21 ;;
 	client) echo 30 ;;
 	n?) echo "1${1#n}" ;;
 	esac

@@ -157,44 +157,60 @@ layer_secret() {
 layer_pass() {
 	local dir=$S/nodes/$1/etc/up/claviger
 	mkdir -p "$dir"
-	(umask 077 && echo "db:5432:claviger:$3" >"$dir/$2")
+	(umask 077 && echo "*:5432:claviger:$3" >"$dir/$2")
 	chown "$4" "$dir/$2"
 }
 
+# Each database host has a certificate of its own; the one named db begins as
+# the primary.
 layer_database() {
-	local dir=$S/nodes/db/etc/up/lab-db owner node
-	mkdir -p "$dir"
+	local dir owner node host standby
 	owner=$(layer_secret)
 	node=$(layer_secret)
+	standby=$(layer_secret)
 	layer_pass n1 owner.pass "claviger_owner:$owner" root
-	local host
 	for host in $NODES; do
 		layer_pass "$host" db.pass "claviger_node:$node" \
 		    "$(layer_uid claviger-front)"
 	done
-	(umask 077 && cat >"$dir/setup.sql") <<-END
+	layer_authority
+	for host in $DATABASES; do
+		dir=$S/nodes/$host/etc/up/lab-db
+		mkdir -p "$dir"
+		(umask 077 && echo "*:5432:replication:lab_standby:$standby" \
+		    >"$dir/standby.pass")
+		layer_certificate "$dir" "$host"
+	done
+	(umask 077 && cat >"$S/nodes/db/etc/up/lab-db/setup.sql") <<-END
 	CREATE ROLE claviger_owner LOGIN CREATEROLE PASSWORD '$owner';
 	CREATE ROLE claviger_node LOGIN PASSWORD '$node';
+	CREATE ROLE lab_standby LOGIN REPLICATION PASSWORD '$standby';
 	CREATE DATABASE claviger OWNER claviger_owner;
 	END
-	layer_certificate "$dir"
-	chown -R postgres "$dir"
+	rm -f "$S/ca.key" "$S/db.csr" "$S/openssl.log"
+	for host in $DATABASES; do
+		chown -R postgres "$S/nodes/$host/etc/up/lab-db"
+	done
+}
+
+layer_openssl() {
+	openssl "$@" 2>"$S/openssl.log" ||
+	    { cat "$S/openssl.log" >&2; return 1; }
+}
+
+layer_new=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
+layer_authority() {
+	layer_openssl req -x509 "${layer_new[@]}" -days 30 \
+	    -subj '/CN=lab database CA' \
+	    -addext basicConstraints=critical,CA:true \
+	    -keyout "$S/ca.key" -out "$S/layer/etc/claviger/db-ca.crt"
 }
 
 layer_certificate() {
-	local ca=$S/layer/etc/claviger/db-ca.crt key=$S/ca.key
-	local new="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
-	{
-		# shellcheck disable=SC2086
-		openssl req -x509 $new -days 30 -subj '/CN=lab database CA' \
-		    -addext basicConstraints=critical,CA:true \
-		    -keyout "$key" -out "$ca"
-		# shellcheck disable=SC2086
-		openssl req $new -subj /CN=db -keyout "$1/server.key" \
-		    -out "$S/db.csr"
-		openssl x509 -req -in "$S/db.csr" -CA "$ca" -CAkey "$key" \
-		    -days 30 -set_serial 1 -out "$1/server.crt" \
-		    -extfile <(echo subjectAltName=DNS:db)
-	} 2>"$S/openssl.log" || { cat "$S/openssl.log" >&2; return 1; }
-	rm -f "$key" "$S/db.csr" "$S/openssl.log"
+	layer_openssl req "${layer_new[@]}" -subj "/CN=$2" \
+	    -keyout "$1/server.key" -out "$S/db.csr"
+	layer_openssl x509 -req -in "$S/db.csr" \
+	    -CA "$S/layer/etc/claviger/db-ca.crt" -CAkey "$S/ca.key" -days 30 \
+	    -set_serial "$((16#$(layer_secret | cut -c1-8)))" \
+	    -out "$1/server.crt" -extfile <(echo "subjectAltName=DNS:$2")
 }

@@ -122,6 +122,7 @@ nothing(void)
 static void
 drop_schema(void)
 {
+	end_other_sessions();
 	sql("DROP SCHEMA IF EXISTS claviger CASCADE");
 }
 

@@ -94,9 +94,7 @@ sql_wait(const char *text)
 	PQfinish(conn);
 }
 
-/* A client that gave up may have left a statement running, and its locks would
- * meet ours in another order. */
-static void
+void
 end_other_sessions(void)
 {
 	sql("SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity"

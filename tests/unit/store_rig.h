@@ -22,6 +22,10 @@ extern char node_conninfo[256];	 /* login "node", granted claviger_server */
 int rig_start(void);   /* as pg_start(): 0, 1, 77 */
 int rig_run(Suite *s); /* runs, stops the cluster, exit status */
 
+/* A client that gave up may have left a statement running, and its locks would
+ * meet ours in another order. */
+void end_other_sessions(void);
+
 /* Fixtures of a test: a bare database, a migrated one, one with a system. */
 void with_empty_database(void);
 void with_schema(void);
