@@ -211,7 +211,7 @@ keeper_tests = check_role check_authorize check_admin_ops check_admin_app \
 	check_peer_msg check_keeper check_keeper_admin check_keeper_apps \
 	check_keeper_members \
 	check_keeper_hostile check_keeper_lease check_keeper_peers \
-	check_keeper_random
+	check_keeper_random check_keeper_rotate
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
 check_role_SOURCES = %D%/unit/check_role.c
@@ -236,7 +236,8 @@ check_peer_msg_CPPFLAGS = $(unit_cppflags)
 check_peer_msg_LDADD = $(daemon_libs)
 # whole keepers, with all that is around them played by the rig
 keeper_rig = %D%/unit/keeper_rig.c %D%/unit/keeper_rig.h \
-	%D%/unit/keeper_world.c %D%/unit/keeper_db.c \
+	%D%/unit/keeper_world.c %D%/unit/keeper_db.c %D%/unit/keeper_db.h \
+	%D%/unit/keeper_db_keys.c \
 	%D%/unit/keeper_wrap.c %D%/unit/keeper_wrap.h
 keeper_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
 	-Wl,--wrap=loop_fd_add -Wl,--wrap=loop_fd_set -Wl,--wrap=loop_fd_del \
@@ -285,6 +286,10 @@ check_keeper_random_SOURCES = %D%/unit/check_keeper_random.c $(keeper_rig)
 check_keeper_random_CPPFLAGS = $(unit_cppflags)
 check_keeper_random_LDADD = $(daemon_libs)
 check_keeper_random_LDFLAGS = $(keeper_ldflags)
+check_keeper_rotate_SOURCES = %D%/unit/check_keeper_rotate.c $(keeper_rig)
+check_keeper_rotate_CPPFLAGS = $(unit_cppflags)
+check_keeper_rotate_LDADD = $(daemon_libs)
+check_keeper_rotate_LDFLAGS = $(keeper_ldflags)
 
 # vault, member and local API, against a database that a rig plays
 vault_tests = check_api check_member check_member_policy check_vault

@@ -139,7 +139,8 @@ enum clv_stmt {
 	/* app text -> secrets int8 (names that are there), versions int8 (rows,
 	 * deletions included), keys int8 */
 	CLV_STMT_COUNT_SECRETS,
-	/* -> generation int8, keys int8: how many are wrapped under each */
+	/* -> generation int8, keys int8, indexes int8: how many are wrapped
+	 * under each, and how many of them are index keys */
 	CLV_STMT_COUNT_KEYS,
 	/* generation int8, after_generation int8, after_app text,
 	 * after_version int8, limit int8 -> app text, version int8, generation
@@ -170,6 +171,13 @@ enum clv_stmt {
 	 * so many data keys below that one were deleted, those that no record
 	 * refers to; never the newest, never the index key */
 	CLV_STMT_DROP_KEYS,
+
+	/* -> node int8, generation int8 (its newest), age_s int8: sealed
+	 * copies, ascending by node */
+	CLV_STMT_GET_ESCROWS,
+	/* epoch int8, instance bytea, keep int8[] -> n int8: so many sealed
+	 * copies, of other nodes than these, were deleted */
+	CLV_STMT_DROP_ESCROWS,
 	CLV_STMT_LAST
 };
 

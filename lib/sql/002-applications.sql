@@ -401,12 +401,13 @@ SET search_path = pg_catalog, pg_temp AS $$
 	    (SELECT count(*) FROM claviger.data_key k WHERE k.app = p_app);
 $$;
 
-CREATE FUNCTION claviger.count_keys(OUT generation bigint, OUT keys bigint)
-RETURNS SETOF record
+CREATE FUNCTION claviger.count_keys(OUT generation bigint, OUT keys bigint,
+    OUT indexes bigint) RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-	SELECT k.generation, count(*) FROM claviger.data_key k
-	GROUP BY k.generation ORDER BY k.generation;
+	SELECT k.generation, count(*),
+	    count(*) FILTER (WHERE k.version = 0)
+	FROM claviger.data_key k GROUP BY k.generation ORDER BY k.generation;
 $$;
 
 CREATE FUNCTION claviger.get_old_keys(p_generation bigint,
@@ -602,4 +603,36 @@ GRANT EXECUTE ON FUNCTION
     claviger.put_records(bigint, bytea, bytea, text, bigint, bytea, text[],
 	bigint[], bigint[], bytea[], bytea[]),
     claviger.drop_keys(bigint, bytea, text, bigint)
+    TO claviger_server;
+
+-- Sealed copies: which there are, and the end of those that nobody may use.
+
+CREATE FUNCTION claviger.get_escrows(OUT node bigint, OUT generation bigint,
+    OUT age_s bigint) RETURNS SETOF record
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+	SELECT e.node, e.generation, claviger.age_s(e.at)
+	FROM claviger.escrow e ORDER BY e.node;
+$$;
+
+CREATE FUNCTION claviger.drop_escrows(p_epoch bigint, p_instance bytea,
+    p_keep bigint[]) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	n bigint;
+BEGIN
+	PERFORM claviger.guard(p_epoch, p_instance);
+	DELETE FROM claviger.escrow WHERE node <> ALL (p_keep);
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n;
+END $$;
+
+REVOKE ALL ON FUNCTION
+    claviger.get_escrows(),
+    claviger.drop_escrows(bigint, bytea, bigint[])
+    FROM PUBLIC, claviger_server, claviger_member;
+GRANT EXECUTE ON FUNCTION
+    claviger.get_escrows(),
+    claviger.drop_escrows(bigint, bytea, bigint[])
     TO claviger_server;
