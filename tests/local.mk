@@ -104,7 +104,7 @@ check_residue_app_LDADD = $(unit_libs)
 
 # PostgreSQL, against a cluster that is made for the test
 store_tests = check_store check_store_conninfo check_store_faults check_store_fence \
-	check_store_schema check_store_tls check_store_walk
+	check_store_newest check_store_schema check_store_tls check_store_walk
 check_PROGRAMS += $(store_tests)
 TESTS += $(store_tests)
 store_rig = %D%/unit/pg.c %D%/unit/pg.h %D%/unit/store_rig.c \
@@ -123,6 +123,9 @@ check_store_faults_LDADD = $(unit_libs) $(LIBPQ_LIBS)
 check_store_fence_SOURCES = %D%/unit/check_store_fence.c $(store_rig)
 check_store_fence_CPPFLAGS = $(store_cppflags)
 check_store_fence_LDADD = $(unit_libs) $(LIBPQ_LIBS)
+check_store_newest_SOURCES = %D%/unit/check_store_newest.c $(store_rig)
+check_store_newest_CPPFLAGS = $(store_cppflags)
+check_store_newest_LDADD = $(unit_libs) $(LIBPQ_LIBS)
 check_store_walk_SOURCES = %D%/unit/check_store_walk.c $(store_rig)
 check_store_walk_CPPFLAGS = $(store_cppflags)
 check_store_walk_LDADD = $(unit_libs) $(LIBPQ_LIBS)
