@@ -66,8 +66,6 @@ ask_refs(struct cli *c, struct all *ret)
 	cli_admin_begin(&b, ADMIN_GENERATIONS);
 	r = cli_admin_quietly(c, &b, &a);
 	if (r == CLV_OK)
-		r = a.result;
-	if (r == CLV_OK)
 		r = read_refs(&a, ret);
 	if (r != CLV_OK) {
 		ret->n = 0;
