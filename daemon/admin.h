@@ -25,7 +25,8 @@ enum admin_op {
 	    7, /* -> u32 n, n x (str name, str fingerprint, u64 age_s) */
 	ADMIN_BACKUPS =
 	    8, /* -> u32 n, n x (u32 generation, str where, u64 age_s) */
-	ADMIN_ROTATE_BEGIN = 9,	  /* -> u32 generation, u8 is_current: made
+	ADMIN_ROTATE_BEGIN =
+	    9,			  /* -> u32 generation, u8 is_current: made
 				   * pending, and sealed to every node; or it is
 				   * current already, and its predecessors' keys
 				   * are being rewrapped. The keyring itself is
@@ -52,9 +53,12 @@ enum admin_op {
 				   * version), ascending: those who fetched from
 				   * this server, which is the active one */
 	/* Generations. */
-	ADMIN_GENERATIONS = 18, /* -> u32 n, n x (u32 number, u64 data keys,
-				 * u64 index keys, u32 certificates, u32 sealed
-				 * copies with nothing newer, u32 backups) */
+	ADMIN_GENERATIONS = 18, /* -> u8 are members known (to the active server
+				 * alone), u32 n, n x (u32 number, u64 data
+				 * keys, u64 index keys, u32 certificates, u32
+				 * sealed copies with nothing newer, u32
+				 * backups, u32 live members with no newer key)
+				 */
 	ADMIN_GENERATION_DESTROY = 19, /* u32 number -> u32 n, n x str where:
 					* backups that still hold it */
 	ADMIN_ROTATE_STATE = 20	       /* of the active server -> u32 current
