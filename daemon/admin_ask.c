@@ -115,6 +115,8 @@ begin_refs(struct keeper *k, struct question *q)
 				       : CLV_E_NOT_READY;
 
 	if (r == CLV_OK) {
+		if (role_serves(k->serving.state))
+			refs_take_members(q->refs, k->live, loop_now_ms());
 		ask_refs(k, q);
 		return;
 	}

@@ -137,6 +137,8 @@ admin_generation_begin(struct admin *a)
 		admin_end(a, r, NULL);
 		return;
 	}
+	if (role_serves(a->k->serving.state))
+		refs_take_members(a->refs, a->k->live, loop_now_ms());
 	a->refs_step = 0;
 	a->change.refs = a->refs;
 	ask(a);

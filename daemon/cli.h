@@ -248,7 +248,7 @@ void cli_admin_begin(struct clv_buf *b, uint8_t op);
  * phrase) could not be done and why. */
 int cli_admin(struct cli *c, const struct clv_buf *request, const char *what,
     struct cli_answer *ret);
-/* cli_admin_look() without a word. */
+/* The same without a word; the answer's result is the one that is returned. */
 int cli_admin_quietly(
     struct cli *c, const struct clv_buf *request, struct cli_answer *ret);
 /* The same for a change of which the answer says in a sentence what was done:

@@ -260,9 +260,9 @@ cli_admin_quietly(
 
 	c->quiet = true;
 	if (r == CLV_OK)
-		r = cli_admin_look(c, request, ret);
+		r = anywhere(c, request, ret);
 	c->quiet = false;
-	return r;
+	return r == CLV_OK ? ret->result : r;
 }
 
 int

@@ -23,7 +23,8 @@ state_name(uint8_t state)
 struct refs { /* of one generation: ADMIN_GENERATIONS */
 	uint32_t number;
 	uint64_t keys, indexes;
-	uint32_t certificates, copies, backups;
+	uint32_t certificates, copies, backups, members;
+	bool members_known;
 };
 
 struct all {
@@ -35,8 +36,10 @@ static int
 read_refs(const struct cli_answer *a, struct all *ret)
 {
 	struct clv_rd rd;
+	bool known;
 
 	clv_rd_init(&rd, a->data.data, a->data.len);
+	known = clv_rd_u8(&rd) != 0;
 	ret->n = clv_rd_u32(&rd);
 	if (ret->n > CLV_GENERATIONS_MAX)
 		return CLV_E_PROTOCOL;
@@ -49,6 +52,8 @@ read_refs(const struct cli_answer *a, struct all *ret)
 		f->certificates = clv_rd_u32(&rd);
 		f->copies = clv_rd_u32(&rd);
 		f->backups = clv_rd_u32(&rd);
+		f->members = clv_rd_u32(&rd);
+		f->members_known = known;
 	}
 	return clv_rd_end(&rd);
 }
@@ -66,8 +71,6 @@ ask_refs(struct cli *c, struct all *ret)
 	cli_admin_begin(&b, ADMIN_GENERATIONS);
 	r = cli_admin_quietly(c, &b, &a);
 	if (r == CLV_OK)
-		r = a.result;
-	if (r == CLV_OK)
 		r = read_refs(&a, ret);
 	if (r != CLV_OK) {
 		ret->n = 0;
@@ -81,17 +84,19 @@ ask_refs(struct cli *c, struct all *ret)
 static void
 print_row(const struct clv_list_generation *g, const struct refs *f)
 {
-	char hex[CLI_HEX];
+	char hex[CLI_HEX], members[16] = "-";
 
 	if (f == NULL) {
-		printf("%10u  %-10s %9s %8s %5s %7s %7s  %.16s\n", g->number,
-		    state_name(g->state), "-", "-", "-", "-", "-",
-		    cli_hex(g->commitment, hex));
+		printf("%10u  %-10s %9s %8s %5s %7s %7s %7s  %.16s\n",
+		    g->number, state_name(g->state), "-", "-", "-", "-", "-",
+		    "-", cli_hex(g->commitment, hex));
 		return;
 	}
-	printf("%10u  %-10s %9" PRIu64 " %8" PRIu64 " %5u %7u %7u  %.16s\n",
+	if (f->members_known)
+		snprintf(members, sizeof(members), "%u", f->members);
+	printf("%10u  %-10s %9" PRIu64 " %8" PRIu64 " %5u %7u %7u %7s  %.16s\n",
 	    g->number, state_name(g->state), f->keys, f->indexes,
-	    f->certificates, f->copies, f->backups,
+	    f->certificates, f->copies, f->backups, members,
 	    cli_hex(g->commitment, hex));
 }
 
@@ -112,6 +117,8 @@ push_row(struct cli_json *j, const struct clv_list_generation *g,
 	cli_json_u64(o, "certificates", f->certificates);
 	cli_json_u64(o, "sealed_copies", f->copies);
 	cli_json_u64(o, "backups", f->backups);
+	if (f->members_known)
+		cli_json_u64(o, "members", f->members);
 }
 
 static void
@@ -122,9 +129,9 @@ print_all(const struct clv_list *list, const struct all *all, bool json)
 	if (json)
 		cli_json_array(j, "generations");
 	else
-		printf("%10s  %-10s %9s %8s %5s %7s %7s  %s\n", "GENERATION",
-		    "STATE", "DATA-KEYS", "INDEXES", "CERTS", "COPIES",
-		    "BACKUPS", "COMMITMENT");
+		printf("%10s  %-10s %9s %8s %5s %7s %7s %7s  %s\n",
+		    "GENERATION", "STATE", "DATA-KEYS", "INDEXES", "CERTS",
+		    "COPIES", "BACKUPS", "MEMBERS", "COMMITMENT");
 	for (size_t i = 0; i < list->generation_count; i++) {
 		const struct clv_list_generation *g = &list->generations[i];
 		const struct refs *f = NULL;

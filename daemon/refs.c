@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/members_live.h"
 #include "daemon/refs.h"
 
 static const enum clv_stmt steps[] = {CLV_STMT_COUNT_KEYS, CLV_STMT_GET_TLS,
@@ -126,6 +127,22 @@ refs_take(struct refs *refs, unsigned step,
 	}
 }
 
+void
+refs_take_members(
+    struct refs *refs, const struct members_live *live, uint64_t now_ms)
+{
+	const struct member_live *m;
+	struct ref *ref;
+
+	refs->members_known = true;
+	for (m = members_live_next(live, ""); m != NULL;
+	     m = members_live_next(live, m->name)) {
+		ref = find(refs, m->generation);
+		if (ref != NULL && members_live_is(m, now_ms))
+			ref->members++;
+	}
+}
+
 static void __attribute__((format(printf, 3, 4)))
 also(char *dst, size_t cap, const char *fmt, ...)
 {
@@ -153,12 +170,16 @@ refs_why(const struct ref *ref, char *dst, size_t cap)
 	if (ref->certificates > 0)
 		also(dst, cap, "%u certificate%s", ref->certificates,
 		    ref->certificates == 1 ? "" : "s");
+	if (ref->members > 0)
+		also(dst, cap, "%u member%s with no newer key", ref->members,
+		    ref->members == 1 ? "" : "s");
 	return dst[0] != '\0';
 }
 
 void
 refs_format(const struct refs *refs, struct clv_buf *b)
 {
+	clv_buf_u8(b, refs->members_known);
 	clv_buf_u32(b, (uint32_t)refs->count);
 	for (size_t i = 0; i < refs->count; i++) {
 		const struct ref *ref = &refs->of[i];
@@ -169,6 +190,7 @@ refs_format(const struct refs *refs, struct clv_buf *b)
 		clv_buf_u32(b, ref->certificates);
 		clv_buf_u32(b, ref->copies);
 		clv_buf_u32(b, ref->backups);
+		clv_buf_u32(b, ref->members);
 	}
 }
 

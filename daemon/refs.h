@@ -20,6 +20,7 @@ struct ref { /* of one generation */
 	uint32_t certificates;	/* of the network name: their keys, too */
 	uint32_t copies;	/* sealed copies of which it is the newest */
 	uint32_t backups;	/* that hold it: files, which nobody recalls */
+	uint32_t members;	/* live ones of which it is the newest */
 };
 
 struct refs {
@@ -28,6 +29,8 @@ struct refs {
 	bool has_copy[CLV_LIST_NODES_MAX + 1]; /* by node number */
 	struct record backups[REFS_BACKUPS_MAX];
 	size_t backup_count;
+	/* only the active server knows what members hold */
+	bool members_known;
 };
 
 int refs_new(const struct clv_list *list, struct refs **ret);
@@ -37,6 +40,9 @@ bool refs_stmt(unsigned step, enum clv_stmt *ret);
 void refs_take(struct refs *refs, unsigned step,
     const uint8_t pk[static CLV_SIGN_PK_LEN], const struct db_result *r);
 const struct ref *refs_find(const struct refs *refs, uint32_t generation);
+struct members_live;
+void refs_take_members(
+    struct refs *refs, const struct members_live *live, uint64_t now_ms);
 /* Is there what would be lost with it? Then what, in words. */
 bool refs_why(const struct ref *ref, char *dst, size_t cap);
 /* ADMIN_GENERATIONS's answer. */

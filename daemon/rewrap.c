@@ -9,6 +9,7 @@
 #include <claviger/envelope.h>
 
 #include "daemon/log.h"
+#include "daemon/members_live.h"
 #include "daemon/rewrap.h"
 #include "daemon/rewrap_impl.h"
 
@@ -258,6 +259,38 @@ step_wrap(struct rewrap *w)
 	on_slice(w);
 }
 
+/* A member that has not fetched the new key cannot open what is rewrapped: the
+ * live ones are waited for, for a time. */
+static void
+step_members(void *arg)
+{
+	struct rewrap *w = arg;
+	struct keeper *k = w->k;
+	uint64_t now = loop_now_ms();
+	bool strange = now - k->serving.fresh_ms < REWRAP_MEET_MS;
+	char names[100];
+	unsigned late = members_live_late(
+	    k->live, now, 0, w->generation, names, sizeof(names));
+
+	if (w->until_ms == 0)
+		w->until_ms = now + REWRAP_MEMBERS_MS;
+	rewrap_enter(w, REWRAP_MEMBERS);
+	w->why[0] = '\0';
+	if (now < w->until_ms && (strange || late > 0)) {
+		snprintf(w->why, sizeof(w->why),
+		    "members fetch the new key first: %s",
+		    late > 0 ? names : "they have not all come yet");
+		(void)loop_timer_set(
+		    k->loop, &w->timer, REWRAP_LOOK_MS, step_members, w);
+		return;
+	}
+	if (late > 0)
+		log_warning("%u live members do not have generation %u yet: "
+			    "%s",
+		    late, w->generation, names);
+	step_wrap(w);
+}
+
 /* How much there is: once, and only when there is something. */
 
 static void
@@ -280,7 +313,7 @@ on_count(struct keeper *k, void *arg, const struct db_result *r)
 	w->counted = true;
 	log_notice("rewrapping %llu keys under generation %u",
 	    (unsigned long long)w->left, w->generation);
-	step_wrap(w);
+	step_members(w);
 }
 
 static void
@@ -446,8 +479,10 @@ rewrap_wake(struct keeper *k)
 	    w->generation == current)
 		return;
 	stop(w);
-	if (w->generation != current)
+	if (w->generation != current) {
 		w->total = w->left = 0;
+		w->until_ms = 0;
+	}
 	w->generation = current;
 	w->epoch = k->serving.epoch;
 	begin(w);

@@ -69,6 +69,7 @@ set_up(void)
 {
 	rig_active();
 	add_apps();
+	rig_run(REWRAP_MEET_MS);
 	rig_db.page = 3;
 }
 
@@ -153,6 +154,52 @@ START_TEST(every_key_is_rewrapped_after_a_rotation)
 }
 END_TEST
 
+/* What a member says that it holds, when it fetches. */
+static void
+member_holds(unsigned i, uint32_t generation)
+{
+	struct clv_wire_request q = {.op = CLV_WIRE_FETCH};
+	struct clv_wire_holds holds = {generation, 1};
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	clv_wire_holds_format(&holds, &b);
+	q.payload = b.data;
+	q.payload_len = b.len;
+	rig_request(i, rig.member[0], NULL, &q);
+	rig_settle();
+	clv_buf_fini(&b);
+}
+
+START_TEST(live_members_have_the_new_key_before_anything_is_rewrapped)
+{
+	member_holds(0, 1);
+	rotate(0);
+	rig_run(30000);
+	ck_assert_uint_eq(rig_db.rewrites, 0);
+	ck_assert_int_eq(progress(0).state, REWRAP_IS_RUNNING);
+	ck_assert_str_eq(
+	    progress(0).why, "members fetch the new key first: m1");
+	member_holds(0, 2);
+	rig_run(REWRAP_LOOK_MS + 100);
+	check_all_under(2);
+}
+END_TEST
+
+START_TEST(a_member_that_does_not_fetch_is_waited_for_two_minutes)
+{
+	member_holds(0, 1);
+	rotate(0);
+	for (unsigned t = 0; t < 11; t++) { /* alive, and for ever behind */
+		rig_run(10000);
+		member_holds(0, 1);
+	}
+	ck_assert_uint_eq(rig_db.rewrites, 0);
+	rig_run(12000);
+	check_all_under(2);
+}
+END_TEST
+
 START_TEST(nothing_is_rewrapped_before_the_generation_is_current)
 {
 	ck_assert_int_eq(rotate_begin(0, 1), CLV_OK);
@@ -190,7 +237,7 @@ killed_after(unsigned n, bool answered)
 	rig_kill(0);
 	rig_run(16000);
 	ck_assert_int_eq(rig_promote(1), CLV_OK);
-	rig_run(1000);
+	rig_run(2 * REWRAP_MEET_MS);
 	if (clv_list_current(rig_keeper(1)->secret.list)->number == 1) {
 		finish_request(&b, 2, 2); /* the command once more */
 		ck_assert_int_eq(rig_ask(1, &b, 30000), CLV_OK);
@@ -308,7 +355,7 @@ START_TEST(rows_that_come_again_do_not_go_round_in_circles)
 	rig_run(16000);
 	rig.forge = same_page;
 	ck_assert_int_eq(rig_promote(1), CLV_OK);
-	rig_run(10000);
+	rig_run(20000);
 	ck_assert_int_eq(progress(1).state, REWRAP_IS_RUNNING);
 	ck_assert_ptr_nonnull(strstr(progress(1).why, "claviger doctor"));
 	ck_assert_int_eq(rig_state(1), ROLE_ACTIVE);
@@ -449,6 +496,18 @@ START_TEST(generation_that_something_needs_is_not_destroyed)
 }
 END_TEST
 
+START_TEST(generation_that_a_live_member_needs_is_not_destroyed)
+{
+	rotate(0);
+	rig_run(100);
+	member_holds(0, 1);
+	ck_assert_int_eq(destroy(0, 9, 1), CLV_E_EXISTS);
+	ck_assert_ptr_nonnull(strstr(rig.said, "1 member with no newer key"));
+	member_holds(0, 2);
+	ck_assert_int_eq(destroy(0, 10, 1), CLV_OK);
+}
+END_TEST
+
 START_TEST(copies_of_revoked_nodes_go_with_a_generation)
 {
 	struct clv_buf b;
@@ -513,6 +572,7 @@ START_TEST(what_refers_to_each_generation_is_counted)
 	clv_rd_str(&r, rig.said, sizeof(rig.said));
 	clv_rd_str(&r, rig.said, sizeof(rig.said));
 	clv_rd_u32(&r);
+	ck_assert_uint_eq(clv_rd_u8(&r), 0); /* no word of members */
 	ck_assert_uint_eq(clv_rd_u32(&r), 2);
 	for (uint32_t i = 0; i < 2; i++) {
 		ck_assert_uint_eq(clv_rd_u32(&r), i + 1);
@@ -521,6 +581,7 @@ START_TEST(what_refers_to_each_generation_is_counted)
 		ck_assert_uint_eq(clv_rd_u32(&r), expected[i][2]);
 		ck_assert_uint_eq(clv_rd_u32(&r), expected[i][3]);
 		ck_assert_uint_eq(clv_rd_u32(&r), expected[i][4]);
+		ck_assert_uint_eq(clv_rd_u32(&r), 0);
 	}
 	ck_assert_int_eq(clv_rd_end(&r), CLV_OK);
 }
@@ -550,6 +611,10 @@ suite(void)
 	tcase_add_checked_fixture(t, set_up, rig_fini);
 	tcase_add_test(t, every_key_is_rewrapped_after_a_rotation);
 	tcase_add_test(
+	    t, live_members_have_the_new_key_before_anything_is_rewrapped);
+	tcase_add_test(
+	    t, a_member_that_does_not_fetch_is_waited_for_two_minutes);
+	tcase_add_test(
 	    t, nothing_is_rewrapped_before_the_generation_is_current);
 	tcase_add_loop_test(t, a_lost_answer_is_made_good_in_a_second, 0,
 	    sizeof(steps) / sizeof(steps[0]));
@@ -568,6 +633,7 @@ suite(void)
 	tcase_add_checked_fixture(t, set_up, rig_fini);
 	tcase_add_test(t, destroyed_generation_is_in_no_copy_and_no_memory);
 	tcase_add_test(t, generation_that_something_needs_is_not_destroyed);
+	tcase_add_test(t, generation_that_a_live_member_needs_is_not_destroyed);
 	tcase_add_test(t, copies_of_revoked_nodes_go_with_a_generation);
 	tcase_add_test(t, restored_keyring_loses_what_was_destroyed);
 	tcase_add_test(t, what_refers_to_each_generation_is_counted);
