@@ -12,6 +12,7 @@
 
 struct api_conn;
 struct credential;
+struct inspect;
 
 struct api {
 	struct keeper *k;
@@ -41,7 +42,8 @@ struct api_conn {
 	int fd;
 	struct auth_caller who;
 	struct api_call *call;
-	bool muted; /* more came while a call is under way */
+	struct inspect *inspect; /* that this one drives */
+	bool muted;		 /* more came while a call is under way */
 	bool subscribed;
 	bool gone; /* freed when its event is over */
 	/* the roles that were looked up last */
@@ -70,6 +72,12 @@ unsigned api_roles_of(struct keeper *k, const struct auth_caller *who,
 
 /* api_admin.c */
 void api_admin(
+    struct api_conn *c, const struct clv_api_header *h, struct clv_rd *body);
+
+/* api_inspect.c; the caller may do that */
+void api_inspect(struct api_conn *c, const struct clv_api_header *h,
+    const char *app, struct clv_rd *body);
+void api_database(
     struct api_conn *c, const struct clv_api_header *h, struct clv_rd *body);
 
 /* api_credentials.c */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/api_impl.h"
+#include "daemon/inspect.h"
 #include "daemon/log.h"
 
 /*
@@ -26,6 +27,7 @@ conn_free(struct api_conn *c)
 	c->api->count--;
 	if (c->call != NULL)
 		c->call->conn = NULL;
+	inspect_free(&c->inspect);
 	loop_fd_del(c->api->k->loop, c->fd);
 	close(c->fd);
 	auth_caller_fini(&c->who);

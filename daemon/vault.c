@@ -309,6 +309,7 @@ vault_drop(struct vault *v)
 	static const char text[] = "the keys were taken away";
 
 	vault_cache_drop(v);
+	inspect_stop(v);
 	for (struct vault_app *a = v->apps; a != NULL; a = a->next) {
 		vault_keys_drop(a);
 		tell_waiters(a, VAULT_KEYS | VAULT_INDEX, CLV_E_REVOKED, text);

@@ -73,4 +73,7 @@ void vault_seal(struct vault *v, const char *app, const char *context,
 void vault_unseal(struct vault *v, const char *app, const char *context,
     const void *p, size_t len, vault_fn fn, void *arg);
 
+/* inspect.c: the inspection under way, if there is one, ends. */
+void inspect_stop(struct vault *v);
+
 #endif

@@ -66,8 +66,10 @@ struct vault_app {
 struct vault_value;
 #define VAULT_BUCKETS 1024
 
+struct inspect;
 struct vault {
 	struct keeper *k;
+	struct inspect *inspect; /* inspect.h: there is one at most */
 	struct vault_app *apps;
 	size_t app_count;
 	uint64_t uses;

@@ -295,7 +295,8 @@ check_keeper_rotate_LDADD = $(daemon_libs)
 check_keeper_rotate_LDFLAGS = $(keeper_ldflags)
 
 # vault, member and local API, against a database that a rig plays
-vault_tests = check_api check_member check_member_policy check_vault
+vault_tests = check_api check_inspect check_member check_member_policy \
+	check_vault
 check_PROGRAMS += $(vault_tests)
 TESTS += $(vault_tests)
 vault_rig = %D%/unit/vault_rig.c %D%/unit/vault_rig.h %D%/unit/vault_wrap.c \
@@ -310,6 +311,10 @@ check_api_CPPFLAGS = $(unit_cppflags)
 check_api_LDADD = $(daemon_libs) -lpthread
 check_api_LDFLAGS = $(vault_ldflags) -Wl,--wrap=auth_caller_get \
 	-Wl,--wrap=getsockopt -Wl,--wrap=admin_request
+check_inspect_SOURCES = %D%/unit/check_inspect.c $(vault_rig)
+check_inspect_CPPFLAGS = $(unit_cppflags)
+check_inspect_LDADD = $(daemon_libs)
+check_inspect_LDFLAGS = $(vault_ldflags)
 check_member_SOURCES = %D%/unit/check_member.c %D%/unit/core.h $(vault_rig)
 check_member_CPPFLAGS = $(unit_cppflags)
 check_member_LDADD = $(daemon_libs)
@@ -355,8 +360,8 @@ check_front_db_LDADD = $(front_libs) $(LIBPQ_LIBS)
 
 # command
 check_PROGRAMS += check_cli
-TESTS += check_cli %D%/unit/cli.sh
-EXTRA_DIST += %D%/json-keys %D%/unit/cli.sh
+TESTS += check_cli %D%/unit/cli.sh %D%/unit/doctor.sh
+EXTRA_DIST += %D%/json-keys %D%/unit/cli.sh %D%/unit/doctor.sh
 check_cli_SOURCES = %D%/unit/check_cli.c
 check_cli_CPPFLAGS = $(unit_cppflags)
 check_cli_LDADD = libcli.la $(CHECK_LIBS)

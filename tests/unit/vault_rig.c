@@ -535,6 +535,49 @@ history(struct rig_call *c)
 	finish(c, 5);
 }
 
+static int
+by_name(const void *a, const void *b)
+{
+	const struct rig_row *x = *(struct rig_row *const *)a;
+	const struct rig_row *y = *(struct rig_row *const *)b;
+	int order = strcmp(x->name, y->name);
+
+	if (order != 0)
+		return order;
+	return x->version < y->version ? -1 : x->version > y->version;
+}
+
+/* Server nodes may. */
+static void
+get_records(struct rig_call *c)
+{
+	const char *app = text_of(&c->params[0]);
+	const char *name = text_of(&c->params[2]);
+	struct rig_row *rows[RIG_ROWS];
+	size_t n = 0;
+
+	RIG_REQUIRE(rig.member.is_server_node);
+	for (size_t i = 0; i < rig.db.row_count; i++) {
+		struct rig_row *r = &rig.db.rows[i];
+		int order = strcmp(r->name, name);
+
+		if (strcmp(r->app, app) == 0 && !r->deleted &&
+		    r->key_version < u64_of(&c->params[1]) &&
+		    (order > 0 ||
+			(order == 0 && r->version > u64_of(&c->params[3]))))
+			rows[n++] = r;
+	}
+	qsort(rows, n, sizeof(rows[0]), by_name);
+	for (size_t i = 0; i < n && i < u64_of(&c->params[4]); i++) {
+		out_text(rows[i]->name);
+		out_u64(rows[i]->version);
+		out_bool(rows[i]->current);
+		out_u64(rows[i]->key_version);
+		clv_buf_bytes(&out, rows[i]->record, rows[i]->len);
+	}
+	finish(c, 5);
+}
+
 /* Calls. */
 
 void
@@ -551,6 +594,7 @@ rig_do(struct rig_call *c)
 	case CLV_STMT_PUT_SECRETS: put_secrets(c); break;
 	case CLV_STMT_GET_OPS: get_ops(c); break;
 	case CLV_STMT_HISTORY: history(c); break;
+	case CLV_STMT_GET_RECORDS: get_records(c); break;
 	default: RIG_REQUIRE(!"a statement that no member may use");
 	}
 	if (rig.forge != NULL)
