@@ -253,6 +253,16 @@ forget_undo(struct clv_index *x)
 	x->undo_count = x->undo_cap = 0;
 }
 
+bool
+clv_index_fits(const struct clv_index *x, uint64_t counter,
+    const uint8_t mac[static CLV_MANIFEST_MAC_LEN])
+{
+	struct clv__newest newest;
+
+	clv__newest_parse(mac, &newest);
+	return verify(x, counter, mac, &newest) == CLV_OK;
+}
+
 int
 clv_index_commit(struct clv_index *x, uint64_t counter,
     const uint8_t mac[static CLV_MANIFEST_MAC_LEN])

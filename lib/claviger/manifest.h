@@ -96,6 +96,9 @@ void clv_index_mac(const struct clv_index *x, uint64_t counter,
 int clv_index_commit(struct clv_index *x, uint64_t counter,
     const uint8_t mac[static CLV_MANIFEST_MAC_LEN]);
 void clv_index_abort(struct clv_index *x);
+/* Would that commit succeed? Nothing is changed. */
+bool clv_index_fits(const struct clv_index *x, uint64_t counter,
+    const uint8_t mac[static CLV_MANIFEST_MAC_LEN]);
 
 /*
  * Is this row of the database what must be served? version 0: the database

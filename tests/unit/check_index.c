@@ -186,6 +186,8 @@ START_TEST(what_is_held_already_changes_nothing)
 
 	for (i = 0; i < db.count; i++)
 		stage(x, db.rows[i]);
+	ck_assert(!clv_index_fits(x, db.counter + 1, db.mac));
+	ck_assert(clv_index_fits(x, db.counter, db.mac));
 	ck_assert_int_eq(clv_index_commit(x, db.counter, db.mac), CLV_OK);
 }
 END_TEST
