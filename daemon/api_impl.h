@@ -25,6 +25,7 @@ struct api {
 	struct api_told { /* to those who have subscribed */
 		int state;
 		uint32_t generation;
+		uint64_t epoch;
 		bool may_encrypt;
 	} told;
 };

@@ -44,7 +44,7 @@ enum clv_api_op {
 	CLV_API_OPEN = 8, /* str app, str context, bytes sealed
 			   * -> bytes plain */
 	/* -> status; from then on an EVENT with id 0 and the status as body at
-	 * each change of state, generation or may_encrypt */
+	 * each change of state, generation, epoch or may_encrypt */
 	CLV_API_SUBSCRIBE = 9,
 	CLV_API_EVENT = 10,
 	/* str after -> u8 more, u32 n, n x (str app, u8 roles of the caller):

@@ -916,6 +916,10 @@ START_TEST(changes_are_told)
 	member_event(&rig.member, MEMBER_EV_REFRESHED, "");
 	ck_assert_int_eq(hear(fd, 0, &rd), CLV_OK);
 	ck_assert_int_eq(hear(fd, 0, &rd), 1);
+	rig.member.seen.epoch++; /* a failover that nobody noticed */
+	member_event(&rig.member, MEMBER_EV_REFRESHED, "");
+	ck_assert_int_eq(hear(fd, 0, &rd), CLV_OK);
+	ck_assert_int_eq(hear(fd, 0, &rd), 1);
 	/* ... also while a request is under way */
 	begin_get("shop", "a");
 	say(fd, CLV_API_GET, 0, 5);
