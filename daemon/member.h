@@ -58,9 +58,10 @@ struct member {
 	struct clv_buf evidence;   /* its head, signed */
 	struct clv_wire_key *keys; /* guarded */
 	size_t key_count;
-	uint32_t newest; /* generation of a key */
-	bool from_cache;
-	int64_t cached_at;
+	uint32_t newest;	 /* generation of a key */
+	bool from_cache;	 /* the keys are */
+	const char *cache_doubt; /* why the sealed cache is not used */
+	uint64_t cache_end_ms;	 /* then it is too old, whatever the clock */
 	/* who may do what */
 	uint64_t apps_version; /* list version that they are of, 0: none */
 	uint64_t apps_next_version;
@@ -142,7 +143,7 @@ int member_seen_raise(struct member *m, const struct clv_wire_answer *a,
     const void *body, size_t len);
 
 /* member_cache.c: the sealed cache. */
-int member_cache_load(struct member *m);
+void member_cache_load(struct member *m);
 void member_cache_save(struct member *m);
 void member_cache_remove(struct member *m);
 
