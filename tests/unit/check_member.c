@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "accounts.h"
 #include "core.h"
 #include "vault_rig.h"
 #include "vault_wrap.h"
@@ -28,6 +30,7 @@ static struct server {
 	uint64_t head;	     /* counter of shop */
 	unsigned list_moves; /* with each page, so often */
 	unsigned many;	     /* so many applications, instead of two */
+	const char *users;   /* of bank and shop */
 } server;
 static struct clv_buf question; /* a frame; empty: none */
 static struct clv_wire_request q;
@@ -170,7 +173,7 @@ put_apps(struct clv_buf *b, const char *after)
 		}
 		clv_buf_str(&apps, names[server.wrong_order ? 1 - i : i]);
 		clv_buf_str(&apps, "user:root");
-		clv_buf_str(&apps, "user:root,unit:shop.service");
+		clv_buf_str(&apps, server.users);
 		clv_buf_u32(&apps, 3);
 		n++;
 	}
@@ -325,7 +328,8 @@ set_up(void)
 	    .encrypt = true,
 	    .permit_ms = 65000,
 	    .scope = "all",
-	    .pages = 1};
+	    .pages = 1,
+	    .users = "user:root,unit:shop.service"};
 	memset(asked, 0, sizeof(asked));
 	told_head = 0;
 	wall = 1800000000;
@@ -816,6 +820,95 @@ START_TEST(pages_out_of_order_are_refused)
 }
 END_TEST
 
+static int64_t
+user(size_t i)
+{
+	const struct auth_id *id = &member_app_find(m, "shop")->users.ids[i];
+
+	return id->known ? (int64_t)id->id : -1;
+}
+
+START_TEST(names_are_looked_up_at_each_refresh)
+{
+	server.users = "user:eve,group:eve,unit:shop.service,user:ada";
+	make_fresh();
+	ck_assert_int_eq(user(0), -1);
+	ck_assert_int_eq(user(3), 1001);
+	accounts_set("eve", 3001); /* made later, */
+	run(66000);
+	ck_assert_int_eq(user(0), 3001);
+	ck_assert_int_eq(user(1), 3001);
+	accounts_set("eve", 3002); /* with another number, */
+	run(66000);
+	ck_assert_int_eq(user(0), 3002);
+	ck_assert_int_eq(user(3), 1001);
+	server.silent = true;
+	accounts_set("eve", ACCOUNTS_GONE); /* and gone, */
+	run(66000 + 2 * MEMBER_TRY_MS + MEMBER_NAMES_AWAY_MS);
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+	ck_assert_int_eq(user(0), -1);
+	accounts_set("eve", 3003); /* also while the server is away. */
+	accounts_asked = 0;
+	run(MEMBER_NAMES_AWAY_MS + MEMBER_AGAIN_MS + 2 * MEMBER_TRY_MS);
+	ck_assert_int_eq(user(0), 3003);
+	ck_assert_uint_le(accounts_asked, 8);
+}
+END_TEST
+
+START_TEST(names_stay_while_nobody_can_tell)
+{
+	server.users = "user:ada";
+	make_fresh();
+	accounts_fail = EIO;
+	server.list_version++;
+	server.users = "user:bob,user:ada";
+	run(66000);
+	ck_assert_uint_eq(m->apps_version, 8);
+	ck_assert_int_eq(user(0), -1);
+	ck_assert_int_eq(user(1), 1001);
+	accounts_fail = 0;
+	run(66000);
+	ck_assert_int_eq(user(0), 1002);
+}
+END_TEST
+
+static void
+takes_a_second(void)
+{
+	rig.now += 1000;
+}
+
+/* Five names in two lists each, at one a second. */
+START_TEST(a_slow_name_service_is_not_asked_for_long)
+{
+	make_fresh();
+	server.users = "user:ada,user:bob,group:dev,group:wheel,user:eve";
+	accounts_set("eve", 3001);
+	accounts_hook = takes_a_second;
+	run(66000);
+	server.list_version++;
+	accounts_asked = 0;
+	member_refresh_begin(m);
+	serve();
+	ck_assert_int_eq(m->step, MEMBER_IDLE);
+	ck_assert_uint_le(accounts_asked, 4);
+	/* What is asked for, none is forgotten, and each in its turn. */
+	for (int i = 0; i < 2; i++)
+		run(66000);
+	ck_assert_int_eq(user(0), 1001);
+	ck_assert_int_eq(user(4), 3001);
+	accounts_set("ada", 3004);
+	accounts_set("eve", 3005);
+	for (int i = 0; i < 4; i++) {
+		accounts_asked = 0;
+		ck_assert(member_apps_look_up(m, 0));
+		ck_assert_uint_le(accounts_asked, 2);
+	}
+	ck_assert_int_eq(user(0), 3004);
+	ck_assert_int_eq(user(4), 3005);
+}
+END_TEST
+
 START_TEST(heads_are_exchanged)
 {
 	server.head = 44;
@@ -1086,6 +1179,9 @@ member_suite(void)
 	tcase_add_test(t, applications_come_in_pages);
 	tcase_add_test(t, a_list_that_changes_between_pages);
 	tcase_add_test(t, pages_out_of_order_are_refused);
+	tcase_add_test(t, names_are_looked_up_at_each_refresh);
+	tcase_add_test(t, names_stay_while_nobody_can_tell);
+	tcase_add_test(t, a_slow_name_service_is_not_asked_for_long);
 	tcase_add_test(t, heads_are_exchanged);
 	suite_add_tcase(s, t);
 	t = tcase_create("cache");
