@@ -16,10 +16,10 @@ struct inspect;
 
 struct api {
 	struct keeper *k;
-	int set; /* epoll */
 	int listen_fd, credentials_fd;
 	struct api_conn *conns;
 	unsigned count;
+	struct api_call *spare;		/* the one that ended last */
 	struct credential *credentials; /* that wait for the vault */
 	unsigned credentials_waiting;
 	struct api_told { /* to those who have subscribed */
@@ -33,7 +33,6 @@ struct api {
 /* One request under way: it outlives a connection that goes away. */
 struct api_call {
 	struct api_conn *conn; /* NULL: nobody waits any more */
-	struct api *api;
 	uint16_t op;
 	uint64_t id;
 };
@@ -50,7 +49,7 @@ struct api_conn {
 	bool gone; /* freed when its event is over */
 	/* the roles that were looked up last */
 	char app[CLV_NAME_MAX];
-	uint64_t app_version;
+	uint64_t who_version;
 	unsigned roles;
 };
 

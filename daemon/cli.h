@@ -68,6 +68,7 @@ struct cli {
 	char **args;
 	unsigned arg_count;
 	bool asked_active; /* and that was told */
+	bool quiet; /* what fails is asked again, and not said each time */
 };
 
 /* cli_opt.c: verbs and their options. */
@@ -248,6 +249,9 @@ void cli_admin_begin(struct clv_buf *b, uint8_t op);
  * phrase) could not be done and why. */
 int cli_admin(struct cli *c, const struct clv_buf *request, const char *what,
     struct cli_answer *ret);
+/* The same without a word; the answer's result is the one that is returned. */
+int cli_admin_quietly(
+    struct cli *c, const struct clv_buf *request, struct cli_answer *ret);
 /* The same for a change of which the answer says in a sentence what was done:
  * prints that, or with --json `j` with "message" and "late" added. Frees
  * request and j. */
@@ -338,6 +342,7 @@ int cli_settings_set(struct cli *c);
 int cli_settings_upgrade(struct cli *c);
 int cli_rotate(struct cli *c);
 int cli_generation_list(struct cli *c);
+int cli_generation_destroy(struct cli *c);
 int cli_fetch(struct cli *c);
 int cli_cluster_commands(struct cli *c);
 

@@ -115,7 +115,7 @@ by_network(struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
 	struct cli_wire w;
 	int r;
 
-	if (!c->asked_active)
+	if (!c->quiet && !c->asked_active)
 		cli_progress("another node is active: asking it");
 	c->asked_active = true;
 	r = cli_wire_open(c, &w);
@@ -250,6 +250,19 @@ cli_admin_look(
 	    (r == CLV_E_NOT_ACTIVE ||
 		(r == CLV_OK && ret->result == CLV_E_NOT_ACTIVE)))
 		r = by_network(c, request, ret);
+	return r == CLV_OK ? ret->result : r;
+}
+
+int
+cli_admin_quietly(
+    struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
+{
+	int r = clv_buf_result(request);
+
+	c->quiet = true;
+	if (r == CLV_OK)
+		r = anywhere(c, request, ret);
+	c->quiet = false;
 	return r == CLV_OK ? ret->result : r;
 }
 

@@ -35,6 +35,11 @@ struct inspect_doubt {
 	uint8_t hash[CLV_RECORD_HASH_LEN];
 };
 
+struct inspect_key {
+	uint32_t version, generation; /* as the row says; 0: the index key */
+	bool here;		      /* it opened */
+};
+
 struct inspect_found { /* findings, for this part or perhaps */
 	struct clv_buf b;
 	uint32_t count;
@@ -53,8 +58,7 @@ struct inspect {
 	char text[256];
 	struct inspect_found found;
 	struct inspect_found maybe; /* found, if the manifest does not fit */
-	/* keys, as in struct vault_app */
-	struct vault_key *keys;
+	struct inspect_key *keys;   /* as their rows stand there */
 	uint8_t (*secret)[CLV_KEY_LEN];
 	size_t key_count;
 	bool keys_again; /* some may have been made since */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
-#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,8 +100,23 @@ commit(struct inspect *i, uint64_t counter, const struct db_field *mac)
 
 	clv_index_mac(i->index, counter, own);
 	i->fits = mac->len == sizeof(own) &&
-		  sodium_memcmp(mac->p, own, sizeof(own)) == 0;
-	return clv_index_commit(i->index, counter, own);
+		  clv_index_fits(i->index, counter, mac->p);
+	return clv_index_commit(i->index, counter, i->fits ? mac->p : own);
+}
+
+/* A data key of the application that had this name before opens as well. */
+static void
+judge_newest(struct inspect *i)
+{
+	uint32_t version = clv_index_key_version(i->index);
+	const uint8_t *key = inspect_key_find(i, version);
+	char name[32];
+
+	if (key == NULL || clv_index_is_newest(i->index, key))
+		return;
+	snprintf(name, sizeof(name), "data key %u", version);
+	inspect_found(&i->found, "key-changed", name,
+	    "it is not the one that the manifest names");
 }
 
 static void
@@ -120,7 +135,9 @@ judge(struct inspect *i, uint64_t counter)
 		    "%" PRIu64 " has been seen: it was restored to an earlier "
 		    "day, or rows were taken away",
 		    counter, seen);
-	if (!i->fits)
+	if (i->fits)
+		judge_newest(i);
+	else
 		inspect_found(&i->found, "rows-changed", i->app,
 		    "its rows are not those that were written last: some were "
 		    "changed, put back or taken away from outside");

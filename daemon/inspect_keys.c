@@ -45,7 +45,7 @@ open_one(struct inspect *i, uint8_t *app_key, size_t n,
 {
 	struct keeper *k = i->v->k;
 	struct inspect_found *f = i->keys_again ? NULL : &i->found;
-	struct vault_key *key = &i->keys[n];
+	struct inspect_key *key = &i->keys[n];
 	struct clv_datakey_id id = {
 	    member_system_id(k), i->app, key->version, key->generation};
 	char name[32];
@@ -92,7 +92,7 @@ take(struct inspect *i, const struct db_result *r)
 	int rc = CLV_OK;
 
 	inspect_keys_drop(i);
-	if (r->rows > VAULT_KEYS_MAX)
+	if (r->rows > CLV_DATAKEYS_MAX + 1)
 		return CLV_E_FULL;
 	app_key = vault_guard_get(i->v, CLV_KEY_LEN);
 	i->keys = calloc(r->rows + 1, sizeof(*i->keys));

@@ -26,7 +26,7 @@ noinst_HEADERS += %D%/heads.h %D%/heads_claims.h %D%/keeper.h %D%/member_answers
 
 # keeper: who may what
 libdaemon_la_SOURCES += %D%/authorize.c %D%/authorize_acl.c \
-	%D%/authorize_peer.c
+	%D%/authorize_names.c %D%/authorize_peer.c
 noinst_HEADERS += %D%/authorize.h
 
 # keeper: administration
@@ -36,6 +36,11 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_app.c %D%/admin_apps.c %D%/admin_keys.c %D%/admin_may.c \
 	%D%/admin_members.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
+
+# keeper: generations of the master secret
+libdaemon_la_SOURCES += %D%/admin_generation.c %D%/admin_rotate_state.c \
+	%D%/refs.c %D%/rewrap.c %D%/rewrap_key.c %D%/rewrap_tls.c
+noinst_HEADERS += %D%/refs.h %D%/rewrap.h %D%/rewrap_impl.h
 
 # keeper: the member role, its open applications, and the local API
 libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
@@ -101,7 +106,8 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_file.c %D%/cli_generation.c %D%/cli_host.c %D%/cli_init.c \
 	%D%/cli_join.c %D%/cli_json.c %D%/cli_list.c %D%/cli_main.c \
 	%D%/cli_member.c %D%/cli_net.c %D%/cli_node.c %D%/cli_opt.c \
-	%D%/cli_pass.c %D%/cli_restore.c %D%/cli_rotate.c %D%/cli_settings.c \
+	%D%/cli_pass.c %D%/cli_restore.c %D%/cli_rotate.c %D%/cli_rotate_follow.c \
+	%D%/cli_rotate.h %D%/cli_settings.c \
 	%D%/cli_status.c %D%/cli_system.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
 libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \

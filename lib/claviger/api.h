@@ -76,7 +76,7 @@ enum clv_member_state {
 	CLV_MEMBER_NONE = 0, /* no keys have been obtained */
 	CLV_MEMBER_FRESH = 1,
 	CLV_MEMBER_AWAY = 2,   /* the server is away: reading goes on */
-	CLV_MEMBER_EXPIRED = 3 /* the sealed cache is older than its maximum */
+	CLV_MEMBER_EXPIRED = 3 /* the sealed cache is too old, by the clock */
 };
 
 struct clv_api_header {

@@ -183,6 +183,9 @@ int clv_escrow_check(const void *row, size_t len,
 int clv_tls_row_seal(struct clv_guard *guard, const struct clv_keyring *k,
     uint32_t generation, const void *cert, size_t cert_len, const void *key,
     size_t key_len, struct clv_buf *ret);
+/* Under which generation its key is wrapped. CLV_E_SIGNATURE, CLV_E_FORMAT. */
+int clv_tls_row_generation(const void *row, size_t len,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], uint32_t *ret);
 /* ret_cert: copied; *ret_key of the guard. */
 int clv_tls_row_open(struct clv_guard *guard, const struct clv_keyring *k,
     const void *row, size_t len, struct clv_buf *ret_cert, uint8_t **ret_key,

@@ -284,6 +284,28 @@ START_TEST(certificate_and_its_key_come_back)
 }
 END_TEST
 
+START_TEST(generation_of_a_certificate_row_is_read_from_a_signed_one_alone)
+{
+	const uint8_t *pk = clv_keyring_sign_pk(keyring);
+	uint32_t g = 0;
+
+	ck_assert_int_eq(clv_keyring_add(keyring, &g), CLV_OK);
+	ck_assert_int_eq(clv_tls_row_seal(guard, keyring, g, "certificate", 11,
+			     "private key", 11, &row),
+	    CLV_OK);
+	g = 0;
+	ck_assert_int_eq(
+	    clv_tls_row_generation(row.data, row.len, pk, &g), CLV_OK);
+	ck_assert_uint_eq(g, 2);
+	row.data[3] = 1;
+	ck_assert_int_eq(
+	    clv_tls_row_generation(row.data, row.len, pk, &g), CLV_E_SIGNATURE);
+	ck_assert_int_eq(
+	    clv_tls_row_generation(row.data, 20, pk, &g), CLV_E_FORMAT);
+	ck_assert_uint_eq(g, 2);
+}
+END_TEST
+
 START_TEST(every_change_of_a_certificate_row_is_refused)
 {
 	size_t i, taken = 0, len;
@@ -371,6 +393,8 @@ main(void)
 	tcase_add_test(e, signed_row_with_a_foreign_keyring_is_refused);
 	tcase_add_test(e, row_that_claims_another_generation_is_refused);
 	tcase_add_test(t, certificate_and_its_key_come_back);
+	tcase_add_test(
+	    t, generation_of_a_certificate_row_is_read_from_a_signed_one_alone);
 	tcase_add_test(t, every_change_of_a_certificate_row_is_refused);
 	tcase_add_loop_test(
 	    t, wrapped_key_is_bound_to_its_certificate_and_generation, 0, 2);

@@ -406,6 +406,17 @@ START_TEST(keys_that_are_missing_are_named)
 }
 END_TEST
 
+/* As after an application of that name was removed, and made anew. */
+START_TEST(a_genuine_key_that_the_manifest_does_not_name_is_named)
+{
+	fill(_i);
+	rig_app("shop")->key_count = 1;
+	rig_insert_key("shop", 1, 1);
+	inspect(_i);
+	ck_said("key-changed:data key 1: it is not the one that the manifest");
+}
+END_TEST
+
 START_TEST(a_key_of_an_unknown_generation_is_named)
 {
 	fill(_i);
@@ -610,6 +621,7 @@ inspect_suite(void)
 	    keys_that_were_changed_are_named,
 	    keys_that_changed_places_are_named,
 	    keys_that_are_missing_are_named,
+	    a_genuine_key_that_the_manifest_does_not_name_is_named,
 	    a_key_of_an_unknown_generation_is_named,
 	    a_missing_manifest_is_named,
 	    very_many_findings_are_counted,
