@@ -158,9 +158,9 @@ on_drop_op(struct keeper *k, void *arg, const struct db_result *r)
 	if (r->result != CLV_OK)
 		admin_end(a, r->result, r->text);
 	else if (db_u64(r, 0, 0) != 0)
-		admin_keys_drop(a);
+		done_before(a);
 	else
-		build(a);
+		admin_change_build(a);
 }
 
 static void
