@@ -311,6 +311,7 @@ int cli_main(int argc, char **argv);
 int cli_init(struct cli *c);
 int cli_join(struct cli *c);
 int cli_status(struct cli *c);
+int cli_doctor(struct cli *c);
 int cli_backup(struct cli *c);
 int cli_backup_verify(struct cli *c);
 int cli_restore(struct cli *c);

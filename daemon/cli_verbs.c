@@ -36,6 +36,12 @@ static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
 static const struct cli_opt opts_passphrase[] = {
     CLI_PASS_OPTS, JSON, {NULL, NULL, NULL, false}};
 
+static const struct cli_opt opts_doctor[] = {
+    {"only", "CHECK[,CHECK]", "these checks alone; * and ? match", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_init[] = {
     DATABASE(true),
     PASSFILE,
@@ -171,6 +177,8 @@ const struct cli_verb cli_verbs[] = {
 	0, ROOT, cli_join},
     {"status", "", "is this node ready, and if not, why", opts_json, 0, 0,
 	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_status},
+    {"doctor", "", "check this host and what it depends on", opts_doctor, 0, 0,
+	CLI_NEED_ROOT, cli_doctor},
     {"backup", "FILE", "write a passphrase backup and open it again",
 	opts_passphrase, 1, 1, SERVER, cli_backup},
     {"backup verify", "FILE", "whose backup is it, and is it current",

@@ -26,7 +26,7 @@ noinst_HEADERS += %D%/heads.h %D%/heads_claims.h %D%/keeper.h %D%/member_answers
 
 # keeper: who may what
 libdaemon_la_SOURCES += %D%/authorize.c %D%/authorize_acl.c \
-	%D%/authorize_peer.c
+	%D%/authorize_names.c %D%/authorize_peer.c
 noinst_HEADERS += %D%/authorize.h
 
 # keeper: administration
@@ -50,10 +50,13 @@ libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
 	%D%/member_seen.c %D%/member_uplink.c
 libdaemon_la_SOURCES += %D%/vault.c %D%/vault_cache.c %D%/vault_get.c \
 	%D%/vault_index.c %D%/vault_keys.c %D%/vault_put.c %D%/vault_seal.c
-libdaemon_la_SOURCES += %D%/api_admin.c %D%/api_credentials.c %D%/api_ops.c \
-	%D%/api_server.c
+libdaemon_la_SOURCES += %D%/inspect.c %D%/inspect_index.c %D%/inspect_keys.c \
+	%D%/inspect_records.c
+libdaemon_la_SOURCES += %D%/api_admin.c %D%/api_credentials.c \
+	%D%/api_inspect.c %D%/api_ops.c %D%/api_server.c
 noinst_HEADERS += %D%/api_impl.h %D%/api_server.h %D%/member.h \
 	%D%/member_policy.h %D%/vault.h %D%/vault_impl.h
+noinst_HEADERS += %D%/inspect.h %D%/inspect_impl.h
 
 # front: TLS, PostgreSQL, corosync
 libdaemon_la_SOURCES += %D%/tls.c %D%/tls_client.c %D%/tls_test.c %D%/cert.c \
@@ -109,6 +112,9 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_rotate.h %D%/cli_settings.c \
 	%D%/cli_status.c %D%/cli_system.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
+libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
+	%D%/cli_doctor_database.c %D%/cli_doctor_host.c %D%/cli_doctor_list.c
+noinst_HEADERS += %D%/cli_doctor.h
 # secrets, by the local API
 libcli_la_SOURCES += %D%/cli_app.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c
 noinst_HEADERS += %D%/cli_api.h

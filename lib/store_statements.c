@@ -101,8 +101,9 @@ static const struct clv__statement table[CLV_STMT_LAST] = {
 	"SELECT claviger.put_rewrapped($1, $2, $3, $4, $5, $6, $7) AS n",
 	"ibiTIIB", "i", true, true},
     [CLV_STMT_ADD_KEY] = {"add data key",
-	CALL("add_key($1, $2, $3, $4, $5, $6, $7)"), "ibbtiib", "o", true,
-	true},
+	"SELECT state, counter FROM claviger.add_key($1, $2, $3, $4, $5, $6,"
+	" $7, $8, $9)",
+	"ibbtibiib", "ii", true, true},
     [CLV_STMT_GET_RECORDS] = {"get records",
 	"SELECT name, version, current, key_version, record"
 	" FROM claviger.get_records($1, $2, $3, $4, $5)",
@@ -111,10 +112,6 @@ static const struct clv__statement table[CLV_STMT_LAST] = {
 	"SELECT state, counter FROM claviger.put_records($1, $2, $3, $4, $5,"
 	" $6, $7, $8, $9, $10, $11)",
 	"ibbtibTIIBB", "ii", true, true},
-    [CLV_STMT_DROP_KEYS] = {"drop data keys",
-	"SELECT claviger.drop_keys($1, $2, $3, $4) AS n", "ibti", "i", true,
-	true},
-
     [CLV_STMT_GET_ESCROWS] = {"get sealed copies",
 	"SELECT node, generation, age_s FROM claviger.get_escrows()", "", "iii",
 	false, false},

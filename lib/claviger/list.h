@@ -171,6 +171,11 @@ int clv_escrow_open(const void *row, size_t len,
     const uint8_t pk[static CLV_SIGN_PK_LEN], const struct clv_identity *id,
     uint8_t node_number, struct clv_keyring **ret);
 
+/* Did the system make that row, for this node? Nothing is opened. */
+int clv_escrow_check(const void *row, size_t len,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], uint8_t node_number,
+    const uint8_t box_pk[static 32], uint32_t *ret_generation);
+
 /* A certificate row: the network name's certificate (DER) with its key
  * (PKCS#8 DER) wrapped under the service key of generation g, bound to system
  * id, thumbprint and g; signed by the system ("claviger-tlskey1"). Row body =

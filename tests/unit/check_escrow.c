@@ -66,6 +66,41 @@ START_TEST(node_opens_its_own_copy)
 }
 END_TEST
 
+START_TEST(anybody_checks_whose_copy_it_is)
+{
+	const uint8_t *pk = clv_keyring_sign_pk(keyring);
+	struct clv_identity *other = new_identity("beta");
+	uint32_t g = 7;
+
+	seal();
+	ck_assert_int_eq(
+	    clv_escrow_check(row.data, row.len, pk, 4, node->box_pk, &g),
+	    CLV_E_NO_IDENTITY);
+	ck_assert_int_eq(
+	    clv_escrow_check(row.data, row.len, pk, 3, other->box_pk, &g),
+	    CLV_E_SIGNATURE);
+	ck_assert_int_eq(clv_escrow_check(row.data, row.len, other->sign_pk, 3,
+			     node->box_pk, &g),
+	    CLV_E_SIGNATURE);
+	for (size_t i = 0; i < row.len; i++) {
+		row.data[i] ^= 1;
+		ck_assert_int_ne(clv_escrow_check(row.data, row.len, pk, 3,
+				     node->box_pk, &g),
+		    CLV_OK);
+		ck_assert_int_ne(
+		    clv_escrow_check(row.data, i, pk, 3, node->box_pk, &g),
+		    CLV_OK);
+		row.data[i] ^= 1;
+	}
+	ck_assert_uint_eq(g, 7);
+	ck_assert_int_eq(
+	    clv_escrow_check(row.data, row.len, pk, 3, node->box_pk, &g),
+	    CLV_OK);
+	ck_assert_uint_eq(g, 1);
+	clv_identity_free(&other);
+}
+END_TEST
+
 START_TEST(row_holds_no_plaintext)
 {
 	char *text = NULL;
@@ -347,6 +382,7 @@ main(void)
 	tcase_add_checked_fixture(e, set_up, tear_down);
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(e, node_opens_its_own_copy);
+	tcase_add_test(e, anybody_checks_whose_copy_it_is);
 	tcase_add_test(e, row_holds_no_plaintext);
 	tcase_add_test(e, other_number_is_told_that_it_is_not_meant);
 	tcase_add_test(e, other_identity_is_refused);

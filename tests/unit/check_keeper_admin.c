@@ -415,6 +415,31 @@ START_TEST(a_node_that_missed_a_rotation_is_not_promoted_until_it_has_it)
 }
 END_TEST
 
+/* It could not hand out what is published. */
+START_TEST(a_node_with_the_current_secret_alone_is_not_promoted)
+{
+	struct clv_buf b, copy;
+
+	rig_side(2, 1);
+	rig_run(20000);
+	ck_assert_int_eq(rotate_begin(0, 1), CLV_OK);
+	finish_request(&b, 2);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
+	copy = rig_db.escrow[3]; /* its waiting copy is lost */
+	clv_buf_init(&rig_db.escrow[3]);
+	rig_side(2, 0);
+	rig_run(10000);
+	ck_assert_int_eq(
+	    clv_list_generation(rig_keeper(2)->secret.list, 2)->state,
+	    CLV_GEN_PUBLISHED);
+	ck_assert_uint_eq(clv_keyring_newest(rig_keeper(2)->secret.keyring), 1);
+	ck_assert_int_eq(serving_score(rig_keeper(2)), CTL_SCORE_NEVER);
+	ck_assert_ptr_nonnull(
+	    strstr(rig_keeper(2)->secret.why, "a newer one is published"));
+	clv_buf_fini(&copy);
+}
+END_TEST
+
 /* Server port. */
 
 START_TEST(a_member_gets_its_scope_and_no_more)
@@ -600,6 +625,7 @@ suite(void)
 	tcase_add_loop_test(t,
 	    a_node_that_missed_a_rotation_is_not_promoted_until_it_has_it, 0,
 	    2);
+	tcase_add_test(t, a_node_with_the_current_secret_alone_is_not_promoted);
 	t = suite_case(s, "loan", rig_standby, rig_fini);
 	tcase_add_test(t, without_an_active_server_an_epoch_is_borrowed);
 	tcase_add_test(t, a_loan_is_given_back_before_the_answer);

@@ -560,7 +560,6 @@ perform(struct call *c)
 	case CLV_STMT_ADD_KEY:
 	case CLV_STMT_GET_RECORDS:
 	case CLV_STMT_PUT_RECORDS:
-	case CLV_STMT_DROP_KEYS:
 	case CLV_STMT_LAST: RIG_REQUIRE(!"a statement that no keeper uses");
 	}
 }
