@@ -38,7 +38,9 @@ enum admin_op {
 	/* Applications. Each of these begins with the name of one; an access
 	 * list is that of list.h, a subject one entry of it. */
 	ADMIN_APP_ADD = 11,    /* str name, str admins, str users, u32 keep */
-	ADMIN_APP_REMOVE = 12, /* str name */
+	ADMIN_APP_REMOVE = 12, /* str name -> u64 versions of its secrets that
+				* are still to be deleted: repeat it, with its
+				* id, until that is 0 */
 	ADMIN_APP_GRANT = 13,  /* str name, u8 as_admin, str subject */
 	ADMIN_APP_REVOKE = 14, /* str name, u8 as_admin, str subject */
 	ADMIN_APPS = 15,       /* str name ("": all), str after ("": from the

@@ -160,6 +160,33 @@ done_before(struct admin *a)
 		admin_end(a, CLV_OK, "this operation was done before");
 }
 
+/* Deleting what no list names writes no list: that second write alone says that
+ * it was begun. A new application of that name is not meant any more. */
+static void
+on_drop_op(struct keeper *k, void *arg, const struct db_result *r)
+{
+	struct admin *a = admin_still(k, arg);
+
+	if (a == NULL)
+		return;
+	if (r->result != CLV_OK)
+		admin_end(a, r->result, r->text);
+	else if (db_u64(r, 0, 0) != 0)
+		done_before(a);
+	else
+		admin_change_build(a);
+}
+
+static void
+was_drop_begun(struct admin *a)
+{
+	uint8_t id[16];
+	struct clv_param p = {id, sizeof(id)};
+
+	admin_keys_drop_id(a, id);
+	admin_call(a, CLV_STMT_GET_OP, &p, 1, on_drop_op);
+}
+
 static void
 on_op(struct keeper *k, void *arg, const struct db_result *r)
 {
@@ -175,6 +202,8 @@ on_op(struct keeper *k, void *arg, const struct db_result *r)
 		admin_generation_begin(a);
 	else if (a->op == ADMIN_BACKUP_DONE)
 		backup_done(a);
+	else if (a->op == ADMIN_APP_REMOVE)
+		was_drop_begun(a);
 	else if (a->op == ADMIN_NODE_APPROVE)
 		admin_call(a, CLV_STMT_GET_JOINS, NULL, 0, on_joins);
 	else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,11 @@
  * it, and go, with its secrets, after the list has dropped it. What was left
  * in between, of an operation that did not end, belongs to no application of
  * the list: the next one of that name deletes it first.
+ *
+ * Very many secrets are deleted in many transactions, and an operation answers
+ * after a while how many there are left. Its repetition goes on under the same
+ * id, which the manifest bears: what a later application of that name has is
+ * not touched.
  */
 
 /* What becomes of an operation's id for the second and third write of it. */
@@ -57,14 +63,74 @@ static void drop(struct admin *a);
 static void init_begin(struct admin *a);
 
 static void
-dropped(struct admin *a)
+dropped(struct admin *a, uint64_t left)
 {
-	if (a->op == ADMIN_APP_ADD)
+	if (a->op == ADMIN_APP_ADD) {
 		init_begin(a);
-	else if (a->change.next != NULL && !a->leftovers)
+		return;
+	}
+	clv_buf_u64(&a->change.data, left);
+	if (left > 0)
+		snprintf(a->change.text, sizeof(a->change.text),
+		    "application %s is gone; %" PRIu64 " versions of its "
+		    "secrets are still to be deleted: repeat the command",
+		    a->app, left);
+	else if (a->change.text[0] == '\0')
+		snprintf(a->change.text, sizeof(a->change.text),
+		    "application %s and all its secrets are deleted", a->app);
+	if (a->change.next != NULL && !a->leftovers)
 		admin_wait(a, ADMIN_STEP_PEERS, KEEPER_LATE_MS, 0);
 	else
 		admin_end(a, CLV_OK, NULL);
+}
+
+static void
+not_dropped(struct admin *a, const struct db_result *r)
+{
+	admin_end(a, r->result,
+	    a->op == ADMIN_APP_ADD
+		? r->text
+		: "it is not in the list any more, but its secrets are "
+		  "still in the database: repeat the command");
+}
+
+static void
+on_left(struct keeper *k, void *arg, const struct db_result *r)
+{
+	struct admin *a = admin_still(k, arg);
+
+	if (a == NULL)
+		return;
+	if (r->result != CLV_OK)
+		not_dropped(a, r);
+	else
+		dropped(a, db_u64(r, 0, 1));
+}
+
+/* Whoever cannot ask again, since his right went with the application, waits
+ * until all is deleted. */
+static bool
+may_repeat(const struct admin *a)
+{
+	char why[ADMIN_WHY_MAX];
+	struct clv_rd args;
+
+	clv_rd_init(&args, a->args, a->args_len);
+	return a->is_root || admin_may(a->k->secret.list, &a->caller, a->op,
+				 &args, why) == CLV_OK;
+}
+
+/* So many secrets that one transaction did not delete them all. */
+static void
+some_left(struct admin *a)
+{
+	struct clv_param p = {a->app, strlen(a->app)};
+
+	if (a->op == ADMIN_APP_REMOVE && loop_now_ms() >= a->drop_until_ms &&
+	    may_repeat(a))
+		admin_call(a, CLV_STMT_COUNT_SECRETS, &p, 1, on_left);
+	else
+		drop(a);
 }
 
 static void
@@ -75,15 +141,11 @@ on_dropped(struct keeper *k, void *arg, const struct db_result *r)
 	if (a == NULL || is_repeated(a, r->result, drop))
 		return;
 	if (r->result != CLV_OK)
-		admin_end(a, r->result,
-		    a->op == ADMIN_APP_ADD
-			? r->text
-			: "it is not in the list any more, but its secrets are "
-			  "still in the database: repeat the command");
+		not_dropped(a, r);
 	else if (db_u64(r, 0, 0) == 0)
-		drop(a); /* so many secrets that there are some left */
+		some_left(a);
 	else
-		dropped(a);
+		dropped(a, 0);
 }
 
 static void
@@ -98,8 +160,16 @@ drop(struct admin *a)
 	    {name, strlen(name)},
 	};
 
-	set_id(id, a, ID_DROP);
+	admin_keys_drop_id(a, id);
+	if (a->drop_until_ms == 0)
+		a->drop_until_ms = loop_now_ms() + ADMIN_DROP_MS;
 	admin_call(a, CLV_STMT_DROP_APP, p, 4, on_dropped);
+}
+
+void
+admin_keys_drop_id(const struct admin *a, uint8_t ret[static 16])
+{
+	set_id(ret, a, ID_DROP);
 }
 
 void

@@ -12,6 +12,7 @@
 #define ADMIN_DEADLINE_MS 20000
 #define ADMIN_TICK_MS 20
 #define ADMIN_RETRY_MS 500
+#define ADMIN_DROP_MS 1000 /* deleting secrets, before it is told how far */
 
 enum admin_step {
 	ADMIN_STEP_HELLO,   /* borrowing: what does the database say now */
@@ -50,8 +51,9 @@ struct admin {
 	unsigned refs_step;
 	/* APP_ADD, APP_REMOVE */
 	char app[CLV_NAME_MAX];
-	uint64_t counter; /* that its manifest begins with */
-	bool leftovers;	  /* of one that no list names: deleted first */
+	uint64_t counter;	/* that its manifest begins with */
+	bool leftovers;		/* of one that no list names: deleted first */
+	uint64_t drop_until_ms; /* then say how much is left; 0: not begun */
 	/* how it ended */
 	int result;
 	bool waited; /* for the peers */
@@ -93,6 +95,8 @@ void admin_keys_init(struct admin *a);
 void admin_keys_drop(struct admin *a);
 /* ... of an application that the list does not name. */
 void admin_keys_drop_leftovers(struct admin *a);
+/* The id of its second write. */
+void admin_keys_drop_id(const struct admin *a, uint8_t ret[static 16]);
 
 /* admin_generation.c: what refers to the generations, then the change. */
 void admin_generation_begin(struct admin *a);

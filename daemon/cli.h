@@ -67,6 +67,7 @@ struct cli {
 	const char *value[CLI_OPTS_MAX]; /* by position in verb->opts */
 	char **args;
 	unsigned arg_count;
+	bool asked_active; /* and that was told */
 	bool quiet; /* what fails is asked again, and not said each time */
 };
 
@@ -298,7 +299,16 @@ void cli_json_str_push(struct cli_json *j, const char *key, const char *value);
 int cli_json_print(struct cli_json *j); /* and frees it */
 void cli_json_free(struct cli_json *j);
 
-/* cli_app.c: one subject, or an access list, as people write them: NAME alone
+/* cli_app_remove.c: how much there is in an application, out of the answer to
+ * ADMIN_APP_COUNT. */
+struct cli_counts {
+	uint64_t secrets, versions;
+};
+int cli_counts_read(const struct cli_answer *a, struct cli_counts *ret);
+
+/* cli_app.c. Says why not. */
+int cli_app_check_name(struct cli *c, const char *name);
+/* One subject, or an access list, as people write them: NAME alone
  * is user:NAME. Says why not. */
 #define CLI_SUBJECT_MAX (CLV_SUBJECT_MAX + 8)
 int cli_subject_parse(

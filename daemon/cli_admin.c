@@ -115,8 +115,9 @@ by_network(struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
 	struct cli_wire w;
 	int r;
 
-	if (!c->quiet)
+	if (!c->quiet && !c->asked_active)
 		cli_progress("another node is active: asking it");
+	c->asked_active = true;
 	r = cli_wire_open(c, &w);
 	if (r == CLV_OK)
 		r = ask_active(c, &w, request, ret);

@@ -9,8 +9,8 @@
 /* Applications: root on a server node, or there whoever the access lists name,
  * by the local API. */
 
-static int
-check_name(struct cli *c, const char *name)
+int
+cli_app_check_name(struct cli *c, const char *name)
 {
 	if (clv_name_check(name) == CLV_OK && strcmp(name, "all") != 0)
 		return CLV_OK;
@@ -126,7 +126,7 @@ cli_app_add(struct cli *c)
 	struct cli_json *j;
 	struct clv_buf b;
 	uint32_t keep;
-	int r = check_name(c, name);
+	int r = cli_app_check_name(c, name);
 
 	if (r == CLV_OK)
 		r = cli_acl_parse(
@@ -160,7 +160,7 @@ change(struct cli *c, uint8_t op, const char *verb)
 	const char *name = c->args[0];
 	struct cli_json *j;
 	struct clv_buf b;
-	int r = check_name(c, name);
+	int r = cli_app_check_name(c, name);
 
 	if (r == CLV_OK)
 		r = cli_subject_parse(c, c->args[1], subject);
@@ -188,93 +188,6 @@ int
 cli_app_revoke(struct cli *c)
 {
 	return change(c, ADMIN_APP_REVOKE, "revoke that from");
-}
-
-/* How much there is in one. */
-struct counts {
-	uint64_t secrets, versions;
-};
-
-static int
-read_counts(const struct cli_answer *a, struct counts *ret)
-{
-	struct clv_rd rd;
-
-	clv_rd_init(&rd, a->data.data, a->data.len);
-	ret->secrets = clv_rd_u64(&rd);
-	ret->versions = clv_rd_u64(&rd);
-	return clv_rd_end(&rd);
-}
-
-static int
-count_needed(struct cli *c, const char *name, struct counts *ret)
-{
-	struct cli_answer a;
-	struct clv_buf b;
-	int r;
-
-	cli_admin_begin(&b, ADMIN_APP_COUNT);
-	clv_buf_str(&b, name);
-	r = cli_admin(c, &b, "count its secrets", &a);
-	if (r == CLV_OK && read_counts(&a, ret) != CLV_OK)
-		r = cli_fail(c, CLV_E_PROTOCOL, NULL,
-		    "clavigerd's answer cannot be read");
-	cli_answer_fini(&a);
-	clv_buf_fini(&b);
-	return r;
-}
-
-/* Remove. */
-
-static int
-confirm(struct cli *c, const char *name, const struct counts *n)
-{
-	char line[CLV_NAME_MAX + 2] = "";
-
-	if (cli_opt(c, "yes") != NULL)
-		return CLV_OK;
-	if (!isatty(STDIN_FILENO))
-		return cli_fail(c, CLV_E_DENIED,
-		    "look with claviger app show, then give --yes",
-		    "%s has %" PRIu64 " secrets, which would be deleted", name,
-		    n->secrets);
-	fprintf(stderr,
-	    "%s has %" PRIu64 " secrets (%" PRIu64 " versions). They will be "
-	    "deleted for ever.\nType its name to go on: ",
-	    name, n->secrets, n->versions);
-	if (fgets(line, sizeof(line), stdin) != NULL)
-		line[strcspn(line, "\n")] = '\0';
-	if (strcmp(line, name) == 0)
-		return CLV_OK;
-	return cli_fail(c, CLV_E_CANCELLED,
-	    "repeat the command, and type the name as it stands there",
-	    "nothing was deleted");
-}
-
-int
-cli_app_remove(struct cli *c)
-{
-	const char *name = c->args[0];
-	struct counts n = {0, 0};
-	char what[128];
-	struct cli_json *j;
-	struct clv_buf b;
-	int r = check_name(c, name);
-
-	if (r == CLV_OK)
-		r = count_needed(c, name, &n);
-	if (r == CLV_OK)
-		r = confirm(c, name, &n);
-	if (r != CLV_OK)
-		return r;
-	cli_admin_begin(&b, ADMIN_APP_REMOVE);
-	clv_buf_str(&b, name);
-	snprintf(what, sizeof(what), "remove application %s", name);
-	j = cli_json_new();
-	cli_json_str(j, "application", name);
-	cli_json_u64(j, "secrets", n.secrets);
-	cli_json_u64(j, "versions", n.versions);
-	return cli_admin_change(c, &b, what, j);
 }
 
 /* Show. */
@@ -401,7 +314,7 @@ cli_app_list(struct cli *c)
 
 /* Only the database knows; while it is away, nobody does. */
 static bool
-count_quietly(struct cli *c, const char *name, struct counts *ret)
+count_quietly(struct cli *c, const char *name, struct cli_counts *ret)
 {
 	struct cli_answer a;
 	struct clv_buf b;
@@ -411,14 +324,14 @@ count_quietly(struct cli *c, const char *name, struct counts *ret)
 	cli_admin_begin(&b, ADMIN_APP_COUNT);
 	clv_buf_str(&b, name);
 	known = cli_admin_here(c, &b, &a) == CLV_OK && a.result == CLV_OK &&
-		read_counts(&a, ret) == CLV_OK;
+		cli_counts_read(&a, ret) == CLV_OK;
 	cli_answer_fini(&a);
 	clv_buf_fini(&b);
 	return known;
 }
 
 static void
-print_app(const struct clv_list_app *app, const struct counts *n)
+print_app(const struct clv_list_app *app, const struct cli_counts *n)
 {
 	printf("application    %s\n", app->name);
 	printf("administrators %s\n", shown(app->admins));
@@ -435,7 +348,7 @@ print_app(const struct clv_list_app *app, const struct counts *n)
 }
 
 static void
-print_app_json(const struct clv_list_app *app, const struct counts *n)
+print_app_json(const struct clv_list_app *app, const struct cli_counts *n)
 {
 	struct cli_json *j = cli_json_new();
 
@@ -453,9 +366,9 @@ cli_app_show(struct cli *c)
 	const char *name = c->args[0];
 	const struct clv_list_app *app;
 	struct clv_list *list = NULL;
-	struct counts n;
+	struct cli_counts n;
 	bool known;
-	int r = check_name(c, name);
+	int r = cli_app_check_name(c, name);
 
 	if (r == CLV_OK)
 		r = get_apps(c, name, &list);

@@ -116,7 +116,7 @@ libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_database.c %D%/cli_doctor_host.c %D%/cli_doctor_list.c
 noinst_HEADERS += %D%/cli_doctor.h
 # secrets, by the local API
-libcli_la_SOURCES += %D%/cli_app.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c
+libcli_la_SOURCES += %D%/cli_app_remove.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c
 noinst_HEADERS += %D%/cli_api.h
 # who has an address, asked of the neighbours as the agents do it
 libcli_la_SOURCES += agents/announce.c agents/rtnl.c agents/rtnl_link.c

@@ -130,7 +130,7 @@ enum clv_stmt {
 	CLV_STMT_INIT_APP,
 	/* epoch int8, instance bytea, op_id bytea, app text -> ok bool. The
 	 * keys go, the manifest stays with counter + 1 and a MAC of zeros, and
-	 * up to 10000 secrets are deleted; false: more are left, send it again
+	 * up to 1000 secrets are deleted; false: more are left, send it again
 	 * with the same op_id. */
 	CLV_STMT_DROP_APP,
 	/* after_app text, limit int8 -> app text, counter int8, mac bytea;

@@ -366,7 +366,8 @@ BEGIN
 	RETURN true;
 END $$;
 
--- The keys at once; of the secrets as many as can be deleted in time.
+-- The keys at once; of the secrets as many as can be deleted in time, though
+-- each were as long as one can be.
 CREATE FUNCTION claviger.drop_app(p_epoch bigint, p_instance bytea,
     p_op_id bytea, p_app text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
@@ -382,7 +383,7 @@ BEGIN
 		RETURN true;
 	END IF;
 	DELETE FROM claviger.secret WHERE ctid = ANY (ARRAY(SELECT s.ctid
-	    FROM claviger.secret s WHERE s.app = p_app LIMIT 10000));
+	    FROM claviger.secret s WHERE s.app = p_app LIMIT 1000));
 	RETURN NOT EXISTS (SELECT FROM claviger.secret WHERE app = p_app);
 END $$;
 

@@ -332,6 +332,112 @@ START_TEST(what_is_left_of_a_removed_application_can_be_removed)
 }
 END_TEST
 
+/* A database that takes its time. */
+static void
+take_long(struct rig_node *n, enum clv_stmt stmt, struct clv_buf *result)
+{
+	(void)n;
+	(void)result;
+	if (stmt == CLV_STMT_DROP_APP)
+		rig.now += 600;
+}
+
+static uint64_t
+left(void)
+{
+	struct clv_rd r;
+	uint64_t n;
+
+	clv_rd_init(&r, data.data, data.len);
+	n = clv_rd_u64(&r);
+	ck_assert_int_eq(clv_rd_end(&r), CLV_OK);
+	return n;
+}
+
+/* Which takes two statements a request. */
+static void
+add_very_many(void)
+{
+	ck_assert_int_eq(add(1, "crm"), CLV_OK);
+	rig_db_app("crm")->secrets = 5 * RIG_DROP;
+	rig.forge = take_long;
+}
+
+START_TEST(very_many_secrets_are_deleted_request_by_request)
+{
+	add_very_many();
+	ck_assert_int_eq(drop(2, "crm"), CLV_OK);
+	ck_assert_uint_eq(left(), 3 * RIG_DROP);
+	ck_assert_str_eq(text, "application crm is gone; 30 versions of its "
+			       "secrets are still to be deleted: repeat the "
+			       "command");
+	/* nothing of it is served */
+	ck_assert(!rig_db_app("crm")->keys);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_ptr_null(app(i, "crm"));
+	ck_assert_int_eq(add(3, "hr"), CLV_OK); /* others have their turn */
+	ck_assert_int_eq(drop(2, "crm"), CLV_OK);
+	ck_assert_uint_eq(left(), RIG_DROP);
+	ck_assert_int_eq(drop(2, "crm"), CLV_OK);
+	ck_assert_uint_eq(left(), 0);
+	ck_assert_str_eq(
+	    text, "application crm and all its secrets are deleted");
+	ck_assert_uint_eq(rig_db_app("crm")->secrets, 0);
+	ck_assert_uint_eq(rig_db.versions[0], 4);
+}
+END_TEST
+
+/* The server is killed; another one is asked, by a command that knows nothing
+ * of the first. */
+START_TEST(removal_goes_on_after_the_server_was_killed)
+{
+	struct clv_buf b;
+
+	add_very_many();
+	ck_assert_int_eq(drop(2, "crm"), CLV_OK);
+	rig_kill(0);
+	rig_run(16000);
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	for (unsigned i = 1; i < 3; i++)
+		ck_assert_ptr_null(app(i, "crm"));
+	rig_named(&b, ADMIN_APP_REMOVE, 3, "crm");
+	ck_assert_int_eq(ask_as(NULL, 1, &b), CLV_OK);
+	ck_assert_uint_eq(left(), RIG_DROP);
+	rig_named(&b, ADMIN_APP_REMOVE, 3, "crm");
+	ck_assert_int_eq(ask_as(NULL, 1, &b), CLV_OK);
+	ck_assert_uint_eq(left(), 0);
+	ck_assert_uint_eq(rig_db_app("crm")->secrets, 0);
+	rig_named(&b, ADMIN_APP_REMOVE, 4, "crm");
+	ck_assert_int_eq(ask_as(NULL, 1, &b), CLV_E_NOT_FOUND);
+}
+END_TEST
+
+/* Somebody adds one of that name between two requests. */
+START_TEST(removal_that_goes_on_spares_a_new_application)
+{
+	uint8_t ids[] = {2, 4};
+
+	add_very_many();
+	for (size_t i = 0; i < 2; i++) { /* of the list's, of what was left */
+		ck_assert_int_eq(drop(ids[i], "crm"), CLV_OK);
+		ck_assert_uint_gt(left(), 0);
+		if (i == 0) {
+			ck_assert_int_eq(drop(3, "crm"), CLV_OK);
+			rig_db_app("crm")->secrets = 5 * RIG_DROP;
+		}
+	}
+	rig.forge = NULL;
+	rig_run(1000);
+	ck_assert_int_eq(add(5, "crm"), CLV_OK);
+	rig_db_app("crm")->secrets = 7;
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_int_eq(drop(ids[i], "crm"), CLV_E_MISMATCH);
+	ck_assert_ptr_nonnull(app(0, "crm"));
+	ck_assert(rig_db_app("crm")->keys);
+	ck_assert_uint_eq(rig_db_app("crm")->secrets, 7);
+}
+END_TEST
+
 /* ... and by repeating the very request. */
 START_TEST(removal_that_was_cut_short_is_finished_by_its_repetition)
 {
@@ -465,6 +571,21 @@ START_TEST(caller_does_not_lock_himself_out)
 	ck_assert_str_eq(app(0, "crm")->admins, "");
 	ck_assert_int_eq(
 	    grant(&ada, 4, ADMIN_APP_GRANT, true, "user:ada"), CLV_E_DENIED);
+}
+END_TEST
+
+/* He could not ask again: it is not his any more. */
+START_TEST(administrator_of_an_application_removes_it_in_one_request)
+{
+	struct clv_buf b;
+
+	ck_assert_int_eq(add(1, "crm"), CLV_OK);
+	rig_db_app("crm")->secrets = 5 * RIG_DROP;
+	rig.forge = take_long;
+	rig_named(&b, ADMIN_APP_REMOVE, 2, "crm");
+	ck_assert_int_eq(ask_as(&ada, 0, &b), CLV_OK);
+	ck_assert_uint_eq(left(), 0);
+	ck_assert_uint_eq(rig_db_app("crm")->secrets, 0);
 }
 END_TEST
 
@@ -641,6 +762,9 @@ suite(void)
 	tcase_add_test(t, keys_that_no_list_names_give_way_to_new_ones);
 	tcase_add_test(t, nothing_is_deleted_for_a_list_that_is_not_the_newest);
 	tcase_add_test(t, what_is_left_of_a_removed_application_can_be_removed);
+	tcase_add_test(t, very_many_secrets_are_deleted_request_by_request);
+	tcase_add_test(t, removal_goes_on_after_the_server_was_killed);
+	tcase_add_test(t, removal_that_goes_on_spares_a_new_application);
 	tcase_add_test(
 	    t, removal_that_was_cut_short_is_finished_by_its_repetition);
 	tcase_add_test(t, stale_epoch_makes_and_deletes_nothing);
@@ -652,6 +776,8 @@ suite(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(
 	    t, administrator_of_an_application_changes_that_one_alone);
+	tcase_add_test(
+	    t, administrator_of_an_application_removes_it_in_one_request);
 	tcase_add_test(t, caller_does_not_lock_himself_out);
 	tcase_add_test(t, right_that_was_taken_away_meanwhile_does_not_count);
 	suite_add_tcase(s, t);

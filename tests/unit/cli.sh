@@ -841,18 +841,66 @@ with n1 settings set system_admins ''
 expect $? 0 'system_admins = *$' 'settings set system_admins'
 with n1 settings show
 expect $? 0 'app_creators  *= user:games,group:man' 'settings show'
+sql -c "INSERT INTO claviger.secret (app, name, version, current, deleted,
+	key_version, record, hash, counter, op_id)
+	SELECT 'crm', 'n' || n, 1, true, false, 1, 'x',
+	decode(repeat('00', 32), 'hex'), n, decode(md5(n::text), 'hex')
+	FROM generate_series(1, 2500) n" one
 with n1 app remove crm </dev/null
-refuse $? 4 'crm has 0 secrets' 'app remove without being asked'
-with n1 app remove crm --yes --json
-expect $? 0 '"secrets": *0' 'app remove'
+refuse $? 4 'crm has 2500 secrets' 'app remove without being asked'
+# Nothing is deleted for so long.
+hold() { # SECONDS
+	sql -c "BEGIN; LOCK TABLE claviger.secret IN SHARE MODE;
+		SELECT pg_sleep($1)" one >/dev/null 2>&1 &
+	holder=$!
+	held 1
+}
+held() { # COUNT: so many hold it
+	tries=0
+	until [ "$(sql -c "SELECT count(*) FROM pg_locks WHERE granted AND
+		relation = 'claviger.secret'::regclass AND
+		mode = 'ShareLock'" one)" = "$1" ] || [ $((tries += 1)) = 200 ]
+	do
+		sleep 0.05
+	done
+}
+# The command and its daemon are killed when the list names crm no more.
+version=$(sql -c "SELECT max(version) FROM claviger.list" one)
+hold 60
+"$claviger" --config "$tmp/n1/claviger.conf" --clavigerd "$daemon" \
+	app remove crm --yes >"$tmp/out" 2>"$tmp/err" &
+remover=$!
+tries=0
+until [ "$(sql -c "SELECT max(version) FROM claviger.list" one)" != \
+	"$version" ] || [ $((tries += 1)) = 200 ]; do
+	sleep 0.05
+done
+kill -9 $remover $(pgrep -f "^$daemon .*$tmp/n1/claviger.conf")
+wait $remover 2>/dev/null
+sql -c "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE granted AND
+	relation = 'claviger.secret'::regclass" one >/dev/null
+wait $holder
+held 0
+is 'secrets are left of a removal that was killed' \
+	test "$(of_app versions crm)" -ge 1500
+with n1 app list
+is 'but no application' sh -c "! grep -q crm '$tmp/out'"
+hold 2
+script -qec "'$claviger' --config '$tmp/n1/claviger.conf' \
+	--clavigerd '$daemon' app remove crm --yes --json >'$tmp/out'" \
+	/dev/null </dev/null >"$tmp/err" 2>&1
+expect $? 0 '"versions": *[12]500' 'app remove goes on'
+wait $holder
+is 'and tells how far it is' grep -aq '[0-9]00 of [12]500 deleted' "$tmp/err"
 json 'app remove'
+is 'all is deleted' test "$(of_app versions crm)" = 0
 is 'its keys are gone' test "$(of_app keys crm)" = 0
 with n1 app remove crm --yes
 refuse $? 5 'no application crm' 'app remove of none'
 with n1 app add crm
 expect $? 0 'application crm is there' 'app add of one that was there'
 is 'its counter went on' test "$(sql -c "SELECT counter
-	FROM claviger.get_heads('', 10) WHERE app = 'crm'" one)" = 3
+	FROM claviger.get_heads('', 10) WHERE app = 'crm'" one)" -ge 3
 
 # ... and by those whom the lists name, with a daemon that runs.
 printf 'run_dir = %s\n' "$tmp/n1/run" >"$tmp/user.conf"
