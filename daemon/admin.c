@@ -299,6 +299,10 @@ dispatch(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	case ADMIN_ROTATE_STATE: admin_rotate_state(k, from, args); break;
 	case ADMIN_APPS: admin_apps(k, from, args); break;
 	case ADMIN_MEMBERS_STATE: admin_members(k, from, args); break;
+	case ADMIN_ROTATE_CURRENT:
+		answer_text(k, from, CLV_E_DENIED,
+		    "the active server does that by itself");
+		break;
 	default: begin_write(k, from, op, id, args);
 	}
 }
@@ -325,6 +329,23 @@ admin_request(struct keeper *k, const struct admin_origin *from, const void *p,
 		dispatch(k, from, op, id, &r);
 	else
 		answer_text(k, from, res, why);
+}
+
+void
+admin_own(struct keeper *k, const struct admin_origin *from, uint8_t op,
+    const struct clv_buf *args)
+{
+	struct clv_rd rd;
+	uint8_t id[16];
+
+	randombytes_buf(id, sizeof(id));
+	clv_rd_init(&rd, args->data, args->len);
+	if (clv_buf_result(args) != CLV_OK)
+		answer_text(k, from, CLV_E_NOMEM, "");
+	else if (!serving_in_lease(k))
+		answer_text(k, from, CLV_E_NOT_ACTIVE, "");
+	else
+		begin_write(k, from, op, id, &rd);
 }
 
 void

@@ -25,18 +25,16 @@ enum admin_op {
 	    7, /* -> u32 n, n x (str name, str fingerprint, u64 age_s) */
 	ADMIN_BACKUPS =
 	    8, /* -> u32 n, n x (u32 generation, str where, u64 age_s) */
-	ADMIN_ROTATE_BEGIN =
-	    9,			  /* -> u32 generation, u8 is_current: made
-				   * pending, and sealed to every node; or it is
-				   * current already, and its predecessors' keys
-				   * are being rewrapped. The keyring itself is
-				   * not in   the answer: who has but a node's
-				   * identity   must not get it over the network;
-				   * on   an   unlocked node CTL_EXPORT gives it */
-	ADMIN_ROTATE_FINISH = 10, /* u32 generation, str where its backup was
-				   * written and opened again: current -> u8
-				   * serves: keys are being rewrapped here, else
-				   * by who is active next */
+	/* A rotation. BEGIN -> u32 generation, u8 goes_on: made pending, and
+	 * sealed to every node; or it was begun before, and with goes_on the
+	 * active server does all the rest. The keyring itself is not in the
+	 * answer: who has but a node's identity must not get it over the
+	 * network; on an unlocked node CTL_EXPORT gives it.
+	 * FINISH: u32 generation, str where its backup was written and opened
+	 * again: published by the active server, or current when there is none
+	 * -> u8 goes_on: as above; else the next one rewraps keys. */
+	ADMIN_ROTATE_BEGIN = 9,
+	ADMIN_ROTATE_FINISH = 10,
 	/* Applications. Each of these begins with the name of one; an access
 	 * list is that of list.h, a subject one entry of it. */
 	ADMIN_APP_ADD = 11,    /* str name, str admins, str users, u32 keep */
@@ -63,9 +61,13 @@ enum admin_op {
 				 */
 	ADMIN_GENERATION_DESTROY = 19, /* u32 number -> u32 n, n x str where:
 					* backups that still hold it */
-	ADMIN_ROTATE_STATE = 20	       /* of the active server -> u32 current
-					* generation, u8 state (enum rewrap_state),
-					* u64 keys, u64 left, u64 damaged, str why */
+	/* STATE: of the active server -> u32 generation that is published, or
+	 * else current, u8 state (enum rewrap_state), u64 keys, u64 left, u64
+	 * damaged, str why, str late: live members that did not have it in
+	 * time. CURRENT: u32 generation, published, is made current; the active
+	 * server asks that of itself alone. */
+	ADMIN_ROTATE_STATE = 20,
+	ADMIN_ROTATE_CURRENT = 21
 };
 /* Answer: u32 result (two's complement), str text (what a person should read),
  * str late (names of live nodes that do not yet have the list on disk, joined

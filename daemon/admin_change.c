@@ -124,6 +124,18 @@ on_joins(struct keeper *k, void *arg, const struct db_result *r)
 	admin_change_build(a);
 }
 
+static void
+finished_before(struct admin *a)
+{
+	const struct keeper *k = a->k;
+	bool goes_on = role_serves(k->serving.state) ||
+		       publish_find(k->secret.list) != NULL;
+
+	clv_buf_u8(&a->change.data, goes_on);
+	admin_end(a, clv_buf_result(&a->change.data),
+	    "this operation was done before");
+}
+
 /* So says the database; whoever was revoked by its word alone would get keys
  * for ever. */
 static void
@@ -138,6 +150,8 @@ done_before(struct admin *a)
 		    "signed list does not show it: repeat the command");
 	else if (a->op == ADMIN_ROTATE_BEGIN)
 		admin_change_build(a); /* it says which generation that is */
+	else if (a->op == ADMIN_ROTATE_FINISH)
+		finished_before(a);
 	else if (a->op == ADMIN_GENERATION_DESTROY)
 		admin_generation_begin(a);
 	else if (a->op == ADMIN_APP_REMOVE)

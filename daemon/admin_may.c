@@ -39,6 +39,7 @@ needed(uint8_t op)
 	case ADMIN_APP_REVOKE: return AUTH_OP_APP_REVOKE;
 	case ADMIN_APPS:
 	case ADMIN_APP_COUNT: return AUTH_OP_APP_SHOW;
+	case ADMIN_ROTATE_CURRENT: break;
 	}
 	return AUTH_OPS; /* nobody's */
 }

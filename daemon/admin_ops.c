@@ -183,7 +183,8 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_SETTING: return setting_is(list, args);
 	case ADMIN_BACKUP_DONE: return true;
 	case ADMIN_ROTATE_BEGIN: return admin_rotate_pending(list) != NULL;
-	case ADMIN_ROTATE_FINISH:
+	case ADMIN_ROTATE_FINISH: return admin_rotate_is_published(list, args);
+	case ADMIN_ROTATE_CURRENT:
 		return clv_list_current(list)->number >= clv_rd_u32(args);
 	case ADMIN_GENERATION_DESTROY:
 		return admin_generation_is_destroyed(list, args);
@@ -213,6 +214,7 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_SETTING: return setting(c, args);
 	case ADMIN_ROTATE_BEGIN: return admin_rotate_begin(c, args);
 	case ADMIN_ROTATE_FINISH: return admin_rotate_finish(c, args);
+	case ADMIN_ROTATE_CURRENT: return admin_rotate_current(c, args);
 	case ADMIN_GENERATION_DESTROY: return admin_generation_destroy(c, args);
 	case ADMIN_APP_ADD: return admin_app_add(c, args);
 	case ADMIN_APP_REMOVE: return admin_app_remove(c, args);

@@ -94,6 +94,9 @@ int admin_acl_check(struct admin_change *c, const char *acl, bool for_admins);
 /* admin_rotate.c */
 int admin_rotate_begin(struct admin_change *c, struct clv_rd *args);
 int admin_rotate_finish(struct admin_change *c, struct clv_rd *args);
+int admin_rotate_current(struct admin_change *c, struct clv_rd *args);
+bool admin_rotate_is_published(
+    const struct clv_list *list, struct clv_rd *args);
 int admin_keyring_copy(struct admin_change *c, struct clv_keyring **ret);
 /* new_keyring, to every node that has the keyring or may have it. */
 int admin_seal_to_all(struct admin_change *c);

@@ -10,7 +10,8 @@
 
 /*
  * A rotation in the list: a new generation is sealed to every server node
- * first, and is current, its predecessor retired, once its backup is written.
+ * first, published once its backup is written, and when members have it it is
+ * current, its predecessor retired.
  */
 
 struct clv_list_generation *
@@ -89,17 +90,19 @@ static bool
 goes_on(struct admin_change *c)
 {
 	const struct clv_list_generation *g = admin_rotate_pending(c->next);
-	bool pending = g != NULL;
+	bool alone = g == NULL; /* nothing is left for the caller to do */
 
-	if (!pending && !c->rewrapping)
+	if (g == NULL && !c->rewrapping)
 		return false;
-	if (!pending)
+	if (g == NULL)
 		g = clv_list_current(c->next);
+	else
+		alone = g->state == CLV_GEN_PUBLISHED && c->serves;
 	c->nothing = true;
 	ADMIN_SAY(
 	    c, "generation %u was begun before: going on with it", g->number);
 	clv_buf_u32(&c->data, g->number);
-	clv_buf_u8(&c->data, !pending);
+	clv_buf_u8(&c->data, alone);
 	return true;
 }
 
@@ -131,6 +134,38 @@ admin_rotate_begin(struct admin_change *c, struct clv_rd *args)
 	return r;
 }
 
+bool
+admin_rotate_is_published(const struct clv_list *list, struct clv_rd *args)
+{
+	const struct clv_list_generation *g =
+	    clv_list_generation(list, clv_rd_u32(args));
+
+	return g != NULL && g->state >= CLV_GEN_PUBLISHED;
+}
+
+static void
+make_current(struct admin_change *c, struct clv_list_generation *g)
+{
+	for (size_t i = 0; i < c->next->generation_count; i++)
+		if (c->next->generations[i].state == CLV_GEN_CURRENT)
+			c->next->generations[i].state = CLV_GEN_RETIRED;
+	g->state = CLV_GEN_CURRENT;
+	ADMIN_SAY(c, "generation %u is current", g->number);
+}
+
+/* Members fetch from an active server: without one nobody is asked to. */
+static void
+publish(struct admin_change *c, struct clv_list_generation *g)
+{
+	if (!c->serves) {
+		make_current(c, g);
+		return;
+	}
+	c->nothing = g->state == CLV_GEN_PUBLISHED;
+	g->state = CLV_GEN_PUBLISHED;
+	ADMIN_SAY(c, "generation %u is published", g->number);
+}
+
 int
 admin_rotate_finish(struct admin_change *c, struct clv_rd *args)
 {
@@ -150,11 +185,23 @@ admin_rotate_finish(struct admin_change *c, struct clv_rd *args)
 		ADMIN_SAY(c, "generation %u is not being made", number);
 		return CLV_E_NOT_FOUND;
 	}
-	for (size_t i = 0; i < c->next->generation_count; i++)
-		if (c->next->generations[i].state == CLV_GEN_CURRENT)
-			c->next->generations[i].state = CLV_GEN_RETIRED;
-	g->state = CLV_GEN_CURRENT;
+	publish(c, g);
 	c->backup_generation = number;
-	ADMIN_SAY(c, "generation %u is current", number);
+	return CLV_OK;
+}
+
+int
+admin_rotate_current(struct admin_change *c, struct clv_rd *args)
+{
+	uint32_t number = clv_rd_u32(args);
+	struct clv_list_generation *g = admin_rotate_pending(c->next);
+
+	if (clv_rd_end(args) != CLV_OK)
+		return CLV_E_PROTOCOL;
+	if (g == NULL || g->number != number || g->state != CLV_GEN_PUBLISHED) {
+		ADMIN_SAY(c, "generation %u is not published", number);
+		return CLV_E_NOT_FOUND;
+	}
+	make_current(c, g);
 	return CLV_OK;
 }

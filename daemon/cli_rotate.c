@@ -10,13 +10,14 @@
 
 /*
  * The order is the point: sealed to every node, then in a backup that was
- * opened again, and only then current; after that every key is rewrapped. After
- * a failure the same command goes on with the generation that was begun.
+ * opened again, then published to members, and only then current; after that
+ * every key is rewrapped. After a failure the same command goes on with the
+ * generation that was begun.
  */
 struct rotate {
 	uint32_t generation;
-	bool is_current; /* it was begun before, and is being rewrapped */
-	bool serves;	 /* there is an active server, which does that */
+	bool goes_on; /* it was begun before, and has its backup */
+	bool serves;  /* there is an active server, which does the rest */
 	const char *path;
 	char where[RECORD_WHERE_MAX];
 	char *passphrase;
@@ -36,7 +37,7 @@ begin(struct cli *c, struct rotate *t)
 	if (r == CLV_OK) {
 		clv_rd_init(&rd, a.data.data, a.data.len);
 		t->generation = clv_rd_u32(&rd);
-		t->is_current = clv_rd_u8(&rd) != 0;
+		t->goes_on = clv_rd_u8(&rd) != 0;
 		if (clv_rd_end(&rd) != CLV_OK)
 			r = cli_fail(c, CLV_E_PROTOCOL, "repeat the command",
 			    "it was not said which generation was made");
@@ -46,7 +47,7 @@ begin(struct cli *c, struct rotate *t)
 	return r;
 }
 
-/* Without a backup there is only to go on with what is current. */
+/* Without a backup there is only to go on with what has one. */
 static int
 attach(struct cli *c, struct rotate *t)
 {
@@ -58,11 +59,11 @@ attach(struct cli *c, struct rotate *t)
 		    "claviger status; a new rotation needs --backup FILE",
 		    "how far the rotation is cannot be known: %s",
 		    clv_result_text(r));
-	if (s.state != REWRAP_IS_RUNNING)
+	if (!cli_rotation_goes_on(&s))
 		return cli_fail(c, CLV_E_USAGE, NULL,
 		    "no rotation is under way: a new one needs --backup FILE");
 	t->generation = s.generation;
-	t->is_current = true;
+	t->goes_on = true;
 	return CLV_OK;
 }
 
@@ -96,8 +97,8 @@ finish(struct cli *c, struct rotate *t, struct cli_answer *a)
 	cli_admin_begin(&b, ADMIN_ROTATE_FINISH);
 	clv_buf_u32(&b, t->generation);
 	clv_buf_str(&b, t->where);
-	cli_progress("making generation %u current", t->generation);
-	r = cli_admin(c, &b, "make the new generation current", a);
+	cli_progress("publishing generation %u", t->generation);
+	r = cli_admin(c, &b, "publish the new generation", a);
 	clv_buf_fini(&b);
 	if (r == CLV_OK) {
 		clv_rd_init(&rd, a->data.data, a->data.len);
@@ -130,7 +131,7 @@ back_up(struct cli *c, struct rotate *t, struct cli_answer *a)
 static void
 print_text(const struct rotate *t, const struct cli_rotation *s)
 {
-	if (t->path != NULL && !t->is_current)
+	if (t->path != NULL && !t->goes_on)
 		printf("generation %u is current; its backup is %s\n",
 		    t->generation, t->path);
 	else
@@ -140,13 +141,27 @@ print_text(const struct rotate *t, const struct cli_rotation *s)
 	else if (s->total > 0)
 		printf("%llu keys are rewrapped\n",
 		    (unsigned long long)(s->total - s->damaged));
-	if (t->is_current && t->path != NULL)
+	if (s->late[0] != '\0')
+		printf("live members that did not fetch it in time: %s\n",
+		    s->late);
+	if (t->goes_on && t->path != NULL)
 		puts("that rotation was begun before: no backup was written");
+}
+
+/* Server nodes, and after them members. */
+static void
+add_late(const struct cli_rotation *s, struct cli_answer *a)
+{
+	size_t len = strlen(a->late);
+
+	if (s->late[0] != '\0')
+		snprintf(a->late + len, sizeof(a->late) - len, "%s%s",
+		    len > 0 ? ", " : "", s->late);
 }
 
 static void
 print(const struct cli *c, const struct rotate *t, const struct cli_rotation *s,
-    const struct cli_answer *a)
+    struct cli_answer *a)
 {
 	struct cli_json *j;
 
@@ -156,10 +171,11 @@ print(const struct cli *c, const struct rotate *t, const struct cli_rotation *s,
 	}
 	j = cli_json_new();
 	cli_json_u64(j, "generation", t->generation);
-	cli_json_str(j, "backup", t->is_current ? "" : t->path);
-	cli_json_str(j, "where", t->is_current ? "" : t->where);
+	cli_json_str(j, "backup", t->goes_on ? "" : t->path);
+	cli_json_str(j, "where", t->goes_on ? "" : t->where);
 	cli_json_u64(j, "rewrapped", s->total - s->damaged);
 	cli_json_u64(j, "damaged", s->damaged);
+	add_late(s, a);
 	cli_answer_late(a, j);
 	cli_json_print(j);
 }
@@ -172,7 +188,7 @@ rotate(struct cli *c, struct rotate *t)
 	int r = t->path != NULL ? begin(c, t) : attach(c, t);
 
 	cli_answer_init(&a);
-	if (r == CLV_OK && t->is_current)
+	if (r == CLV_OK && t->goes_on)
 		t->serves = true;
 	else if (r == CLV_OK)
 		r = back_up(c, t, &a);

@@ -6,15 +6,17 @@
 
 /* What the active server says of the rotation: ADMIN_ROTATE_STATE. */
 struct cli_rotation {
-	uint32_t generation;
-	uint8_t state; /* enum rewrap_state */
+	uint32_t generation; /* published, or else current */
+	uint8_t state;	     /* enum rewrap_state */
 	uint64_t total, left, damaged;
 	char why[160];
+	char late[512]; /* members that did not have it in time */
 };
 int cli_rotation_read(const struct cli_answer *a, struct cli_rotation *ret);
+bool cli_rotation_goes_on(const struct cli_rotation *s);
 /* Ask for it, silently. */
 int cli_rotation_look(struct cli *c, struct cli_rotation *ret);
-/* Until all is rewrapped under that generation, with a bar on a terminal.
+/* Until it is current, and all is rewrapped under it, with a bar on a terminal.
  * Ending the command does not end the work. */
 int cli_rotation_follow(
     struct cli *c, uint32_t generation, struct cli_rotation *ret);

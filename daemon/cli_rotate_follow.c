@@ -33,7 +33,15 @@ cli_rotation_read(const struct cli_answer *a, struct cli_rotation *ret)
 	ret->damaged = clv_rd_u64(&rd);
 	clv_rd_str(&rd, ret->why, sizeof(ret->why));
 	cli_printable(ret->why);
+	clv_rd_str(&rd, ret->late, sizeof(ret->late));
+	cli_printable(ret->late);
 	return clv_rd_end(&rd);
+}
+
+bool
+cli_rotation_goes_on(const struct cli_rotation *s)
+{
+	return s->state == REWRAP_IS_RUNNING || s->state == REWRAP_IS_TO_COME;
 }
 
 int
@@ -55,21 +63,37 @@ cli_rotation_look(struct cli *c, struct cli_rotation *ret)
 
 /* One line, drawn over itself; not for a file. */
 static void
-draw(const struct cli_rotation *s, const char *why)
+draw_published(const struct cli_rotation *s, const char *why)
+{
+	fprintf(stderr, "\r\033[K... generation %u is published%s%.100s",
+	    s->generation, why[0] != '\0' ? ": " : "", why);
+}
+
+static void
+draw_bar(const struct cli_rotation *s, const char *why)
 {
 	uint64_t done = s->total - (s->left < s->total ? s->left : s->total);
 	unsigned filled =
 	    s->total > 0 ? (unsigned)(done * BAR / s->total) : BAR;
 	char bar[BAR + 1];
 
-	if (!isatty(STDERR_FILENO))
-		return;
 	memset(bar, ' ', BAR);
 	memset(bar, '#', filled);
 	bar[BAR] = '\0';
 	fprintf(stderr,
 	    "\r\033[K... rewrapping [%s] %" PRIu64 " of %" PRIu64 "%s%.60s",
 	    bar, done, s->total, why[0] != '\0' ? ": " : "", why);
+}
+
+static void
+draw(const struct cli_rotation *s, const char *why)
+{
+	if (!isatty(STDERR_FILENO))
+		return;
+	if (s->state == REWRAP_IS_TO_COME)
+		draw_published(s, why);
+	else
+		draw_bar(s, why);
 }
 
 static void
@@ -106,7 +130,7 @@ cli_rotation_follow(
 		if (r == CLV_OK && ret->state == REWRAP_IS_DONE &&
 		    ret->generation >= generation)
 			return all_done(c, ret);
-		if (r == CLV_OK && ret->state == REWRAP_IS_RUNNING)
+		if (r == CLV_OK && cli_rotation_goes_on(ret))
 			heard = now_ms();
 		draw(ret, r == CLV_OK ? ret->why : clv_result_text(r));
 		if (now_ms() - heard >= SILENCE_MS)
@@ -116,7 +140,7 @@ cli_rotation_follow(
 	end_line();
 	return cli_fail(c, r != CLV_OK ? r : CLV_E_NOT_ACTIVE,
 	    "claviger status; claviger rotate shows how far it is",
-	    "no active server has rewrapped anything for %u s: the next one "
-	    "goes on by itself",
+	    "no active server has gone on with the rotation for %u s: the next "
+	    "one does by itself",
 	    SILENCE_MS / 1000);
 }

@@ -207,17 +207,18 @@ json_state(struct cli_json *j, const struct view *v)
 	cli_json_u64(j, "port", v->st.port);
 }
 
-/* None or one: a rotation whose keys are being rewrapped here. */
+/* None or one: a rotation that the active server goes on with. */
 static void
 json_rotation(struct cli_json *j, const struct cli_rotation *s)
 {
 	struct cli_json *o;
 
 	cli_json_array(j, "rewrapping");
-	if (s->state != REWRAP_IS_RUNNING)
+	if (!cli_rotation_goes_on(s))
 		return;
 	o = cli_json_push(j, "rewrapping");
 	cli_json_u64(o, "generation", s->generation);
+	cli_json_bool(o, "published", s->state == REWRAP_IS_TO_COME);
 	cli_json_u64(o, "keys", s->total);
 	cli_json_u64(o, "left", s->left);
 	cli_json_str(o, "why_waiting", s->why);
@@ -364,6 +365,9 @@ print_backup(const struct view *v)
 static void
 print_rotation(const struct cli_rotation *s)
 {
+	if (s->state == REWRAP_IS_TO_COME)
+		line("published", "generation %u%s%s", s->generation,
+		    s->why[0] != '\0' ? ": " : "", s->why);
 	if (s->state == REWRAP_IS_RUNNING && s->total > 0)
 		line("rewrapping",
 		    "%" PRIu64 " of %" PRIu64 " keys left under generations "

@@ -337,6 +337,7 @@ on_hello(struct keeper *k, void *arg, const struct db_result *r)
 		return;
 	secret_on_hello(k);
 	serving_on_hello(k);
+	publish_wake(k);
 	rewrap_wake(k);
 	heads_watch_look(k);
 }

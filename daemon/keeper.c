@@ -258,6 +258,7 @@ keeper_fini(struct keeper *k)
 	api_fini(k);
 	admin_fini(k);
 	control_fini(k);
+	publish_fini(k);
 	rewrap_free(&k->rewrap);
 	db_cancel_pool(k);
 	member_fini(k);

@@ -19,8 +19,10 @@
 #include "daemon/config.h"
 #include "daemon/heads_claims.h"
 #include "daemon/loop.h"
+#include "daemon/members_wait.h"
 #include "daemon/peer_msg.h"
 #include "daemon/process.h"
+#include "daemon/publish.h"
 #include "daemon/role.h"
 #include "daemon/state.h"
 
@@ -225,6 +227,8 @@ struct member;
 struct api;
 struct rewrap;
 
+#define KEEPER_WAITS 2 /* members_wait.c */
+
 struct keeper {
 	const struct config *config;
 	struct loop *loop;
@@ -249,6 +253,8 @@ struct keeper {
 	struct heads *heads; /* NULL: no system on this host yet */
 	struct heads_watch watch;
 	struct rewrap *rewrap; /* rewrap.h */
+	struct publish publish;
+	struct members_wait waits[KEEPER_WAITS];
 	struct member *member; /* NULL: no system on this host yet */
 	struct api *api;
 	struct admin *admin;
@@ -423,6 +429,10 @@ struct admin_origin {
 };
 void admin_request(struct keeper *k, const struct admin_origin *from,
     const void *p, size_t len);
+/* What this server asks of itself, inside its lease: never refused to it by
+ * who may, and from->done is told. */
+void admin_own(struct keeper *k, const struct admin_origin *from, uint8_t op,
+    const struct clv_buf *args);
 void admin_on_peers(struct keeper *k); /* a peer stored something */
 void admin_on_hang_up(struct keeper *k, struct control_conn *conn);
 void admin_fini(struct keeper *k);

@@ -153,6 +153,28 @@ members_live_is(const struct member_live *e, uint64_t now_ms)
 	return now_ms - e->heard_ms <= MEMBERS_LIVE_MS;
 }
 
+size_t
+members_live_count(const struct members_live *m, uint64_t now_ms)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		n += members_live_is(m->live[i], now_ms);
+	return n;
+}
+
+size_t
+members_live_enrolled(const struct clv_list *list)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->node_count; i++)
+		n += !list->nodes[i].revoked;
+	for (size_t i = 0; i < list->member_count; i++)
+		n += !list->members[i].revoked;
+	return n;
+}
+
 unsigned
 members_live_late(const struct members_live *m, uint64_t now_ms,
     uint64_t version, uint32_t generation, char *names, size_t cap)

@@ -37,6 +37,9 @@ const struct member_live *members_live_next(
 void members_live_sweep(struct members_live *m, const struct clv_list *list);
 
 bool members_live_is(const struct member_live *e, uint64_t now_ms);
+/* How many live, and how many there could be. */
+size_t members_live_count(const struct members_live *m, uint64_t now_ms);
+size_t members_live_enrolled(const struct clv_list *list);
 /* Names, joined by ", ", of the live ones that do not have this list and
  * generation yet: only they are waited for. Returns how many, also those whose
  * names found no room. */

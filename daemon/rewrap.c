@@ -9,7 +9,6 @@
 #include <claviger/envelope.h>
 
 #include "daemon/log.h"
-#include "daemon/members_live.h"
 #include "daemon/rewrap.h"
 #include "daemon/rewrap_impl.h"
 
@@ -188,36 +187,25 @@ step_wrap(struct rewrap *w)
 	on_slice(w);
 }
 
-/* A member that has not fetched the new key cannot open what is rewrapped: the
- * live ones are waited for, for a time. */
+/* A member without the new key cannot open what is rewrapped. Live ones were
+ * waited for when it was published; not when it was made current without an
+ * active server, and not by this one after a failover. */
 static void
 step_members(void *arg)
 {
 	struct rewrap *w = arg;
 	struct keeper *k = w->k;
-	uint64_t now = loop_now_ms();
-	bool strange = now - k->serving.fresh_ms < REWRAP_MEET_MS;
-	char names[100];
-	unsigned late = members_live_late(
-	    k->live, now, 0, w->generation, names, sizeof(names));
 
-	if (w->until_ms == 0)
-		w->until_ms = now + REWRAP_MEMBERS_MS;
 	rewrap_enter(w, REWRAP_MEMBERS);
-	w->why[0] = '\0';
-	if (now < w->until_ms && (strange || late > 0)) {
-		snprintf(w->why, sizeof(w->why),
-		    "members fetch the new key first: %s",
-		    late > 0 ? names : "they have not all come yet");
-		(void)loop_timer_set(
-		    k->loop, &w->timer, REWRAP_LOOK_MS, step_members, w);
+	if (members_wait(k, w->generation, REWRAP_MEET_MS)) {
+		w->why[0] = '\0';
+		step_wrap(w);
 		return;
 	}
-	if (late > 0)
-		log_warning("%u live members do not have generation %u yet: "
-			    "%s",
-		    late, w->generation, names);
-	step_wrap(w);
+	snprintf(w->why, sizeof(w->why), "%s",
+	    members_wait_find(k, w->generation)->why);
+	(void)loop_timer_set(
+	    k->loop, &w->timer, MEMBERS_WAIT_LOOK_MS, step_members, w);
 }
 
 /* How much there is: once, and only when there is something. */
@@ -408,10 +396,8 @@ rewrap_wake(struct keeper *k)
 	    w->generation == current)
 		return;
 	stop(w);
-	if (w->generation != current) {
+	if (w->generation != current)
 		w->total = w->left = 0;
-		w->until_ms = 0;
-	}
 	w->generation = current;
 	w->epoch = k->serving.epoch;
 	begin(w);

@@ -15,15 +15,14 @@
 #define REWRAP_SLICE 48	 /* ... and rewrapped between two turns of the loop */
 #define REWRAP_SQL_MS 10000
 #define REWRAP_RETRY_MS 1000
-#define REWRAP_MEET_MS 5000	 /* members of the last server come by then */
-#define REWRAP_MEMBERS_MS 120000 /* and have the new keys by then, or not */
-#define REWRAP_LOOK_MS 200
+#define REWRAP_MEET_MS 5000 /* members of the last server come by then */
 #define REWRAP_ODD_MS 60000 /* after an answer that no server of ours gives */
 
 enum rewrap_state {
 	REWRAP_IS_IDLE, /* this server does not do it: it is not active */
 	REWRAP_IS_RUNNING,
-	REWRAP_IS_DONE
+	REWRAP_IS_DONE,
+	REWRAP_IS_TO_COME /* the generation is published, not current yet */
 };
 
 struct rewrap_progress {

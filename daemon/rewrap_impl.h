@@ -13,7 +13,7 @@ enum rewrap_step {
 	REWRAP_IDLE,
 	REWRAP_READ,
 	REWRAP_COUNT,
-	REWRAP_MEMBERS, /* wait until the live ones have the new key */
+	REWRAP_MEMBERS, /* made current by nobody who has asked them */
 	REWRAP_WRAP,
 	REWRAP_WRITE,
 	REWRAP_TLS,
@@ -59,7 +59,6 @@ struct rewrap {
 	struct rewrap_keys *keys;	   /* in here */
 	struct clv_buf column[REWRAP_COLUMNS];
 	size_t tls_at;
-	uint64_t until_ms; /* so long are members waited for, 0: not yet */
 	/* for people */
 	bool counted;
 	uint64_t total, left, damaged;

@@ -92,6 +92,15 @@ reason_list(struct keeper *k, char *why, size_t cap)
 		    k->identity->name);
 }
 
+/* Whoever serves hands it out. */
+static bool
+lacks_published(const struct keeper *k)
+{
+	const struct clv_list_generation *g = publish_find(k->secret.list);
+
+	return g != NULL && clv_keyring_newest(k->secret.keyring) < g->number;
+}
+
 static void
 reason_secret(struct keeper *k, char *why, size_t cap)
 {
@@ -113,6 +122,10 @@ reason_secret(struct keeper *k, char *why, size_t cap)
 	else if (r != CLV_OK)
 		WHY("the secret does not fit the signed list: %s",
 		    clv_result_text(r));
+	else if (lacks_published(k))
+		WHY("secret stale: generation %u here, a newer one is "
+		    "published: claviger restore FILE",
+		    clv_keyring_newest(k->secret.keyring));
 	else if (!k->secret.tls_loaded)
 		WHY("no certificate of the network name: %s",
 		    k->secret.failure);
@@ -244,6 +257,7 @@ secret_accept_list(struct keeper *k, const void *blob, size_t len)
 		if (k->member != NULL)
 			member_uplink_set(k->member);
 		member_notice(k);
+		publish_wake(k);
 		rewrap_wake(k);
 		if (!clv_buf_result(&k->secret.list_blob))
 			peers_alive(k);

@@ -310,6 +310,7 @@ serving_event(struct keeper *k, enum role_event event, const char *text)
 		k->serving.rounds = 0;
 	act(k, rule->action);
 	member_notice(k);
+	publish_wake(k);
 	rewrap_wake(k);
 }
 

@@ -353,6 +353,7 @@ static const struct {
     {ADMIN_BACKUPS, "yy...."},
     {ADMIN_ROTATE_BEGIN, "yy...."},
     {ADMIN_ROTATE_FINISH, "yy...."},
+    {ADMIN_ROTATE_CURRENT, "y....."},
     {ADMIN_APP_ADD, "yyy..."},
     {ADMIN_APP_REMOVE, "yy.y.."},
     {ADMIN_APP_GRANT, "yy.y.."},

@@ -325,6 +325,35 @@ START_TEST(rotation_makes_seals_and_finishes_a_generation)
 }
 END_TEST
 
+/* By a server that serves: through a state of its own, and never back. */
+START_TEST(rotation_is_published_before_it_is_current)
+{
+	ck_assert_int_eq(apply(ADMIN_ROTATE_BEGIN), CLV_OK);
+	clv_buf_reset(&args);
+	clv_buf_u32(&args, 2);
+	ck_assert_int_eq(apply(ADMIN_ROTATE_CURRENT), CLV_E_NOT_FOUND);
+	clv_buf_str(&args, "/root/backup.age");
+	change.serves = true;
+	for (int i = 0; i < 2; i++) { /* repeated */
+		ck_assert_int_eq(apply(ADMIN_ROTATE_FINISH), CLV_OK);
+		ck_assert_int_eq(change.nothing, i == 1);
+		ck_assert_int_eq(clv_list_generation(change.next, 2)->state,
+		    CLV_GEN_PUBLISHED);
+		ck_assert_uint_eq(clv_list_current(change.next)->number, 1);
+	}
+	clv_buf_reset(&args);
+	clv_buf_u32(&args, 1);
+	ck_assert_int_eq(apply(ADMIN_ROTATE_CURRENT), CLV_E_NOT_FOUND);
+	clv_buf_reset(&args);
+	clv_buf_u32(&args, 2);
+	ck_assert_int_eq(apply(ADMIN_ROTATE_CURRENT), CLV_OK);
+	ck_assert_uint_eq(clv_list_current(change.next)->number, 2);
+	ck_assert_int_eq(
+	    clv_list_generation(change.next, 1)->state, CLV_GEN_RETIRED);
+	ck_assert_int_eq(apply(ADMIN_ROTATE_CURRENT), CLV_E_NOT_FOUND);
+}
+END_TEST
+
 START_TEST(a_generation_that_was_not_begun_is_not_finished)
 {
 	clv_buf_u32(&args, 2);
@@ -337,7 +366,7 @@ START_TEST(truncated_arguments_break_the_protocol)
 {
 	const enum admin_op ops[] = {ADMIN_NODE_APPROVE, ADMIN_NODE_REVOKE,
 	    ADMIN_MEMBER_ADD, ADMIN_MEMBER_REVOKE, ADMIN_SETTING,
-	    ADMIN_ROTATE_BEGIN, ADMIN_ROTATE_FINISH};
+	    ADMIN_ROTATE_BEGIN, ADMIN_ROTATE_FINISH, ADMIN_ROTATE_CURRENT};
 
 	clv_buf_u8(&args, 0);
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
@@ -370,6 +399,7 @@ main(void)
 	tcase_add_loop_test(
 	    t, settings_are_checked, 0, sizeof(settings) / sizeof(settings[0]));
 	tcase_add_test(t, rotation_makes_seals_and_finishes_a_generation);
+	tcase_add_test(t, rotation_is_published_before_it_is_current);
 	tcase_add_test(t, a_generation_that_was_not_begun_is_not_finished);
 	tcase_add_test(t, truncated_arguments_break_the_protocol);
 	suite_add_tcase(s, t);

@@ -312,6 +312,26 @@ finish_request(struct clv_buf *b, uint8_t id)
 	clv_buf_str(b, "n1:/root/two.age");
 }
 
+/* Generation of the newest key in the last answer. */
+static uint32_t
+newest_key(unsigned i, const struct clv_identity *to)
+{
+	const struct clv_wire_answer *a = &rig.node[i].answer;
+	struct clv_wire_key *keys = NULL;
+	struct clv_wire_terms terms;
+	uint32_t newest = 0;
+	size_t n = 0;
+
+	ck_assert_int_eq(clv_wire_keys_open(rig.guard, to, a->payload,
+			     a->payload_len, &terms, &keys, &n),
+	    CLV_OK);
+	for (size_t at = 0; at < n; at++)
+		if (keys[at].generation > newest)
+			newest = keys[at].generation;
+	clv_guard_put(rig.guard, keys);
+	return newest;
+}
+
 START_TEST(a_rotation_reaches_every_node_before_it_is_current)
 {
 	struct clv_buf b;
@@ -328,6 +348,13 @@ START_TEST(a_rotation_reaches_every_node_before_it_is_current)
 	finish_request(&b, 2);
 	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
 	rig_run(1000);
+	/* Published: they get it, and nothing is written under it. */
+	ck_assert_int_eq(
+	    clv_list_generation(rig_db_list(), 2)->state, CLV_GEN_PUBLISHED);
+	ck_assert_int_eq(fetch(0, rig.member[0]), CLV_OK);
+	ck_assert_uint_eq(rig.node[0].answer.generation, 1);
+	ck_assert_uint_eq(newest_key(0, rig.member[0]), 2);
+	rig_run(MEMBERS_MEET_MS);
 	for (unsigned i = 0; i < 3; i++) {
 		ck_assert_uint_eq(
 		    clv_list_current(rig_keeper(i)->secret.list)->number, 2);
@@ -356,6 +383,9 @@ START_TEST(a_slow_database_does_not_break_the_end_of_a_rotation)
 	rig_db_mode(0, RIG_DB_UP);
 	rig_run(1000);
 	ck_assert_int_eq(rig_admin_result(0, c, NULL, 0), CLV_OK);
+	ck_assert_int_eq(
+	    clv_list_generation(rig_db_list(), 2)->state, CLV_GEN_PUBLISHED);
+	rig_run(MEMBERS_MEET_MS);
 	ck_assert_uint_eq(
 	    clv_list_current(rig_keeper(0)->secret.list)->number, 2);
 	clv_buf_fini(&b);
@@ -371,6 +401,10 @@ START_TEST(a_node_that_missed_a_rotation_is_not_promoted_until_it_has_it)
 	ck_assert_int_eq(rotate_begin(0, 1), CLV_OK);
 	finish_request(&b, 2);
 	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
+	if (_i == 1) /* current, and not only published */
+		rig_run(MEMBERS_MEET_MS);
+	ck_assert_int_eq(clv_list_generation(rig_db_list(), 2)->state,
+	    _i == 1 ? CLV_GEN_CURRENT : CLV_GEN_PUBLISHED);
 	rig_db_mode(2, RIG_DB_HUNG);
 	rig_up(2);
 	ck_assert_int_ne(rig_promote(2), CLV_OK);
@@ -378,6 +412,31 @@ START_TEST(a_node_that_missed_a_rotation_is_not_promoted_until_it_has_it)
 	rig_db_mode(2, RIG_DB_UP);
 	rig_run(10000);
 	ck_assert_int_eq(serving_score(rig_keeper(2)), CTL_SCORE_STANDBY);
+}
+END_TEST
+
+/* It could not hand out what is published. */
+START_TEST(a_node_with_the_current_secret_alone_is_not_promoted)
+{
+	struct clv_buf b, copy;
+
+	rig_side(2, 1);
+	rig_run(20000);
+	ck_assert_int_eq(rotate_begin(0, 1), CLV_OK);
+	finish_request(&b, 2);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
+	copy = rig_db.escrow[3]; /* its waiting copy is lost */
+	clv_buf_init(&rig_db.escrow[3]);
+	rig_side(2, 0);
+	rig_run(10000);
+	ck_assert_int_eq(
+	    clv_list_generation(rig_keeper(2)->secret.list, 2)->state,
+	    CLV_GEN_PUBLISHED);
+	ck_assert_uint_eq(clv_keyring_newest(rig_keeper(2)->secret.keyring), 1);
+	ck_assert_int_eq(serving_score(rig_keeper(2)), CTL_SCORE_NEVER);
+	ck_assert_ptr_nonnull(
+	    strstr(rig_keeper(2)->secret.why, "a newer one is published"));
+	clv_buf_fini(&copy);
 }
 END_TEST
 
@@ -563,8 +622,10 @@ suite(void)
 	tcase_add_test(t, a_generation_that_is_not_there_has_no_backup);
 	tcase_add_test(t, a_rotation_reaches_every_node_before_it_is_current);
 	tcase_add_test(t, a_slow_database_does_not_break_the_end_of_a_rotation);
-	tcase_add_test(
-	    t, a_node_that_missed_a_rotation_is_not_promoted_until_it_has_it);
+	tcase_add_loop_test(t,
+	    a_node_that_missed_a_rotation_is_not_promoted_until_it_has_it, 0,
+	    2);
+	tcase_add_test(t, a_node_with_the_current_secret_alone_is_not_promoted);
 	t = suite_case(s, "loan", rig_standby, rig_fini);
 	tcase_add_test(t, without_an_active_server_an_epoch_is_borrowed);
 	tcase_add_test(t, a_loan_is_given_back_before_the_answer);

@@ -497,8 +497,11 @@ START_TEST(keys_of_a_new_application_are_of_the_current_generation)
 	clv_buf_u32(&b, 2);
 	clv_buf_str(&b, "n1:/root/two.age");
 	ck_assert_int_eq(ask_as(NULL, 0, &b), CLV_OK);
-	ck_assert_int_eq(add(4, "hr"), CLV_OK);
-	check_keys(rig_db_app("hr"), 2);
+	ck_assert_int_eq(add(4, "hr"), CLV_OK); /* it is published */
+	check_keys(rig_db_app("hr"), 1);
+	rig_run(MEMBERS_MEET_MS);
+	ck_assert_int_eq(add(5, "shop"), CLV_OK);
+	check_keys(rig_db_app("shop"), 2);
 }
 END_TEST
 

@@ -279,6 +279,8 @@ START_TEST(only_live_members_are_late)
 	    members_live_late(m, now, 0, 2, names, sizeof(names)), 2);
 	ck_assert_uint_eq(
 	    members_live_late(m, now, 7, 1, names, sizeof(names)), 0);
+	ck_assert_uint_eq(members_live_count(m, now), 4);
+	ck_assert_uint_eq(members_live_count(m, now + 2), 2);
 	ck_assert_uint_eq(members_live_late(m, now, 9, 2, names, 8), 4);
 	ck_assert_str_eq(names, "host0, ");
 	members_live_free(&m);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/members_live.h"
 #include "daemon/refs.h"
 #include "daemon/rewrap.h"
 #include "keeper_rig.h"
@@ -69,7 +70,7 @@ set_up(void)
 {
 	rig_active();
 	add_apps();
-	rig_run(REWRAP_MEET_MS);
+	rig_run(MEMBERS_MEET_MS);
 	rig_db.page = 3;
 }
 
@@ -90,9 +91,15 @@ finish_request(struct clv_buf *b, uint8_t id, uint32_t generation)
 	clv_buf_str(b, "n1:/root/two.age");
 }
 
+static enum clv_generation_state
+state_of(uint32_t generation)
+{
+	return clv_list_generation(rig_db_list(), generation)->state;
+}
+
 /* To generation 2, as far as the answer. */
 static void
-rotate(unsigned i)
+publish(unsigned i)
 {
 	struct clv_buf b;
 
@@ -100,6 +107,18 @@ rotate(unsigned i)
 	rig_run(1000);
 	finish_request(&b, 2, 2);
 	ck_assert_int_eq(rig_ask(i, &b, 30000), CLV_OK);
+}
+
+/* As far as the new generation is current. */
+static void
+rotate(unsigned i)
+{
+	publish(i);
+	for (unsigned t = 0; state_of(2) != CLV_GEN_CURRENT; t++) {
+		ck_assert_uint_lt(t, 1000);
+		rig_run(1);
+	}
+	rig_settle();
 }
 
 static struct rewrap_progress
@@ -154,48 +173,259 @@ START_TEST(every_key_is_rewrapped_after_a_rotation)
 }
 END_TEST
 
-/* What a member says that it holds, when it fetches. */
+/* What a host says that it holds, when it fetches from node i. */
 static void
-member_holds(unsigned i, uint32_t generation)
+holds(unsigned i, const struct clv_identity *id, uint32_t generation)
 {
 	struct clv_wire_request q = {.op = CLV_WIRE_FETCH};
-	struct clv_wire_holds holds = {generation, 1};
+	struct clv_wire_holds said = {generation, 1};
 	struct clv_buf b;
 
 	clv_buf_init(&b);
-	clv_wire_holds_format(&holds, &b);
+	clv_wire_holds_format(&said, &b);
 	q.payload = b.data;
 	q.payload_len = b.len;
-	rig_request(i, rig.member[0], NULL, &q);
+	rig_request(i, id, NULL, &q);
 	rig_settle();
 	clv_buf_fini(&b);
 }
 
-START_TEST(live_members_have_the_new_key_before_anything_is_rewrapped)
+static void
+member_holds(unsigned i, uint32_t generation)
+{
+	holds(i, rig.member[0], generation);
+}
+
+/* What the active server says of the rotation. */
+struct told {
+	uint32_t generation;
+	uint8_t state;
+	char why[160], late[512];
+};
+
+static struct told
+tell(unsigned i)
+{
+	struct told t = {0};
+	struct clv_buf b;
+	struct clv_rd r;
+	int c;
+
+	rig_admin_begin(&b, ADMIN_ROTATE_STATE, 77);
+	c = rig_admin(i, &b);
+	rig_settle();
+	clv_buf_fini(&b);
+	ck_assert_int_eq(rig_admin_result(i, c, NULL, 0), CLV_OK);
+	clv_rd_init(&r, rig.node[i].conns[c].body, rig.node[i].conns[c].len);
+	clv_rd_u32(&r);
+	clv_rd_str(&r, t.why, sizeof(t.why));
+	clv_rd_str(&r, t.why, sizeof(t.why));
+	clv_rd_u32(&r);
+	t.generation = clv_rd_u32(&r);
+	t.state = clv_rd_u8(&r);
+	for (unsigned n = 0; n < 3; n++)
+		clv_rd_u64(&r);
+	clv_rd_str(&r, t.why, sizeof(t.why));
+	clv_rd_str(&r, t.late, sizeof(t.late));
+	ck_assert_int_eq(clv_rd_end(&r), CLV_OK);
+	rig_hang_up(i, c);
+	return t;
+}
+
+/* Publishing. */
+
+START_TEST(live_members_have_the_new_key_before_it_is_current)
+{
+	struct told t;
+
+	member_holds(0, 1);
+	publish(0);
+	rig_run(30000);
+	ck_assert_int_eq(state_of(2), CLV_GEN_PUBLISHED);
+	ck_assert_int_eq(state_of(1), CLV_GEN_CURRENT);
+	check_all_under(1);
+	t = tell(0);
+	ck_assert_uint_eq(t.generation, 2);
+	ck_assert_int_eq(t.state, REWRAP_IS_TO_COME);
+	ck_assert_str_eq(t.why, "members fetch the new key first: m1");
+	ck_assert_str_eq(t.late, "");
+	member_holds(0, 2);
+	rig_run(1000);
+	check_all_under(2);
+	t = tell(0);
+	ck_assert_int_eq(t.state, REWRAP_IS_DONE);
+	ck_assert_str_eq(t.late, "");
+}
+END_TEST
+
+START_TEST(a_member_that_does_not_fetch_has_two_minutes_and_is_named)
+{
+	struct told t;
+
+	member_holds(0, 1);
+	publish(0);
+	for (unsigned n = 0; n < 11; n++) { /* alive, and for ever behind */
+		rig_run(10000);
+		member_holds(0, 1);
+	}
+	ck_assert_int_eq(state_of(2), CLV_GEN_PUBLISHED);
+	rig_run(12000);
+	check_all_under(2); /* not waited for once more */
+	t = tell(0);
+	ck_assert_uint_eq(t.generation, 2);
+	ck_assert_int_eq(t.state, REWRAP_IS_DONE);
+	ck_assert_str_eq(t.late, "m1");
+}
+END_TEST
+
+START_TEST(nobody_but_the_server_itself_makes_it_current)
+{
+	struct clv_buf b;
+
+	member_holds(0, 1);
+	publish(0);
+	rig_admin_begin(&b, ADMIN_ROTATE_CURRENT, 9);
+	clv_buf_u32(&b, 2);
+	ck_assert_int_eq(rig_ask(0, &b, 1000), CLV_E_DENIED);
+	rig_admin_begin(&b, ADMIN_ROTATE_CURRENT, 10);
+	clv_buf_u32(&b, 2);
+	ck_assert_int_eq(rig_ask(1, &b, 1000), CLV_E_DENIED);
+	finish_request(&b, 2, 2); /* repeated */
+	ck_assert_int_eq(rig_ask(0, &b, 1000), CLV_OK);
+	finish_request(&b, 11, 2); /* once more */
+	ck_assert_int_eq(rig_ask(0, &b, 1000), CLV_OK);
+	ck_assert_int_eq(state_of(2), CLV_GEN_PUBLISHED);
+}
+END_TEST
+
+/* generation and goes_on, as BEGIN answers them. */
+static void
+check_begun(unsigned i, uint8_t id, uint32_t generation, uint8_t goes_on)
+{
+	struct clv_buf b;
+	struct clv_rd r;
+	int c;
+
+	rig_admin_begin(&b, ADMIN_ROTATE_BEGIN, id);
+	c = rig_admin(i, &b);
+	rig_run(1000);
+	clv_buf_fini(&b);
+	ck_assert_int_eq(rig_admin_result(i, c, NULL, 0), CLV_OK);
+	clv_rd_init(&r, rig.node[i].conns[c].body, rig.node[i].conns[c].len);
+	clv_rd_u32(&r);
+	clv_rd_str(&r, rig.said, sizeof(rig.said));
+	clv_rd_str(&r, rig.said, sizeof(rig.said));
+	ck_assert_uint_eq(clv_rd_u32(&r), 5);
+	ck_assert_uint_eq(clv_rd_u32(&r), generation);
+	ck_assert_uint_eq(clv_rd_u8(&r), goes_on);
+	rig_hang_up(i, c);
+}
+
+START_TEST(a_published_generation_outlives_its_server)
 {
 	member_holds(0, 1);
+	publish(0);
+	check_begun(0, 8, 2, 1);
+	rig_kill(0);
+	rig_run(16000);
+	ck_assert_int_eq(state_of(2), CLV_GEN_PUBLISHED);
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	rig_run(MEMBERS_MEET_MS - 10000);
+	ck_assert_int_eq(state_of(2), CLV_GEN_PUBLISHED);
+	ck_assert_str_eq(tell(1).why,
+	    "members fetch the new key first: they have not all come yet");
+	member_holds(1, 1);
+	rig_run(10500);
+	ck_assert_int_eq(state_of(2), CLV_GEN_PUBLISHED);
+	ck_assert_str_eq(tell(1).why, "members fetch the new key first: m1");
+	member_holds(1, 2);
+	rig_run(1000);
+	check_all_under(2);
+	ck_assert_int_eq(tell(1).state, REWRAP_IS_DONE);
+}
+END_TEST
+
+START_TEST(nobody_is_waited_for_who_does_not_live)
+{
+	member_holds(0, 1);
+	rig_run(MEMBERS_LIVE_MS + 1000);
 	rotate(0);
-	rig_run(30000);
-	ck_assert_uint_eq(rig_db.rewrites, 0);
-	ck_assert_int_eq(progress(0).state, REWRAP_IS_RUNNING);
-	ck_assert_str_eq(
-	    progress(0).why, "members fetch the new key first: m1");
-	member_holds(0, 2);
-	rig_run(REWRAP_LOOK_MS + 100);
+	rig_run(100);
+	check_all_under(2);
+	ck_assert_str_eq(tell(0).late, "");
+}
+END_TEST
+
+/* Everybody is there before the time in which they come. */
+START_TEST(when_all_have_come_nobody_else_is_waited_for)
+{
+	rig_kill(0);
+	rig_run(16000);
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	rig_up(0);
+	rig_run(10000);
+	publish(1);
+	rig_run(10000);
+	ck_assert_int_eq(state_of(2), CLV_GEN_PUBLISHED);
+	for (unsigned i = 0; i < 3; i++)
+		holds(1, rig.node[i].id, 2);
+	holds(1, rig.member[0], 2);
+	rig_run(1000);
+	ck_assert_int_eq(state_of(2), CLV_GEN_PUBLISHED);
+	holds(1, rig.member[1], 2);
+	rig_run(1000);
 	check_all_under(2);
 }
 END_TEST
 
-START_TEST(a_member_that_does_not_fetch_is_waited_for_two_minutes)
+static void
+demote(unsigned i)
+{
+	rig_send(i, rig_connect(i), CTL_DEMOTE, NULL, 0);
+	rig_run(20000);
+}
+
+START_TEST(without_an_active_server_it_is_current_at_once)
+{
+	demote(0);
+	publish(1);
+	ck_assert_int_eq(state_of(2), CLV_GEN_CURRENT);
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	member_holds(1, 1); /* and so is waited for by the next one */
+	rig_run(30000);
+	check_all_under(1);
+	ck_assert_int_eq(tell(1).state, REWRAP_IS_RUNNING);
+	ck_assert_str_eq(tell(1).why, "members fetch the new key first: m1");
+	member_holds(1, 2);
+	rig_run(1000);
+	check_all_under(2);
+}
+END_TEST
+
+START_TEST(what_was_published_is_finished_without_an_active_server)
+{
+	struct clv_buf b;
+
+	member_holds(0, 1);
+	publish(0);
+	demote(0);
+	check_begun(1, 8, 2, 0); /* with another backup */
+	finish_request(&b, 9, 2);
+	ck_assert_int_eq(rig_ask(1, &b, 30000), CLV_OK);
+	ck_assert_int_eq(state_of(2), CLV_GEN_CURRENT);
+}
+END_TEST
+
+START_TEST(a_database_that_goes_away_keeps_it_published)
 {
 	member_holds(0, 1);
-	rotate(0);
-	for (unsigned t = 0; t < 11; t++) { /* alive, and for ever behind */
-		rig_run(10000);
-		member_holds(0, 1);
-	}
-	ck_assert_uint_eq(rig_db.rewrites, 0);
-	rig_run(12000);
+	publish(0);
+	rig_db_mode_all(RIG_DB_DOWN);
+	member_holds(0, 2);
+	rig_run(30000);
+	ck_assert_int_eq(state_of(2), CLV_GEN_PUBLISHED);
+	rig_db_mode_all(RIG_DB_UP);
+	rig_run(MEMBERS_MEET_MS + 10000);
 	check_all_under(2);
 }
 END_TEST
@@ -227,7 +457,7 @@ killed_after(unsigned n, bool answered)
 	rig_admin(0, &b);
 	clv_buf_fini(&b);
 	for (unsigned i = 0; i < n; i++) {
-		rig_settle();
+		rig_run(MEMBERS_WAIT_LOOK_MS / 2);
 		rig_do_sql(node);
 	}
 	if (answered)
@@ -237,7 +467,7 @@ killed_after(unsigned n, bool answered)
 	rig_kill(0);
 	rig_run(16000);
 	ck_assert_int_eq(rig_promote(1), CLV_OK);
-	rig_run(2 * REWRAP_MEET_MS);
+	rig_run(MEMBERS_MEET_MS + REWRAP_MEET_MS);
 	if (clv_list_current(rig_keeper(1)->secret.list)->number == 1) {
 		finish_request(&b, 2, 2); /* the command once more */
 		ck_assert_int_eq(rig_ask(1, &b, 30000), CLV_OK);
@@ -275,6 +505,52 @@ lose_answers(struct rig_node *n, enum clv_stmt stmt, struct clv_buf *result)
 	id = rig_forge_begin(result);
 	rig_result_put(result, id, CLV_E_UNKNOWN, "connection lost", 0, 0);
 }
+
+START_TEST(the_step_to_current_is_made_in_spite_of_lost_answers)
+{
+	member_holds(0, 1);
+	publish(0);
+	rig.forge = lose_answers;
+	lose_stmt = CLV_STMT_PUT_LIST;
+	lose = 5;
+	member_holds(0, 2);
+	rig_run(MEMBERS_MEET_MS);
+	ck_assert_uint_lt(lose, 5);
+	lose = 0;
+	rig_run(2000);
+	check_all_under(2);
+}
+END_TEST
+
+/* It is refused, though nothing was written. */
+static void
+refuse_list(struct rig_node *n, enum clv_stmt stmt, struct clv_buf *result)
+{
+	uint64_t id;
+
+	(void)n;
+	if (stmt != CLV_STMT_GET_OP || lose == 0)
+		return;
+	lose--;
+	id = rig_forge_begin(result);
+	rig_result_put(result, id, CLV_E_SYSTEM, "disk full", 0, 0);
+}
+
+START_TEST(a_failed_step_to_current_is_tried_again)
+{
+	member_holds(0, 1);
+	publish(0);
+	rig.forge = refuse_list;
+	lose = 3;
+	member_holds(0, 2);
+	rig_run(PUBLISH_RETRY_MS);
+	ck_assert_int_eq(tell(0).state, REWRAP_IS_TO_COME);
+	ck_assert_str_eq(tell(0).why, "disk full");
+	rig_run(4 * PUBLISH_RETRY_MS);
+	ck_assert_uint_eq(lose, 0);
+	check_all_under(2);
+}
+END_TEST
 
 static const enum clv_stmt steps[] = {CLV_STMT_GET_OLD_KEYS,
     CLV_STMT_COUNT_KEYS, CLV_STMT_PUT_REWRAPPED, CLV_STMT_GET_TLS,
@@ -385,26 +661,11 @@ END_TEST
 
 START_TEST(a_rotation_that_is_not_through_is_gone_on_with)
 {
-	struct clv_buf b;
-	struct clv_rd r;
-	int c;
-
 	rig.forge = lose_answers;
 	lose_stmt = CLV_STMT_PUT_REWRAPPED;
 	lose = 1000;
 	rotate(0);
-	rig_admin_begin(&b, ADMIN_ROTATE_BEGIN, 7);
-	c = rig_admin(0, &b);
-	rig_run(100);
-	clv_buf_fini(&b);
-	ck_assert_int_eq(rig_admin_result(0, c, NULL, 0), CLV_OK);
-	clv_rd_init(&r, rig.node[0].conns[c].body, rig.node[0].conns[c].len);
-	clv_rd_u32(&r);
-	clv_rd_str(&r, rig.said, sizeof(rig.said));
-	clv_rd_str(&r, rig.said, sizeof(rig.said));
-	ck_assert_uint_eq(clv_rd_u32(&r), 5);
-	ck_assert_uint_eq(clv_rd_u32(&r), 2);
-	ck_assert_uint_eq(clv_rd_u8(&r), 1);
+	check_begun(0, 7, 2, 1);
 	ck_assert_uint_eq(clv_keyring_newest(rig_keeper(0)->secret.keyring), 2);
 	lose = 0;
 	rig_run(2000);
@@ -611,10 +872,6 @@ suite(void)
 	tcase_add_checked_fixture(t, set_up, rig_fini);
 	tcase_add_test(t, every_key_is_rewrapped_after_a_rotation);
 	tcase_add_test(
-	    t, live_members_have_the_new_key_before_anything_is_rewrapped);
-	tcase_add_test(
-	    t, a_member_that_does_not_fetch_is_waited_for_two_minutes);
-	tcase_add_test(
 	    t, nothing_is_rewrapped_before_the_generation_is_current);
 	tcase_add_loop_test(t, a_lost_answer_is_made_good_in_a_second, 0,
 	    sizeof(steps) / sizeof(steps[0]));
@@ -623,6 +880,23 @@ suite(void)
 	tcase_add_test(t, rows_that_come_again_do_not_go_round_in_circles);
 	tcase_add_test(t, an_old_server_rewraps_nothing);
 	tcase_add_test(t, a_rotation_that_is_not_through_is_gone_on_with);
+	suite_add_tcase(s, t);
+	t = tcase_create("publish");
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, set_up, rig_fini);
+	tcase_add_test(t, live_members_have_the_new_key_before_it_is_current);
+	tcase_add_test(
+	    t, a_member_that_does_not_fetch_has_two_minutes_and_is_named);
+	tcase_add_test(t, nobody_but_the_server_itself_makes_it_current);
+	tcase_add_test(t, a_published_generation_outlives_its_server);
+	tcase_add_test(t, nobody_is_waited_for_who_does_not_live);
+	tcase_add_test(t, when_all_have_come_nobody_else_is_waited_for);
+	tcase_add_test(t, without_an_active_server_it_is_current_at_once);
+	tcase_add_test(
+	    t, what_was_published_is_finished_without_an_active_server);
+	tcase_add_test(t, a_database_that_goes_away_keeps_it_published);
+	tcase_add_test(t, the_step_to_current_is_made_in_spite_of_lost_answers);
+	tcase_add_test(t, a_failed_step_to_current_is_tried_again);
 	suite_add_tcase(s, t);
 	t = tcase_create("killed");
 	tcase_set_timeout(t, 120);

@@ -459,6 +459,27 @@ START_TEST(a_refresh_brings_all)
 }
 END_TEST
 
+/* It is held from the first, and the one that is current stays in use. */
+START_TEST(key_that_is_only_published_is_fetched_and_held)
+{
+	uint8_t key[CLV_KEY_LEN];
+	uint32_t number;
+
+	make_fresh();
+	ck_assert_int_eq(clv_keyring_add(keyring, &number), CLV_OK);
+	add_generation(list, keyring, number, CLV_GEN_PUBLISHED);
+	server.list_version++;
+	run(66000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	ck_assert_uint_eq(m->generation, 1);
+	ck_assert_uint_eq(m->newest, 2);
+	ck_assert_uint_eq(holds.generation, 2); /* and the server hears it */
+	ck_assert_int_eq(member_app_key(&rig.k, "shop", 1, key), CLV_OK);
+	ck_assert_int_eq(member_app_key(&rig.k, "shop", 2, key), CLV_OK);
+	ck_assert_int_eq(may_write(""), CLV_OK);
+}
+END_TEST
+
 START_TEST(a_member_of_some_applications)
 {
 	uint8_t key[CLV_KEY_LEN];
@@ -1159,6 +1180,7 @@ member_suite(void)
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, a_refresh_brings_all);
+	tcase_add_test(t, key_that_is_only_published_is_fetched_and_held);
 	tcase_add_test(t, a_new_data_key_seals_from_the_next_refresh_on);
 	tcase_add_test(t, a_member_of_some_applications);
 	tcase_add_test(t, away_after_two_tries_and_back);
