@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Unit tests: tests/unit/check_<module>.c, one program each.
+# Check ends a case after 4 s by itself, which says nothing on a busy machine.
+AM_TESTS_ENVIRONMENT = CK_DEFAULT_TIMEOUT=60; export CK_DEFAULT_TIMEOUT;
+
 unit_cppflags = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(CHECK_CFLAGS)
 unit_libs = libclaviger-core.la $(CHECK_LIBS)
 
