@@ -2,7 +2,6 @@
 #include <config.h>
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,7 +79,7 @@ open_record(struct inspect *i, const struct row *row)
 {
 	uint32_t newest =
 	    i->key_count > 0 ? i->keys[i->key_count - 1].version : 0;
-	static uint8_t plain[CLV_VALUE_MAX];
+	uint8_t *plain;
 	struct clv_record_id id = {CLV_RECORD_SECRET, member_system_id(i->v->k),
 	    i->app, row->name, row->version};
 	const struct db_field *f = row->record;
@@ -95,8 +94,11 @@ open_record(struct inspect *i, const struct row *row)
 	key = inspect_key_find(i, version);
 	if (key == NULL)
 		return version > newest ? CLV_E_AGAIN : CLV_E_NOT_FOUND;
+	plain = vault_guard_get(i->v, f->len);
+	if (plain == NULL)
+		return CLV_E_FULL;
 	r = clv_record_open(key, &id, f->p, f->len, plain);
-	sodium_memzero(plain, sizeof(plain));
+	clv_guard_put(i->v->k->guard, plain);
 	return r;
 }
 
@@ -108,6 +110,8 @@ look_at(struct inspect *i, const struct row *row)
 
 	if (row->version > 0 && !row->deleted)
 		r = open_record(i, row);
+	if (r == CLV_E_FULL)
+		return r;
 	if (r == CLV_E_AGAIN)
 		doubt(i, row, (uint32_t)row->key_version, none);
 	else if (r == CLV_E_NOT_FOUND)
