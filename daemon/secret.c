@@ -290,13 +290,14 @@ on_list(struct keeper *k, void *arg, const struct db_result *r)
 		f = db_field(r, 0, 1);
 		result = secret_accept_list(k, f->p, f->len);
 	}
-	if (result != CLV_OK && result != CLV_E_EXISTS) {
+	if (result != CLV_OK && result != CLV_E_EXISTS)
 		fetch_failed(
 		    k, "signed list from the database", result, r->text);
+	/* A forged list stops nobody who has a true one. */
+	if (r->result == CLV_OK && k->secret.list != NULL)
+		fetch_next(k);
+	else
 		secret_prove(k);
-		return;
-	}
-	fetch_next(k);
 }
 
 static void

@@ -522,6 +522,26 @@ START_TEST(a_lower_list_is_refused)
 }
 END_TEST
 
+START_TEST(a_lower_generation_is_refused)
+{
+	struct state s;
+
+	make_fresh();
+	ck_assert_int_eq(state_load(rig.dir, &s), CLV_OK);
+	s.generation = 2; /* which it held before a rotation was undone */
+	ck_assert_int_eq(state_save(rig.dir, &s), CLV_OK);
+	restart();
+	server.epoch = 513;
+	server.list_version = 9;
+	uplink(true, "");
+	run(1000);
+	ck_assert_ptr_nonnull(strstr(rig.log, "is behind"));
+	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
+	ck_assert(!has_key("shop"));
+	ck_assert_int_eq(may_write("no keys"), CLV_E_AWAY);
+}
+END_TEST
+
 START_TEST(what_was_seen_survives)
 {
 	make_fresh();
@@ -881,6 +901,7 @@ member_suite(void)
 	tcase_add_test(t, a_refusal_is_told);
 	tcase_add_test(t, a_lower_epoch_is_refused);
 	tcase_add_test(t, a_lower_list_is_refused);
+	tcase_add_test(t, a_lower_generation_is_refused);
 	tcase_add_test(t, what_was_seen_survives);
 	tcase_add_test(t, what_was_seen_stands_twice);
 	tcase_add_test(t, a_forged_answer_is_refused);
