@@ -96,11 +96,11 @@ member_cache_save(struct member *m)
 		    plain.data, plain.len, &file);
 	if (r == CLV_OK)
 		r = file_replace(m->dir, CACHE_FILE, file.data, file.len, 0400);
-	clv_guard_put(guard, plain.data);
-	clv_buf_fini(&file);
 	if (r != CLV_OK)
 		log_error("%s/" CACHE_FILE " cannot be written: %s", m->dir,
-		    clv_result_text(r));
+		    file_why(r));
+	clv_guard_put(guard, plain.data);
+	clv_buf_fini(&file);
 }
 
 static int

@@ -174,17 +174,19 @@ list_store(
 	struct state seen = k->seen;
 	int r;
 
-	r = file_replace(k->config->state_dir, "list", blob, len, 0444);
-	if (r != CLV_OK)
-		return r;
 	memcpy(seen.system_id, list->system_id, sizeof(seen.system_id));
 	seen.list_version = list->version;
 	seen.generation = clv_list_current(list)->number;
 	if (list->epoch > seen.epoch)
 		seen.epoch = list->epoch;
-	r = state_save(k->config->state_dir, &seen);
+	r = file_replace(k->config->state_dir, "list", blob, len, 0444);
+	if (r == CLV_OK)
+		r = state_save(k->config->state_dir, &seen);
 	if (r == CLV_OK)
 		k->seen = seen;
+	else
+		log_error("the signed list cannot be written to %s: %s",
+		    k->config->state_dir, file_why(r));
 	return r;
 }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -637,6 +639,43 @@ START_TEST(keys_that_the_list_does_not_name_are_refused)
 }
 END_TEST
 
+/* No file may grow: as on a full disk. */
+static void
+disk_is_full(bool full)
+{
+	struct rlimit lim;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &lim), 0);
+	lim.rlim_cur = full ? 0 : lim.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &lim), 0);
+}
+
+START_TEST(with_a_full_disk_a_host_reads_on)
+{
+	make_fresh();
+	disk_is_full(true);
+	member_refresh_begin(m); /* nothing new: nothing to write */
+	run(1000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	ck_assert_int_eq(may_write(""), CLV_OK);
+	server.list_version = 8;
+	member_refresh_begin(m);
+	run(1000);
+	disk_is_full(false);
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+	ck_assert(has_key("shop"));
+	ck_assert_int_eq(
+	    may_write("state cannot be written: File too large"), CLV_E_AWAY);
+	ck_assert_uint_eq(m->apps_version, 7);
+	run(MEMBER_AGAIN_MS + 1000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	ck_assert_uint_eq(m->apps_version, 8);
+	restart();
+	ck_assert_uint_eq(m->seen.list_version, 8);
+}
+END_TEST
+
 START_TEST(revoked_hosts_lose_their_keys)
 {
 	static const int results[] = {CLV_E_REVOKED, CLV_E_UNKNOWN_PEER};
@@ -906,6 +945,7 @@ member_suite(void)
 	tcase_add_test(t, what_was_seen_stands_twice);
 	tcase_add_test(t, a_forged_answer_is_refused);
 	tcase_add_test(t, keys_that_the_list_does_not_name_are_refused);
+	tcase_add_test(t, with_a_full_disk_a_host_reads_on);
 	tcase_add_test(t, revoked_hosts_lose_their_keys);
 	tcase_add_test(t, a_notice_is_a_reason_to_ask);
 	tcase_add_test(t, who_misses_a_key_does_not_flood_the_server);

@@ -273,8 +273,10 @@ __wrap_state_save(const char *dir, const struct state *s)
 {
 	struct rig_node *n = node_of(dir);
 
-	if (n->disk_full)
+	if (n->disk_full) {
+		errno = ENOSPC;
 		return CLV_E_SYSTEM;
+	}
 	if (n->has_state)
 		RIG_REQUIRE(s->epoch >= n->state.epoch &&
 			    s->list_version >= n->state.list_version &&
@@ -292,8 +294,10 @@ __wrap_file_replace(
 
 	(void)mode;
 	RIG_REQUIRE(strcmp(name, "list") == 0);
-	if (n->disk_full)
+	if (n->disk_full) {
+		errno = ENOSPC;
 		return CLV_E_SYSTEM;
+	}
 	clv_buf_reset(&n->list);
 	clv_buf_raw(&n->list, p, len);
 	n->has_list = true;
