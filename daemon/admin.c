@@ -294,6 +294,7 @@ dispatch(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	case ADMIN_BACKUPS:
 	case ADMIN_APP_COUNT: admin_ask(k, from, op, args); break;
 	case ADMIN_APPS: admin_apps(k, from, args); break;
+	case ADMIN_MEMBERS_STATE: admin_members(k, from, args); break;
 	default: begin_write(k, from, op, id, args);
 	}
 }

@@ -35,14 +35,19 @@ enum admin_op {
 		 * and opened again: published and current */
 	/* Applications. Each of these begins with the name of one; an access
 	 * list is that of list.h, a subject one entry of it. */
-	ADMIN_APP_ADD = 11,    /* str name, str admins, str users, u32 keep */
-	ADMIN_APP_REMOVE = 12, /* str name */
-	ADMIN_APP_GRANT = 13,  /* str name, u8 as_admin, str subject */
-	ADMIN_APP_REVOKE = 14, /* str name, u8 as_admin, str subject */
-	ADMIN_APPS = 15,       /* str name ("": all), str after ("": from the
-				* first on) -> u8 more, u32 n, n x (str name,
-				* str admins, str users, u32 keep), ascending */
-	ADMIN_APP_COUNT = 16   /* str name -> u64 secrets, u64 versions */
+	ADMIN_APP_ADD = 11,	 /* str name, str admins, str users, u32 keep */
+	ADMIN_APP_REMOVE = 12,	 /* str name */
+	ADMIN_APP_GRANT = 13,	 /* str name, u8 as_admin, str subject */
+	ADMIN_APP_REVOKE = 14,	 /* str name, u8 as_admin, str subject */
+	ADMIN_APPS = 15,	 /* str name ("": all), str after ("": from the
+				  * first on) -> u8 more, u32 n, n x (str name,
+				  * str admins, str users, u32 keep), ascending */
+	ADMIN_APP_COUNT = 16,	 /* str name -> u64 secrets, u64 versions */
+	ADMIN_MEMBERS_STATE = 17 /* str after ("": from the first on) -> u8
+				  * more, u32 n, n x (str name, u8 live, u64
+				  * heard_age_ms, u32 generation, u64 list
+				  * version), ascending: those who fetched from
+				  * this server, which is the active one */
 };
 /* Answer: u32 result (two's complement), str text (what a person should read),
  * str late (names of live nodes that do not yet have the list on disk, joined

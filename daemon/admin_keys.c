@@ -9,8 +9,7 @@
 #include <claviger/manifest.h>
 
 #include "daemon/admin_run.h"
-#include "daemon/member.h"
-#include "daemon/vault.h"
+#include "daemon/heads.h"
 
 /*
  * An application in the database: its keys are there before the list names
@@ -230,8 +229,8 @@ on_init(struct keeper *k, void *arg, const struct db_result *r)
 
 	if (a == NULL || is_repeated(a, r->result, init))
 		return;
-	if (r->result == CLV_OK && k->member != NULL)
-		vault_seen_raise(k->member->vault, a->app, a->counter);
+	if (r->result == CLV_OK)
+		heads_raise(k->heads, a->app, a->counter);
 	if (r->result == CLV_OK)
 		admin_write_list(a);
 	else if (r->result == CLV_E_STALE)
@@ -276,8 +275,7 @@ init(struct admin *a)
 static uint64_t
 next_counter(const struct admin *a, uint64_t in_database)
 {
-	const struct member *m = a->k->member;
-	uint64_t seen = m != NULL ? vault_seen_get(m->vault, a->app) : 0;
+	uint64_t seen = heads_get(a->k->heads, a->app);
 
 	return (seen > in_database ? seen : in_database) + 1;
 }

@@ -190,6 +190,7 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_APP_GRANT: return admin_app_is_granted(list, args, true);
 	case ADMIN_APP_REVOKE: return admin_app_is_granted(list, args, false);
 	case ADMIN_JOINS:
+	case ADMIN_MEMBERS_STATE:
 	case ADMIN_BACKUPS:
 	case ADMIN_APPS:
 	case ADMIN_APP_COUNT: break;
@@ -214,6 +215,7 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_APP_REVOKE: return admin_app_revoke(c, args);
 	case ADMIN_BACKUP_DONE:
 	case ADMIN_JOINS:
+	case ADMIN_MEMBERS_STATE:
 	case ADMIN_BACKUPS:
 	case ADMIN_APPS:
 	case ADMIN_APP_COUNT: break;

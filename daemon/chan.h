@@ -49,10 +49,13 @@ enum chan_type {
 	CHAN_DELIVER = 38,    /* u32 corosync node id, u8 is_self, bytes */
 	CHAN_REPLY = 39,      /* bytes frame body, of the uplink: an answer or a
 			       * notice */
-	CHAN_UPLINK_STATE = 40 /* u8 up, u32 result (two's complement), str
-				* why: at each change; when it is not up, what
-				* was asked is lost, and each ask answered so */
+	CHAN_UPLINK_STATE =
+	    40 /* u8 up, u32 result (two's complement), str why
+		* (shorter than CHAN_WHY_MAX): at each change; when it is not
+		* up, what was asked is lost, and each ask answered so */
 };
+
+#define CHAN_WHY_MAX 512
 
 enum chan_lane { CHAN_LANE_ORDERED = 0, CHAN_LANE_POOL = 1 };
 

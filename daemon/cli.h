@@ -261,6 +261,9 @@ int cli_admin_local(
 /* ... or by the local API, for whoever is not root. */
 int cli_admin_here(
     struct cli *c, const struct clv_buf *request, struct cli_answer *ret);
+/* ... and then, of root, by the active server; no daemon is started. */
+int cli_admin_look(
+    struct cli *c, const struct clv_buf *request, struct cli_answer *ret);
 /* As daemon/admin.h has it, into one that was initialised. */
 int cli_answer_read(const void *p, size_t len, struct cli_answer *ret);
 void cli_answer_init(struct cli_answer *a);

@@ -239,6 +239,19 @@ cli_admin_here(
 }
 
 int
+cli_admin_look(
+    struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
+{
+	int r = cli_admin_here(c, request, ret);
+
+	if (geteuid() == 0 &&
+	    (r == CLV_E_NOT_ACTIVE ||
+		(r == CLV_OK && ret->result == CLV_E_NOT_ACTIVE)))
+		r = by_network(c, request, ret);
+	return r == CLV_OK ? ret->result : r;
+}
+
+int
 cli_admin(struct cli *c, const struct clv_buf *request, const char *what,
     struct cli_answer *ret)
 {

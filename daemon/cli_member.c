@@ -82,51 +82,177 @@ cli_member_add(struct cli *c)
 	return cli_admin_change(c, &b, what, j);
 }
 
-static void
-json_member(struct cli_json *o, const struct clv_list_member *m)
+/* What the active server has heard of members, by name. */
+
+struct heard {
+	char name[CLV_NAME_MAX];
+	bool live;
+	uint64_t age_ms, list_version;
+	uint32_t generation;
+};
+
+struct heards {
+	struct heard *of;
+	size_t n;
+	bool known; /* an active server said so */
+};
+
+static int
+take_heard(struct heards *h, struct clv_rd *rd)
 {
+	struct heard *more;
+
+	more = reallocarray(h->of, h->n + 1, sizeof(*more));
+	if (more == NULL)
+		return CLV_E_NOMEM;
+	h->of = more;
+	more += h->n;
+	clv_rd_str(rd, more->name, sizeof(more->name));
+	more->live = clv_rd_u8(rd) != 0;
+	more->age_ms = clv_rd_u64(rd);
+	more->generation = clv_rd_u32(rd);
+	more->list_version = clv_rd_u64(rd);
+	if (rd->failed || (h->n > 0 && strcmp(more[-1].name, more->name) >= 0))
+		return CLV_E_PROTOCOL;
+	h->n++;
+	return CLV_OK;
+}
+
+static int
+take_page(struct heards *h, const struct cli_answer *a, bool *ret_more)
+{
+	struct clv_rd rd;
+	uint32_t n;
+	int r = CLV_OK;
+
+	clv_rd_init(&rd, a->data.data, a->data.len);
+	*ret_more = clv_rd_u8(&rd) != 0;
+	n = clv_rd_u32(&rd);
+	if (n == 0 && *ret_more)
+		return CLV_E_PROTOCOL; /* it would never end */
+	for (uint32_t i = 0; r == CLV_OK && i < n; i++)
+		r = take_heard(h, &rd);
+	return r == CLV_OK ? clv_rd_end(&rd) : r;
+}
+
+/* If there is no active server, nobody knows. */
+static void
+ask_heard(struct cli *c, struct heards *h)
+{
+	struct cli_answer a;
+	struct clv_buf b;
+	bool more = true;
+	int r = CLV_OK;
+
+	while (r == CLV_OK && more) {
+		cli_answer_init(&a);
+		cli_admin_begin(&b, ADMIN_MEMBERS_STATE);
+		clv_buf_str(&b, h->n > 0 ? h->of[h->n - 1].name : "");
+		r = cli_admin_look(c, &b, &a);
+		if (r == CLV_OK)
+			r = take_page(h, &a, &more);
+		cli_answer_fini(&a);
+		clv_buf_fini(&b);
+	}
+	h->known = r == CLV_OK;
+}
+
+static int
+by_name(const void *name, const void *heard)
+{
+	return strcmp(name, ((const struct heard *)heard)->name);
+}
+
+static const struct heard *
+find_heard(const struct heards *h, const char *name)
+{
+	if (!h->known || h->n == 0)
+		return NULL;
+	return bsearch(name, h->of, h->n, sizeof(h->of[0]), by_name);
+}
+
+static const char *
+state_of(const struct clv_list_member *m, const struct heards *h)
+{
+	const struct heard *e = find_heard(h, m->party.name);
+
+	if (m->revoked)
+		return "revoked";
+	if (!h->known)
+		return "enrolled";
+	return e != NULL && e->live ? "live" : "away";
+}
+
+static void
+json_member(
+    struct cli_json *o, const struct clv_list_member *m, const struct heards *h)
+{
+	const struct heard *e = find_heard(h, m->party.name);
 	char hex[CLI_HEX], print[CLV_FINGERPRINT_TEXT];
 
 	clv_party_fingerprint(&m->party, print);
 	cli_json_str(o, "name", m->party.name);
 	cli_json_str(o, "scope", m->scope);
 	cli_json_bool(o, "revoked", m->revoked);
+	cli_json_str(o, "state", state_of(m, h));
+	if (e != NULL) {
+		cli_json_u64(o, "generation", e->generation);
+		cli_json_u64(o, "list_version", e->list_version);
+		cli_json_u64(o, "heard_s", e->age_ms / 1000);
+	}
 	cli_json_str(o, "fingerprint", print);
 	cli_json_str(o, "thumbprint", cli_hex(m->party.thumb, hex));
+}
+
+static void
+print_member(const struct clv_list_member *m, const struct heards *h)
+{
+	const struct heard *e = find_heard(h, m->party.name);
+	char generation[16] = "-", hex[CLI_HEX];
+
+	if (e != NULL)
+		snprintf(generation, sizeof(generation), "%u", e->generation);
+	printf("%-20s %-9s %-10s %-20s %s\n", m->party.name, state_of(m, h),
+	    generation, m->scope, cli_hex(m->party.thumb, hex));
+}
+
+static void
+print_members(
+    const struct clv_list *list, const struct heards *h, struct cli_json *j)
+{
+	if (j != NULL)
+		cli_json_array(j, "members");
+	else
+		printf("%-20s %-9s %-10s %-20s %s\n", "MEMBER", "STATE",
+		    "GENERATION", "SCOPE", "CERTIFICATE");
+	for (size_t i = 0; i < list->member_count; i++) {
+		if (j != NULL)
+			json_member(
+			    cli_json_push(j, "members"), &list->members[i], h);
+		else
+			print_member(&list->members[i], h);
+	}
 }
 
 int
 cli_member_list(struct cli *c)
 {
-	bool json = cli_opt(c, "json") != NULL;
 	struct cli_json *j = NULL;
 	struct clv_list *list = NULL;
-	char hex[CLI_HEX];
+	struct heards h = {.of = NULL};
 	int r = cli_list_need(c, &list);
 
 	if (r != CLV_OK)
 		return r;
-	if (json) {
+	ask_heard(c, &h);
+	if (cli_opt(c, "json") != NULL)
 		j = cli_json_new();
-		cli_json_array(j, "members");
-	} else {
-		printf("%-20s %-9s %-20s %s\n", "MEMBER", "STATE", "SCOPE",
-		    "CERTIFICATE");
-	}
-	for (size_t i = 0; i < list->member_count; i++) {
-		const struct clv_list_member *m = &list->members[i];
-
-		if (json)
-			json_member(cli_json_push(j, "members"), m);
-		else
-			printf("%-20s %-9s %-20s %s\n", m->party.name,
-			    m->revoked ? "revoked" : "enrolled", m->scope,
-			    cli_hex(m->party.thumb, hex));
-	}
-	if (json) {
+	print_members(list, &h, j);
+	if (j != NULL) {
 		cli_json_u64(j, "list_version", list->version);
 		cli_json_print(j);
 	}
+	free(h.of);
 	clv_list_free(&list);
 	return CLV_OK;
 }

@@ -336,6 +336,7 @@ on_hello(struct keeper *k, void *arg, const struct db_result *r)
 		return;
 	secret_on_hello(k);
 	serving_on_hello(k);
+	heads_watch_look(k);
 }
 
 static void

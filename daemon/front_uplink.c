@@ -124,7 +124,7 @@ is_pinned(void *arg, const uint8_t thumb[static 32])
 
 /* Who is there, and who should be. */
 static void
-name_stranger(const struct front_uplink *u, char why[static UPLINK_WHY_MAX])
+name_stranger(const struct front_uplink *u, char why[static CHAN_WHY_MAX])
 {
 	char found[65], pin[65], next[65] = "";
 
@@ -132,9 +132,9 @@ name_stranger(const struct front_uplink *u, char why[static UPLINK_WHY_MAX])
 	sodium_bin2hex(pin, sizeof(pin), u->pins[0], 32);
 	if (u->pin_count > 1)
 		sodium_bin2hex(next, sizeof(next), u->pins[1], 32);
-	snprintf(why, UPLINK_WHY_MAX,
-	    "the certificate there has thumbprint %s; expected is %s%s%s",
-	    found, pin, next[0] != '\0' ? " or " : "", next);
+	snprintf(why, CHAN_WHY_MAX,
+	    "the server there has thumbprint %s, not %s%s%s", found, pin,
+	    next[0] != '\0' ? " or " : "", next);
 }
 
 /* ---- connecting ---- */
@@ -142,7 +142,7 @@ name_stranger(const struct front_uplink *u, char why[static UPLINK_WHY_MAX])
 static void
 fail(struct front_uplink *u, int result, const char *what)
 {
-	char why[UPLINK_WHY_MAX];
+	char why[CHAN_WHY_MAX];
 
 	snprintf(
 	    why, sizeof(why), "%.100s port %u: %.390s", u->host, u->port, what);
@@ -153,7 +153,7 @@ fail(struct front_uplink *u, int result, const char *what)
 static void
 fail_tls(struct front_uplink *u, int result)
 {
-	char why[UPLINK_WHY_MAX];
+	char why[CHAN_WHY_MAX];
 
 	if (u->state == UPLINK_HANDSHAKE && result == CLV_E_UNKNOWN_PEER &&
 	    !is_pinned(u, tls_conn_thumb(u->tls)))

@@ -20,7 +20,6 @@
 #define UPLINK_NOTICES_MAX 100 /* more in that time are a flood */
 #define UPLINK_NOTICES_MS 10000
 #define UPLINK_PINS_MAX 8
-#define UPLINK_WHY_MAX 512
 
 /* ---- front_resolve.c: names are looked up in a thread ---- */
 #define RESOLVE_ADDRESSES_MAX 8
@@ -87,7 +86,7 @@ struct front_uplink {
 	/* what the keeper was told */
 	bool told, up;
 	int result;
-	char why[UPLINK_WHY_MAX];
+	char why[CHAN_WHY_MAX];
 };
 
 /* The connection is of no use any more. */

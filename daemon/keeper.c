@@ -11,9 +11,12 @@
 #include <unistd.h>
 
 #include "daemon/api_server.h"
+#include "daemon/heads.h"
 #include "daemon/keeper.h"
 #include "daemon/log.h"
 #include "daemon/member.h"
+#include "daemon/member_answers.h"
+#include "daemon/members_live.h"
 
 /* Keyrings, identity and working copies, and a member's keys and values: a
  * fraction of the usual limit of 8 MiB, and all of the process that is
@@ -73,7 +76,11 @@ on_front_message(void *arg, enum chan_type type, struct clv_rd *body)
 	case CHAN_LISTENING: serving_on_listening(k, body); break;
 	case CHAN_CLOSED: serving_on_closed(k); break;
 	case CHAN_REQUEST: member_on_request(k, body); break;
-	case CHAN_CLUSTER: witness_on_cluster(k, body); break;
+	case CHAN_CLUSTER:
+		witness_on_cluster(k, body);
+		/* It comes every second, and time alone changes things. */
+		member_notice(k);
+		break;
 	case CHAN_DELIVER: peers_on_deliver(k, body); break;
 	case CHAN_REPLY: member_on_reply(k, body); break;
 	case CHAN_UPLINK_STATE: member_on_uplink(k, body); break;
@@ -190,6 +197,13 @@ watch(struct keeper *k)
 	return r == CLV_OK ? control_init(k) : r;
 }
 
+/* Of a server every member is the memory. */
+static uint64_t
+heads_save_ms(const struct config *c)
+{
+	return config_is_server(c) ? KEEPER_HEADS_MS : MEMBER_HEADS_MS;
+}
+
 int
 keeper_init(
     struct keeper *k, const struct config *c, const struct keeper_fds *fds)
@@ -217,6 +231,11 @@ keeper_init(
 		r = load_state(k);
 	if (r == CLV_OK)
 		r = load_identity(k);
+	if (r == CLV_OK)
+		r = members_live_new(&k->live);
+	if (r == CLV_OK && k->identity != NULL)
+		r = heads_open(
+		    k->loop, c->state_dir, heads_save_ms(c), &k->heads);
 	if (r == CLV_OK && k->identity != NULL)
 		r = secret_init(k);
 	if (r == CLV_OK && k->identity != NULL)
@@ -238,6 +257,9 @@ keeper_fini(struct keeper *k)
 	control_fini(k);
 	db_cancel_pool(k);
 	member_fini(k);
+	heads_claims_fini(&k->watch.claims);
+	heads_close(&k->heads);
+	members_live_free(&k->live);
 	lease_fini(k);
 	witness_fini(k);
 	peers_fini(k);

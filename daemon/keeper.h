@@ -17,6 +17,7 @@
 #include "agents/control.h"
 #include "daemon/chan.h"
 #include "daemon/config.h"
+#include "daemon/heads_claims.h"
 #include "daemon/loop.h"
 #include "daemon/peer_msg.h"
 #include "daemon/process.h"
@@ -44,6 +45,8 @@
 #define KEEPER_PROOF_MS (24u * 3600u * 1000u)
 #define KEEPER_REFRESH_MS 60000 /* how often members fetch */
 #define KEEPER_PERMIT_MS 65000	/* and how long they may encrypt then */
+#define KEEPER_HEADS_MS 10000	/* what was seen is on disk, of a server, */
+#define MEMBER_HEADS_MS 1000	/* and of another member */
 #define KEEPER_CHALLENGES 64
 #define KEEPER_CHALLENGE_MS 30000
 
@@ -192,6 +195,25 @@ struct challenge {
 	uint64_t until_ms; /* 0: free */
 };
 
+/* heads_watch.c: is the database as far as what was seen of it? */
+struct heads;
+struct heads_watch {
+	bool asking;
+	uint64_t asked_ms;
+	uint64_t look;	 /* counted */
+	uint64_t serial; /* what was known when it was asked for */
+	char after[CLV_NAME_MAX];
+	/* By this look, the first that is not; who has seen more, "": we. */
+	char found[CLV_NAME_MAX], by[CLV_NAME_MAX];
+	uint64_t there, seen;
+	char behind[CLV_NAME_MAX]; /* ... by the last one, "": none */
+	char behind_of[CLV_NAME_MAX];
+	struct heads_claims claims;
+	bool claimed; /* something that was not looked at yet */
+};
+
+struct members_live;
+
 struct notice { /* member_answers.c: what members were told last */
 	uint64_t epoch, list_version;
 	uint32_t generation;
@@ -222,6 +244,9 @@ struct keeper {
 	struct lease lease;
 	struct control_conn *conns;
 	struct notice told;
+	struct members_live *live;
+	struct heads *heads; /* NULL: no system on this host yet */
+	struct heads_watch watch;
 	struct member *member; /* NULL: no system on this host yet */
 	struct api *api;
 	struct admin *admin;
@@ -372,6 +397,15 @@ void member_answer(struct keeper *k, const struct member_reply *to, int result,
     const char *text, const void *payload, size_t len);
 void member_pins(struct keeper *k); /* tell the front who may connect */
 
+/* heads_watch.c */
+void heads_watch_look(struct keeper *k); /* when it is time */
+/* That host says so; it may also write to that application. */
+void heads_watch_claim(
+    struct keeper *k, const char *app, uint64_t counter, const char *by);
+/* Has the database, by the last look, less than was seen? And what of. */
+bool heads_watch_behind(const struct keeper *k);
+void heads_watch_reason(const struct keeper *k, char *dst, size_t cap);
+
 /* admin.c: origin is one of the three, or nobody any more. */
 struct auth_caller;
 struct admin_origin {
@@ -400,6 +434,10 @@ void admin_ask(struct keeper *k, const struct admin_origin *from, uint8_t op,
     struct clv_rd *args);
 void admin_ask_on_hang_up(struct keeper *k, struct control_conn *conn);
 void admin_ask_fini(struct keeper *k);
+
+/* admin_members.c */
+void admin_members(
+    struct keeper *k, const struct admin_origin *from, struct clv_rd *args);
 
 /* admin_apps.c */
 void admin_apps(

@@ -17,11 +17,12 @@ libdaemon_la_SOURCES += %D%/chan.c %D%/child.c %D%/config.c \
 noinst_HEADERS += %D%/config_key.h %D%/supervisor.h
 
 # keeper: roles, epoch, witness, control, serve
-libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/keeper.c \
-	%D%/lease.c %D%/member_answers.c %D%/member_answers.h %D%/member_port.c \
-	%D%/peer_msg.c %D%/peers.c %D%/role.c %D%/secret.c %D%/serving.c \
-	%D%/witness.c
-noinst_HEADERS += %D%/keeper.h %D%/peer_msg.h %D%/role.h
+libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/heads.c \
+	%D%/heads_claims.c %D%/heads_watch.c %D%/keeper.c %D%/lease.c %D%/member_answers.c \
+	%D%/member_port.c %D%/members_live.c %D%/peer_msg.c %D%/peers.c \
+	%D%/role.c %D%/secret.c %D%/serving.c %D%/witness.c
+noinst_HEADERS += %D%/heads.h %D%/heads_claims.h %D%/keeper.h %D%/member_answers.h \
+	%D%/members_live.h %D%/peer_msg.h %D%/role.h
 
 # keeper: who may what
 libdaemon_la_SOURCES += %D%/authorize.c %D%/authorize_acl.c \
@@ -32,17 +33,16 @@ noinst_HEADERS += %D%/authorize.h
 libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_change.c %D%/admin_write.c %D%/admin_ops.c \
 	%D%/admin_node.c %D%/admin_member.c %D%/admin_rotate.c \
-	%D%/admin_app.c %D%/admin_apps.c %D%/admin_keys.c %D%/admin_may.c
+	%D%/admin_app.c %D%/admin_apps.c %D%/admin_keys.c %D%/admin_may.c \
+	%D%/admin_members.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
-
 
 # keeper: the member role, its open applications, and the local API
 libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
 	%D%/member_heads.c %D%/member_policy.c %D%/member_refresh.c \
 	%D%/member_seen.c %D%/member_uplink.c
 libdaemon_la_SOURCES += %D%/vault.c %D%/vault_cache.c %D%/vault_get.c \
-	%D%/vault_index.c %D%/vault_keys.c %D%/vault_put.c %D%/vault_seal.c \
-	%D%/vault_seen.c
+	%D%/vault_index.c %D%/vault_keys.c %D%/vault_put.c %D%/vault_seal.c
 libdaemon_la_SOURCES += %D%/api_admin.c %D%/api_credentials.c %D%/api_ops.c \
 	%D%/api_server.c
 noinst_HEADERS += %D%/api_impl.h %D%/api_server.h %D%/member.h \

@@ -73,7 +73,7 @@ struct member {
 	enum member_step step;
 	bool up;
 	int up_result;
-	char up_why[200];
+	char up_why[320]; /* names two or three thumbprints */
 	struct clv_wire_request question;
 	uint64_t asked_ms;
 	unsigned tries;
@@ -85,7 +85,7 @@ struct member {
 	size_t head_at;
 	struct loop_timer *deadline, *next, *retry, *aged;
 	uint8_t told[32];  /* BLAKE2b of what the front was told of it */
-	char failure[200]; /* of the last refresh */
+	char failure[320]; /* of the last refresh */
 	char stale[200];   /* how a server was behind */
 	struct vault *vault;
 };

@@ -1,16 +1,57 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "daemon/heads.h"
 #include "daemon/keeper.h"
 #include "daemon/log.h"
-#include "daemon/member.h"
 #include "daemon/member_answers.h"
-#include "daemon/vault.h"
+#include "daemon/members_live.h"
 
-/* What members are told besides keys: who may do what in the applications of
+/* What members are told: their keys, who may do what in the applications of
  * their scope, how far each application is, and that something has changed. */
+
+/* One that holds nothing says nothing of itself: it asks again when it has
+ * what it gets now, or it is somebody who only looks. */
+static void
+note(struct keeper *k, const char *name, const struct clv_wire_holds *holds)
+{
+	struct member_live said = {.heard_ms = loop_now_ms(),
+	    .generation = holds->generation,
+	    .list_version = holds->list_version};
+
+	if (holds->generation == 0 && holds->list_version == 0)
+		return;
+	snprintf(said.name, sizeof(said.name), "%s", name);
+	if (members_live_heard(k->live, &said) != CLV_OK)
+		log_warning("what member %s holds was not noted", name);
+}
+
+void
+member_give_keys(struct keeper *k, const struct member_reply *to,
+    const char *scope, const struct clv_wire_request *q)
+{
+	const struct clv_wire_terms terms = {
+	    .refresh_s = KEEPER_REFRESH_MS / 1000,
+	    .permit_ms = KEEPER_PERMIT_MS};
+	struct clv_wire_holds holds;
+	struct clv_buf sealed;
+	int r;
+
+	clv_buf_init(&sealed);
+	r = clv_wire_holds_parse(q->payload, q->payload_len, &holds);
+	if (r == CLV_OK)
+		r = clv_wire_keys_seal(k->guard, k->secret.keyring,
+		    k->secret.list, scope, &terms, to->box_pk, &sealed);
+	if (r == CLV_OK)
+		note(k, to->name, &holds);
+	member_answer(k, to, r, r == CLV_OK ? "" : clv_result_text(r),
+	    sealed.data, r == CLV_OK ? sealed.len : 0);
+	clv_buf_fini(&sealed);
+}
 
 void
 member_give_apps(struct keeper *k, const struct member_reply *to,
@@ -32,30 +73,43 @@ member_give_apps(struct keeper *k, const struct member_reply *to,
 	clv_buf_fini(&apps);
 }
 
+static int
+by_name(const void *name, const void *app)
+{
+	return strcmp(name, ((const struct clv_list_app *)app)->name);
+}
+
+/* The list in force is sorted, and every member asks for all it knows. */
+static bool
+is_listed(const struct clv_list *list, const char *app)
+{
+	return list->app_count > 0 &&
+	       bsearch(app, list->apps, list->app_count, sizeof(list->apps[0]),
+		   by_name) != NULL;
+}
+
 /*
- * A head that a member tells is believed for the applications of its scope
- * alone: it could as well write to them. What is higher than the database's
- * own is how a database that went back is found by hosts that do not know.
+ * What a member tells of the applications of its scope is looked at, and
+ * handed out when it was verified. What is higher than the database's own is
+ * how a database that went back is found.
  */
 void
 member_give_heads(struct keeper *k, const struct member_reply *to,
     const char *scope, const struct clv_wire_request *q)
 {
 	struct clv_wire_head heads[CLV_WIRE_HEADS_MAX];
-	struct vault *v = k->member != NULL ? k->member->vault : NULL;
 	struct clv_buf b;
 	size_t n = 0, known = 0;
-	int r = CLV_E_NOT_READY;
+	int r;
 
-	if (v != NULL)
-		r = clv_wire_heads_parse(q->payload, q->payload_len, heads, &n);
+	r = clv_wire_heads_parse(q->payload, q->payload_len, heads, &n);
 	for (size_t i = 0; r == CLV_OK && i < n; i++) {
 		if (!clv_scope_has(scope, heads[i].app) ||
-		    clv_list_app_by_name(k->secret.list, heads[i].app) == NULL)
+		    !is_listed(k->secret.list, heads[i].app))
 			continue;
-		vault_seen_raise(v, heads[i].app, heads[i].counter);
+		heads_watch_claim(k, heads[i].app, heads[i].counter, to->name);
 		heads[known] = heads[i];
-		heads[known].counter = vault_seen_get(v, heads[i].app);
+		heads[known].counter = heads_get(k->heads, heads[i].app);
 		known += heads[known].counter > 0;
 	}
 	clv_buf_init(&b);

@@ -5,6 +5,8 @@
 #include "daemon/keeper.h"
 
 /* member_answers.c: parts of the server port, called by member_port.c. */
+void member_give_keys(struct keeper *k, const struct member_reply *to,
+    const char *scope, const struct clv_wire_request *q);
 void member_give_apps(struct keeper *k, const struct member_reply *to,
     const char *scope, const struct clv_wire_request *q);
 void member_give_heads(struct keeper *k, const struct member_reply *to,

@@ -47,9 +47,8 @@ member_apps_fini(struct member *m)
 }
 
 static int
-take_app(struct member *m, struct clv_rd *rd)
+take_app(struct member *m, const struct clv_wire_app *said)
 {
-	char admins[CLV_ACL_MAX], users[CLV_ACL_MAX];
 	struct member_app *more, *app;
 	int r;
 
@@ -60,44 +59,31 @@ take_app(struct member *m, struct clv_rd *rd)
 	if (more == NULL)
 		return CLV_E_NOMEM;
 	m->next_apps = more;
-	app = &more[m->next_count];
+	app = &more[m->next_count++];
 	memset(app, 0, sizeof(*app));
-	clv_rd_str(rd, app->name, sizeof(app->name));
-	clv_rd_str(rd, admins, sizeof(admins));
-	clv_rd_str(rd, users, sizeof(users));
-	app->keep = clv_rd_u32(rd);
-	if (rd->failed || strcmp(app->name, m->after) <= 0)
-		return CLV_E_PROTOCOL;
-	snprintf(m->after, sizeof(m->after), "%s", app->name);
-	r = auth_acl_set(&app->admins, admins);
-	if (r == CLV_OK)
-		r = auth_acl_set(&app->users, users);
-	m->next_count++; /* so that it is freed in any case */
-	return r;
+	memcpy(app->name, said->name, sizeof(app->name));
+	memcpy(m->after, said->name, sizeof(m->after));
+	app->keep = said->keep;
+	r = auth_acl_set(&app->admins, said->admins);
+	return r == CLV_OK ? auth_acl_set(&app->users, said->users) : r;
 }
 
 static int
 take_page(struct member *m, const void *p, size_t len, bool *ret_more)
 {
-	char admins[CLV_ACL_MAX], creators[CLV_ACL_MAX];
-	struct clv_rd rd;
-	uint32_t n;
+	struct clv_wire_apps apps;
+	struct clv_wire_app app;
 	int r;
 
-	clv_rd_init(&rd, p, len);
-	clv_rd_str(&rd, admins, sizeof(admins));
-	clv_rd_str(&rd, creators, sizeof(creators));
-	*ret_more = clv_rd_u8(&rd) != 0;
-	n = clv_rd_u32(&rd);
-	r = auth_acl_set(&m->next_admins, admins);
+	r = clv_wire_apps_parse(p, len, m->after, &apps);
+	if (r != CLV_OK)
+		return CLV_E_PROTOCOL;
+	*ret_more = apps.more;
+	r = auth_acl_set(&m->next_admins, apps.system_admins);
 	if (r == CLV_OK)
-		r = auth_acl_set(&m->next_creators, creators);
-	for (uint32_t i = 0; r == CLV_OK && i < n; i++)
-		r = take_app(m, &rd);
-	if (r == CLV_OK && clv_rd_end(&rd) != CLV_OK)
-		r = CLV_E_PROTOCOL;
-	if (r == CLV_OK && *ret_more && n == 0)
-		r = CLV_E_PROTOCOL; /* it would never end */
+		r = auth_acl_set(&m->next_creators, apps.creators);
+	while (r == CLV_OK && clv_wire_apps_next(&apps, &app))
+		r = take_app(m, &app);
 	clv_buf_bytes(&m->next_pages, p, len);
 	return r == CLV_OK ? clv_buf_result(&m->next_pages) : r;
 }

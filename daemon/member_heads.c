@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "daemon/heads.h"
 #include "daemon/member.h"
-#include "daemon/vault.h"
 
 /*
  * Counters of the applications of our scope: the server is told what was seen
@@ -26,7 +26,7 @@ member_heads_ask(struct member *m, bool first)
 		const char *app = m->apps[m->head_at++].name;
 
 		memcpy(heads[n].app, app, sizeof(heads[n].app));
-		heads[n].counter = vault_seen_get(m->vault, app);
+		heads[n].counter = heads_get(m->k->heads, app);
 	}
 	clv_buf_init(&payload);
 	r = clv_wire_heads_format(heads, n, &payload);
@@ -47,6 +47,6 @@ member_heads_take(struct member *m, const struct clv_wire_answer *a)
 	if (r != CLV_OK)
 		return r;
 	for (size_t i = 0; i < n; i++)
-		vault_seen_raise(m->vault, heads[i].app, heads[i].counter);
+		heads_raise(m->k->heads, heads[i].app, heads[i].counter);
 	return m->head_at < m->app_count ? CLV_E_AGAIN : CLV_OK;
 }

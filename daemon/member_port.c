@@ -143,25 +143,6 @@ take_challenge(struct keeper *k, const uint8_t bytes[static CLV_NONCE_LEN])
 }
 
 static void
-give_keys(
-    struct keeper *k, const struct member_reply *to, const struct caller *who)
-{
-	const struct clv_wire_terms terms = {
-	    .refresh_s = KEEPER_REFRESH_MS / 1000,
-	    .permit_ms = KEEPER_PERMIT_MS};
-	struct clv_buf sealed;
-	int r;
-
-	clv_buf_init(&sealed);
-	r = clv_wire_keys_seal(k->guard, k->secret.keyring, k->secret.list,
-	    who->scope != NULL ? who->scope : "all", &terms, who->party->box_pk,
-	    &sealed);
-	member_answer(k, to, r, r == CLV_OK ? "" : clv_result_text(r),
-	    sealed.data, r == CLV_OK ? sealed.len : 0);
-	clv_buf_fini(&sealed);
-}
-
-static void
 admin(struct keeper *k, const struct member_reply *to,
     const struct clv_wire_request *q)
 {
@@ -193,9 +174,12 @@ look_at_evidence(struct keeper *k, const struct clv_wire_request *q)
 static enum auth_op
 needed(uint8_t op)
 {
-	return op == CLV_WIRE_CHALLENGE || op == CLV_WIRE_ADMIN
-		   ? AUTH_OP_FORWARD
-		   : AUTH_OP_FETCH;
+	switch (op) {
+	case CLV_WIRE_CHALLENGE:
+	case CLV_WIRE_ADMIN: return AUTH_OP_FORWARD;
+	case CLV_WIRE_HEADS: return AUTH_OP_HEADS;
+	default: return AUTH_OP_FETCH;
+	}
 }
 
 static const char *
@@ -216,7 +200,7 @@ dispatch(struct keeper *k, const struct member_reply *to,
 	}
 	switch (q->op) {
 	case CLV_WIRE_CHALLENGE: give_challenge(k, to); break;
-	case CLV_WIRE_FETCH: give_keys(k, to, who); break;
+	case CLV_WIRE_FETCH: member_give_keys(k, to, scope_of(who), q); break;
 	case CLV_WIRE_ADMIN: admin(k, to, q); break;
 	case CLV_WIRE_APPS: member_give_apps(k, to, scope_of(who), q); break;
 	case CLV_WIRE_HEADS: member_give_heads(k, to, scope_of(who), q); break;

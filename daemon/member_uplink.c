@@ -133,14 +133,15 @@ member_on_uplink(struct keeper *k, struct clv_rd *body)
 	struct member *m = k->member;
 	bool up = clv_rd_u8(body) != 0;
 	int result = (int32_t)clv_rd_u32(body);
-	char why[sizeof(m->up_why)];
+	char why[CHAN_WHY_MAX];
 
 	clv_rd_str(body, why, sizeof(why));
 	if (m == NULL || clv_rd_end(body) != CLV_OK)
 		return;
 	m->up = up;
 	m->up_result = result;
-	snprintf(m->up_why, sizeof(m->up_why), "%s", why);
+	snprintf(m->up_why, sizeof(m->up_why), "%.*s",
+	    (int)sizeof(m->up_why) - 1, why);
 	if (up)
 		member_refresh_on_up(m);
 	else

@@ -10,6 +10,7 @@
 #include "daemon/log.h"
 #include "daemon/member.h"
 #include "daemon/member_answers.h"
+#include "daemon/members_live.h"
 
 /*
  * What the node must hold to serve: the signed list (on disk), a keyring with
@@ -200,6 +201,7 @@ list_in_force(
 	clv_buf_reset(&k->secret.list_blob);
 	clv_buf_raw(&k->secret.list_blob, blob, len);
 	find_own_number(k);
+	members_live_sweep(k->live, k->secret.list);
 	member_pins(k);
 }
 

@@ -449,6 +449,8 @@ serving_reason(struct keeper *k, char *dst, size_t cap)
 		snprintf(dst, cap,
 		    "read-only: newer state than the "
 		    "database's has been seen: claviger doctor");
+	else if (heads_watch_behind(k))
+		heads_watch_reason(k, dst, cap);
 	else if (!role_serves(k->serving.state) || serving_in_lease(k))
 		return;
 	else if (!k->db.known)

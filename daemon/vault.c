@@ -41,18 +41,11 @@ int
 vault_new(struct keeper *k, struct vault **ret)
 {
 	struct vault *v = calloc(1, sizeof(*v));
-	int r;
 
 	if (v == NULL)
 		return CLV_E_NOMEM;
 	v->k = k;
 	randombytes_buf(v->hash_key, sizeof(v->hash_key));
-	r = vault_seen_load(v);
-	if (r != CLV_OK) {
-		free(v->seen);
-		free(v);
-		return r;
-	}
 	*ret = v;
 	return CLV_OK;
 }
@@ -135,7 +128,6 @@ vault_free(struct vault **vault)
 		app_free(a);
 	}
 	vault_cache_drop(v);
-	vault_seen_fini(v);
 	free(v);
 }
 

@@ -71,9 +71,4 @@ void vault_seal(struct vault *v, const char *app, const char *context,
 void vault_unseal(struct vault *v, const char *app, const char *context,
     const void *p, size_t len, vault_fn fn, void *arg);
 
-/* vault_seen.c: the highest counter of each application, on disk; a database
- * that knows less is older than what was seen. */
-uint64_t vault_seen_get(const struct vault *v, const char *app);
-void vault_seen_raise(struct vault *v, const char *app, uint64_t counter);
-
 #endif

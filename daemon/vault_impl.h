@@ -2,6 +2,7 @@
 #ifndef CLAVIGERD_VAULT_IMPL_H
 #define CLAVIGERD_VAULT_IMPL_H
 
+#include "daemon/heads.h"
 #include "daemon/member.h"
 #include "daemon/vault.h"
 
@@ -53,11 +54,6 @@ struct vault_app {
 	unsigned calls;	    /* requests that refer to it: it cannot be closed */
 };
 
-struct vault_seen {
-	char app[CLV_NAME_MAX];
-	uint64_t counter;
-};
-
 struct vault_value;
 #define VAULT_BUCKETS 1024
 
@@ -72,11 +68,6 @@ struct vault {
 	struct vault_value *newest, *oldest;
 	size_t cached, cached_len;
 	uint8_t hash_key[16];
-	/* vault_seen.c */
-	struct vault_seen *seen;
-	size_t seen_count;
-	bool seen_dirty;
-	struct loop_timer *seen_timer;
 };
 
 /* vault.c */
@@ -137,10 +128,6 @@ struct vault_value {
 
 /* vault_put.c */
 void vault_put_drop(struct vault_app *a, int result, const char *text);
-
-/* vault_seen.c */
-int vault_seen_load(struct vault *v);
-void vault_seen_fini(struct vault *v);
 
 void vault_tell(vault_fn fn, void *arg, int result, const char *text);
 

@@ -53,12 +53,12 @@ vault_index_commit(
 
 	if (mac->len != 32)
 		r = CLV_E_DAMAGED;
-	else if (counter < vault_seen_get(a->v, a->name))
+	else if (counter < heads_get(a->v->k->heads, a->name))
 		r = CLV_E_ROLLBACK;
 	else
 		r = clv_index_commit(a->index, counter, mac->p);
 	if (r == CLV_OK)
-		vault_seen_raise(a->v, a->name, counter);
+		heads_raise(a->v->k->heads, a->name, counter);
 	else
 		clv_index_abort(a->index);
 	return r;

@@ -209,8 +209,8 @@ check_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync \
 # daemon: keeper
 keeper_tests = check_role check_authorize check_admin_ops check_admin_app \
 	check_peer_msg check_keeper check_keeper_admin check_keeper_apps \
-	check_keeper_database check_keeper_hostile check_keeper_lease \
-	check_keeper_peers check_keeper_random
+	check_keeper_members check_keeper_database check_keeper_hostile \
+	check_keeper_lease check_keeper_peers check_keeper_random
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
 check_role_SOURCES = %D%/unit/check_role.c
@@ -259,13 +259,15 @@ check_keeper_admin_SOURCES = %D%/unit/check_keeper_admin.c $(keeper_rig)
 check_keeper_admin_CPPFLAGS = $(unit_cppflags)
 check_keeper_admin_LDADD = $(daemon_libs)
 check_keeper_admin_LDFLAGS = $(keeper_ldflags)
+check_keeper_members_SOURCES = %D%/unit/check_keeper_members.c $(keeper_rig)
+check_keeper_members_CPPFLAGS = $(unit_cppflags)
+check_keeper_members_LDADD = $(daemon_libs)
+check_keeper_members_LDFLAGS = $(keeper_ldflags)
 check_keeper_apps_SOURCES = %D%/unit/check_keeper_apps.c $(keeper_rig) \
 	$(accounts)
 check_keeper_apps_CPPFLAGS = $(unit_cppflags)
 check_keeper_apps_LDADD = $(daemon_libs)
-check_keeper_apps_LDFLAGS = $(keeper_ldflags) $(accounts_ldflags) \
-	-Wl,--wrap=vault_seen_get -Wl,--wrap=vault_seen_raise \
-	-Wl,--wrap=member_uplink_set
+check_keeper_apps_LDFLAGS = $(keeper_ldflags) $(accounts_ldflags)
 check_keeper_database_SOURCES = %D%/unit/check_keeper_database.c $(keeper_rig)
 check_keeper_database_CPPFLAGS = $(unit_cppflags)
 check_keeper_database_LDADD = $(daemon_libs)

@@ -15,6 +15,10 @@ expect "it is made" cl "$active" app add shop --users nobody,group:games
 expect "and shown" cl n2 app show shop
 expect_exit 6 'already' "not twice" cl "$active" app add shop
 expect_within 15 "the member knows of it" sees_app client shop
+for node in n1 n2 n3; do
+	expect_within 15 "the member lives, and has its keys, says $node" \
+	    member_is "$node" client live 1
+done
 secret=$(secret_new)
 expect "root stores a secret on the member" \
     put_secret client shop db/password "$secret"

@@ -128,6 +128,9 @@ member_restart() {
 }
 
 sees_app() { on "$1" claviger list | grep -qx "$2"; }
+member_is() { # NODE MEMBER STATE GENERATION: what that node knows of it
+	on "$1" claviger member list | grep -Eq "^$2 +$3 +$4 "
+}
 gone_app() { ! sees_app "$@"; }
 # A value that the canary scan will look for.
 secret_new() { head -c 18 /dev/urandom | base64; }

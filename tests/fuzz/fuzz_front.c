@@ -260,6 +260,26 @@ evidence(struct input *in, struct clv_buf *ret)
 	clv_buf_fini(&body);
 }
 
+/* A name, or heads; or rubbish in their place. */
+static void
+about_apps(struct input *in, uint8_t op, uint8_t how, struct clv_buf *ret)
+{
+	static const char *const apps[] = {"payroll", "crm", "none", ""};
+	const uint8_t *p;
+	size_t n;
+
+	if (how & 8) {
+		p = bytes(in, 255, &n);
+		clv_buf_raw(ret, p, n);
+	} else if (op == CLV_WIRE_APPS) {
+		clv_buf_str(ret, apps[byte(in) % 4]);
+	} else {
+		clv_buf_u32(ret, 1);
+		clv_buf_str(ret, apps[byte(in) % 4]);
+		put_number(in, ret);
+	}
+}
+
 static void
 request(struct input *in)
 {
@@ -273,7 +293,9 @@ request(struct input *in)
 
 	clv_buf_init(&e);
 	clv_buf_init(&payload);
-	q.op = (uint8_t)(1 + (how & 3) % 3);
+	q.op = (uint8_t)(1 + (how & 3));
+	if (q.op == CLV_WIRE_APPS && (how & 128) != 0)
+		q.op = CLV_WIRE_HEADS;
 	if (how & 4)
 		evidence(in, &e);
 	q.evidence = e.data;
@@ -286,6 +308,11 @@ request(struct input *in)
 		clv_buf_raw(&payload, thumb, 16);
 		p = bytes(in, 255, &n);
 		clv_buf_raw(&payload, p, n);
+		q.payload = payload.data;
+		q.payload_len = payload.len;
+	}
+	if (q.op == CLV_WIRE_APPS || q.op == CLV_WIRE_HEADS) {
+		about_apps(in, q.op, how, &payload);
 		q.payload = payload.data;
 		q.payload_len = payload.len;
 	}

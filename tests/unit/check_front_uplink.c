@@ -153,7 +153,7 @@ order_one(const char *host, const struct party *pin)
 
 /* The next that is said: its result, 0 for up. */
 static int
-state(char why[static UPLINK_WHY_MAX])
+state(char why[static CHAN_WHY_MAX])
 {
 	struct clv_buf b;
 	struct clv_rd rd;
@@ -164,7 +164,7 @@ state(char why[static UPLINK_WHY_MAX])
 	clv_rd_init(&rd, b.data, b.len);
 	up = clv_rd_u8(&rd) != 0;
 	r = (int)clv_rd_u32(&rd);
-	clv_rd_str(&rd, why, UPLINK_WHY_MAX);
+	clv_rd_str(&rd, why, CHAN_WHY_MAX);
 	ck_assert_int_eq(clv_rd_end(&rd), CLV_OK);
 	ck_assert(up == (r == CLV_OK) && up == (why[0] == '\0'));
 	clv_buf_fini(&b);
@@ -173,7 +173,7 @@ state(char why[static UPLINK_WHY_MAX])
 
 /* ... after "not connected yet". */
 static int
-outcome(char why[static UPLINK_WHY_MAX])
+outcome(char why[static CHAN_WHY_MAX])
 {
 	ck_assert_int_eq(state(why), CLV_E_NO_SERVER);
 	ck_assert_str_eq(why, "not connected yet");
@@ -183,7 +183,7 @@ outcome(char why[static UPLINK_WHY_MAX])
 static void
 must_be_up(void)
 {
-	char why[UPLINK_WHY_MAX];
+	char why[CHAN_WHY_MAX];
 	int r = outcome(why);
 
 	ck_assert_msg(r == CLV_OK, "%d %s", r, why);
@@ -296,7 +296,7 @@ END_TEST
 
 START_TEST(lost_connection_is_said_and_made_again)
 {
-	char why[UPLINK_WHY_MAX];
+	char why[CHAN_WHY_MAX];
 	int i;
 
 	start_server();
@@ -321,7 +321,7 @@ END_TEST
 
 START_TEST(server_that_is_not_there_is_said_once_and_found_later)
 {
-	char why[UPLINK_WHY_MAX], place[32];
+	char why[CHAN_WHY_MAX], place[32];
 
 	order_one("127.0.0.1", &server);
 	ck_assert_int_eq(outcome(why), CLV_E_NO_SERVER);
@@ -337,7 +337,7 @@ END_TEST
 
 START_TEST(name_that_does_not_resolve_is_said)
 {
-	char why[UPLINK_WHY_MAX];
+	char why[CHAN_WHY_MAX];
 	int r;
 
 	order_one("no-such-host.invalid", &server);
@@ -357,7 +357,7 @@ END_TEST
 START_TEST(stranger_is_refused_with_what_was_found_and_expected)
 {
 	const struct party *pins[] = {&next, &member};
-	char why[UPLINK_WHY_MAX], hex[65];
+	char why[CHAN_WHY_MAX], hex[65];
 
 	start_server();
 	order("127.0.0.1", pins, 2);
@@ -378,7 +378,7 @@ END_TEST
 START_TEST(member_that_is_not_enrolled_is_never_up)
 {
 	const struct party *pins[] = {&member};
-	char why[UPLINK_WHY_MAX], hex[65];
+	char why[CHAN_WHY_MAX], hex[65];
 
 	start_server();
 	to_server();
@@ -398,7 +398,7 @@ END_TEST
 START_TEST(new_pins_disturb_a_connection_only_when_they_must)
 {
 	const struct party *pins[] = {&next, &server};
-	char why[UPLINK_WHY_MAX];
+	char why[CHAN_WHY_MAX];
 
 	start_server();
 	order_one("127.0.0.1", &server);
@@ -421,7 +421,7 @@ END_TEST
 
 START_TEST(order_without_pins_closes_and_stays_closed)
 {
-	char why[UPLINK_WHY_MAX];
+	char why[CHAN_WHY_MAX];
 
 	start_server();
 	order_one("127.0.0.1", &server);
@@ -439,7 +439,7 @@ END_TEST
 
 START_TEST(request_without_a_connection_is_answered_by_the_state)
 {
-	char why[UPLINK_WHY_MAX], again[UPLINK_WHY_MAX];
+	char why[CHAN_WHY_MAX], again[CHAN_WHY_MAX];
 
 	order_one("127.0.0.1", &server);
 	ck_assert_int_eq(outcome(why), CLV_E_NO_SERVER);
@@ -452,7 +452,7 @@ END_TEST
 START_TEST(malformed_orders_and_requests_are_survived)
 {
 	static uint8_t big[CLV_WIRE_REQUEST_MAX + 1];
-	char why[UPLINK_WHY_MAX];
+	char why[CHAN_WHY_MAX];
 	struct clv_buf b;
 
 	start_server();
@@ -609,7 +609,7 @@ static const struct {
 
 START_TEST(server_that_breaks_the_rules_is_left_and_tried_again)
 {
-	char why[UPLINK_WHY_MAX];
+	char why[CHAN_WHY_MAX];
 	struct host h;
 	int i, r;
 
@@ -653,7 +653,7 @@ END_TEST
 
 START_TEST(server_that_answers_no_heartbeat_is_left)
 {
-	char why[UPLINK_WHY_MAX];
+	char why[CHAN_WHY_MAX];
 	uint64_t begin = loop_now_ms();
 	struct host h;
 
@@ -674,7 +674,7 @@ END_TEST
 
 START_TEST(server_that_answers_no_handshake_is_left)
 {
-	char why[UPLINK_WHY_MAX];
+	char why[CHAN_WHY_MAX];
 	struct host h;
 	int fd;
 
@@ -693,7 +693,7 @@ END_TEST
 
 START_TEST(server_without_tls_is_named_as_such)
 {
-	char why[UPLINK_WHY_MAX];
+	char why[CHAN_WHY_MAX];
 	struct host h;
 	int fd;
 

@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "daemon/authorize.h"
-#include "daemon/member.h"
-#include "daemon/vault.h"
+#include "daemon/heads.h"
 #include "accounts.h"
 #include "keeper_rig.h"
 
@@ -36,36 +35,6 @@ tear_down(void)
 {
 	clv_buf_fini(&data);
 	rig_fini();
-}
-
-/* What the member on this host has seen of the one application here. */
-static uint64_t seen;
-uint64_t __wrap_vault_seen_get(const struct vault *v, const char *app);
-void __wrap_vault_seen_raise(
-    struct vault *v, const char *app, uint64_t counter);
-void __wrap_member_uplink_set(struct member *m);
-
-uint64_t
-__wrap_vault_seen_get(const struct vault *v, const char *app)
-{
-	(void)v;
-	ck_assert_str_eq(app, "crm");
-	return seen;
-}
-
-void
-__wrap_vault_seen_raise(struct vault *v, const char *app, uint64_t counter)
-{
-	(void)v;
-	ck_assert_str_eq(app, "crm");
-	ck_assert(counter > seen);
-	seen = counter;
-}
-
-void
-__wrap_member_uplink_set(struct member *m)
-{
-	(void)m;
 }
 
 /* Answers, as whoever waits for them gets them. */
@@ -250,18 +219,14 @@ END_TEST
  * not forgotten. */
 START_TEST(counter_is_above_what_was_seen_of_that_name)
 {
-	static struct member m;
-
-	seen = 700;
-	rig_keeper(0)->member = &m;
+	heads_raise(rig_keeper(0)->heads, "crm", 700);
 	ck_assert_int_eq(add(1, "crm"), CLV_OK);
 	ck_assert_uint_eq(rig_db_app("crm")->counter, 701);
-	ck_assert_uint_eq(seen, 701);
+	ck_assert_uint_eq(heads_get(rig_keeper(0)->heads, "crm"), 701);
 	check_keys(rig_db_app("crm"), 1);
 	ck_assert_int_eq(drop(2, "crm"), CLV_OK);
 	ck_assert_int_eq(add(3, "crm"), CLV_OK);
 	ck_assert_uint_eq(rig_db_app("crm")->counter, 703);
-	rig_keeper(0)->member = NULL;
 }
 END_TEST
 

@@ -145,16 +145,22 @@ replay(struct rig_node *n)
 static void
 fetch(struct rig_node *n)
 {
+	const struct clv_wire_holds holds = {1, 1};
 	struct clv_wire_request q = {.op = CLV_WIRE_FETCH};
-	struct clv_buf evidence;
+	struct clv_buf evidence, payload;
 
 	clv_buf_init(&evidence);
+	clv_buf_init(&payload);
+	clv_wire_holds_format(&holds, &payload);
+	q.payload = payload.data;
+	q.payload_len = payload.len;
 	if (n->answers > 0 && clv_wire_evidence_cut(n->answer_body.data,
 				  n->answer_body.len, &evidence) == CLV_OK) {
 		q.evidence = evidence.data;
 		q.evidence_len = evidence.len;
 	}
 	rig_request(any_node()->i, rig.member[pick(2)], NULL, &q);
+	clv_buf_fini(&payload);
 	clv_buf_fini(&evidence);
 }
 

@@ -809,12 +809,12 @@ START_TEST(heads_are_exchanged)
 {
 	server.head = 44;
 	make_fresh();
-	ck_assert_uint_eq(vault_seen_get(m->vault, "shop"), 44);
-	vault_seen_raise(m->vault, "shop", 50);
+	ck_assert_uint_eq(heads_get(m->k->heads, "shop"), 44);
+	heads_raise(m->k->heads, "shop", 50);
 	member_refresh_begin(m);
 	run(100);
 	ck_assert_uint_eq(told_head, 50);
-	ck_assert_uint_eq(vault_seen_get(m->vault, "shop"), 50);
+	ck_assert_uint_eq(heads_get(m->k->heads, "shop"), 50);
 }
 END_TEST
 

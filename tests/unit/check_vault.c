@@ -776,7 +776,7 @@ START_TEST(a_database_that_went_back_is_found)
 	ck_fails(rig_put("shop", "a", "3"), CLV_E_ROLLBACK, "older");
 	ck_fails(rig_put("shop", "b", "3"), CLV_E_ROLLBACK, "older");
 	rig_restart(); /* it stands on disk */
-	ck_assert_uint_eq(vault_seen_get(rig.vault, "shop"), 3);
+	ck_assert_uint_eq(heads_get(rig.k.heads, "shop"), 3);
 	ck_fails(rig_get("shop", "a"), CLV_E_ROLLBACK, "restored");
 	ck_assert_uint_eq(rig.db.row_count, 1);
 }
@@ -785,7 +785,7 @@ END_TEST
 START_TEST(what_the_server_has_seen_counts)
 {
 	ck_ok(rig_put("shop", "a", "1"));
-	vault_seen_raise(rig.vault, "shop", 9);
+	heads_raise(rig.k.heads, "shop", 9);
 	rig_restart();
 	ck_fails(rig_get("shop", "a"), CLV_E_ROLLBACK, "older");
 }
@@ -1170,33 +1170,34 @@ damage(const char *name)
 
 START_TEST(one_damaged_copy_is_survived)
 {
-	vault_seen_raise(rig.vault, "shop", 9);
-	vault_seen_raise(rig.vault, "bank", 3);
-	vault_seen_raise(rig.vault, "shop", 8);
+	heads_raise(rig.k.heads, "shop", 9);
+	heads_raise(rig.k.heads, "bank", 3);
+	heads_raise(rig.k.heads, "shop", 8);
 	rig_advance(2000);
 	damage("heads");
 	rig_restart();
-	ck_assert_uint_eq(vault_seen_get(rig.vault, "shop"), 9);
-	vault_seen_raise(rig.vault, "shop", 10);
+	ck_assert_uint_eq(heads_get(rig.k.heads, "shop"), 9);
+	heads_raise(rig.k.heads, "shop", 10);
 	rig_restart();
 	damage("heads.bak");
 	rig_restart();
-	ck_assert_uint_eq(vault_seen_get(rig.vault, "shop"), 10);
-	ck_assert_uint_eq(vault_seen_get(rig.vault, "bank"), 3);
-	ck_assert_uint_eq(vault_seen_get(rig.vault, "none"), 0);
+	ck_assert_uint_eq(heads_get(rig.k.heads, "shop"), 10);
+	ck_assert_uint_eq(heads_get(rig.k.heads, "bank"), 3);
+	ck_assert_uint_eq(heads_get(rig.k.heads, "none"), 0);
 }
 END_TEST
 
 START_TEST(two_damaged_copies_are_not_guessed)
 {
-	struct vault *v = NULL;
+	struct heads *h = NULL;
 
-	vault_seen_raise(rig.vault, "shop", 9);
+	heads_raise(rig.k.heads, "shop", 9);
 	rig_advance(2000);
 	damage("heads");
 	damage("heads.bak");
-	ck_assert_int_eq(vault_new(&rig.k, &v), CLV_E_DAMAGED);
-	ck_assert_ptr_null(v);
+	ck_assert_int_eq(
+	    heads_open(rig.k.loop, rig.dir, 1000, &h), CLV_E_DAMAGED);
+	ck_assert_ptr_null(h);
 	ck_assert_ptr_nonnull(strstr(rig.log, "damaged"));
 }
 END_TEST

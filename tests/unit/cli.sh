@@ -767,7 +767,7 @@ with n1 member add m1 --certificate "$tmp/m1/state/tls.crt" \
 expect $? 0 'm1 is enrolled' 'member add'
 with n1 member list --json
 expect $? 0 '"name": *"m1"' 'member list --json'
-json 'member list'
+json 'member list' generation heard_s
 with n1 member revoke m1 --json
 expect $? 0 '"member": *"m1"' 'member revoke --json'
 json 'member revoke'

@@ -547,6 +547,34 @@ get_changes(struct call *c)
 	clv_buf_bytes(c->out, a->mac, sizeof(a->mac));
 }
 
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp((*(struct rig_app *const *)a)->name,
+	    (*(struct rig_app *const *)b)->name);
+}
+
+static void
+get_heads(struct call *c)
+{
+	const struct rig_app *found[RIG_APPS];
+	char after[CLV_NAME_MAX] = "";
+	uint32_t n = 0;
+
+	RIG_REQUIRE(c->param[0].len < CLV_NAME_MAX && u64(c, 1) >= RIG_APPS);
+	memcpy(after, c->param[0].p, c->param[0].len);
+	for (unsigned i = 0; i < RIG_APPS; i++)
+		if (strcmp(rig_db.apps[i].name, after) > 0)
+			found[n++] = &rig_db.apps[i];
+	qsort(found, n, sizeof(found[0]), by_name);
+	rows(c, n, 3);
+	for (uint32_t i = 0; i < n; i++) {
+		clv_buf_str(c->out, found[i]->name);
+		put_u64(c, found[i]->counter);
+		clv_buf_bytes(c->out, found[i]->mac, sizeof(found[i]->mac));
+	}
+}
+
 static void
 count_secrets(struct call *c)
 {
@@ -583,6 +611,7 @@ perform(struct call *c)
 	case CLV_STMT_DROP_APP: drop_app(c); break;
 	case CLV_STMT_GET_CHANGES: get_changes(c); break;
 	case CLV_STMT_COUNT_SECRETS: count_secrets(c); break;
+	case CLV_STMT_GET_HEADS: get_heads(c); break;
 	case CLV_STMT_PUT_TLS:
 	case CLV_STMT_PUT_JOIN:
 	case CLV_STMT_GET_ACKS:
@@ -591,7 +620,6 @@ perform(struct call *c)
 	case CLV_STMT_PUT_SECRETS:
 	case CLV_STMT_GET_OPS:
 	case CLV_STMT_HISTORY:
-	case CLV_STMT_GET_HEADS:
 	case CLV_STMT_COUNT_KEYS:
 	case CLV_STMT_GET_OLD_KEYS:
 	case CLV_STMT_PUT_REWRAPPED:

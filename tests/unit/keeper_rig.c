@@ -214,6 +214,24 @@ on_answer(struct rig_node *n, struct clv_rd *r)
 }
 
 static void
+on_notice(struct rig_node *n, struct clv_rd *r)
+{
+	const uint8_t *p;
+	size_t len;
+
+	p = clv_rd_bytes(r, &len);
+	RIG_REQUIRE(clv_rd_end(r) == CLV_OK);
+	RIG_REQUIRE(
+	    clv_wire_answer_parse(p, len, clv_keyring_sign_pk(rig.keyring),
+		&n->notice) == CLV_OK);
+	RIG_REQUIRE(n->notice.op == CLV_WIRE_NOTICE);
+	n->notice.payload = NULL;
+	n->notices++;
+	check_owner(n->notice.epoch, n->k->instance);
+	RIG_REQUIRE(n->notice.encrypt == serving_encrypts(n->k));
+}
+
+static void
 on_listen(struct rig_node *n)
 {
 	struct clv_buf b;
@@ -259,6 +277,7 @@ rig_on_keeper(
 		rig_put(&n->from_net, CHAN_CLOSED, &empty);
 		break;
 	case CHAN_ANSWER: on_answer(n, &r); break;
+	case CHAN_NOTICE: on_notice(n, &r); break;
 	case CHAN_CAST: on_cast(n, &r); break;
 	default: RIG_REQUIRE(!"a message of the front's from the keeper");
 	}
@@ -606,6 +625,8 @@ rig_fini(void)
 		rig_clear(&n->from_net);
 		clv_identity_free(&n->id);
 		clv_buf_fini(&n->list);
+		clv_buf_fini(&n->heads[0]);
+		clv_buf_fini(&n->heads[1]);
 		clv_buf_fini(&n->answer_body);
 	}
 	rig_clear(&rig.heard);

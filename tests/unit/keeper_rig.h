@@ -75,7 +75,7 @@ struct rig_node {
 	struct rig_conn conns[RIG_CONNS];
 	/* disk */
 	bool has_list, has_state, disk_full;
-	struct clv_buf list;
+	struct clv_buf list, heads[2];
 	struct state state;
 	/* front */
 	enum rig_db_mode db_mode;
@@ -94,6 +94,9 @@ struct rig_node {
 	bool answer_close;
 	struct clv_buf answer_body;
 	struct clv_wire_answer answer;
+	/* ... and the last notice to everybody */
+	unsigned notices;
+	struct clv_wire_answer notice;
 	/* cluster */
 	unsigned side;
 	bool silent; /* corosync is frozen */

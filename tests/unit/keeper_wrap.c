@@ -235,6 +235,7 @@ __wrap_member_init(struct keeper *k)
 	return CLV_OK;
 }
 
+void __real_member_notice(struct keeper *k);
 void __wrap_member_notice(struct keeper *k);
 void
 __wrap_member_notice(struct keeper *k)
@@ -242,6 +243,7 @@ __wrap_member_notice(struct keeper *k)
 	for (unsigned i = 0; i < rig.n; i++)
 		if (rig.node[i].k == k)
 			rig.node[i].told = serving_encrypts(k);
+	__real_member_notice(k);
 }
 
 /* Disk. */
@@ -286,6 +288,17 @@ __wrap_state_save(const char *dir, const struct state *s)
 	return CLV_OK;
 }
 
+static struct clv_buf *
+file_of(struct rig_node *n, const char *name)
+{
+	if (strcmp(name, "heads") == 0)
+		return &n->heads[0];
+	if (strcmp(name, "heads.bak") == 0)
+		return &n->heads[1];
+	RIG_REQUIRE(strcmp(name, "list") == 0);
+	return &n->list;
+}
+
 int
 __wrap_file_replace(
     const char *dir, const char *name, const void *p, size_t len, unsigned mode)
@@ -293,14 +306,14 @@ __wrap_file_replace(
 	struct rig_node *n = node_of(dir);
 
 	(void)mode;
-	RIG_REQUIRE(strcmp(name, "list") == 0);
 	if (n->disk_full) {
 		errno = ENOSPC;
 		return CLV_E_SYSTEM;
 	}
-	clv_buf_reset(&n->list);
-	clv_buf_raw(&n->list, p, len);
-	n->has_list = true;
+	clv_buf_reset(file_of(n, name));
+	clv_buf_raw(file_of(n, name), p, len);
+	if (strcmp(name, "list") == 0)
+		n->has_list = true;
 	return CLV_OK;
 }
 
@@ -309,14 +322,15 @@ __wrap_file_read(const char *dir, const char *name, size_t max, void **ret_p,
     size_t *ret_len)
 {
 	struct rig_node *n = node_of(dir);
+	const struct clv_buf *file = file_of(n, name);
 
-	RIG_REQUIRE(strcmp(name, "list") == 0 && n->list.len <= max);
-	if (!n->has_list)
+	RIG_REQUIRE(file->len <= max);
+	if (file->len == 0 || (file == &n->list && !n->has_list))
 		return CLV_E_NOT_FOUND;
-	*ret_p = malloc(n->list.len + 1);
+	*ret_p = malloc(file->len + 1);
 	RIG_REQUIRE(*ret_p != NULL);
-	memcpy(*ret_p, n->list.data, n->list.len);
-	*ret_len = n->list.len;
+	memcpy(*ret_p, file->data, file->len);
+	*ret_len = file->len;
 	return CLV_OK;
 }
 

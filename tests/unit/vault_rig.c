@@ -645,6 +645,15 @@ rig_generations(uint32_t n)
 	}
 }
 
+static void
+open_vault(void)
+{
+	RIG_REQUIRE(heads_open(rig.k.loop, rig.dir, MEMBER_HEADS_MS,
+			&rig.k.heads) == CLV_OK);
+	RIG_REQUIRE(vault_new(&rig.k, &rig.vault) == CLV_OK);
+	rig.member.vault = rig.vault;
+}
+
 void
 rig_init(void)
 {
@@ -670,16 +679,15 @@ rig_init(void)
 	randombytes_buf(rig.dist, sizeof(rig.dist));
 	rig_generations(1);
 	rig_add_app("shop", 1);
-	RIG_REQUIRE(vault_new(&rig.k, &rig.vault) == CLV_OK);
-	rig.member.vault = rig.vault;
+	open_vault();
 }
 
 void
 rig_restart(void)
 {
 	vault_free(&rig.vault);
-	RIG_REQUIRE(vault_new(&rig.k, &rig.vault) == CLV_OK);
-	rig.member.vault = rig.vault;
+	heads_close(&rig.k.heads);
+	open_vault();
 }
 
 void
@@ -690,6 +698,7 @@ rig_fini(void)
 
 	RIG_REQUIRE(rig_open() == 0);
 	vault_free(&rig.vault);
+	heads_close(&rig.k.heads);
 	clv_guard_put(rig.k.guard, rig.member.keys);
 	RIG_REQUIRE(clv_guard_used(rig.k.guard) == 0);
 	loop_timer_del(rig.k.loop, &rig.member.next);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/heads.h"
 #include "daemon/member.h"
 #include "daemon/vault.h"
 

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGERD_HEADS_H
+#define CLAVIGERD_HEADS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "daemon/loop.h"
+
+/*
+ * The highest counter of each application's manifest that this host has seen,
+ * in either role: a database that knows less is older than that. In a checked
+ * file, two copies, like daemon/state.h, but written some time after a change,
+ * for that happens with each write of an application. What a crash may forget
+ * the active server remembers, and every member tells that one.
+ */
+struct heads;
+
+/* With what is on disk; save_ms: how long a change may wait to be written.
+ * CLV_E_DAMAGED (neither copy can be used; logged), CLV_E_VERSION. */
+int heads_open(
+    struct loop *loop, const char *dir, uint64_t save_ms, struct heads **ret);
+void heads_close(struct heads **h); /* writes what is not written yet */
+
+uint64_t heads_get(const struct heads *h, const char *app); /* 0: never seen */
+void heads_raise(struct heads *h, const char *app, uint64_t counter);
+
+/* The next in order of names after `after`, NULL at the end; borrowed until one
+ * is raised. */
+const char *heads_next(const struct heads *h, const char *after);
+
+/* It grows with each raise: what was known then, for who asks and waits. */
+uint64_t heads_serial(const struct heads *h);
+/* 0 also when it was raised later than that. */
+uint64_t heads_get_then(
+    const struct heads *h, const char *app, uint64_t serial);
+
+#endif

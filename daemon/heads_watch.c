@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/heads.h"
+#include "daemon/keeper.h"
+#include "daemon/log.h"
+
+/*
+ * Once a minute, and soon after a member said that it has seen more than we
+ * have, the active server looks whether the database has, of every
+ * application, at least what was seen: so a database that was restored to
+ * yesterday is found even when nobody reads. What the database says alone is
+ * compared and never learned: only who has verified a manifest, with its
+ * application's key, says how far it is. Neither is what a member says alone:
+ * it is learned, and handed out to others, as far as the database has come.
+ * Either of them could else name a number that an honest database does not
+ * reach, and nobody would believe that one any more.
+ */
+#define WATCH_MS 60000
+#define PAGE 500
+
+static void ask(struct keeper *k);
+
+static void
+tell(const struct heads_watch *w)
+{
+	unsigned long long there = w->there, seen = w->seen;
+
+	if (w->by[0] != '\0')
+		log_error("application %s: host %s says that it has seen "
+			  "counter %llu, and the database has %llu: it is an "
+			  "older one, or that host lies",
+		    w->found, w->by, seen, there);
+	else
+		log_error("application %s: the database is older than what was "
+			  "seen of it: counter %llu there, %llu was seen; its "
+			  "members refuse that until the newer database is "
+			  "back",
+		    w->found, there, seen);
+}
+
+static void
+finish(struct keeper *k)
+{
+	struct heads_watch *w = &k->watch;
+	bool was = w->behind[0] != '\0', is = w->found[0] != '\0';
+
+	if (is && strcmp(w->behind, w->found) != 0)
+		tell(w);
+	if (was && !is)
+		log_notice("the database has of each application what was "
+			   "seen");
+	memcpy(w->behind, w->found, sizeof(w->behind));
+	memcpy(w->behind_of, w->by, sizeof(w->behind_of));
+	w->asking = false;
+	heads_claims_sweep(&w->claims, k->secret.list);
+}
+
+/* The first in order is named: where one is, others are. */
+static void
+found(struct keeper *k, const char *app, uint64_t there, uint64_t seen,
+    const char *by)
+{
+	struct heads_watch *w = &k->watch;
+
+	if (w->found[0] != '\0')
+		return;
+	snprintf(w->found, sizeof(w->found), "%s", app);
+	snprintf(w->by, sizeof(w->by), "%s", by);
+	w->there = there;
+	w->seen = seen;
+}
+
+/* One that came after the question is ahead of its answer, perhaps. */
+static void
+weigh_claim(struct keeper *k, const char *app, uint64_t there)
+{
+	struct heads_watch *w = &k->watch;
+	const struct heads_claim *c = heads_claims_find(&w->claims, app);
+
+	if (c == NULL || c->look == w->look)
+		return;
+	heads_raise(k->heads, app, c->counter < there ? c->counter : there);
+	if (c->counter > there)
+		found(k, app, there, c->counter, c->by);
+	else
+		heads_claims_drop(&w->claims, app);
+}
+
+static void
+compare(struct keeper *k, const char *app, uint64_t there)
+{
+	uint64_t seen = heads_get_then(k->heads, app, k->watch.serial);
+
+	if (there < seen)
+		found(k, app, there, seen, "");
+	weigh_claim(k, app, there);
+}
+
+static bool
+read_name(const struct db_field *f, char ret[static CLV_NAME_MAX])
+{
+	if (f->len >= CLV_NAME_MAX)
+		return false;
+	memset(ret, 0, CLV_NAME_MAX);
+	memcpy(ret, f->p, f->len);
+	return clv_name_check(ret) == CLV_OK;
+}
+
+static const char *
+expected(const struct keeper *k, const char *after)
+{
+	const struct heads_claim *c =
+	    heads_claims_next(&k->watch.claims, after);
+	const char *seen = heads_next(k->heads, after);
+
+	if (c == NULL || (seen != NULL && strcmp(seen, c->app) < 0))
+		return seen;
+	return c->app;
+}
+
+/* Those that should have come before this one, or before the end: a removed
+ * application's manifest stays in the database. */
+static void
+compare_missing(struct keeper *k, const char *before)
+{
+	char app[CLV_NAME_MAX];
+	const char *next = k->watch.after;
+
+	while ((next = expected(k, next)) != NULL &&
+	       (before == NULL || strcmp(next, before) < 0)) {
+		snprintf(app, sizeof(app), "%s", next);
+		compare(k, app, 0);
+		next = app;
+	}
+}
+
+/* false: nothing that an honest database says, so that it ends there. */
+static bool
+take_row(struct keeper *k, const struct db_result *r, size_t i)
+{
+	struct heads_watch *w = &k->watch;
+	char app[CLV_NAME_MAX];
+
+	if (!read_name(db_field(r, i, 0), app) || strcmp(app, w->after) <= 0)
+		return false;
+	compare_missing(k, app);
+	compare(k, app, db_u64(r, i, 1));
+	memcpy(w->after, app, sizeof(w->after));
+	return true;
+}
+
+static void
+on_heads(struct keeper *k, void *arg, const struct db_result *r)
+{
+	bool more = r->rows >= PAGE;
+
+	(void)arg;
+	if (r->result != CLV_OK) {
+		k->watch.asking = false; /* until the next time */
+		return;
+	}
+	for (size_t i = 0; i < r->rows; i++) {
+		if (!take_row(k, r, i)) {
+			more = false;
+			break;
+		}
+	}
+	if (more) {
+		ask(k);
+		return;
+	}
+	compare_missing(k, NULL);
+	finish(k);
+}
+
+static void
+ask(struct keeper *k)
+{
+	struct heads_watch *w = &k->watch;
+	uint8_t limit[8];
+	struct clv_param p[2] = {
+	    {w->after, strlen(w->after)},
+	    clv_param_u64(PAGE, limit),
+	};
+
+	w->serial = heads_serial(k->heads);
+	db_call_pool(
+	    k, CLV_STMT_GET_HEADS, p, 2, KEEPER_SQL_MS, on_heads, NULL);
+}
+
+void
+heads_watch_look(struct keeper *k)
+{
+	struct heads_watch *w = &k->watch;
+	uint64_t now = loop_now_ms();
+
+	if (!role_serves(k->serving.state) || !k->db.known || w->asking ||
+	    (w->asked_ms != 0 && !w->claimed && now - w->asked_ms < WATCH_MS))
+		return;
+	w->asked_ms = now;
+	w->asking = true;
+	w->claimed = false;
+	w->look++;
+	memset(w->after, 0, sizeof(w->after));
+	memset(w->found, 0, sizeof(w->found));
+	memset(w->by, 0, sizeof(w->by));
+	ask(k);
+}
+
+/* The next hello is the occasion to look. */
+void
+heads_watch_claim(
+    struct keeper *k, const char *app, uint64_t counter, const char *by)
+{
+	struct heads_watch *w = &k->watch;
+	struct heads_claim said = {.counter = counter, .look = w->look};
+	int r;
+
+	if (counter <= heads_get(k->heads, app))
+		return;
+	snprintf(said.app, sizeof(said.app), "%s", app);
+	snprintf(said.by, sizeof(said.by), "%s", by);
+	r = heads_claims_put(&w->claims, &said);
+	w->claimed |= r == CLV_OK;
+	if (r == CLV_E_NOMEM)
+		log_warning("what %s has seen of application %s was not noted",
+		    by, app);
+}
+
+bool
+heads_watch_behind(const struct keeper *k)
+{
+	return role_serves(k->serving.state) && k->watch.behind[0] != '\0';
+}
+
+void
+heads_watch_reason(const struct keeper *k, char *dst, size_t cap)
+{
+	const struct heads_watch *w = &k->watch;
+
+	if (w->behind_of[0] != '\0')
+		snprintf(dst, cap,
+		    "claviger doctor: %s says that it has seen a newer state "
+		    "of application %s than the database has",
+		    w->behind_of, w->behind);
+	else
+		snprintf(dst, cap,
+		    "the database has an older state of application %s than "
+		    "was seen: claviger doctor",
+		    w->behind);
+}

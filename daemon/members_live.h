@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGERD_MEMBERS_LIVE_H
+#define CLAVIGERD_MEMBERS_LIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <claviger/list.h>
+
+/* Live: heard within two refresh intervals. */
+#define MEMBERS_LIVE_MS 120000
+
+/*
+ * What members say of themselves when they fetch, by name: in memory of the
+ * active server alone, and complete one refresh interval after a takeover.
+ * No more than there are enrolled hosts. Times are the loop's.
+ */
+struct member_live {
+	char name[CLV_NAME_MAX];
+	uint64_t heard_ms;
+	uint32_t generation; /* newest of which it has keys */
+	uint64_t list_version;
+};
+
+struct members_live;
+int members_live_new(struct members_live **ret);
+void members_live_free(struct members_live **m);
+/* CLV_E_NOMEM */
+int members_live_heard(struct members_live *m, const struct member_live *said);
+const struct member_live *members_live_find(
+    const struct members_live *m, const char *name); /* NULL: never heard */
+/* The next in order of names after `after` ("" : the first), NULL at the end.
+ * Borrowed, like the above, until the next change. */
+const struct member_live *members_live_next(
+    const struct members_live *m, const char *after);
+/* Forget those that are not enrolled any more. */
+void members_live_sweep(struct members_live *m, const struct clv_list *list);
+
+bool members_live_is(const struct member_live *e, uint64_t now_ms);
+/* Names, joined by ", ", of the live ones that do not have this list and
+ * generation yet: only they are waited for. Returns how many, also those whose
+ * names found no room. */
+unsigned members_live_late(const struct members_live *m, uint64_t now_ms,
+    uint64_t version, uint32_t generation, char *names, size_t cap);
+
+#endif
