@@ -818,6 +818,39 @@ START_TEST(heads_are_exchanged)
 }
 END_TEST
 
+/* What only the process still knows: the file says less. */
+static uint64_t
+head_on_disk(void)
+{
+	struct heads *h = NULL;
+	uint64_t counter;
+
+	ck_assert_int_eq(heads_open(NULL, rig.dir, 1000, &h), CLV_OK);
+	counter = heads_get(h, "shop");
+	heads_close(&h);
+	return counter;
+}
+
+START_TEST(heads_are_written_once_there_is_room)
+{
+	heads_raise(m->k->heads, "shop", 50);
+	run(1000);
+	ck_assert_uint_eq(head_on_disk(), 50);
+	disk_is_full(true);
+	heads_raise(m->k->heads, "shop", 60);
+	run(1000);
+	heads_raise(m->k->heads, "shop", 70);
+	run(30000);
+	disk_is_full(false);
+	ck_assert_ptr_nonnull(
+	    strstr(rig.log, "heads cannot be written: File too large"));
+	ck_assert_uint_le(rig.errors, 4);
+	ck_assert_uint_eq(head_on_disk(), 50);
+	run(10000);
+	ck_assert_uint_eq(head_on_disk(), 70);
+}
+END_TEST
+
 /* The sealed cache. */
 
 static void
@@ -955,6 +988,7 @@ member_suite(void)
 	tcase_add_test(t, a_list_that_changes_between_pages);
 	tcase_add_test(t, pages_out_of_order_are_refused);
 	tcase_add_test(t, heads_are_exchanged);
+	tcase_add_test(t, heads_are_written_once_there_is_room);
 	suite_add_tcase(s, t);
 	t = tcase_create("cache");
 	tcase_add_checked_fixture(t, set_up, tear_down);
