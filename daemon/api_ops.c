@@ -355,6 +355,12 @@ do_open(struct request *q)
 		vault_unseal(q->vault, q->app, context, p, len, on_bytes, call);
 }
 
+static void
+do_inspect(struct request *q)
+{
+	api_inspect(q->c, q->h, q->app, q->body);
+}
+
 static const struct {
 	uint16_t op;
 	enum auth_op auth;
@@ -367,6 +373,7 @@ static const struct {
     {CLV_API_HISTORY, AUTH_OP_HISTORY, do_history},
     {CLV_API_SEAL, AUTH_OP_SEAL, do_seal},
     {CLV_API_OPEN, AUTH_OP_OPEN, do_open},
+    {CLV_API_INSPECT, AUTH_OP_APP_INSPECT, do_inspect},
 };
 
 static void
@@ -475,6 +482,7 @@ api_dispatch(
 	case CLV_API_SUBSCRIBE: do_status(c, h); break;
 	case CLV_API_APPS: do_apps(c, h, body); break;
 	case CLV_API_ADMIN: api_admin(c, h, body); break;
+	case CLV_API_DATABASE: api_database(c, h, body); break;
 	default:
 		api_fail(c, h->op, h->id, CLV_E_PROTOCOL,
 		    "an operation that this daemon does not know");

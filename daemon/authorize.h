@@ -51,6 +51,9 @@ enum auth_op {
 	AUTH_OP_ROTATE,
 	AUTH_OP_BACKUPS, /* which were written */
 	AUTH_OP_SHOW,	 /* the signed list, who asks to join */
+	/* for claviger doctor */
+	AUTH_OP_APP_INSPECT, /* an application, in the database */
+	AUTH_OP_DATABASE,    /* which one this host is connected to */
 	/* on this host */
 	AUTH_OP_SERVICE, /* start, stop, promote, demote */
 	AUTH_OP_KEYRING, /* hand it out, or take it in */

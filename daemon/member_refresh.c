@@ -294,6 +294,7 @@ finish(struct member *m)
 
 	enter(m, MEMBER_IDLE);
 	m->failure[0] = '\0';
+	vault_on_refresh(m->vault);
 	member_cache_save(m);
 	schedule(m, again ? 0 : interval_ms(m));
 }

@@ -54,7 +54,17 @@ enum clv_api_op {
 	CLV_API_APPS = 11,
 	/* an administrative request of daemon/admin.h about applications, on
 	 * a server node -> its answer */
-	CLV_API_ADMIN = 12
+	CLV_API_ADMIN = 12,
+	/* str app, u8 begin (0: the next part) -> u8 more, u64 records done,
+	 * u64 of so many (0: not known yet), u32 n, n x (str kind, str subject,
+	 * str text): what is wrong with the application in the database, part
+	 * by part. One inspection at a time on a host. */
+	CLV_API_INSPECT = 13,
+	/* -> u8 up, str why not, u64 epoch, u64 list version, u64 timeline,
+	 * u64 system identifier: the database that the daemon is connected to;
+	 * u64 timeline, u64 system identifier of the one that gave it the epoch
+	 * that it holds (0: it holds none) */
+	CLV_API_DATABASE = 14
 };
 
 enum clv_api_flag {

@@ -135,6 +135,10 @@ int clv_client_subscribe(struct clv_client *c, struct clv_client_status *ret);
 int clv_client_next_event(
     struct clv_client *c, int timeout_ms, struct clv_client_status *ret);
 
+/* Any request of claviger/api.h: its body of len bytes at p, the answer's to
+ * *ret_len bytes at ret. For the command. */
+int clv_client_ask(struct clv_client *c, enum clv_api_op op, const void *p,
+    size_t len, void *ret, size_t cap, size_t *ret_len);
 /* An administrative request as daemon/admin.h encodes it; its answer to
  * *ret_len bytes at ret. For the command. */
 int clv_client_admin(struct clv_client *c, const void *p, size_t len, void *ret,

@@ -21,16 +21,19 @@ ALTER TABLE claviger.system ADD COLUMN alone_from timestamptz NOT NULL
 
 -- One row an application, also of a dropped one (its MAC is 32 zeros): the
 -- counter of a later one of that name goes on. The row is locked by each
--- write, and says what the last one was.
+-- write, and says what the last one was. The MAC vouches for which data key is
+-- the newest, too, and has that in front: see claviger-formats(7).
 CREATE TABLE claviger.manifest (
 	app text COLLATE "C" PRIMARY KEY
 	    CHECK (app ~ '^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$'),
 	counter bigint NOT NULL CHECK (counter > 0),
-	mac bytea NOT NULL CHECK (octet_length(mac) = 32),
+	mac bytea NOT NULL CHECK (octet_length(mac) BETWEEN 32 AND 128),
 	op_id bytea NOT NULL CHECK (octet_length(op_id) = 16)
 ) WITH (fillfactor = 50);
 
--- Version 0 is the index key, 1 and up are data keys.
+-- Version 0 is the index key, 1 and up are data keys. None is ever deleted while
+-- its application is there: what applications had sealed and keep themselves
+-- refers to them, too.
 CREATE TABLE claviger.data_key (
 	app text COLLATE "C" NOT NULL,
 	version bigint NOT NULL CHECK (version BETWEEN 0 AND 4294967295),
@@ -401,12 +404,13 @@ SET search_path = pg_catalog, pg_temp AS $$
 	    (SELECT count(*) FROM claviger.data_key k WHERE k.app = p_app);
 $$;
 
-CREATE FUNCTION claviger.count_keys(OUT generation bigint, OUT keys bigint)
-RETURNS SETOF record
+CREATE FUNCTION claviger.count_keys(OUT generation bigint, OUT keys bigint,
+    OUT indexes bigint) RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-	SELECT k.generation, count(*) FROM claviger.data_key k
-	GROUP BY k.generation ORDER BY k.generation;
+	SELECT k.generation, count(*),
+	    count(*) FILTER (WHERE k.version = 0)
+	FROM claviger.data_key k GROUP BY k.generation ORDER BY k.generation;
 $$;
 
 CREATE FUNCTION claviger.get_old_keys(p_generation bigint,
@@ -442,26 +446,42 @@ BEGIN
 	RETURN n;
 END $$;
 
+-- One step of the manifest, whose new MAC says that this is the newest one: from
+-- then on no older data key is taken.
 CREATE FUNCTION claviger.add_key(p_epoch bigint, p_instance bytea,
-    p_op_id bytea, p_app text, p_version bigint, p_generation bigint,
-    p_wrapped bytea) RETURNS boolean
+    p_op_id bytea, p_app text, p_counter bigint, p_mac bytea,
+    p_version bigint, p_generation bigint, p_wrapped bytea,
+    OUT state bigint, OUT counter bigint) RETURNS record
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	IF NOT claviger.start_op(p_epoch, p_instance, p_op_id) THEN
-		RETURN true;
-	END IF;
+	PERFORM claviger.guard(p_epoch, p_instance);
 	PERFORM claviger.check_generation(p_generation);
-	PERFORM 1 FROM claviger.manifest WHERE app = p_app FOR UPDATE;
+	SELECT f.counter INTO counter FROM claviger.manifest f
+	WHERE f.app = p_app FOR UPDATE;
+	counter := coalesce(counter, 0);
+	IF EXISTS (SELECT FROM claviger.op o WHERE o.op_id = p_op_id) THEN
+		state := 2;
+		RETURN;
+	END IF;
+	IF counter <> p_counter THEN
+		state := 3;
+		RETURN;
+	END IF;
 	INSERT INTO claviger.data_key (app, version, generation, wrapped)
 	SELECT p_app, p_version, p_generation, p_wrapped
-	WHERE p_version = (SELECT max(k.version) + 1
+	WHERE p_version <= 1000 AND p_version = (SELECT max(k.version) + 1
 	    FROM claviger.data_key k WHERE k.app = p_app);
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'not the version after the newest data key'
 		USING ERRCODE = 'CL002';
 	END IF;
-	RETURN true;
+	INSERT INTO claviger.op (op_id) VALUES (p_op_id);
+	UPDATE claviger.manifest f SET counter = p_counter + 1, mac = p_mac,
+	    op_id = p_op_id
+	WHERE f.app = p_app;
+	state := 1;
+	counter := p_counter + 1;
 END $$;
 
 CREATE FUNCTION claviger.get_records(p_app text, p_key_version bigint,
@@ -520,25 +540,6 @@ BEGIN
 	counter := p_counter + 1;
 END $$;
 
-CREATE FUNCTION claviger.drop_keys(p_epoch bigint, p_instance bytea,
-    p_app text, p_below bigint) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	n bigint;
-BEGIN
-	PERFORM claviger.guard(p_epoch, p_instance);
-	PERFORM 1 FROM claviger.manifest WHERE app = p_app FOR UPDATE;
-	DELETE FROM claviger.data_key k WHERE k.app = p_app
-	AND k.version BETWEEN 1 AND p_below - 1
-	AND k.version < (SELECT max(o.version) FROM claviger.data_key o
-	    WHERE o.app = p_app)
-	AND NOT EXISTS (SELECT FROM claviger.secret s
-	    WHERE s.app = p_app AND s.key_version = k.version);
-	GET DIAGNOSTICS n = ROW_COUNT;
-	RETURN n;
-END $$;
-
 -- What is new belongs to nobody; then the two roles get their functions.
 REVOKE ALL ON ALL TABLES IN SCHEMA claviger
     FROM PUBLIC, claviger_server, claviger_member;
@@ -567,11 +568,11 @@ REVOKE ALL ON FUNCTION
     claviger.get_old_keys(bigint, bigint, text, bigint, bigint),
     claviger.put_rewrapped(bigint, bytea, bigint, text[], bigint[],
 	bigint[], bytea[]),
-    claviger.add_key(bigint, bytea, bytea, text, bigint, bigint, bytea),
+    claviger.add_key(bigint, bytea, bytea, text, bigint, bytea, bigint,
+	bigint, bytea),
     claviger.get_records(text, bigint, text, bigint, bigint),
     claviger.put_records(bigint, bytea, bytea, text, bigint, bytea, text[],
-	bigint[], bigint[], bytea[], bytea[]),
-    claviger.drop_keys(bigint, bytea, text, bigint)
+	bigint[], bigint[], bytea[], bytea[])
     FROM PUBLIC, claviger_server, claviger_member;
 GRANT USAGE ON SCHEMA claviger TO claviger_member;
 GRANT EXECUTE ON FUNCTION claviger.hello() TO claviger_member;
@@ -597,9 +598,41 @@ GRANT EXECUTE ON FUNCTION
     claviger.get_old_keys(bigint, bigint, text, bigint, bigint),
     claviger.put_rewrapped(bigint, bytea, bigint, text[], bigint[],
 	bigint[], bytea[]),
-    claviger.add_key(bigint, bytea, bytea, text, bigint, bigint, bytea),
+    claviger.add_key(bigint, bytea, bytea, text, bigint, bytea, bigint,
+	bigint, bytea),
     claviger.get_records(text, bigint, text, bigint, bigint),
     claviger.put_records(bigint, bytea, bytea, text, bigint, bytea, text[],
-	bigint[], bigint[], bytea[], bytea[]),
-    claviger.drop_keys(bigint, bytea, text, bigint)
+	bigint[], bigint[], bytea[], bytea[])
+    TO claviger_server;
+
+-- Sealed copies: which there are, and the end of those that nobody may use.
+
+CREATE FUNCTION claviger.get_escrows(OUT node bigint, OUT generation bigint,
+    OUT age_s bigint) RETURNS SETOF record
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+	SELECT e.node, e.generation, claviger.age_s(e.at)
+	FROM claviger.escrow e ORDER BY e.node;
+$$;
+
+CREATE FUNCTION claviger.drop_escrows(p_epoch bigint, p_instance bytea,
+    p_keep bigint[]) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	n bigint;
+BEGIN
+	PERFORM claviger.guard(p_epoch, p_instance);
+	DELETE FROM claviger.escrow WHERE node <> ALL (p_keep);
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n;
+END $$;
+
+REVOKE ALL ON FUNCTION
+    claviger.get_escrows(),
+    claviger.drop_escrows(bigint, bytea, bigint[])
+    FROM PUBLIC, claviger_server, claviger_member;
+GRANT EXECUTE ON FUNCTION
+    claviger.get_escrows(),
+    claviger.drop_escrows(bigint, bytea, bigint[])
     TO claviger_server;

@@ -76,14 +76,27 @@ expect_within 15 "it gets its secret by name" credential_is shop.service token
 refute "another unit gets nothing" credential_is other.service token
 
 step "a hostile database administrator"
+for host in client n1 n2 n3; do
+	expect "doctor on $host finds nothing wrong" cl $host doctor
+done
 sql "CREATE SCHEMA kept; CREATE TABLE kept.secret AS TABLE claviger.secret;
     CREATE TABLE kept.manifest AS TABLE claviger.manifest" >/dev/null
 put_back() {
 	sql "TRUNCATE claviger.secret;
 	    INSERT INTO claviger.secret SELECT * FROM kept.secret" >/dev/null
 }
+# doctor_finds WHAT: on every host, before anybody reads
+doctor_finds() {
+	local host
+	for host in client n1 n2 n3; do
+		expect_exit 23 'FOUND +applications +shop.*db/password' \
+		    "$1: doctor on $host names it" \
+		    cl $host doctor --only applications
+	done
+}
 tampered() {
 	local host
+	doctor_finds "$1"
 	for host in client n1 n2 n3; do
 		expect_exit '12|20' 'changed from outside|older than' \
 		    "$1: found on $host" cl $host get shop db/password
@@ -112,6 +125,8 @@ must "more is written" put_secret client shop db/password "$(secret_new)"
 put_back
 sql "TRUNCATE claviger.manifest;
     INSERT INTO claviger.manifest TABLE kept.manifest"
+expect_exit 23 'FOUND +applications +shop:.*restored to an earlier' \
+    "doctor says so" cl client doctor --only applications
 expect_exit 20 'older than what was seen' "who wrote knows that it did" \
     cl client get shop db/password
 expect_exit 20 'older than what was seen' "and writes nothing to it" \

@@ -287,6 +287,116 @@ START_TEST(each_operation_answers)
 }
 END_TEST
 
+/* An inspection, part by part: what it found. */
+static int
+inspect_part(
+    int fd, const char *app, bool begin, bool *ret_more, unsigned *ret_found)
+{
+	struct clv_rd rd;
+	int r;
+
+	clv_buf_init(&body);
+	clv_buf_str(&body, app);
+	clv_buf_u8(&body, begin);
+	r = ask(fd, CLV_API_INSPECT, &rd);
+	*ret_more = false;
+	if (r != CLV_OK)
+		return r;
+	*ret_more = clv_rd_u8(&rd) != 0;
+	(void)clv_rd_u64(&rd);
+	(void)clv_rd_u64(&rd);
+	*ret_found += clv_rd_u32(&rd);
+	return rd.failed ? CLV_E_PROTOCOL : CLV_OK;
+}
+
+START_TEST(an_inspection_comes_part_by_part)
+{
+	struct rig_row *row;
+	unsigned found = 0;
+	struct clv_rd rd;
+	bool more;
+	int fd, other;
+
+	fd = dial();
+	ck_assert_int_eq(request(fd, CLV_API_PUT, "shop", &rd), CLV_OK);
+	close(fd);
+	rig_poll();
+	caller_uid = 1001;
+	fd = dial();
+	other = dial();
+	ck_assert_int_eq(inspect_part(fd, "shop", false, &more, &found),
+	    CLV_E_NOT_FOUND); /* it was not begun */
+	ck_assert_int_eq(inspect_part(fd, "shop", true, &more, &found), CLV_OK);
+	ck_assert(more);
+	ck_assert_int_eq(
+	    inspect_part(other, "shop", true, &more, &found), CLV_E_BUSY);
+	do {
+		ck_assert_int_eq(
+		    inspect_part(fd, "shop", false, &more, &found), CLV_OK);
+	} while (more);
+	ck_assert_uint_eq(found, 0);
+	row = rig_row("shop", "a", 0);
+	row->record[row->len - 1] ^= 1;
+	ck_assert_int_eq(
+	    inspect_part(other, "shop", true, &more, &found), CLV_OK);
+	while (more)
+		ck_assert_int_eq(
+		    inspect_part(other, "shop", false, &more, &found), CLV_OK);
+	ck_assert_uint_eq(found, 1);
+	/* Whoever hangs up, or is refused by the database, leaves room. */
+	ck_assert_int_eq(
+	    inspect_part(other, "shop", true, &more, &found), CLV_OK);
+	close(other);
+	rig_poll();
+	rig.away = true;
+	ck_assert_int_eq(
+	    inspect_part(fd, "shop", true, &more, &found), CLV_E_DATABASE_AWAY);
+	rig.away = false;
+	ck_assert_int_eq(inspect_part(fd, "shop", true, &more, &found), CLV_OK);
+	clv_buf_init(&body);
+	clv_buf_str(&body, "shop");
+	ck_assert_int_eq(ask(fd, CLV_API_INSPECT, &rd), CLV_E_FORMAT);
+	close(fd);
+}
+END_TEST
+
+START_TEST(administrators_alone_inspect)
+{
+	static const struct {
+		uid_t uid;
+		int inspect, database;
+	} callers[] = {{0, CLV_OK, CLV_OK}, {1002, CLV_OK, CLV_OK},
+	    {1001, CLV_OK, CLV_E_DENIED}, {1000, CLV_E_DENIED, CLV_E_DENIED},
+	    {1003, CLV_E_DENIED, CLV_E_DENIED}};
+	unsigned found = 0;
+	struct clv_rd rd;
+	bool more;
+	int fd;
+
+	rig.k.db.up = rig.k.db.known = true;
+	rig.k.db.timeline = 4;
+	rig.k.db.server_id = 99;
+	caller_uid = callers[_i].uid;
+	fd = dial();
+	ck_assert_int_eq(
+	    inspect_part(fd, "shop", true, &more, &found), callers[_i].inspect);
+	clv_buf_init(&body);
+	ck_assert_int_eq(ask(fd, CLV_API_DATABASE, &rd), callers[_i].database);
+	if (callers[_i].database == CLV_OK) {
+		ck_assert_uint_eq(clv_rd_u8(&rd), 1);
+		clv_rd_str(&rd, (char[8]){0}, 8);
+		(void)clv_rd_u64(&rd);
+		(void)clv_rd_u64(&rd);
+		ck_assert_uint_eq(clv_rd_u64(&rd), 4);
+		ck_assert_uint_eq(clv_rd_u64(&rd), 99);
+		ck_assert_uint_eq(clv_rd_u64(&rd), 0);
+		ck_assert_uint_eq(clv_rd_u64(&rd), 0);
+		ck_assert_int_eq(clv_rd_end(&rd), CLV_OK);
+	}
+	close(fd);
+}
+END_TEST
+
 static void
 many_versions(struct rig_call *x)
 {
@@ -748,12 +858,12 @@ START_TEST(who_hangs_up_while_it_is_done)
 	begin_put("shop", "b", 2, "1");
 	say(fd, CLV_API_PUT, 0, 1);
 	begin_get("shop", "a");
-	say(fd, CLV_API_GET, 0, 2); /* it is not read any more */
+	say(fd, CLV_API_GET, 0, 2); /* not read before the first is done */
 	rig_poll();
 	close(fd);
+	rig_settle();
 	rig_poll();
 	ck_assert_uint_eq(rig.k.api->count, 0);
-	rig_settle();
 	fd = dial();
 	ck_assert_int_eq(request(fd, CLV_API_GET, "shop", &rd), CLV_OK);
 	ck_assert_ptr_nonnull(rig_row("shop", "b", 0));
@@ -1094,11 +1204,11 @@ serve(void *arg)
 	(void)arg;
 	pthread_mutex_lock(&lock);
 	while (!stop) {
-		struct pollfd p = {
-		    rig.k.api != NULL ? rig.k.api->set : -1, POLLIN, 0};
+		struct pollfd p[16];
+		nfds_t n = (nfds_t)rig_watched(p, 16);
 
 		pthread_mutex_unlock(&lock);
-		(void)poll(&p, 1, 2);
+		(void)poll(p, n, 2);
 		pthread_mutex_lock(&lock);
 		if (paused || rig.k.api == NULL)
 			continue;
@@ -1516,6 +1626,8 @@ api_suite(void)
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, each_operation_answers);
+	tcase_add_test(t, an_inspection_comes_part_by_part);
+	tcase_add_loop_test(t, administrators_alone_inspect, 0, 5);
 	tcase_add_test(t, a_history_fits_into_its_answer);
 	tcase_add_test(t, an_answer_that_is_too_long_is_a_failure);
 	tcase_add_test(t, roles_decide);

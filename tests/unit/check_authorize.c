@@ -92,6 +92,8 @@ static const struct {
     {AUTH_OP_ROTATE, "S"},
     {AUTH_OP_BACKUPS, "S"},
     {AUTH_OP_SHOW, "S"},
+    {AUTH_OP_APP_INSPECT, "SA"},
+    {AUTH_OP_DATABASE, "S"},
     {AUTH_OP_SERVICE, "R"},
     {AUTH_OP_KEYRING, "R"},
     {AUTH_OP_FETCH, "M"},

@@ -326,6 +326,21 @@ make_fresh(void)
 	ck_assert_int_eq(m->step, MEMBER_IDLE);
 }
 
+static uint32_t
+seal_under(void)
+{
+	static struct rig_got got;
+	uint32_t version = 0;
+
+	memset(&got, 0, sizeof(got));
+	vault_seal(m->vault, "shop", "", "x", 1, rig_on_reply, &got);
+	rig_settle();
+	ck_assert_msg(got.result == CLV_OK, "%s", got.text);
+	ck_assert_int_eq(
+	    clv_record_key_version(got.value, got.len, &version), CLV_OK);
+	return version;
+}
+
 static int
 may_write(const char *part)
 {
@@ -358,6 +373,24 @@ exists(const char *name)
 }
 
 /* Refreshing. */
+
+/* New data keys are not told; whoever seals asks after each refresh. */
+START_TEST(a_new_data_key_seals_from_the_next_refresh_on)
+{
+	memcpy(rig.system_id, clv_keyring_system_id(keyring), 16);
+	ck_assert_int_eq(clv_keyring_subkey(
+			     keyring, 1, CLV_SUBKEY_DISTRIBUTION, rig.dist[0]),
+	    CLV_OK);
+	rig_drop_app("shop");
+	rig_add_app("shop", 1);
+	make_fresh();
+	ck_assert_uint_eq(seal_under(), 1);
+	rig_add_key("shop", 2, 1);
+	ck_assert_uint_eq(seal_under(), 1);
+	run(66000);
+	ck_assert_uint_eq(seal_under(), 2);
+}
+END_TEST
 
 START_TEST(a_refresh_brings_all)
 {
@@ -966,6 +999,7 @@ member_suite(void)
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, a_refresh_brings_all);
+	tcase_add_test(t, a_new_data_key_seals_from_the_next_refresh_on);
 	tcase_add_test(t, a_member_of_some_applications);
 	tcase_add_test(t, away_after_two_tries_and_back);
 	tcase_add_test(t, one_lost_answer_is_no_absence);
