@@ -136,7 +136,7 @@ for host in client n2; do
 	    finds_loss $host async both
 done
 writers_end
-says_loss() { on n1 crm_mon -1 | grep -q 'newer state of application async'; }
+says_loss() { on n1 crm_mon -1 | grep -q 'state of application async'; }
 expect_within 30 "who has not seen them is shown it by the cluster" says_loss
 expect "what was lost is named, and nothing stands in its place" \
     judge async --lossy

@@ -217,6 +217,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	settle();
 	close(conn.fd);
 	close(peer);
+	free(api.spare);
 	rig_fini();
 	return 0;
 }
