@@ -25,6 +25,7 @@ struct api {
 	struct api_told { /* to those who have subscribed */
 		int state;
 		uint32_t generation;
+		uint64_t epoch;
 		bool may_encrypt;
 	} told;
 };
@@ -48,7 +49,7 @@ struct api_conn {
 	bool gone; /* freed when its event is over */
 	/* the roles that were looked up last */
 	char app[CLV_NAME_MAX];
-	uint64_t app_version;
+	uint64_t who_version;
 	unsigned roles;
 };
 

@@ -273,6 +273,7 @@ to_tell(struct keeper *k)
 
 	return (struct api_told){.state = (int)k->member->state,
 	    .generation = k->member->generation,
+	    .epoch = member_epoch(k),
 	    .may_encrypt = member_may_write(k->member, why) == CLV_OK};
 }
 
@@ -288,6 +289,7 @@ api_on_change(struct keeper *k)
 	now = to_tell(k);
 	if (now.state == api->told.state &&
 	    now.generation == api->told.generation &&
+	    now.epoch == api->told.epoch &&
 	    now.may_encrypt == api->told.may_encrypt)
 		return;
 	api->told = now;

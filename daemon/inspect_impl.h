@@ -58,7 +58,7 @@ struct inspect {
 	char text[256];
 	struct inspect_found found;
 	struct inspect_found maybe; /* found, if the manifest does not fit */
-	struct inspect_key *keys; /* as their rows stand there */
+	struct inspect_key *keys;   /* as their rows stand there */
 	uint8_t (*secret)[CLV_KEY_LEN];
 	size_t key_count;
 	bool keys_again; /* some may have been made since */

@@ -26,7 +26,7 @@ noinst_HEADERS += %D%/heads.h %D%/heads_claims.h %D%/keeper.h %D%/member_answers
 
 # keeper: who may what
 libdaemon_la_SOURCES += %D%/authorize.c %D%/authorize_acl.c \
-	%D%/authorize_peer.c
+	%D%/authorize_names.c %D%/authorize_peer.c
 noinst_HEADERS += %D%/authorize.h
 
 # keeper: administration
@@ -39,7 +39,7 @@ noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
 # keeper: generations of the master secret
 libdaemon_la_SOURCES += %D%/admin_generation.c %D%/admin_rotate_state.c \
-	%D%/refs.c %D%/rewrap.c %D%/rewrap_tls.c
+	%D%/refs.c %D%/rewrap.c %D%/rewrap_key.c %D%/rewrap_tls.c
 noinst_HEADERS += %D%/refs.h %D%/rewrap.h %D%/rewrap_impl.h
 
 # keeper: the member role, its open applications, and the local API

@@ -6,8 +6,8 @@
 
 #include "daemon/keeper.h"
 
-/* Between rewrap.c (keys of applications) and rewrap_tls.c (of the network
- * name). */
+/* Between rewrap.c (pages of keys of applications), rewrap_key.c (one of them)
+ * and rewrap_tls.c (keys of the network name). */
 
 enum rewrap_step {
 	REWRAP_IDLE,
@@ -74,6 +74,9 @@ struct rewrap *rewrap_still(struct keeper *k, void *arg);
 void rewrap_refused(struct rewrap *w, const struct db_result *r);
 void rewrap_retry(struct rewrap *w, const char *why, uint64_t after_ms);
 void rewrap_finish(struct rewrap *w);
+
+/* rewrap_key.c. What does not open is counted, and stays as it is. */
+void rewrap_key(struct rewrap *w, const struct rewrap_row *row);
 
 /* rewrap_tls.c */
 void rewrap_tls(struct rewrap *w);

@@ -310,20 +310,21 @@ vault_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
 	-Wl,--wrap=loop_timer_set -Wl,--wrap=loop_timer_del \
 	-Wl,--wrap=loop_now_ms -Wl,--wrap=db_call_pool -Wl,--wrap=log_error \
 	-Wl,--wrap=log_warning -Wl,--wrap=log_notice
-check_api_SOURCES = %D%/unit/check_api.c $(vault_rig)
+check_api_SOURCES = %D%/unit/check_api.c $(vault_rig) $(accounts)
 check_api_CPPFLAGS = $(unit_cppflags)
 check_api_LDADD = $(daemon_libs) -lpthread
 check_api_LDFLAGS = $(vault_ldflags) -Wl,--wrap=auth_caller_get \
-	-Wl,--wrap=getsockopt -Wl,--wrap=admin_request
+	-Wl,--wrap=getsockopt -Wl,--wrap=admin_request $(accounts_ldflags)
 check_inspect_SOURCES = %D%/unit/check_inspect.c $(vault_rig)
 check_inspect_CPPFLAGS = $(unit_cppflags)
 check_inspect_LDADD = $(daemon_libs)
 check_inspect_LDFLAGS = $(vault_ldflags)
-check_member_SOURCES = %D%/unit/check_member.c %D%/unit/core.h $(vault_rig)
+check_member_SOURCES = %D%/unit/check_member.c %D%/unit/core.h $(vault_rig) \
+	$(accounts)
 check_member_CPPFLAGS = $(unit_cppflags)
 check_member_LDADD = $(daemon_libs)
 check_member_LDFLAGS = $(vault_ldflags) -Wl,--wrap=keeper_send \
-	-Wl,--wrap=time
+	-Wl,--wrap=time $(accounts_ldflags)
 check_member_policy_SOURCES = %D%/unit/check_member_policy.c
 check_member_policy_CPPFLAGS = $(unit_cppflags)
 check_member_policy_LDADD = $(daemon_libs)

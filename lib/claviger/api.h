@@ -46,7 +46,7 @@ enum clv_api_op {
 	CLV_API_OPEN = 8, /* str app, str context, bytes sealed
 			   * -> bytes plain */
 	/* -> status; from then on an EVENT with id 0 and the status as body at
-	 * each change of state, generation or may_encrypt */
+	 * each change of state, generation, epoch or may_encrypt */
 	CLV_API_SUBSCRIBE = 9,
 	CLV_API_EVENT = 10,
 	/* str after -> u8 more, u32 n, n x (str app, u8 roles of the caller):
@@ -78,7 +78,7 @@ enum clv_member_state {
 	CLV_MEMBER_NONE = 0, /* no keys have been obtained */
 	CLV_MEMBER_FRESH = 1,
 	CLV_MEMBER_AWAY = 2,   /* the server is away: reading goes on */
-	CLV_MEMBER_EXPIRED = 3 /* the sealed cache is older than its maximum */
+	CLV_MEMBER_EXPIRED = 3 /* the sealed cache is too old, by the clock */
 };
 
 struct clv_api_header {

@@ -17,6 +17,7 @@
 
 #include "daemon/admin.h"
 #include "daemon/api_impl.h"
+#include "accounts.h"
 #include "vault_rig.h"
 #include "vault_wrap.h"
 
@@ -70,7 +71,7 @@ static struct auth_id users[] = {{CLV_SUBJECT_USER, true, 1000}};
 static struct auth_id admins[] = {{CLV_SUBJECT_USER, true, 1001}};
 static struct auth_id system_admins[] = {{CLV_SUBJECT_USER, true, 1002}};
 static struct member_app apps[2];
-static char shop_users[64], bank_users[64];
+static char shop_users[64], bank_users[64], shop_admins[16], chiefs[16];
 
 static void
 listen_again(void)
@@ -90,18 +91,23 @@ set_up(void)
 	peer_uid = 0;
 	no_groups = false;
 	strcpy(shop_users, "user:web,unit:shop.service");
+	strcpy(shop_admins, "user:boss");
+	strcpy(chiefs, "user:chief");
 	strcpy(bank_users, "user:nobody");
+	accounts_set("web", 1000);
+	accounts_set("boss", 1001);
+	accounts_set("chief", 1002);
 	memset(apps, 0, sizeof(apps));
 	strcpy(apps[0].name, "bank");
 	apps[0].users = (struct auth_acl){bank_users, NULL, 0};
 	strcpy(apps[1].name, "shop");
 	apps[1].keep = 5;
 	apps[1].users = (struct auth_acl){shop_users, users, 1};
-	apps[1].admins = (struct auth_acl){shop_users, admins, 1};
-	m->system_admins = (struct auth_acl){shop_users, system_admins, 1};
+	apps[1].admins = (struct auth_acl){shop_admins, admins, 1};
+	m->system_admins = (struct auth_acl){chiefs, system_admins, 1};
 	m->apps = apps;
 	m->app_count = 2;
-	m->apps_version = 3;
+	m->apps_version = m->who_version = 3;
 	m->lease = true;
 	m->permit_until_ms = rig.now + 60000;
 	listen_again();
@@ -122,6 +128,7 @@ tear_down(void)
 		api_end();
 	unlink(api_path);
 	unlink(credentials_path);
+	auth_names_fini(&rig.member.names);
 	rig_fini();
 }
 
@@ -486,6 +493,51 @@ START_TEST(roles_decide)
 }
 END_TEST
 
+START_TEST(a_user_who_was_made_meanwhile_is_known_when_he_asks)
+{
+	struct clv_rd rd;
+	int fd;
+
+	caller_uid = 1003;
+	fd = dial();
+	ck_assert_int_eq(request(fd, CLV_API_GET, "shop", &rd), CLV_E_DENIED);
+	accounts_set("web", 1003); /* another number */
+	/* He is not looked up each time that he asks, */
+	accounts_asked = 0;
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(
+		    request(fd, CLV_API_GET, "shop", &rd), CLV_E_DENIED);
+	rig_advance(MEMBER_NAMES_MS - 1);
+	ck_assert_int_eq(request(fd, CLV_API_GET, "shop", &rd), CLV_E_DENIED);
+	ck_assert_uint_eq(accounts_asked, 0);
+	rig_advance(1); /* but now, */
+	ck_assert_int_ne(request(fd, CLV_API_GET, "shop", &rd), CLV_E_DENIED);
+	ck_assert_uint_eq(accounts_asked, 3); /* each name once */
+	close(fd);
+	caller_uid = 1000; /* and whose number it was is nobody any more. */
+	fd = dial();
+	ck_assert_int_eq(request(fd, CLV_API_GET, "shop", &rd), CLV_E_DENIED);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_user_who_was_made_meanwhile_sees_his_applications)
+{
+	struct clv_rd rd;
+	int fd;
+
+	accounts_set("web", 1003);
+	caller_uid = 1003;
+	fd = dial();
+	clv_buf_init(&body);
+	clv_buf_str(&body, "");
+	ck_assert_int_eq(ask(fd, CLV_API_APPS, &rd), CLV_OK);
+	ck_assert_uint_eq(clv_rd_u8(&rd), 0);
+	ck_assert_uint_eq(clv_rd_u32(&rd), 1);
+	close(fd);
+}
+END_TEST
+
 /* Administration: what comes of a request, others test; here, which of them
  * are passed on, and whose answer is whose. */
 static struct admin_origin origin;
@@ -617,7 +669,7 @@ START_TEST(a_changed_list_counts_at_once)
 
 	ck_assert_int_eq(request(fd, CLV_API_PUT, "shop", &rd), CLV_OK);
 	apps[1].users.count = 0;
-	rig.member.apps_version++;
+	rig.member.who_version++;
 	ck_assert_int_eq(request(fd, CLV_API_GET, "shop", &rd), CLV_E_DENIED);
 	close(fd);
 }
@@ -1001,6 +1053,10 @@ START_TEST(changes_are_told)
 	ck_assert_uint_eq(msg.h.op, CLV_API_EVENT);
 	ck_assert_uint_eq(clv_rd_u8(&rd), CLV_MEMBER_AWAY);
 	rig.member.generation = 2;
+	member_event(&rig.member, MEMBER_EV_REFRESHED, "");
+	ck_assert_int_eq(hear(fd, 0, &rd), CLV_OK);
+	ck_assert_int_eq(hear(fd, 0, &rd), 1);
+	rig.member.seen.epoch++; /* a failover that nobody noticed */
 	member_event(&rig.member, MEMBER_EV_REFRESHED, "");
 	ck_assert_int_eq(hear(fd, 0, &rd), CLV_OK);
 	ck_assert_int_eq(hear(fd, 0, &rd), 1);
@@ -1631,6 +1687,8 @@ api_suite(void)
 	tcase_add_test(t, a_history_fits_into_its_answer);
 	tcase_add_test(t, an_answer_that_is_too_long_is_a_failure);
 	tcase_add_test(t, roles_decide);
+	tcase_add_test(t, a_user_who_was_made_meanwhile_is_known_when_he_asks);
+	tcase_add_test(t, a_user_who_was_made_meanwhile_sees_his_applications);
 	tcase_add_test(t, only_administration_of_applications_is_passed_on);
 	tcase_add_test(
 	    t, answer_about_administration_reaches_whoever_waits_for_it);
