@@ -152,6 +152,14 @@ is_root(int fd)
 }
 
 static void
+refuse(struct credential *x, const char *why)
+{
+	log_warning(
+	    "a connection to the credentials socket was refused: %s", why);
+	credential_end(x);
+}
+
+static void
 on_accept(void *arg, int fd, bool readable, bool writable)
 {
 	struct sockaddr_un from;
@@ -173,15 +181,15 @@ on_accept(void *arg, int fd, bool readable, bool writable)
 	}
 	x->api = api;
 	x->fd = conn;
-	if (!is_root(conn) || api->credentials_waiting >= WAITING_MAX ||
-	    !parse_address(&from, len, x)) {
-		log_warning("a connection to the credentials socket was "
-			    "refused: it is for the service manager, from an "
-			    "address that names unit and credential");
-		credential_end(x);
-		return;
-	}
-	serve(x);
+	if (!is_root(conn))
+		refuse(x, "it is for the service manager, which is root");
+	else if (api->credentials_waiting >= WAITING_MAX)
+		refuse(x, "too many wait already: is the database hung?");
+	else if (!parse_address(&from, len, x))
+		refuse(x, "it comes from no address that names unit and "
+			  "credential, as the service manager's does");
+	else
+		serve(x);
 }
 
 int

@@ -208,6 +208,20 @@ struct request {
 /* Longer than a name can be, so that the vault says what is wrong with it. */
 #define NAME_ROOM 1024
 
+/* For the same reason any bytes will do; "" for what no string can hold. */
+static void
+read_name(struct clv_rd *rd, char ret[static NAME_ROOM])
+{
+	size_t len;
+	const uint8_t *p = clv_rd_bytes(rd, &len);
+
+	ret[0] = '\0';
+	if (p == NULL || len >= NAME_ROOM || memchr(p, '\0', len) != NULL)
+		return;
+	memcpy(ret, p, len);
+	ret[len] = '\0';
+}
+
 static void
 malformed(struct request *q)
 {
@@ -228,7 +242,7 @@ do_get(struct request *q)
 	struct api_call *call;
 	uint64_t version;
 
-	clv_rd_str(q->body, name, sizeof(name));
+	read_name(q->body, name);
 	version = clv_rd_u64(q->body);
 	if (clv_rd_end(q->body) != CLV_OK)
 		malformed(q);
@@ -267,7 +281,7 @@ do_put(struct request *q)
 	struct vault_write w = {.app = q->app};
 	char name[NAME_ROOM];
 
-	clv_rd_str(q->body, name, sizeof(name));
+	read_name(q->body, name);
 	clv_rd_copy(q->body, w.op_id, sizeof(w.op_id));
 	w.keep = clv_rd_u32(q->body);
 	w.value = clv_rd_bytes(q->body, &w.len);
@@ -282,7 +296,7 @@ do_delete(struct request *q)
 	    .app = q->app, .deletes = true, .keep = CLV_API_KEEP_DEFAULT};
 	char name[NAME_ROOM];
 
-	clv_rd_str(q->body, name, sizeof(name));
+	read_name(q->body, name);
 	clv_rd_copy(q->body, w.op_id, sizeof(w.op_id));
 	w.name = name;
 	write_it(q, &w);
@@ -307,7 +321,7 @@ do_history(struct request *q)
 	char name[NAME_ROOM];
 	struct api_call *call;
 
-	clv_rd_str(q->body, name, sizeof(name));
+	read_name(q->body, name);
 	if (clv_rd_end(q->body) != CLV_OK)
 		malformed(q);
 	else if ((call = call_new(q)) != NULL)
@@ -317,7 +331,7 @@ do_history(struct request *q)
 static void
 do_seal(struct request *q)
 {
-	char context[256], why[256];
+	char context[NAME_ROOM], why[256];
 	struct api_call *call;
 	const uint8_t *p;
 	size_t len;
@@ -339,8 +353,8 @@ do_seal(struct request *q)
 static void
 do_open(struct request *q)
 {
+	char context[NAME_ROOM];
 	struct api_call *call;
-	char context[256];
 	const uint8_t *p;
 	size_t len;
 
@@ -378,14 +392,21 @@ dispatch_in_app(struct api_conn *c, const struct clv_api_header *h,
     struct clv_rd *body, size_t i)
 {
 	struct request q = {c, h, body, c->api->k->member->vault, ""};
-	char why[256];
+	char app[NAME_ROOM], why[256];
 	int r;
 
-	clv_rd_str(body, q.app, sizeof(q.app));
+	read_name(body, app);
 	if (body->failed) {
 		malformed(&q);
 		return;
 	}
+	if (clv_name_check(app) != CLV_OK) {
+		api_fail(c, h->op, h->id, CLV_E_INVALID,
+		    "an application's name is 1 to 64 of letters, digits, "
+		    "'.', '_' and '-', the first neither '.' nor '-'");
+		return;
+	}
+	memcpy(q.app, app, strlen(app) + 1);
 	r = may(c, in_app[i].auth, q.app, why);
 	if (r != CLV_OK)
 		api_fail(c, h->op, h->id, r, why);

@@ -114,20 +114,30 @@ api_call_end(struct api_call *call)
 	return c;
 }
 
+/* A sentence for whoever breaks the rules, and the end. */
+static void
+refuse(struct api_conn *c, int result, const char *text)
+{
+	api_fail(c, 0, 0, result, text);
+	c->gone = true;
+}
+
 static void
 on_message(struct api_conn *c, uint8_t *msg, size_t n)
 {
-	struct clv_api_header h;
+	struct clv_api_header h = {0};
 	struct clv_rd body;
 
-	if (n < sizeof(h) || n > CLV_API_MSG_MAX) {
-		c->gone = true;
+	if (n > CLV_API_MSG_MAX) {
+		refuse(c, CLV_E_FULL, "a message is 65536 bytes at most");
 		return;
 	}
-	memcpy(&h, msg, sizeof(h));
+	if (n >= sizeof(h))
+		memcpy(&h, msg, sizeof(h));
 	if (h.magic != CLV_API_MAGIC || h.len != n - sizeof(h) ||
 	    h.result != 0) {
-		c->gone = true;
+		refuse(c, CLV_E_PROTOCOL,
+		    "this is no message of clavigerd's local API");
 		return;
 	}
 	clv_rd_init(&body, msg + sizeof(h), h.len);
@@ -138,6 +148,8 @@ static void
 on_readable(struct api_conn *c)
 {
 	static uint8_t msg[CLV_API_MSG_MAX + 1];
+	struct iovec iov = {msg, sizeof(msg)};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t n;
 
 	if (c->call != NULL) { /* later, unless it hangs up */
@@ -147,14 +159,17 @@ on_readable(struct api_conn *c)
 			(void)loop_fd_set(c->api->k->loop, c->fd, false, false);
 		return;
 	}
-	n = recv(c->fd, msg, sizeof(msg), MSG_DONTWAIT);
+	n = recvmsg(c->fd, &m, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
 		c->gone = true;
 		return;
 	}
-	on_message(c, msg, (size_t)n);
+	if ((m.msg_flags & MSG_CTRUNC) != 0) /* the kernel has closed them */
+		refuse(c, CLV_E_PROTOCOL, "no descriptors are taken here");
+	else
+		on_message(c, msg, (size_t)n);
 	sodium_memzero(msg, (size_t)n);
 }
 

@@ -152,6 +152,13 @@ out:
 	return rc;
 }
 
+const char *
+file_why(int result)
+{
+	return result == CLV_E_SYSTEM ? strerror(errno)
+				      : clv_result_text(result);
+}
+
 /* Up to len bytes; CLV_E_SYSTEM, or the number read. */
 static int
 read_all(int fd, uint8_t *p, size_t len, size_t *ret_len)

@@ -15,6 +15,7 @@
 #include "daemon/state.h"
 
 /* File: u32 format 1, u32 n, n x { str app, u64 counter }, raw BLAKE2b-256. */
+#define AGAIN_MS 10000 /* when it could not be written */
 #define HEADS_FORMAT 1
 #define HEADS_MAX 8192 /* applications, and as many that were removed */
 #define HEADS_LEN_MAX (HEADS_MAX * (4 + CLV_NAME_MAX + 8) + 64)
@@ -153,17 +154,21 @@ save(struct heads *h)
 	r = clv_buf_result(&b);
 	for (int i = 0; r == CLV_OK && i < 2; i++)
 		r = file_replace(h->dir, copies[i], b.data, b.len, 0600);
-	clv_buf_fini(&b);
 	h->dirty = r != CLV_OK;
 	if (r != CLV_OK)
-		log_error("%s/heads cannot be written: %s", h->dir,
-		    clv_result_text(r));
+		log_error(
+		    "%s/heads cannot be written: %s", h->dir, file_why(r));
+	clv_buf_fini(&b);
 }
 
 static void
 on_save(void *arg)
 {
-	save(arg);
+	struct heads *h = arg;
+
+	save(h);
+	if (h->dirty) /* a full disk: there may be room later */
+		(void)loop_timer_set(h->loop, &h->timer, AGAIN_MS, on_save, h);
 }
 
 void

@@ -132,13 +132,13 @@ member_cache_save(struct member *m)
 		r = seal(m, &secret, &file);
 	if (r == CLV_OK)
 		r = file_replace(m->dir, CACHE_FILE, file.data, file.len, 0400);
-	clv_guard_put(guard, secret.data);
-	clv_buf_fini(&file);
 	if (r != CLV_OK)
 		log_error("ALARM: %s/" CACHE_FILE " cannot be written (%s): if "
 			  "this host restarts while the server is away, it "
 			  "reads with what was written last, or not at all",
-		    m->dir, clv_result_text(r));
+		    m->dir, file_why(r));
+	clv_guard_put(guard, secret.data);
+	clv_buf_fini(&file);
 }
 
 static int

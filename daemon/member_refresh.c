@@ -236,6 +236,18 @@ take_keys(struct member *m, const struct clv_wire_answer *a)
 	return CLV_OK;
 }
 
+/* What was accepted must be on disk before it is used: on a full one a host
+ * reads on with the keys that it has. */
+static void
+fail_seen(struct member *m, int result)
+{
+	char why[sizeof(m->failure)];
+
+	snprintf(why, sizeof(why), "%.120s/state cannot be written: %s", m->dir,
+	    file_why(result));
+	fail(m, result == CLV_E_SYSTEM ? why : clv_result_text(result));
+}
+
 static void
 take_fetch(struct member *m, const struct clv_wire_answer *a)
 {
@@ -243,8 +255,11 @@ take_fetch(struct member *m, const struct clv_wire_answer *a)
 	int r;
 
 	r = member_seen_raise(m, a, m->body, m->body_len);
-	if (r == CLV_OK)
-		r = take_keys(m, a);
+	if (r != CLV_OK) {
+		fail_seen(m, r);
+		return;
+	}
+	r = take_keys(m, a);
 	if (r != CLV_OK) {
 		fail(m, clv_result_text(r));
 		return;

@@ -189,17 +189,19 @@ list_store(
 	struct state seen = k->seen;
 	int r;
 
-	r = file_replace(k->config->state_dir, "list", blob, len, 0444);
-	if (r != CLV_OK)
-		return r;
 	memcpy(seen.system_id, list->system_id, sizeof(seen.system_id));
 	seen.list_version = list->version;
 	seen.generation = clv_list_current(list)->number;
 	if (list->epoch > seen.epoch)
 		seen.epoch = list->epoch;
-	r = state_save(k->config->state_dir, &seen);
+	r = file_replace(k->config->state_dir, "list", blob, len, 0444);
+	if (r == CLV_OK)
+		r = state_save(k->config->state_dir, &seen);
 	if (r == CLV_OK)
 		k->seen = seen;
+	else
+		log_error("the signed list cannot be written to %s: %s",
+		    k->config->state_dir, file_why(r));
 	return r;
 }
 
@@ -329,13 +331,14 @@ on_list(struct keeper *k, void *arg, const struct db_result *r)
 		f = db_field(r, 0, 1);
 		result = secret_accept_list(k, f->p, f->len);
 	}
-	if (result != CLV_OK && result != CLV_E_EXISTS) {
+	if (result != CLV_OK && result != CLV_E_EXISTS)
 		fetch_failed(
 		    k, "signed list from the database", result, r->text);
+	/* A forged list stops nobody who has a true one. */
+	if (r->result == CLV_OK && k->secret.list != NULL)
+		fetch_next(k);
+	else
 		secret_prove(k);
-		return;
-	}
-	fetch_next(k);
 }
 
 static void

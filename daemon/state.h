@@ -30,6 +30,8 @@ int state_save(const char *dir, const struct state *s);
 /* Any small file, the same way: temporary, sync, rename, sync directory. */
 int file_replace(const char *dir, const char *name, const void *p, size_t len,
     unsigned mode);
+/* Why one of these failed, right after it did. */
+const char *file_why(int result);
 /* Read a whole file of at most max bytes, no link; a NUL stands behind it.
  * Caller frees *ret_p with free(). CLV_E_NOT_FOUND, CLV_E_PERMISSION (also: not
  * a file), CLV_E_FULL. */

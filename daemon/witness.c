@@ -68,7 +68,7 @@ witness_remember(struct keeper *k, uint64_t epoch)
 		k->seen = seen;
 	else
 		log_error("the epoch could not be written to %s: %s",
-		    k->config->state_dir, clv_result_text(r));
+		    k->config->state_dir, file_why(r));
 	return r;
 }
 

@@ -215,9 +215,9 @@ check_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync \
 # daemon: keeper
 keeper_tests = check_role check_authorize check_admin_ops check_admin_app \
 	check_peer_msg check_keeper check_keeper_admin check_keeper_apps \
-	check_keeper_members \
-	check_keeper_hostile check_keeper_lease check_keeper_peers \
-	check_keeper_random check_keeper_rotate
+	check_keeper_members check_keeper_database check_keeper_hostile \
+	check_keeper_lease check_keeper_peers check_keeper_random \
+	check_keeper_rotate
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
 check_role_SOURCES = %D%/unit/check_role.c
@@ -276,6 +276,10 @@ check_keeper_apps_SOURCES = %D%/unit/check_keeper_apps.c $(keeper_rig) \
 check_keeper_apps_CPPFLAGS = $(unit_cppflags)
 check_keeper_apps_LDADD = $(daemon_libs)
 check_keeper_apps_LDFLAGS = $(keeper_ldflags) $(accounts_ldflags)
+check_keeper_database_SOURCES = %D%/unit/check_keeper_database.c $(keeper_rig)
+check_keeper_database_CPPFLAGS = $(unit_cppflags)
+check_keeper_database_LDADD = $(daemon_libs)
+check_keeper_database_LDFLAGS = $(keeper_ldflags)
 check_keeper_hostile_SOURCES = %D%/unit/check_keeper_hostile.c $(keeper_rig)
 check_keeper_hostile_CPPFLAGS = $(unit_cppflags)
 check_keeper_hostile_LDADD = $(daemon_libs)
@@ -447,7 +451,7 @@ fuzz: $(core_fuzzers)
 check-model:
 	$(srcdir)/%D%/model/check-model $(LONG)
 .PHONY: check-model
-EXTRA_DIST += %D%/model
+EXTRA_DIST += %D%/model %D%/README
 
 # Figures as ratios, no tests: see tests/bench/README. Needs root and the
 # packages of the lab.

@@ -14,7 +14,9 @@
  *
  * One request at a time on a connection: the next one is read when the answer
  * to the one before has been sent. A failed request's answer has result < 0
- * and the body str text: a sentence that says what, why and what next.
+ * and the body str text: a sentence that says what, why and what next. Such an
+ * answer with op 0 and id 0 goes to whoever finds no place, or sent what is no
+ * message, and the connection ends with it.
  */
 #define CLV_API_SOCKET "/run/claviger/api.sock"
 #define CLV_API_MAGIC 0x434c4131u /* "CLA1" */

@@ -159,12 +159,15 @@ refused_to() { ! as_user "$1" "$2" shop db/password; }
 # credential_is UNIT NAME: as the service manager would ask for it.
 credential_is() {
 	printf 'of a unit' | on client claviger put shop "$2" >/dev/null
-	[ "$(on client python3 -c 'import os, socket, sys
+	[ "$(credential_of "$@")" = "of a unit" ]
+}
+credential_of() {
+	on client python3 -c 'import os, socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.bind("\0%s/unit/%s/%s" % (os.urandom(8).hex(), sys.argv[1], sys.argv[2]))
 s.connect("/run/claviger/credentials.sock")
 s.shutdown(socket.SHUT_WR)
-print(s.makefile().read())' "$1" "$2")" = "of a unit" ]
+print(s.makefile().read())' "$1" "$2"
 }
 
 resource_pcs() {

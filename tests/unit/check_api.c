@@ -697,6 +697,18 @@ START_TEST(without_a_permit_nothing_is_written)
 }
 END_TEST
 
+/* Told why, and nothing after it. */
+static void
+is_ended(int fd, int result, const char *why)
+{
+	struct clv_rd rd;
+
+	ck_assert_int_eq(hear(fd, 0, &rd), result);
+	ck_assert_ptr_nonnull(strstr(text_of(&rd), why));
+	ck_assert_int_eq(hear(fd, 0, &rd), -1000);
+	close(fd);
+}
+
 START_TEST(messages_that_cannot_be_end_the_connection)
 {
 	static uint8_t big[CLV_API_MSG_MAX + 1];
@@ -704,29 +716,32 @@ START_TEST(messages_that_cannot_be_end_the_connection)
 	    .magic = CLV_API_MAGIC, .op = CLV_API_STATUS, .id = 1};
 	struct clv_api_header bad[4] = {h, h, h, h};
 	struct clv_rd rd;
-	int fd;
+	int fd, other = dial();
 
+	begin_put("shop", "a", 1, "geheim");
+	say(other, CLV_API_PUT, 0, 7);
 	bad[0].magic ^= 1;
 	bad[1].len = 1;
 	bad[2].result = -1;
 	for (size_t i = 0; i < 3; i++) {
 		fd = dial();
 		ck_assert_int_eq(send(fd, &bad[i], sizeof(h), 0), sizeof(h));
-		ck_assert_int_eq(hear(fd, 1, &rd), -1000);
-		close(fd);
+		is_ended(fd, CLV_E_PROTOCOL, "no message of");
 	}
-	for (size_t n = 0; n < sizeof(h); n++) {
+	for (size_t n = 1; n < sizeof(h); n++) {
 		fd = dial();
 		ck_assert_int_eq(send(fd, &h, n, 0), (ssize_t)n);
-		ck_assert_int_eq(hear(fd, 1, &rd), -1000);
-		close(fd);
+		is_ended(fd, CLV_E_PROTOCOL, "no message of");
 	}
+	fd = dial(); /* nothing looks like the end */
+	ck_assert_int_eq(send(fd, &h, 0, 0), 0);
+	ck_assert_int_eq(hear(fd, 1, &rd), -1000);
+	close(fd);
 	h.len = sizeof(big) - sizeof(h);
 	memcpy(big, &h, sizeof(h));
 	fd = dial();
 	ck_assert_int_eq(send(fd, big, sizeof(big), 0), sizeof(big));
-	ck_assert_int_eq(hear(fd, 1, &rd), -1000);
-	close(fd);
+	is_ended(fd, CLV_E_FULL, "65536 bytes");
 	/* the largest is only malformed */
 	h.len--;
 	memcpy(big, &h, sizeof(h));
@@ -735,7 +750,37 @@ START_TEST(messages_that_cannot_be_end_the_connection)
 	ck_assert_int_eq(hear(fd, 1, &rd), CLV_E_PROTOCOL);
 	close(fd);
 	rig_poll();
-	ck_assert_uint_eq(rig.k.api->count, 0);
+	ck_assert_uint_eq(rig.k.api->count, 1);
+	/* Whoever was there before has not noticed. */
+	rig_settle();
+	ck_assert_int_eq(hear(other, 7, &rd), CLV_OK);
+	close(other);
+}
+END_TEST
+
+START_TEST(descriptors_are_not_taken)
+{
+	struct clv_api_header h = {
+	    .magic = CLV_API_MAGIC, .op = CLV_API_STATUS, .id = 1};
+	char room[CMSG_SPACE(sizeof(int))] = "", c;
+	struct iovec iov = {&h, sizeof(h)};
+	struct msghdr m = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = room,
+	    .msg_controllen = sizeof(room)};
+	struct cmsghdr *cm = CMSG_FIRSTHDR(&m);
+	int fd = dial(), ends[2];
+
+	ck_assert_int_eq(pipe(ends), 0);
+	cm->cmsg_level = SOL_SOCKET;
+	cm->cmsg_type = SCM_RIGHTS;
+	cm->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cm), &ends[1], sizeof(int));
+	ck_assert_int_eq(sendmsg(fd, &m, 0), sizeof(h));
+	close(ends[1]);
+	is_ended(fd, CLV_E_PROTOCOL, "no descriptors");
+	ck_assert_int_eq(read(ends[0], &c, 1), 0); /* nobody has it */
+	close(ends[0]);
 }
 END_TEST
 
@@ -780,6 +825,49 @@ START_TEST(a_long_name_is_called_so)
 	ck_assert_ptr_nonnull(strstr(text_of(&rd), "1 to 128"));
 	begin_put("shop", name, 1, "x");
 	ck_assert_int_eq(ask(fd, CLV_API_PUT, &rd), CLV_E_INVALID);
+	begin_get("shop", "a\nb");
+	ck_assert_int_eq(ask(fd, CLV_API_GET, &rd), CLV_E_INVALID);
+	ck_assert_ptr_nonnull(strstr(text_of(&rd), "1 to 128"));
+	in_app("shop", "");
+	body.len -= 4;
+	clv_buf_bytes(&body, "a\0b", 3);
+	clv_buf_u64(&body, 0);
+	ck_assert_int_eq(ask(fd, CLV_API_GET, &rd), CLV_E_INVALID);
+	/* a context */
+	memset(name, 'c', sizeof(name));
+	name[256] = '\0';
+	for (uint16_t op = CLV_API_SEAL; op <= CLV_API_OPEN; op++) {
+		in_app("shop", name);
+		clv_buf_bytes(&body, "x", 1);
+		ck_assert_int_eq(ask(fd, op, &rd), CLV_E_INVALID);
+		ck_assert_ptr_nonnull(strstr(text_of(&rd), "255"));
+	}
+	close(fd);
+}
+END_TEST
+
+START_TEST(names_that_no_application_has)
+{
+	static const char *const bad[] = {"", ".", "..", "-a", ".a", "a/b",
+	    "../shop", "a b", "a\n", "shop\033[2J", "a'b", "\303\244",
+	    "a234567890123456789012345678901234567890123456789012345678901234"
+	    "5"};
+	static const uint16_t ops[] = {CLV_API_GET, CLV_API_PUT, CLV_API_DELETE,
+	    CLV_API_LIST, CLV_API_HISTORY, CLV_API_SEAL, CLV_API_OPEN};
+	struct clv_rd rd;
+	int fd;
+
+	caller_uid = 0;
+	fd = dial();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		for (size_t j = 0; j < sizeof(ops) / sizeof(ops[0]); j++) {
+			ck_assert_int_eq(
+			    request(fd, ops[j], bad[i], &rd), CLV_E_INVALID);
+			ck_assert_ptr_nonnull(strstr(text_of(&rd), "1 to 64"));
+		}
+	ck_assert_int_eq(
+	    request(fd, CLV_API_GET, "none", &rd), CLV_E_NOT_FOUND);
+	ck_assert_ptr_nonnull(strstr(text_of(&rd), "no application none"));
 	close(fd);
 }
 END_TEST
@@ -983,6 +1071,27 @@ START_TEST(changes_are_told)
 }
 END_TEST
 
+START_TEST(a_subscriber_that_does_not_read_is_let_go)
+{
+	struct clv_rd rd;
+	int fd = dial(), other = dial();
+	unsigned n;
+
+	clv_buf_init(&body);
+	ck_assert_int_eq(ask(fd, CLV_API_SUBSCRIBE, &rd), CLV_OK);
+	clv_buf_init(&body);
+	ck_assert_int_eq(ask(other, CLV_API_SUBSCRIBE, &rd), CLV_OK);
+	for (n = 0; n < 100000 && rig.k.api->count > 1; n++) {
+		member_event(&rig.member,
+		    n % 2 == 0 ? MEMBER_EV_FAILED : MEMBER_EV_REFRESHED, "");
+		ck_assert_int_eq(hear(other, 0, &rd), CLV_OK);
+	}
+	ck_assert_uint_lt(n, 100000);
+	close(fd);
+	close(other);
+}
+END_TEST
+
 /* Credentials for systemd. */
 
 static int
@@ -1090,6 +1199,37 @@ START_TEST(only_root_asks_for_credentials)
 	peer_uid = 1000;
 	ck_assert_uint_eq(credential("/unit/shop.service/token"), 0);
 	ck_assert_ptr_nonnull(strstr(rig.log, "was refused"));
+	ck_assert_ptr_nonnull(strstr(rig.log, "which is root"));
+}
+END_TEST
+
+/* While the database is slow. Whatever they send is not read. */
+START_TEST(credentials_that_wait_are_bounded)
+{
+	enum { WAITING = 64 };
+	char address[64], c;
+	int fds[WAITING + 1];
+
+	ck_assert_int_eq(rig_put("shop", "token", "geheim")->result, CLV_OK);
+	rig_restart();
+	for (unsigned i = 0; i <= WAITING; i++) {
+		snprintf(address, sizeof(address),
+		    "%x.%u/unit/shop.service/token", randombytes_random(), i);
+		fds[i] = dial_as(address, strlen(address));
+		(void)send(fds[i], msg.body, 1000, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	ck_assert_uint_eq(rig.k.api->credentials_waiting, WAITING);
+	ck_assert_ptr_nonnull(strstr(rig.log, "too many wait"));
+	ck_assert_int_eq(recv(fds[0], &c, 1, MSG_DONTWAIT), -1);
+	rig_settle();
+	ck_assert_uint_eq(rig.k.api->credentials_waiting, 0);
+	for (unsigned i = 0; i < WAITING; i++) {
+		ck_assert_int_eq(recv(fds[i], msg.body, 7, MSG_DONTWAIT), 6);
+		ck_assert_mem_eq(msg.body, "geheim", 6);
+	}
+	for (unsigned i = 0; i <= WAITING; i++)
+		close(fds[i]);
+	ck_assert_uint_eq(credential("/unit/shop.service/token"), 6);
 }
 END_TEST
 
@@ -1556,8 +1696,10 @@ api_suite(void)
 	tcase_add_test(t, a_changed_list_counts_at_once);
 	tcase_add_test(t, without_a_permit_nothing_is_written);
 	tcase_add_test(t, messages_that_cannot_be_end_the_connection);
+	tcase_add_test(t, descriptors_are_not_taken);
 	tcase_add_test(t, truncated_requests_are_refused);
 	tcase_add_test(t, a_long_name_is_called_so);
+	tcase_add_test(t, names_that_no_application_has);
 	tcase_add_test(t, the_second_request_waits_for_the_first);
 	tcase_add_test(t, who_hangs_up_while_it_is_done);
 	tcase_add_test(t, the_daemon_ends_while_it_is_done);
@@ -1567,6 +1709,7 @@ api_suite(void)
 	tcase_add_test(t, a_caller_without_groups_is_turned_away);
 	tcase_add_test(t, a_host_of_no_system_says_so);
 	tcase_add_test(t, changes_are_told);
+	tcase_add_test(t, a_subscriber_that_does_not_read_is_let_go);
 	suite_add_tcase(s, t);
 	t = tcase_create("credentials");
 	tcase_add_checked_fixture(t, set_up, tear_down);
@@ -1574,6 +1717,7 @@ api_suite(void)
 	tcase_add_test(t, a_unit_of_two_applications_gets_nothing);
 	tcase_add_test(t, addresses_that_name_no_credential);
 	tcase_add_test(t, only_root_asks_for_credentials);
+	tcase_add_test(t, credentials_that_wait_are_bounded);
 	tcase_add_test(t, the_daemon_ends_while_a_credential_waits);
 	suite_add_tcase(s, t);
 	t = tcase_create("library");

@@ -187,6 +187,40 @@ START_TEST(a_dead_node_is_named_and_not_waited_for)
 }
 END_TEST
 
+START_TEST(a_standby_with_a_full_disk_is_named_and_catches_up)
+{
+	char late[64];
+
+	rig.node[1].disk_full = true;
+	ck_assert_int_eq(rig_add_member(0, 7, "app1"), CLV_OK);
+	ck_assert_uint_eq(
+	    peers_late(rig_keeper(0), 2, 0, late, sizeof(late)), 1);
+	ck_assert_str_eq(late, "n2");
+	ck_assert_uint_eq(rig_keeper(1)->secret.list->version, 1);
+	ck_assert_int_eq(rig_state(1), ROLE_STANDBY);
+	rig.node[1].disk_full = false;
+	rig_run(6000);
+	ck_assert_ptr_nonnull(member(1, "app1"));
+}
+END_TEST
+
+START_TEST(an_active_server_with_a_full_disk_says_so_and_catches_up)
+{
+	rig.node[0].disk_full = true;
+	ck_assert_int_eq(rig_add_member(0, 7, "app1"), CLV_E_SYSTEM);
+	ck_assert_ptr_nonnull(strstr(rig.said, "could not store it"));
+	ck_assert_ptr_nonnull(strstr(rig.log, "No space left on device"));
+	ck_assert_uint_eq(rig.node[0].state.list_version, 1);
+	ck_assert_int_eq(fetch(0, rig.member[0]), CLV_OK);
+	rig.node[0].disk_full = false;
+	rig_run(6000);
+	ck_assert_int_eq(rig_state(0), ROLE_ACTIVE);
+	ck_assert_ptr_nonnull(member(0, "app1"));
+	ck_assert_int_eq(rig_add_member(0, 7, "app1"), CLV_OK);
+	ck_assert_uint_eq(rig_db.versions[0], 2);
+}
+END_TEST
+
 START_TEST(a_generation_that_is_not_there_has_no_backup)
 {
 	struct clv_buf b;
@@ -619,6 +653,9 @@ suite(void)
 	tcase_add_test(t, one_operation_at_a_time);
 	tcase_add_test(t, whoever_hangs_up_has_asked_all_the_same);
 	tcase_add_test(t, a_dead_node_is_named_and_not_waited_for);
+	tcase_add_test(t, a_standby_with_a_full_disk_is_named_and_catches_up);
+	tcase_add_test(
+	    t, an_active_server_with_a_full_disk_says_so_and_catches_up);
 	tcase_add_test(t, a_generation_that_is_not_there_has_no_backup);
 	tcase_add_test(t, a_rotation_reaches_every_node_before_it_is_current);
 	tcase_add_test(t, a_slow_database_does_not_break_the_end_of_a_rotation);

@@ -2,8 +2,10 @@
 #include <config.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -617,6 +619,26 @@ START_TEST(a_lower_list_is_refused)
 }
 END_TEST
 
+START_TEST(a_lower_generation_is_refused)
+{
+	struct state s;
+
+	make_fresh();
+	ck_assert_int_eq(state_load(rig.dir, &s), CLV_OK);
+	s.generation = 2; /* which it held before a rotation was undone */
+	ck_assert_int_eq(state_save(rig.dir, &s), CLV_OK);
+	restart();
+	server.epoch = 513;
+	server.list_version = 9;
+	uplink(true, "");
+	run(1000);
+	ck_assert_ptr_nonnull(strstr(rig.log, "is behind"));
+	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
+	ck_assert(!has_key("shop"));
+	ck_assert_int_eq(may_write("no keys"), CLV_E_AWAY);
+}
+END_TEST
+
 START_TEST(what_was_seen_survives)
 {
 	make_fresh();
@@ -709,6 +731,43 @@ START_TEST(keys_that_the_list_does_not_name_are_refused)
 	run(100);
 	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
 	ck_assert(!has_key("shop"));
+}
+END_TEST
+
+/* No file may grow: as on a full disk. */
+static void
+disk_is_full(bool full)
+{
+	struct rlimit lim;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &lim), 0);
+	lim.rlim_cur = full ? 0 : lim.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &lim), 0);
+}
+
+START_TEST(with_a_full_disk_a_host_reads_on)
+{
+	make_fresh();
+	disk_is_full(true);
+	member_refresh_begin(m); /* nothing new: nothing to write */
+	run(1000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	ck_assert_int_eq(may_write(""), CLV_OK);
+	server.list_version = 8;
+	member_refresh_begin(m);
+	run(1000);
+	disk_is_full(false);
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+	ck_assert(has_key("shop"));
+	ck_assert_int_eq(
+	    may_write("state cannot be written: File too large"), CLV_E_AWAY);
+	ck_assert_uint_eq(m->apps_version, 7);
+	run(MEMBER_AGAIN_MS + 1000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	ck_assert_uint_eq(m->apps_version, 8);
+	restart();
+	ck_assert_uint_eq(m->seen.list_version, 8);
 }
 END_TEST
 
@@ -940,6 +999,39 @@ START_TEST(heads_are_exchanged)
 	run(100);
 	ck_assert_uint_eq(told_head, 50);
 	ck_assert_uint_eq(heads_get(m->k->heads, "shop"), 50);
+}
+END_TEST
+
+/* What only the process still knows: the file says less. */
+static uint64_t
+head_on_disk(void)
+{
+	struct heads *h = NULL;
+	uint64_t counter;
+
+	ck_assert_int_eq(heads_open(NULL, rig.dir, 1000, &h), CLV_OK);
+	counter = heads_get(h, "shop");
+	heads_close(&h);
+	return counter;
+}
+
+START_TEST(heads_are_written_once_there_is_room)
+{
+	heads_raise(m->k->heads, "shop", 50);
+	run(1000);
+	ck_assert_uint_eq(head_on_disk(), 50);
+	disk_is_full(true);
+	heads_raise(m->k->heads, "shop", 60);
+	run(1000);
+	heads_raise(m->k->heads, "shop", 70);
+	run(30000);
+	disk_is_full(false);
+	ck_assert_ptr_nonnull(
+	    strstr(rig.log, "heads cannot be written: File too large"));
+	ck_assert_uint_le(rig.errors, 4);
+	ck_assert_uint_eq(head_on_disk(), 50);
+	run(10000);
+	ck_assert_uint_eq(head_on_disk(), 70);
 }
 END_TEST
 
@@ -1189,10 +1281,12 @@ member_suite(void)
 	tcase_add_test(t, a_refusal_is_told);
 	tcase_add_test(t, a_lower_epoch_is_refused);
 	tcase_add_test(t, a_lower_list_is_refused);
+	tcase_add_test(t, a_lower_generation_is_refused);
 	tcase_add_test(t, what_was_seen_survives);
 	tcase_add_test(t, what_was_seen_stands_twice);
 	tcase_add_test(t, a_forged_answer_is_refused);
 	tcase_add_test(t, keys_that_the_list_does_not_name_are_refused);
+	tcase_add_test(t, with_a_full_disk_a_host_reads_on);
 	tcase_add_test(t, revoked_hosts_lose_their_keys);
 	tcase_add_test(t, a_notice_is_a_reason_to_ask);
 	tcase_add_test(t, who_misses_a_key_does_not_flood_the_server);
@@ -1205,6 +1299,7 @@ member_suite(void)
 	tcase_add_test(t, names_stay_while_nobody_can_tell);
 	tcase_add_test(t, a_slow_name_service_is_not_asked_for_long);
 	tcase_add_test(t, heads_are_exchanged);
+	tcase_add_test(t, heads_are_written_once_there_is_room);
 	suite_add_tcase(s, t);
 	t = tcase_create("cache");
 	tcase_add_checked_fixture(t, set_up, tear_down);

@@ -275,8 +275,10 @@ __wrap_state_save(const char *dir, const struct state *s)
 {
 	struct rig_node *n = node_of(dir);
 
-	if (n->disk_full)
+	if (n->disk_full) {
+		errno = ENOSPC;
 		return CLV_E_SYSTEM;
+	}
 	if (n->has_state)
 		RIG_REQUIRE(s->epoch >= n->state.epoch &&
 			    s->list_version >= n->state.list_version &&
@@ -304,8 +306,10 @@ __wrap_file_replace(
 	struct rig_node *n = node_of(dir);
 
 	(void)mode;
-	if (n->disk_full)
+	if (n->disk_full) {
+		errno = ENOSPC;
 		return CLV_E_SYSTEM;
+	}
 	clv_buf_reset(file_of(n, name));
 	clv_buf_raw(file_of(n, name), p, len);
 	if (strcmp(name, "list") == 0)
