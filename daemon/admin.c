@@ -8,6 +8,7 @@
 
 #include "daemon/admin_run.h"
 #include "daemon/log.h"
+#include "daemon/refs.h"
 
 /*
  * The life of one administrative operation, from request to answer: authority
@@ -59,6 +60,7 @@ admin_free(struct admin *a)
 	clv_buf_fini(&a->change.escrow);
 	clv_buf_fini(&a->change.data);
 	clv_buf_fini(&a->blob);
+	refs_free(&a->refs);
 	auth_caller_fini(&a->caller);
 	a->k->admin = NULL;
 	sodium_memzero(a, sizeof(*a));
@@ -292,7 +294,9 @@ dispatch(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	switch ((enum admin_op)op) {
 	case ADMIN_JOINS:
 	case ADMIN_BACKUPS:
-	case ADMIN_APP_COUNT: admin_ask(k, from, op, args); break;
+	case ADMIN_APP_COUNT:
+	case ADMIN_GENERATIONS: admin_ask(k, from, op, args); break;
+	case ADMIN_ROTATE_STATE: admin_rotate_state(k, from, args); break;
 	case ADMIN_APPS: admin_apps(k, from, args); break;
 	case ADMIN_MEMBERS_STATE: admin_members(k, from, args); break;
 	default: begin_write(k, from, op, id, args);

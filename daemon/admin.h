@@ -25,29 +25,45 @@ enum admin_op {
 	    7, /* -> u32 n, n x (str name, str fingerprint, u64 age_s) */
 	ADMIN_BACKUPS =
 	    8, /* -> u32 n, n x (u32 generation, str where, u64 age_s) */
-	ADMIN_ROTATE_BEGIN = 9, /* -> u32 generation, made pending, and sealed
-				 * to every node. The keyring itself is not in
-				 * the answer: who has but a node's identity
-				 * must not get it over the network; on an
-				 * unlocked node CTL_EXPORT gives it */
-	ADMIN_ROTATE_FINISH =
-	    10, /* u32 generation, str where its backup was written
-		 * and opened again: published and current */
+	ADMIN_ROTATE_BEGIN =
+	    9,			  /* -> u32 generation, u8 is_current: made
+				   * pending, and sealed to every node; or it is
+				   * current already, and its predecessors' keys
+				   * are being rewrapped. The keyring itself is
+				   * not in   the answer: who has but a node's
+				   * identity   must not get it over the network;
+				   * on   an   unlocked node CTL_EXPORT gives it */
+	ADMIN_ROTATE_FINISH = 10, /* u32 generation, str where its backup was
+				   * written and opened again: current -> u8
+				   * serves: keys are being rewrapped here, else
+				   * by who is active next */
 	/* Applications. Each of these begins with the name of one; an access
 	 * list is that of list.h, a subject one entry of it. */
-	ADMIN_APP_ADD = 11,	 /* str name, str admins, str users, u32 keep */
-	ADMIN_APP_REMOVE = 12,	 /* str name */
-	ADMIN_APP_GRANT = 13,	 /* str name, u8 as_admin, str subject */
-	ADMIN_APP_REVOKE = 14,	 /* str name, u8 as_admin, str subject */
-	ADMIN_APPS = 15,	 /* str name ("": all), str after ("": from the
-				  * first on) -> u8 more, u32 n, n x (str name,
-				  * str admins, str users, u32 keep), ascending */
-	ADMIN_APP_COUNT = 16,	 /* str name -> u64 secrets, u64 versions */
-	ADMIN_MEMBERS_STATE = 17 /* str after ("": from the first on) -> u8
-				  * more, u32 n, n x (str name, u8 live, u64
-				  * heard_age_ms, u32 generation, u64 list
-				  * version), ascending: those who fetched from
-				  * this server, which is the active one */
+	ADMIN_APP_ADD = 11,    /* str name, str admins, str users, u32 keep */
+	ADMIN_APP_REMOVE = 12, /* str name */
+	ADMIN_APP_GRANT = 13,  /* str name, u8 as_admin, str subject */
+	ADMIN_APP_REVOKE = 14, /* str name, u8 as_admin, str subject */
+	ADMIN_APPS = 15,       /* str name ("": all), str after ("": from the
+				* first on) -> u8 more, u32 n, n x (str name,
+				* str admins, str users, u32 keep), ascending */
+	ADMIN_APP_COUNT = 16,  /* str name -> u64 secrets, u64 versions */
+	ADMIN_MEMBERS_STATE = 17, /* str after ("": from the first on) -> u8
+				   * more, u32 n, n x (str name, u8 live, u64
+				   * heard_age_ms, u32 generation, u64 list
+				   * version), ascending: those who fetched from
+				   * this server, which is the active one */
+	/* Generations. */
+	ADMIN_GENERATIONS = 18, /* -> u8 are members known (to the active server
+				 * alone), u32 n, n x (u32 number, u64 data
+				 * keys, u64 index keys, u32 certificates, u32
+				 * sealed copies with nothing newer, u32
+				 * backups, u32 live members with no newer key)
+				 */
+	ADMIN_GENERATION_DESTROY = 19, /* u32 number -> u32 n, n x str where:
+					* backups that still hold it */
+	ADMIN_ROTATE_STATE = 20	       /* of the active server -> u32 current
+					* generation, u8 state (enum rewrap_state),
+					* u64 keys, u64 left, u64 damaged, str why */
 };
 /* Answer: u32 result (two's complement), str text (what a person should read),
  * str late (names of live nodes that do not yet have the list on disk, joined

@@ -7,6 +7,7 @@
 #include "daemon/admin.h"
 #include "daemon/keeper.h"
 #include "daemon/record.h"
+#include "daemon/refs.h"
 
 /*
  * Administrative questions: they change nothing and need no epoch, so any
@@ -16,6 +17,8 @@
 struct question {
 	struct admin_origin from;
 	uint8_t op;
+	struct refs *refs; /* GENERATIONS: several statements, one by one */
+	unsigned step;
 	struct question *next;
 };
 
@@ -66,7 +69,59 @@ question_free(struct keeper *k, struct question *q)
 	for (pp = &k->questions; *pp != q; pp = &(*pp)->next)
 		;
 	*pp = q->next;
+	refs_free(&q->refs);
 	free(q);
+}
+
+static void ask_refs(struct keeper *k, struct question *q);
+
+static void
+on_refs(struct keeper *k, void *arg, const struct db_result *r)
+{
+	struct question *q = arg;
+
+	if (r->result == CLV_OK) {
+		refs_take(q->refs, q->step++, k->system_pk, r);
+		ask_refs(k, q);
+		return;
+	}
+	admin_answer(k, &q->from,
+	    r->result == CLV_E_DATABASE_AWAY ? db_problem(k) : r->result,
+	    r->text, "", NULL);
+	question_free(k, q);
+}
+
+static void
+ask_refs(struct keeper *k, struct question *q)
+{
+	enum clv_stmt stmt;
+	struct clv_buf data;
+
+	if (refs_stmt(q->step, &stmt)) {
+		db_call(k, stmt, NULL, 0, KEEPER_SQL_MS, on_refs, q);
+		return;
+	}
+	clv_buf_init(&data);
+	refs_format(q->refs, &data);
+	admin_answer(k, &q->from, CLV_OK, "", "", &data);
+	clv_buf_fini(&data);
+	question_free(k, q);
+}
+
+static void
+begin_refs(struct keeper *k, struct question *q)
+{
+	int r = k->secret.list != NULL ? refs_new(k->secret.list, &q->refs)
+				       : CLV_E_NOT_READY;
+
+	if (r == CLV_OK) {
+		if (role_serves(k->serving.state))
+			refs_take_members(q->refs, k->live, loop_now_ms());
+		ask_refs(k, q);
+		return;
+	}
+	admin_answer(k, &q->from, r, clv_result_text(r), "", NULL);
+	question_free(k, q);
 }
 
 static void
@@ -130,6 +185,10 @@ admin_ask(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	q->next = k->questions;
 	k->questions = q;
 	p.len = strlen(app);
+	if (op == ADMIN_GENERATIONS) {
+		begin_refs(k, q);
+		return;
+	}
 	db_call(k, statement(op), &p, op == ADMIN_APP_COUNT, KEEPER_SQL_MS,
 	    on_answer, q);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/admin_run.h"
+#include "daemon/rewrap.h"
 
 /*
  * From an administrative request to the change that it asks for: was it done
@@ -54,11 +55,12 @@ apply(struct admin *a)
 	return r;
 }
 
-static void
-build(struct admin *a)
+void
+admin_change_build(struct admin *a)
 {
 	struct keeper *k = a->k;
 	struct admin_change *c = &a->change;
+	struct rewrap_progress p;
 	int r;
 
 	for (unsigned i = 1; i <= CLV_LIST_NODES_MAX; i++)
@@ -68,6 +70,9 @@ build(struct admin *a)
 	c->guard = k->guard;
 	c->keyring = k->secret.keyring;
 	c->holds = a->holds;
+	rewrap_progress(k, &p);
+	c->serves = role_serves(k->serving.state);
+	c->rewrapping = p.state == REWRAP_IS_RUNNING;
 	if (!secret_is_proven(k)) { /* revoked, it may be, in the meantime */
 		admin_end(a, CLV_E_NOT_READY, k->secret.why);
 		return;
@@ -77,6 +82,8 @@ build(struct admin *a)
 		r = clv_list_sign(c->next, k->secret.keyring, &a->blob);
 	if (r == CLV_E_NOT_FOUND && a->op == ADMIN_APP_REMOVE)
 		admin_keys_drop_leftovers(a);
+	else if (r == CLV_OK && c->nothing && a->op == ADMIN_GENERATION_DESTROY)
+		admin_generation_drop_copies(a); /* perhaps that was not */
 	else if (r != CLV_OK || c->nothing)
 		admin_end(a, r, NULL);
 	else if (a->op == ADMIN_ROTATE_FINISH)
@@ -114,7 +121,7 @@ on_joins(struct keeper *k, void *arg, const struct db_result *r)
 		a->change.party = party;
 		a->change.have_party = true;
 	}
-	build(a);
+	admin_change_build(a);
 }
 
 /* So says the database; whoever was revoked by its word alone would get keys
@@ -130,7 +137,9 @@ done_before(struct admin *a)
 		    "the database says that this was done before, but the "
 		    "signed list does not show it: repeat the command");
 	else if (a->op == ADMIN_ROTATE_BEGIN)
-		build(a); /* it says which generation that is */
+		admin_change_build(a); /* it says which generation that is */
+	else if (a->op == ADMIN_GENERATION_DESTROY)
+		admin_generation_begin(a);
 	else if (a->op == ADMIN_APP_REMOVE)
 		admin_keys_drop(a); /* perhaps that was not */
 	else
@@ -148,12 +157,14 @@ on_op(struct keeper *k, void *arg, const struct db_result *r)
 		admin_end(a, r->result, r->text);
 	else if (db_u64(r, 0, 0) != 0)
 		done_before(a);
+	else if (a->op == ADMIN_GENERATION_DESTROY)
+		admin_generation_begin(a);
 	else if (a->op == ADMIN_BACKUP_DONE)
 		backup_done(a);
 	else if (a->op == ADMIN_NODE_APPROVE)
 		admin_call(a, CLV_STMT_GET_JOINS, NULL, 0, on_joins);
 	else
-		build(a);
+		admin_change_build(a);
 }
 
 void

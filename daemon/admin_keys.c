@@ -155,16 +155,19 @@ wrap_new(struct admin *a, const uint8_t *app_key, uint32_t version,
 	return clv_datakey_wrap(app_key, &id, key, ret);
 }
 
+/* The manifest of no secret, and of the first data key. */
 static int
-empty_mac(const struct admin *a, const uint8_t *index_key, uint64_t counter,
-    uint8_t ret[static CLV_MANIFEST_MAC_LEN])
+first_mac(const struct admin *a, const uint8_t *index_key,
+    const uint8_t *data_key, uint8_t ret[static CLV_MANIFEST_MAC_LEN])
 {
 	struct clv_index *x = NULL;
 	int r;
 
 	r = clv_index_new(index_key, a->change.next->system_id, a->app, &x);
 	if (r == CLV_OK)
-		clv_index_mac(x, counter, ret);
+		r = clv_index_stage_key(x, 1, data_key);
+	if (r == CLV_OK)
+		clv_index_mac(x, a->counter, ret);
 	clv_index_free(&x);
 	return r;
 }
@@ -175,31 +178,32 @@ struct made {
 	uint8_t mac[CLV_MANIFEST_MAC_LEN];
 };
 
-/* keys: guarded, for the application's key and one of those that it wraps. */
+/* keys: guarded, for the application's key and those that it wraps. */
 static int
 make_with(struct admin *a, uint8_t *keys, struct made *ret)
 {
 	const struct clv_list *list = a->change.next;
-	uint8_t *app_key = keys, *key = keys + CLV_KEY_LEN;
+	uint8_t *app_key = keys, *index_key = keys + CLV_KEY_LEN;
+	uint8_t *data_key = keys + 2 * CLV_KEY_LEN;
 	int r;
 
 	r = clv_keyring_subkey(a->k->secret.keyring,
-	    clv_list_current(list)->number, CLV_SUBKEY_DISTRIBUTION, key);
+	    clv_list_current(list)->number, CLV_SUBKEY_DISTRIBUTION, data_key);
 	if (r == CLV_OK)
-		clv_app_key(key, list->system_id, a->app, app_key);
+		clv_app_key(data_key, list->system_id, a->app, app_key);
 	if (r == CLV_OK)
-		r = wrap_new(a, app_key, 1, key, ret->data_key);
+		r = wrap_new(a, app_key, 1, data_key, ret->data_key);
 	if (r == CLV_OK)
-		r = wrap_new(a, app_key, 0, key, ret->index_key);
+		r = wrap_new(a, app_key, 0, index_key, ret->index_key);
 	if (r == CLV_OK)
-		r = empty_mac(a, key, a->counter, ret->mac);
+		r = first_mac(a, index_key, data_key, ret->mac);
 	return r;
 }
 
 static int
 make(struct admin *a, struct made *ret)
 {
-	uint8_t *keys = clv_guard_get(a->k->guard, 2 * CLV_KEY_LEN);
+	uint8_t *keys = clv_guard_get(a->k->guard, 3 * CLV_KEY_LEN);
 	int r = keys != NULL ? make_with(a, keys, ret) : CLV_E_NOMEM;
 
 	clv_guard_put(a->k->guard, keys);

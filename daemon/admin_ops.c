@@ -185,6 +185,8 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_ROTATE_BEGIN: return admin_rotate_pending(list) != NULL;
 	case ADMIN_ROTATE_FINISH:
 		return clv_list_current(list)->number >= clv_rd_u32(args);
+	case ADMIN_GENERATION_DESTROY:
+		return admin_generation_is_destroyed(list, args);
 	case ADMIN_APP_ADD: return admin_app_is_added(list, args);
 	case ADMIN_APP_REMOVE: return admin_app_is_removed(list, args);
 	case ADMIN_APP_GRANT: return admin_app_is_granted(list, args, true);
@@ -193,7 +195,9 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_MEMBERS_STATE:
 	case ADMIN_BACKUPS:
 	case ADMIN_APPS:
-	case ADMIN_APP_COUNT: break;
+	case ADMIN_APP_COUNT:
+	case ADMIN_GENERATIONS:
+	case ADMIN_ROTATE_STATE: break;
 	}
 	return false;
 }
@@ -209,6 +213,7 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_SETTING: return setting(c, args);
 	case ADMIN_ROTATE_BEGIN: return admin_rotate_begin(c, args);
 	case ADMIN_ROTATE_FINISH: return admin_rotate_finish(c, args);
+	case ADMIN_GENERATION_DESTROY: return admin_generation_destroy(c, args);
 	case ADMIN_APP_ADD: return admin_app_add(c, args);
 	case ADMIN_APP_REMOVE: return admin_app_remove(c, args);
 	case ADMIN_APP_GRANT: return admin_app_grant(c, args);
@@ -218,7 +223,9 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_MEMBERS_STATE:
 	case ADMIN_BACKUPS:
 	case ADMIN_APPS:
-	case ADMIN_APP_COUNT: break;
+	case ADMIN_APP_COUNT:
+	case ADMIN_GENERATIONS:
+	case ADMIN_ROTATE_STATE: break;
 	}
 	return CLV_E_PROTOCOL;
 }

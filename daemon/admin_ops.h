@@ -17,6 +17,7 @@
  * test can walk it. The caller has made `next`, a copy of the list in force
  * with its version raised by one.
  */
+struct refs;
 struct admin_change {
 	uint8_t op;   /* enum admin_op */
 	uint8_t self; /* this node's number */
@@ -26,6 +27,9 @@ struct admin_change {
 	bool have_party; /* NODE_APPROVE: the join request of that name */
 	struct clv_party party;
 	const bool *holds; /* by node number: told us that it has a keyring */
+	const struct refs *refs; /* GENERATION_DESTROY */
+	bool serves;		 /* this node is the active server, */
+	bool rewrapping;	 /* and not done with the current generation */
 	/* out */
 	struct clv_keyring *new_keyring; /* ROTATE_BEGIN; caller frees */
 	struct clv_buf escrow;		 /* (u32 len, row)* */
@@ -90,7 +94,15 @@ int admin_acl_check(struct admin_change *c, const char *acl, bool for_admins);
 /* admin_rotate.c */
 int admin_rotate_begin(struct admin_change *c, struct clv_rd *args);
 int admin_rotate_finish(struct admin_change *c, struct clv_rd *args);
+int admin_keyring_copy(struct admin_change *c, struct clv_keyring **ret);
+/* new_keyring, to every node that has the keyring or may have it. */
+int admin_seal_to_all(struct admin_change *c);
 /* The generation that was begun and is not current yet, or NULL. */
 struct clv_list_generation *admin_rotate_pending(const struct clv_list *list);
+
+/* admin_generation.c */
+int admin_generation_destroy(struct admin_change *c, struct clv_rd *args);
+bool admin_generation_is_destroyed(
+    const struct clv_list *list, struct clv_rd *args);
 
 #endif

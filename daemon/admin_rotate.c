@@ -6,6 +6,7 @@
 #include <claviger/result.h>
 
 #include "daemon/admin_ops.h"
+#include "daemon/refs.h"
 
 /*
  * A rotation in the list: a new generation is sealed to every server node
@@ -21,8 +22,8 @@ admin_rotate_pending(const struct clv_list *list)
 	return NULL;
 }
 
-static int
-keyring_copy(struct admin_change *c, struct clv_keyring **ret)
+int
+admin_keyring_copy(struct admin_change *c, struct clv_keyring **ret)
 {
 	char *text = NULL;
 	size_t len;
@@ -58,22 +59,48 @@ out:
 	return r;
 }
 
-static int
-seal_to_all(struct admin_change *c)
+static bool
+is_sealed_to(const struct admin_change *c, const struct clv_list_node *n)
+{
+	return !n->revoked &&
+	       (n->sealed || c->holds[n->number] || n->number == c->self ||
+		   (c->refs != NULL && c->refs->has_copy[n->number]));
+}
+
+int
+admin_seal_to_all(struct admin_change *c)
 {
 	int r = CLV_OK;
 
 	for (size_t i = 0; r == CLV_OK && i < c->next->node_count; i++) {
 		struct clv_list_node *n = &c->next->nodes[i];
 
-		if (n->revoked ||
-		    !(n->sealed || c->holds[n->number] || n->number == c->self))
+		if (!is_sealed_to(c, n))
 			continue;
 		n->sealed = true;
 		r = admin_seal_to(
 		    c, c->new_keyring, n->number, n->party.box_pk);
 	}
 	return r;
+}
+
+/* One that was begun before: what is left of it is done first. */
+static bool
+goes_on(struct admin_change *c)
+{
+	const struct clv_list_generation *g = admin_rotate_pending(c->next);
+	bool pending = g != NULL;
+
+	if (!pending && !c->rewrapping)
+		return false;
+	if (!pending)
+		g = clv_list_current(c->next);
+	c->nothing = true;
+	ADMIN_SAY(
+	    c, "generation %u was begun before: going on with it", g->number);
+	clv_buf_u32(&c->data, g->number);
+	clv_buf_u8(&c->data, !pending);
+	return true;
 }
 
 int
@@ -84,25 +111,19 @@ admin_rotate_begin(struct admin_change *c, struct clv_rd *args)
 
 	if (clv_rd_end(args) != CLV_OK)
 		return CLV_E_PROTOCOL;
-	if (admin_rotate_pending(c->next) !=
-	    NULL) { /* one that was begun before */
-		c->nothing = true;
-		number = admin_rotate_pending(c->next)->number;
-		ADMIN_SAY(c, "generation %u was begun before: going on with it",
-		    number);
-		clv_buf_u32(&c->data, number);
+	if (goes_on(c))
 		return clv_buf_result(&c->data);
-	}
-	r = keyring_copy(c, &c->new_keyring);
+	r = admin_keyring_copy(c, &c->new_keyring);
 	if (r == CLV_OK)
 		r = clv_keyring_add(c->new_keyring, &number);
 	if (r == CLV_OK)
 		r = describe_generation(c, number);
 	if (r == CLV_OK)
-		r = seal_to_all(c);
+		r = admin_seal_to_all(c);
 	if (r != CLV_OK)
 		return r;
 	clv_buf_u32(&c->data, number);
+	clv_buf_u8(&c->data, false);
 	r = clv_buf_result(&c->data);
 	if (r == CLV_OK)
 		ADMIN_SAY(
@@ -119,6 +140,7 @@ admin_rotate_finish(struct admin_change *c, struct clv_rd *args)
 	clv_rd_str(args, c->backup_where, sizeof(c->backup_where));
 	if (clv_rd_end(args) != CLV_OK)
 		return CLV_E_PROTOCOL;
+	clv_buf_u8(&c->data, c->serves);
 	if (clv_list_current(c->next)->number == number) {
 		c->nothing = true;
 		ADMIN_SAY(c, "generation %u is current already", number);

@@ -45,6 +45,9 @@ struct admin {
 	struct clv_buf blob;
 	struct loop_timer *timer;
 	void (*again)(struct admin *a); /* ADMIN_STEP_RETRY */
+	/* GENERATION_DESTROY */
+	struct refs *refs;
+	unsigned refs_step;
 	/* APP_ADD, APP_REMOVE */
 	char app[CLV_NAME_MAX];
 	uint64_t counter; /* that its manifest begins with */
@@ -74,6 +77,8 @@ void admin_borrow(struct admin *a);
 
 /* admin_change.c: the epoch is there. */
 void admin_change_begin(struct admin *a);
+/* All that it needs to know is known. */
+void admin_change_build(struct admin *a);
 
 /* admin_write.c */
 void admin_write_list(struct admin *a);
@@ -88,5 +93,9 @@ void admin_keys_init(struct admin *a);
 void admin_keys_drop(struct admin *a);
 /* ... of an application that the list does not name. */
 void admin_keys_drop_leftovers(struct admin *a);
+
+/* admin_generation.c: what refers to the generations, then the change. */
+void admin_generation_begin(struct admin *a);
+void admin_generation_drop_copies(struct admin *a);
 
 #endif

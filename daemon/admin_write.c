@@ -50,6 +50,8 @@ landed(struct admin *a)
 	secret_prove(k);
 	if (a->op == ADMIN_APP_REMOVE)
 		admin_keys_drop(a);
+	else if (a->op == ADMIN_GENERATION_DESTROY)
+		admin_generation_drop_copies(a);
 	else
 		admin_wait(a, ADMIN_STEP_PEERS, KEEPER_LATE_MS, 0);
 }

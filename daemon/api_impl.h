@@ -12,18 +12,20 @@
 
 struct api_conn;
 struct credential;
+struct inspect;
 
 struct api {
 	struct keeper *k;
-	int set; /* epoll */
 	int listen_fd, credentials_fd;
 	struct api_conn *conns;
 	unsigned count;
+	struct api_call *spare;		/* the one that ended last */
 	struct credential *credentials; /* that wait for the vault */
 	unsigned credentials_waiting;
 	struct api_told { /* to those who have subscribed */
 		int state;
 		uint32_t generation;
+		uint64_t epoch;
 		bool may_encrypt;
 	} told;
 };
@@ -31,7 +33,6 @@ struct api {
 /* One request under way: it outlives a connection that goes away. */
 struct api_call {
 	struct api_conn *conn; /* NULL: nobody waits any more */
-	struct api *api;
 	uint16_t op;
 	uint64_t id;
 };
@@ -42,12 +43,13 @@ struct api_conn {
 	int fd;
 	struct auth_caller who;
 	struct api_call *call;
-	bool muted; /* more came while a call is under way */
+	struct inspect *inspect; /* that this one drives */
+	bool muted;		 /* more came while a call is under way */
 	bool subscribed;
 	bool gone; /* freed when its event is over */
 	/* the roles that were looked up last */
 	char app[CLV_NAME_MAX];
-	uint64_t app_version;
+	uint64_t who_version;
 	unsigned roles;
 };
 
@@ -71,6 +73,12 @@ unsigned api_roles_of(struct keeper *k, const struct auth_caller *who,
 
 /* api_admin.c */
 void api_admin(
+    struct api_conn *c, const struct clv_api_header *h, struct clv_rd *body);
+
+/* api_inspect.c; the caller may do that */
+void api_inspect(struct api_conn *c, const struct clv_api_header *h,
+    const char *app, struct clv_rd *body);
+void api_database(
     struct api_conn *c, const struct clv_api_header *h, struct clv_rd *body);
 
 /* api_credentials.c */

@@ -13,7 +13,7 @@
  * application exists or not, unless it may create some.
  */
 
-/* Who is it, for this application? Looked up once for each list version. */
+/* Who is it, for this application? */
 unsigned
 api_roles_of(struct keeper *k, const struct auth_caller *who,
     const struct member_app *app)
@@ -30,13 +30,24 @@ api_roles(struct api_conn *c, const char *app)
 {
 	const struct member *m = c->api->k->member;
 
-	if (c->app_version != 0 && c->app_version == m->apps_version &&
+	if (c->who_version != 0 && c->who_version == m->who_version &&
 	    strcmp(c->app, app) == 0)
 		return c->roles;
 	c->roles = api_roles_of(c->api->k, &c->who, member_app_find(m, app));
-	c->app_version = m->apps_version;
+	c->who_version = m->who_version;
 	snprintf(c->app, sizeof(c->app), "%s", app);
 	return c->roles;
+}
+
+/* Whoever may not is perhaps somebody whom this host has since a moment. */
+static bool
+has_role(struct api_conn *c, enum auth_op op, const char *app)
+{
+	struct member *m = c->api->k->member;
+
+	return auth_may(op, api_roles(c, app)) ||
+	       (member_apps_look_up(m, MEMBER_NAMES_MS) &&
+		   auth_may(op, api_roles(c, app)));
 }
 
 static int
@@ -45,7 +56,7 @@ may(struct api_conn *c, enum auth_op op, const char *app, char why[static 256])
 	const struct member *m = c->api->k->member;
 
 	why[0] = '\0';
-	if (auth_may(op, api_roles(c, app))) {
+	if (has_role(c, op, app)) {
 		if (member_app_find(m, app) != NULL || m->apps_version == 0)
 			return CLV_OK;
 		snprintf(why, 256,
@@ -341,6 +352,12 @@ do_open(struct request *q)
 		vault_unseal(q->vault, q->app, context, p, len, on_bytes, call);
 }
 
+static void
+do_inspect(struct request *q)
+{
+	api_inspect(q->c, q->h, q->app, q->body);
+}
+
 static const struct {
 	uint16_t op;
 	enum auth_op auth;
@@ -353,6 +370,7 @@ static const struct {
     {CLV_API_HISTORY, AUTH_OP_HISTORY, do_history},
     {CLV_API_SEAL, AUTH_OP_SEAL, do_seal},
     {CLV_API_OPEN, AUTH_OP_OPEN, do_open},
+    {CLV_API_INSPECT, AUTH_OP_APP_INSPECT, do_inspect},
 };
 
 static void
@@ -396,32 +414,43 @@ do_status(struct api_conn *c, const struct clv_api_header *h)
 
 #define APPS_IN_ANSWER 500
 
+static uint32_t
+put_apps(struct api_conn *c, const char *after, struct clv_buf *b, bool *more)
+{
+	const struct member *m = c->api->k->member;
+	uint32_t n = 0;
+	size_t i = 0;
+
+	while (i < m->app_count && strcmp(m->apps[i].name, after) <= 0)
+		i++;
+	for (; i < m->app_count && n < APPS_IN_ANSWER; i++) {
+		unsigned roles = api_roles_of(c->api->k, &c->who, &m->apps[i]);
+
+		if (roles == 0)
+			continue;
+		clv_buf_str(b, m->apps[i].name);
+		clv_buf_u8(b, (uint8_t)roles);
+		n++;
+	}
+	*more = i < m->app_count;
+	return n;
+}
+
 static void
 do_apps(struct api_conn *c, const struct clv_api_header *h, struct clv_rd *body)
 {
-	struct keeper *k = c->api->k;
 	char after[CLV_NAME_MAX];
 	struct clv_buf apps, b;
-	uint32_t n = 0;
-	size_t i = 0;
+	uint32_t n;
+	bool more;
 
 	clv_rd_str(body, after, sizeof(after));
 	clv_buf_init(&apps);
 	clv_buf_init(&b);
-	while (i < k->member->app_count &&
-	       strcmp(k->member->apps[i].name, after) <= 0)
-		i++;
-	for (; i < k->member->app_count && n < APPS_IN_ANSWER; i++) {
-		const struct member_app *app = &k->member->apps[i];
-		unsigned roles = api_roles_of(k, &c->who, app);
-
-		if (roles == 0)
-			continue;
-		clv_buf_str(&apps, app->name);
-		clv_buf_u8(&apps, (uint8_t)roles);
-		n++;
-	}
-	clv_buf_u8(&b, i < k->member->app_count);
+	n = put_apps(c, after, &apps, &more);
+	if (n == 0 && member_apps_look_up(c->api->k->member, MEMBER_NAMES_MS))
+		n = put_apps(c, after, &apps, &more);
+	clv_buf_u8(&b, more);
 	clv_buf_u32(&b, n);
 	clv_buf_raw(&b, apps.data, apps.len);
 	if (clv_rd_end(body) != CLV_OK)
@@ -454,6 +483,7 @@ api_dispatch(
 	case CLV_API_SUBSCRIBE: do_status(c, h); break;
 	case CLV_API_APPS: do_apps(c, h, body); break;
 	case CLV_API_ADMIN: api_admin(c, h, body); break;
+	case CLV_API_DATABASE: api_database(c, h, body); break;
 	default:
 		api_fail(c, h->op, h->id, CLV_E_PROTOCOL,
 		    "an operation that this daemon does not know");

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/api_impl.h"
+#include "daemon/inspect.h"
 #include "daemon/log.h"
 
 /*
@@ -18,8 +18,6 @@
  * groups at the time it connected. It is not read from while its request is
  * under way, and one that does not read its answers is let go.
  */
-#define EVENT_BURST 64
-
 static void
 conn_free(struct api_conn *c)
 {
@@ -29,18 +27,11 @@ conn_free(struct api_conn *c)
 	c->api->count--;
 	if (c->call != NULL)
 		c->call->conn = NULL;
-	epoll_ctl(c->api->set, EPOLL_CTL_DEL, c->fd, NULL);
+	inspect_free(&c->inspect);
+	loop_fd_del(c->api->k->loop, c->fd);
 	close(c->fd);
 	auth_caller_fini(&c->who);
 	free(c);
-}
-
-static int
-watch(struct api *api, int op, int fd, uint32_t events, void *what)
-{
-	struct epoll_event e = {.events = events, .data = {.ptr = what}};
-
-	return epoll_ctl(api->set, op, fd, &e) == 0 ? CLV_OK : CLV_E_SYSTEM;
 }
 
 void
@@ -52,15 +43,22 @@ api_send(struct api_conn *c, uint16_t op, uint64_t id, int result,
 	    .result = result,
 	    .len = (uint32_t)(a_len + b_len),
 	    .id = id};
-	struct iovec iov[3] = {{&h, sizeof(h)}, {(void *)(uintptr_t)a, a_len},
-	    {(void *)(uintptr_t)b, b_len}};
-	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 3};
+	static uint8_t msg[CLV_API_MSG_MAX];
+	size_t len = sizeof(h) + a_len + b_len;
+	ssize_t n;
 
-	if (sizeof(h) + a_len + b_len > CLV_API_MSG_MAX) {
+	if (len > sizeof(msg)) {
 		api_fail(c, op, id, CLV_E_FULL, "the answer is too long");
 		return;
 	}
-	if (sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+	memcpy(msg, &h, sizeof(h));
+	if (a_len > 0)
+		memcpy(msg + sizeof(h), a, a_len);
+	if (b_len > 0)
+		memcpy(msg + sizeof(h) + a_len, b, b_len);
+	n = send(c->fd, msg, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	sodium_memzero(msg, len);
+	if (n >= 0)
 		return;
 	/* The hang-up is an event of its own, in which it is freed. */
 	c->gone = true;
@@ -83,13 +81,16 @@ api_fail(
 struct api_call *
 api_call_new(struct api_conn *c, uint16_t op, uint64_t id)
 {
-	struct api_call *call = calloc(1, sizeof(*call));
+	struct api_call *call = c->api->spare;
 
+	c->api->spare = NULL;
+	if (call == NULL)
+		call = malloc(sizeof(*call));
 	if (call == NULL) {
 		api_fail(c, op, id, CLV_E_NOMEM, NULL);
 		return NULL;
 	}
-	*call = (struct api_call){.conn = c, .api = c->api, .op = op, .id = id};
+	*call = (struct api_call){.conn = c, .op = op, .id = id};
 	c->call = call;
 	return call;
 }
@@ -99,13 +100,16 @@ api_call_end(struct api_call *call)
 {
 	struct api_conn *c = call->conn;
 
-	free(call);
-	if (c == NULL)
+	if (c == NULL) {
+		free(call);
 		return NULL;
+	}
+	free(c->api->spare);
+	c->api->spare = call;
 	c->call = NULL;
 	if (c->muted) {
 		c->muted = false;
-		(void)watch(c->api, EPOLL_CTL_MOD, c->fd, EPOLLIN, c);
+		(void)loop_fd_set(c->api->k->loop, c->fd, true, false);
 	}
 	return c;
 }
@@ -136,9 +140,11 @@ on_readable(struct api_conn *c)
 	static uint8_t msg[CLV_API_MSG_MAX + 1];
 	ssize_t n;
 
-	if (c->call != NULL) { /* later */
-		c->muted = true;
-		(void)watch(c->api, EPOLL_CTL_MOD, c->fd, 0, c);
+	if (c->call != NULL) { /* later, unless it hangs up */
+		c->gone = recv(c->fd, msg, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+		c->muted = !c->gone;
+		if (c->muted)
+			(void)loop_fd_set(c->api->k->loop, c->fd, false, false);
 		return;
 	}
 	n = recv(c->fd, msg, sizeof(msg), MSG_DONTWAIT);
@@ -150,6 +156,17 @@ on_readable(struct api_conn *c)
 	}
 	on_message(c, msg, (size_t)n);
 	sodium_memzero(msg, (size_t)n);
+}
+
+static void
+on_conn(void *arg, int fd, bool readable, bool writable)
+{
+	struct api_conn *c = arg;
+
+	if (!c->gone)
+		on_readable(c);
+	if (c->gone)
+		conn_free(c);
 }
 
 static unsigned
@@ -182,8 +199,9 @@ turn_away(struct api_conn *c, int result, const char *text)
 }
 
 static void
-on_accept(struct api *api)
+on_accept(void *arg, int listener, bool readable, bool writable)
 {
+	struct api *api = arg;
 	int fd =
 	    accept4(api->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct api_conn *c;
@@ -208,7 +226,7 @@ on_accept(struct api *api)
 		    "too many connections to clavigerd: close some");
 		return;
 	}
-	if (watch(api, EPOLL_CTL_ADD, fd, EPOLLIN, c) != CLV_OK) {
+	if (loop_fd_add(api->k->loop, fd, true, false, on_conn, c) != CLV_OK) {
 		turn_away(c, CLV_E_SYSTEM, NULL);
 		return;
 	}
@@ -218,37 +236,6 @@ on_accept(struct api *api)
 		c->next->link = &c->next;
 	api->conns = c;
 	api->count++;
-}
-
-static void
-on_event(struct api *api, const struct epoll_event *e)
-{
-	struct api_conn *c = e->data.ptr;
-
-	if ((void *)c == (void *)api) {
-		on_accept(api);
-		return;
-	}
-	if (!c->gone && (e->events & EPOLLIN) != 0)
-		on_readable(c);
-	else if ((e->events & (EPOLLHUP | EPOLLERR)) != 0)
-		c->gone = true;
-	if (c->gone)
-		conn_free(c);
-}
-
-static void
-on_set(void *arg, int fd, bool readable, bool writable)
-{
-	struct epoll_event events[EVENT_BURST];
-	struct api *api = arg;
-	int n;
-
-	(void)readable;
-	(void)writable;
-	n = epoll_wait(fd, events, EVENT_BURST, 0);
-	for (int i = 0; i < n; i++)
-		on_event(api, &events[i]);
 }
 
 /* Those whose sending failed outside of their own event. */
@@ -271,6 +258,7 @@ to_tell(struct keeper *k)
 
 	return (struct api_told){.state = (int)k->member->state,
 	    .generation = k->member->generation,
+	    .epoch = member_epoch(k),
 	    .may_encrypt = member_may_write(k->member, why) == CLV_OK};
 }
 
@@ -286,6 +274,7 @@ api_on_change(struct keeper *k)
 	now = to_tell(k);
 	if (now.state == api->told.state &&
 	    now.generation == api->told.generation &&
+	    now.epoch == api->told.epoch &&
 	    now.may_encrypt == api->told.may_encrypt)
 		return;
 	api->told = now;
@@ -313,12 +302,7 @@ api_init(struct keeper *k, int api_fd, int credentials_fd)
 	api->k = k;
 	api->listen_fd = api_fd;
 	api->credentials_fd = credentials_fd;
-	api->set = epoll_create1(EPOLL_CLOEXEC);
-	if (api->set < 0)
-		return CLV_E_SYSTEM;
-	r = watch(api, EPOLL_CTL_ADD, api_fd, EPOLLIN, api);
-	if (r == CLV_OK)
-		r = loop_fd_add(k->loop, api->set, true, false, on_set, api);
+	r = loop_fd_add(k->loop, api_fd, true, false, on_accept, api);
 	if (r == CLV_OK)
 		r = api_credentials_init(api);
 	return r;
@@ -335,10 +319,8 @@ api_fini(struct keeper *k)
 	while (api->conns != NULL)
 		conn_free(api->conns);
 	api_credentials_fini(api);
-	if (api->set >= 0) {
-		loop_fd_del(k->loop, api->set);
-		close(api->set);
-	}
+	free(api->spare);
+	loop_fd_del(k->loop, api->listen_fd);
 	free(api);
 	k->api = NULL;
 }

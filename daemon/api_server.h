@@ -6,8 +6,7 @@
 
 /*
  * The local API (claviger/api.h) and the credentials socket of systemd's
- * LoadCredential=. Connections have an epoll set of their own, which the loop
- * sees as one descriptor.
+ * LoadCredential=.
  */
 #define API_CONNS_MAX 1000
 #define API_CONNS_USER_MAX 200 /* of one user but root */

@@ -37,6 +37,8 @@ static const struct {
     [AUTH_OP_ROTATE] = {"rotate", AUTH_SYSTEM_ADMIN},
     [AUTH_OP_BACKUPS] = {"backups", AUTH_SYSTEM_ADMIN},
     [AUTH_OP_SHOW] = {"show", AUTH_SYSTEM_ADMIN},
+    [AUTH_OP_APP_INSPECT] = {"app inspect", ADMINS},
+    [AUTH_OP_DATABASE] = {"database", AUTH_SYSTEM_ADMIN},
     [AUTH_OP_SERVICE] = {"service", AUTH_ROOT},
     [AUTH_OP_KEYRING] = {"keyring", AUTH_ROOT},
     [AUTH_OP_FETCH] = {"fetch", AUTH_MEMBER},

@@ -51,6 +51,9 @@ enum auth_op {
 	AUTH_OP_ROTATE,
 	AUTH_OP_BACKUPS, /* which were written */
 	AUTH_OP_SHOW,	 /* the signed list, who asks to join */
+	/* for claviger doctor */
+	AUTH_OP_APP_INSPECT, /* an application, in the database */
+	AUTH_OP_DATABASE,    /* which one this host is connected to */
 	/* on this host */
 	AUTH_OP_SERVICE, /* start, stop, promote, demote */
 	AUTH_OP_KEYRING, /* hand it out, or take it in */
@@ -94,7 +97,29 @@ struct auth_acl { /* zeroed: nobody */
  * found before stays. It may block as long as such a server takes. CLV_E_NOMEM:
  * a is unchanged. */
 int auth_acl_set(struct auth_acl *a, const char *text);
+/* The same, but nobody is asked: a name that a did not hold matches nobody. */
+int auth_acl_parse(struct auth_acl *a, const char *text);
 void auth_acl_fini(struct auth_acl *a);
+
+/*
+ * authorize_names.c. What the name service says, once for all the access lists
+ * of a round: begin, each list, end. A round asks it for AUTH_NAMES_MS, and for
+ * as long as its last answer takes; the next one goes on where it stopped.
+ */
+#define AUTH_NAMES_MS 2000
+struct auth_names {	    /* zeroed: nothing is known */
+	void *now, *before; /* tsearch(3) */
+	uint64_t pass_ms;   /* whom it was asked for since then is known */
+	uint64_t until_ms;
+	bool cut; /* the round ended before all were asked for */
+};
+/* anew: everybody, else those only who were never asked for. */
+void auth_names_begin(struct auth_names *n, bool anew);
+void auth_acl_look_up(struct auth_acl *a, struct auth_names *n);
+void auth_names_end(struct auth_names *n);
+void auth_names_fini(struct auth_names *n);
+/* One, whose kind is set; it stays as it is when nobody can tell. */
+void auth_id_look_up(struct auth_id *id, const char *name);
 
 /*
  * authorize.c, pure. Roles of a caller; without an application the last two are

@@ -67,6 +67,7 @@ struct cli {
 	const char *value[CLI_OPTS_MAX]; /* by position in verb->opts */
 	char **args;
 	unsigned arg_count;
+	bool quiet; /* what fails is asked again, and not said each time */
 };
 
 /* cli_opt.c: verbs and their options. */
@@ -247,6 +248,9 @@ void cli_admin_begin(struct clv_buf *b, uint8_t op);
  * phrase) could not be done and why. */
 int cli_admin(struct cli *c, const struct clv_buf *request, const char *what,
     struct cli_answer *ret);
+/* The same without a word; the answer's result is the one that is returned. */
+int cli_admin_quietly(
+    struct cli *c, const struct clv_buf *request, struct cli_answer *ret);
 /* The same for a change of which the answer says in a sentence what was done:
  * prints that, or with --json `j` with "message" and "late" added. Frees
  * request and j. */
@@ -307,6 +311,7 @@ int cli_main(int argc, char **argv);
 int cli_init(struct cli *c);
 int cli_join(struct cli *c);
 int cli_status(struct cli *c);
+int cli_doctor(struct cli *c);
 int cli_backup(struct cli *c);
 int cli_backup_verify(struct cli *c);
 int cli_restore(struct cli *c);
@@ -327,6 +332,7 @@ int cli_settings_set(struct cli *c);
 int cli_settings_upgrade(struct cli *c);
 int cli_rotate(struct cli *c);
 int cli_generation_list(struct cli *c);
+int cli_generation_destroy(struct cli *c);
 int cli_fetch(struct cli *c);
 int cli_cluster_commands(struct cli *c);
 

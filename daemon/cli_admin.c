@@ -115,7 +115,8 @@ by_network(struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
 	struct cli_wire w;
 	int r;
 
-	cli_progress("another node is active: asking it");
+	if (!c->quiet)
+		cli_progress("another node is active: asking it");
 	r = cli_wire_open(c, &w);
 	if (r == CLV_OK)
 		r = ask_active(c, &w, request, ret);
@@ -248,6 +249,19 @@ cli_admin_look(
 	    (r == CLV_E_NOT_ACTIVE ||
 		(r == CLV_OK && ret->result == CLV_E_NOT_ACTIVE)))
 		r = by_network(c, request, ret);
+	return r == CLV_OK ? ret->result : r;
+}
+
+int
+cli_admin_quietly(
+    struct cli *c, const struct clv_buf *request, struct cli_answer *ret)
+{
+	int r = clv_buf_result(request);
+
+	c->quiet = true;
+	if (r == CLV_OK)
+		r = anywhere(c, request, ret);
+	c->quiet = false;
 	return r == CLV_OK ? ret->result : r;
 }
 

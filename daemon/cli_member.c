@@ -100,21 +100,21 @@ struct heards {
 static int
 take_heard(struct heards *h, struct clv_rd *rd)
 {
-	struct heard *more;
+	struct heard e, *more;
 
+	clv_rd_str(rd, e.name, sizeof(e.name));
+	e.live = clv_rd_u8(rd) != 0;
+	e.age_ms = clv_rd_u64(rd);
+	e.generation = clv_rd_u32(rd);
+	e.list_version = clv_rd_u64(rd);
+	if (rd->failed ||
+	    (h->n > 0 && strcmp(h->of[h->n - 1].name, e.name) >= 0))
+		return CLV_E_PROTOCOL;
 	more = reallocarray(h->of, h->n + 1, sizeof(*more));
 	if (more == NULL)
 		return CLV_E_NOMEM;
 	h->of = more;
-	more += h->n;
-	clv_rd_str(rd, more->name, sizeof(more->name));
-	more->live = clv_rd_u8(rd) != 0;
-	more->age_ms = clv_rd_u64(rd);
-	more->generation = clv_rd_u32(rd);
-	more->list_version = clv_rd_u64(rd);
-	if (rd->failed || (h->n > 0 && strcmp(more[-1].name, more->name) >= 0))
-		return CLV_E_PROTOCOL;
-	h->n++;
+	h->of[h->n++] = e;
 	return CLV_OK;
 }
 

@@ -2,19 +2,28 @@
 #include <string.h>
 #include <time.h>
 #include "daemon/admin.h"
-#include "daemon/cli.h"
+#include "daemon/cli_rotate.h"
 #include "daemon/record.h"
+#include "daemon/rewrap.h"
 
 #define OPEN_MS 10000
 
 /*
- * Three steps, and the order is the point: sealed to every node, then in a
- * backup that was opened again, and only then current. After a failure the same
- * command goes on with the generation that was begun.
+ * The order is the point: sealed to every node, then in a backup that was
+ * opened again, and only then current; after that every key is rewrapped. After
+ * a failure the same command goes on with the generation that was begun.
  */
+struct rotate {
+	uint32_t generation;
+	bool is_current; /* it was begun before, and is being rewrapped */
+	bool serves;	 /* there is an active server, which does that */
+	const char *path;
+	char where[RECORD_WHERE_MAX];
+	char *passphrase;
+};
 
 static int
-begin(struct cli *c, uint32_t *ret)
+begin(struct cli *c, struct rotate *t)
 {
 	struct cli_answer a;
 	struct clv_buf b;
@@ -26,7 +35,8 @@ begin(struct cli *c, uint32_t *ret)
 	r = cli_admin(c, &b, "begin the rotation", &a);
 	if (r == CLV_OK) {
 		clv_rd_init(&rd, a.data.data, a.data.len);
-		*ret = clv_rd_u32(&rd);
+		t->generation = clv_rd_u32(&rd);
+		t->is_current = clv_rd_u8(&rd) != 0;
 		if (clv_rd_end(&rd) != CLV_OK)
 			r = cli_fail(c, CLV_E_PROTOCOL, "repeat the command",
 			    "it was not said which generation was made");
@@ -34,6 +44,26 @@ begin(struct cli *c, uint32_t *ret)
 	cli_answer_fini(&a);
 	clv_buf_fini(&b);
 	return r;
+}
+
+/* Without a backup there is only to go on with what is current. */
+static int
+attach(struct cli *c, struct rotate *t)
+{
+	struct cli_rotation s = {0};
+	int r = cli_rotation_look(c, &s);
+
+	if (r != CLV_OK)
+		return cli_fail(c, r,
+		    "claviger status; a new rotation needs --backup FILE",
+		    "how far the rotation is cannot be known: %s",
+		    clv_result_text(r));
+	if (s.state != REWRAP_IS_RUNNING)
+		return cli_fail(c, CLV_E_USAGE, NULL,
+		    "no rotation is under way: a new one needs --backup FILE");
+	t->generation = s.generation;
+	t->is_current = true;
+	return CLV_OK;
 }
 
 /* The keyring does not travel: this node opens its own sealed copy, as every
@@ -56,88 +86,133 @@ fetch(struct cli *c, uint32_t generation, struct clv_keyring **ret)
 	    "this node has not opened generation %u yet", generation);
 }
 
+static int
+finish(struct cli *c, struct rotate *t, struct cli_answer *a)
+{
+	struct clv_buf b;
+	struct clv_rd rd;
+	int r;
+
+	cli_admin_begin(&b, ADMIN_ROTATE_FINISH);
+	clv_buf_u32(&b, t->generation);
+	clv_buf_str(&b, t->where);
+	cli_progress("making generation %u current", t->generation);
+	r = cli_admin(c, &b, "make the new generation current", a);
+	clv_buf_fini(&b);
+	if (r == CLV_OK) {
+		clv_rd_init(&rd, a->data.data, a->data.len);
+		t->serves = clv_rd_u8(&rd) != 0;
+		return CLV_OK;
+	}
+	fprintf(stderr,
+	    "  the backup was written; generation %u stays pending, and the "
+	    "command repeated with a new backup file goes on with it\n",
+	    t->generation);
+	return r;
+}
+
+static int
+back_up(struct cli *c, struct rotate *t, struct cli_answer *a)
+{
+	struct clv_keyring *k = NULL;
+	int r = fetch(c, t->generation, &k);
+
+	if (r == CLV_OK)
+		r = cli_backup_write(c, k, t->path, t->passphrase);
+	if (r == CLV_OK) {
+		t->generation = clv_keyring_newest(k);
+		r = finish(c, t, a);
+	}
+	clv_keyring_free(&k);
+	return r;
+}
+
 static void
-print(const struct cli *c, uint32_t generation, const char *where,
+print_text(const struct rotate *t, const struct cli_rotation *s)
+{
+	if (t->path != NULL && !t->is_current)
+		printf("generation %u is current; its backup is %s\n",
+		    t->generation, t->path);
+	else
+		printf("generation %u is current\n", t->generation);
+	if (!t->serves)
+		puts("the next active server rewraps the keys of applications");
+	else if (s->total > 0)
+		printf("%llu keys are rewrapped\n",
+		    (unsigned long long)(s->total - s->damaged));
+	if (t->is_current && t->path != NULL)
+		puts("that rotation was begun before: no backup was written");
+}
+
+static void
+print(const struct cli *c, const struct rotate *t, const struct cli_rotation *s,
     const struct cli_answer *a)
 {
-	const char *path = cli_opt(c, "backup");
 	struct cli_json *j;
 
 	if (cli_opt(c, "json") == NULL) {
-		printf("generation %u is current; its backup is %s\n",
-		    generation, path);
+		print_text(t, s);
 		return;
 	}
 	j = cli_json_new();
-	cli_json_u64(j, "generation", generation);
-	cli_json_str(j, "backup", path);
-	cli_json_str(j, "where", where);
+	cli_json_u64(j, "generation", t->generation);
+	cli_json_str(j, "backup", t->is_current ? "" : t->path);
+	cli_json_str(j, "where", t->is_current ? "" : t->where);
+	cli_json_u64(j, "rewrapped", s->total - s->damaged);
+	cli_json_u64(j, "damaged", s->damaged);
 	cli_answer_late(a, j);
 	cli_json_print(j);
 }
 
 static int
-finish(struct cli *c, uint32_t generation, const char *where)
+rotate(struct cli *c, struct rotate *t)
 {
-	struct clv_buf b;
+	struct cli_rotation s = {0};
 	struct cli_answer a;
-	int r;
+	int r = t->path != NULL ? begin(c, t) : attach(c, t);
 
-	cli_admin_begin(&b, ADMIN_ROTATE_FINISH);
-	clv_buf_u32(&b, generation);
-	clv_buf_str(&b, where);
-	cli_progress("making generation %u current", generation);
-	r = cli_admin(c, &b, "make the new generation current", &a);
-	if (r == CLV_OK)
-		print(c, generation, where, &a);
-	else
-		fprintf(stderr,
-		    "  the backup was written; generation %u stays pending, "
-		    "and the command repeated with a new backup file goes on "
-		    "with it\n",
-		    generation);
+	cli_answer_init(&a);
+	if (r == CLV_OK && t->is_current)
+		t->serves = true;
+	else if (r == CLV_OK)
+		r = back_up(c, t, &a);
+	if (r == CLV_OK && t->serves)
+		r = cli_rotation_follow(c, t->generation, &s);
+	if (r == CLV_OK || s.damaged > 0)
+		print(c, t, &s, &a);
 	cli_answer_fini(&a);
-	clv_buf_fini(&b);
 	return r;
 }
 
 static int
-rotate(
-    struct cli *c, const char *path, const char *where, const char *passphrase)
+check_backup(struct cli *c, struct rotate *t)
 {
-	struct clv_keyring *k = NULL;
-	uint32_t generation = 0;
-	int r = begin(c, &generation);
+	int r;
 
+	t->path = cli_opt(c, "backup");
+	if (t->path == NULL)
+		return CLV_OK;
+	r = cli_backup_path(c, t->path);
 	if (r == CLV_OK)
-		r = fetch(c, generation, &k);
+		r = cli_backup_where(c, t->path, t->where, sizeof(t->where));
 	if (r == CLV_OK)
-		r = cli_backup_write(c, k, path, passphrase);
-	if (r == CLV_OK)
-		r = finish(c, clv_keyring_newest(k), where);
-	clv_keyring_free(&k);
+		r = cli_passphrase(c, CLI_PASS_WRITE, &t->passphrase);
 	return r;
 }
 
 int
 cli_rotate(struct cli *c)
 {
-	const char *path = cli_opt(c, "backup");
-	char where[RECORD_WHERE_MAX];
 	struct cli_daemon d = {.started = false};
-	char *passphrase = NULL;
-	int r = cli_backup_path(c, path);
+	struct rotate t = {0};
+	int r = check_backup(c, &t);
 
-	if (r == CLV_OK)
-		r = cli_backup_where(c, path, where, sizeof(where));
-	if (r == CLV_OK)
-		r = cli_passphrase(c, CLI_PASS_WRITE, &passphrase);
 	if (r != CLV_OK)
 		return r;
 	r = cli_daemon_need(c, &d);
 	if (r == CLV_OK)
-		r = rotate(c, path, where, passphrase);
+		r = rotate(c, &t);
 	cli_daemon_stop(c, &d);
-	clv_guard_put(c->guard, passphrase);
+	clv_guard_put(c->guard, t.passphrase);
 	return r;
 }

@@ -5,7 +5,8 @@
 #include <claviger/client.h>
 #include <claviger/wire.h>
 #include "daemon/admin.h"
-#include "daemon/cli.h"
+#include "daemon/cli_rotate.h"
+#include "daemon/rewrap.h"
 #include "daemon/state.h"
 
 struct backup {
@@ -21,6 +22,7 @@ struct view { /* all that the screen shows */
 	struct ctl_status st;
 	struct clv_list *list; /* may be NULL */
 	struct backup backup;
+	struct cli_rotation rotation; /* of the active node */
 	bool ready;
 	bool member;
 	struct clv_client_status own; /* of a member, when its daemon runs */
@@ -78,6 +80,21 @@ ask_backup(struct cli *c, struct backup *b)
 	cli_answer_fini(&a);
 }
 
+static void
+ask_rotation(struct cli *c, struct cli_rotation *s)
+{
+	struct clv_buf request;
+	struct cli_answer a;
+
+	cli_answer_init(&a);
+	cli_admin_begin(&request, ADMIN_ROTATE_STATE);
+	if (cli_admin_local(c, &request, &a) != CLV_OK || a.result != CLV_OK ||
+	    cli_rotation_read(&a, s) != CLV_OK)
+		memset(s, 0, sizeof(*s));
+	clv_buf_fini(&request);
+	cli_answer_fini(&a);
+}
+
 /* Without a daemon: what the files say. */
 static void
 from_disk(struct cli *c, struct view *v)
@@ -115,6 +132,7 @@ gather(struct cli *c, struct view *v)
 		return;
 	}
 	ask_backup(c, &v->backup);
+	ask_rotation(c, &v->rotation);
 	v->ready =
 	    v->st.role == CTL_ROLE_ACTIVE || v->st.role == CTL_ROLE_STANDBY;
 }
@@ -189,6 +207,22 @@ json_state(struct cli_json *j, const struct view *v)
 	cli_json_u64(j, "port", v->st.port);
 }
 
+/* None or one: a rotation whose keys are being rewrapped here. */
+static void
+json_rotation(struct cli_json *j, const struct cli_rotation *s)
+{
+	struct cli_json *o;
+
+	cli_json_array(j, "rewrapping");
+	if (s->state != REWRAP_IS_RUNNING)
+		return;
+	o = cli_json_push(j, "rewrapping");
+	cli_json_u64(o, "generation", s->generation);
+	cli_json_u64(o, "keys", s->total);
+	cli_json_u64(o, "left", s->left);
+	cli_json_str(o, "why_waiting", s->why);
+}
+
 static const char *
 member_state(enum clv_member_state state)
 {
@@ -232,6 +266,7 @@ print_json(const struct view *v)
 	cli_json_str(j, "active_node", active != NULL ? active : "");
 	json_state(j, v);
 	json_backup(j, &v->backup);
+	json_rotation(j, &v->rotation);
 	if (v->member && v->daemon)
 		json_member(j, v);
 	return cli_json_print(j);
@@ -327,6 +362,22 @@ print_backup(const struct view *v)
 }
 
 static void
+print_rotation(const struct cli_rotation *s)
+{
+	if (s->state == REWRAP_IS_RUNNING && s->total > 0)
+		line("rewrapping",
+		    "%" PRIu64 " of %" PRIu64 " keys left under generations "
+		    "before %u%s%s",
+		    s->left, s->total, s->generation,
+		    s->why[0] != '\0' ? ": " : "", s->why);
+	if (s->damaged > 0)
+		line("DAMAGED",
+		    "%" PRIu64 " keys in the database do not open: "
+		    "claviger doctor",
+		    s->damaged);
+}
+
+static void
 print_member(const struct view *v)
 {
 	char age[32];
@@ -368,6 +419,7 @@ print_text(const struct view *v)
 	line("signed list", "version %" PRIu64, v->st.list_version);
 	print_database(v);
 	print_backup(v);
+	print_rotation(&v->rotation);
 }
 
 /* What the daemon says, or when none runs what is on disk. */

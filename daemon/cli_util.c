@@ -48,6 +48,8 @@ cli_fail(
 {
 	va_list ap;
 
+	if (c->quiet)
+		return result;
 	va_start(ap, fmt);
 	say(c, "", fmt, ap);
 	va_end(ap);
@@ -63,6 +65,8 @@ cli_warn(const struct cli *c, const char *fmt, ...)
 {
 	va_list ap;
 
+	if (c->quiet)
+		return;
 	va_start(ap, fmt);
 	say(c, "warning: ", fmt, ap);
 	va_end(ap);

@@ -36,6 +36,12 @@ static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
 static const struct cli_opt opts_passphrase[] = {
     CLI_PASS_OPTS, JSON, {NULL, NULL, NULL, false}};
 
+static const struct cli_opt opts_doctor[] = {
+    {"only", "CHECK[,CHECK]", "these checks alone; * and ? match", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_init[] = {
     DATABASE(true),
     PASSFILE,
@@ -73,8 +79,14 @@ static const struct cli_opt opts_join[] = {
 };
 
 static const struct cli_opt opts_rotate[] = {
-    {"backup", "FILE", "write the backup of the new keyring here", true},
+    {"backup", "FILE", "write the backup of the new keyring here", false},
     CLI_PASS_OPTS,
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_yes[] = {
+    {"yes", NULL, "do not ask", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -113,12 +125,6 @@ static const struct cli_opt opts_app_add[] = {
 
 static const struct cli_opt opts_grant[] = {
     {"admin", NULL, "as an administrator of it, not as a user", false},
-    JSON,
-    {NULL, NULL, NULL, false},
-};
-
-static const struct cli_opt opts_app_remove[] = {
-    {"yes", NULL, "do not ask", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -171,6 +177,8 @@ const struct cli_verb cli_verbs[] = {
 	0, ROOT, cli_join},
     {"status", "", "is this node ready, and if not, why", opts_json, 0, 0,
 	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_status},
+    {"doctor", "", "check this host and what it depends on", opts_doctor, 0, 0,
+	CLI_NEED_ROOT, cli_doctor},
     {"backup", "FILE", "write a passphrase backup and open it again",
 	opts_passphrase, 1, 1, SERVER, cli_backup},
     {"backup verify", "FILE", "whose backup is it, and is it current",
@@ -179,8 +187,10 @@ const struct cli_verb cli_verbs[] = {
 	opts_passphrase, 1, 1, SERVER, cli_restore},
     {"rotate", "", "make a new generation of the master secret", opts_rotate, 0,
 	0, SERVER, cli_rotate},
-    {"generation list", "", "generations and their states", opts_json, 0, 0,
-	SERVER, cli_generation_list},
+    {"generation list", "", "generations, and what refers to each", opts_json,
+	0, 0, SERVER, cli_generation_list},
+    {"generation destroy", "N", "destroy a generation that nothing needs",
+	opts_yes, 1, 1, SERVER, cli_generation_destroy},
     {"node list", "", "server nodes, and requests to join", opts_json, 0, 0,
 	SERVER, cli_node_list},
     {"node approve", "NODE", "accept a server node", opts_approve, 1, 1, SERVER,
@@ -211,8 +221,8 @@ const struct cli_verb cli_verbs[] = {
 	cli_app_grant},
     {"app revoke", "APP SUBJECT", "let somebody use it no more", opts_grant, 2,
 	2, ADMIN, cli_app_revoke},
-    {"app remove", "APP", "delete an application and all its secrets",
-	opts_app_remove, 1, 1, ADMIN, cli_app_remove},
+    {"app remove", "APP", "delete an application and all its secrets", opts_yes,
+	1, 1, ADMIN, cli_app_remove},
     {"put", "APP NAME", "store a secret", opts_put, 2, 2, 0, cli_put},
     {"get", "APP NAME", "print a secret", opts_get, 2, 2, 0, cli_get},
     {"list", "[APP]", "names of secrets, or applications", opts_json, 0, 1, 0,

@@ -7,6 +7,7 @@
 
 #include "daemon/keeper.h"
 #include "daemon/log.h"
+#include "daemon/rewrap.h"
 
 /* More than any statement of ours returns; the front is not believed. */
 #define DB_FIELDS_MAX 16384
@@ -336,6 +337,7 @@ on_hello(struct keeper *k, void *arg, const struct db_result *r)
 		return;
 	secret_on_hello(k);
 	serving_on_hello(k);
+	rewrap_wake(k);
 	heads_watch_look(k);
 }
 

@@ -17,6 +17,7 @@
 #include "daemon/member.h"
 #include "daemon/member_answers.h"
 #include "daemon/members_live.h"
+#include "daemon/rewrap.h"
 
 /* Keyrings, identity and working copies, and a member's keys and values: a
  * fraction of the usual limit of 8 MiB, and all of the process that is
@@ -232,6 +233,8 @@ keeper_init(
 	if (r == CLV_OK)
 		r = load_identity(k);
 	if (r == CLV_OK)
+		r = rewrap_new(k, &k->rewrap);
+	if (r == CLV_OK)
 		r = members_live_new(&k->live);
 	if (r == CLV_OK && k->identity != NULL)
 		r = heads_open(
@@ -255,6 +258,7 @@ keeper_fini(struct keeper *k)
 	api_fini(k);
 	admin_fini(k);
 	control_fini(k);
+	rewrap_free(&k->rewrap);
 	db_cancel_pool(k);
 	member_fini(k);
 	heads_claims_fini(&k->watch.claims);

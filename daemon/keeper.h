@@ -223,6 +223,7 @@ struct notice { /* member_answers.c: what members were told last */
 /* member.h: the member role; api_server.h: who asks for it here. */
 struct member;
 struct api;
+struct rewrap;
 
 struct keeper {
 	const struct config *config;
@@ -247,6 +248,7 @@ struct keeper {
 	struct members_live *live;
 	struct heads *heads; /* NULL: no system on this host yet */
 	struct heads_watch watch;
+	struct rewrap *rewrap; /* rewrap.h */
 	struct member *member; /* NULL: no system on this host yet */
 	struct api *api;
 	struct admin *admin;
@@ -434,6 +436,10 @@ void admin_ask(struct keeper *k, const struct admin_origin *from, uint8_t op,
     struct clv_rd *args);
 void admin_ask_on_hang_up(struct keeper *k, struct control_conn *conn);
 void admin_ask_fini(struct keeper *k);
+
+/* admin_rotate_state.c */
+void admin_rotate_state(
+    struct keeper *k, const struct admin_origin *from, struct clv_rd *args);
 
 /* admin_members.c */
 void admin_members(

@@ -26,7 +26,7 @@ noinst_HEADERS += %D%/heads.h %D%/heads_claims.h %D%/keeper.h %D%/member_answers
 
 # keeper: who may what
 libdaemon_la_SOURCES += %D%/authorize.c %D%/authorize_acl.c \
-	%D%/authorize_peer.c
+	%D%/authorize_names.c %D%/authorize_peer.c
 noinst_HEADERS += %D%/authorize.h
 
 # keeper: administration
@@ -37,16 +37,24 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_members.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
+# keeper: generations of the master secret
+libdaemon_la_SOURCES += %D%/admin_generation.c %D%/admin_rotate_state.c \
+	%D%/refs.c %D%/rewrap.c %D%/rewrap_key.c %D%/rewrap_tls.c
+noinst_HEADERS += %D%/refs.h %D%/rewrap.h %D%/rewrap_impl.h
+
 # keeper: the member role, its open applications, and the local API
 libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
 	%D%/member_heads.c %D%/member_policy.c %D%/member_refresh.c \
 	%D%/member_seen.c %D%/member_uplink.c
 libdaemon_la_SOURCES += %D%/vault.c %D%/vault_cache.c %D%/vault_get.c \
 	%D%/vault_index.c %D%/vault_keys.c %D%/vault_put.c %D%/vault_seal.c
-libdaemon_la_SOURCES += %D%/api_admin.c %D%/api_credentials.c %D%/api_ops.c \
-	%D%/api_server.c
+libdaemon_la_SOURCES += %D%/inspect.c %D%/inspect_index.c %D%/inspect_keys.c \
+	%D%/inspect_records.c
+libdaemon_la_SOURCES += %D%/api_admin.c %D%/api_credentials.c \
+	%D%/api_inspect.c %D%/api_ops.c %D%/api_server.c
 noinst_HEADERS += %D%/api_impl.h %D%/api_server.h %D%/member.h \
 	%D%/member_policy.h %D%/vault.h %D%/vault_impl.h
+noinst_HEADERS += %D%/inspect.h %D%/inspect_impl.h
 
 # front: TLS, PostgreSQL, corosync
 libdaemon_la_SOURCES += %D%/tls.c %D%/tls_client.c %D%/tls_test.c %D%/cert.c \
@@ -98,9 +106,13 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_file.c %D%/cli_generation.c %D%/cli_host.c %D%/cli_init.c \
 	%D%/cli_join.c %D%/cli_json.c %D%/cli_list.c %D%/cli_main.c \
 	%D%/cli_member.c %D%/cli_net.c %D%/cli_node.c %D%/cli_opt.c \
-	%D%/cli_pass.c %D%/cli_restore.c %D%/cli_rotate.c %D%/cli_settings.c \
+	%D%/cli_pass.c %D%/cli_restore.c %D%/cli_rotate.c %D%/cli_rotate_follow.c \
+	%D%/cli_rotate.h %D%/cli_settings.c \
 	%D%/cli_status.c %D%/cli_system.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
+libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
+	%D%/cli_doctor_database.c %D%/cli_doctor_host.c %D%/cli_doctor_list.c
+noinst_HEADERS += %D%/cli_doctor.h
 # secrets, by the local API
 libcli_la_SOURCES += %D%/cli_app.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c
 noinst_HEADERS += %D%/cli_api.h

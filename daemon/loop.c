@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
-#include <qb/qbdefs.h>
 #include <qb/qbloop.h>
 
 #include <claviger/result.h>
@@ -16,8 +17,11 @@
  * The rules of libqb 2.0 that are kept here, so that nobody else need know:
  * a poll callback's negative result removes its entry; a descriptor leaves the
  * loop before it is closed; a signal callback returns 0 or the next such
- * signal kills; a timer's handle is stale inside its own callback; no call
- * with a NULL loop (libqb would take the last one made).
+ * signal kills; no call with a NULL loop (libqb would take the last one made).
+ * What is not of the highest priority waits for a second look at every third
+ * turn. A timer makes libqb set one of the kernel's at every turn: so timers
+ * are kept here, behind one descriptor, which is set when the first one to come
+ * changes, and they run on the clock of loop_now_ms().
  */
 
 #define DELAY_MAX_MS (UINT64_C(1) << 40) /* in ns that still fits 64 bits */
@@ -35,13 +39,12 @@ struct watch {
 };
 
 struct loop_timer {
-	struct loop *loop;
-	qb_loop_timer_handle handle;
+	uint64_t due_ms;
+	unsigned turn; /* in which it was set */
 	loop_timer_fn fn;
 	void *arg;
 	struct loop_timer **owner;
-	struct loop_timer *next;
-	struct loop_timer **link;
+	struct loop_timer *before, *after;
 };
 
 struct loop_signal {
@@ -56,9 +59,14 @@ struct loop {
 	struct watch **by_fd;
 	size_t n_fds;
 	struct watch *running;
-	struct loop_timer *timers;
+	struct loop_timer *first, *last; /* by time */
+	unsigned turn;
+	int timer_fd;
+	uint64_t armed_ms; /* what it is set to; 0: nothing */
 	struct loop_signal *signals;
 };
+
+static void on_due(void *arg, int fd, bool readable, bool writable);
 
 int
 loop_new(struct loop **ret)
@@ -67,8 +75,12 @@ loop_new(struct loop **ret)
 
 	if ((l = calloc(1, sizeof(*l))) == NULL)
 		return CLV_E_NOMEM;
-	if ((l->qb = qb_loop_create()) == NULL) {
-		free(l);
+	l->timer_fd =
+	    timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	l->qb = qb_loop_create();
+	if (l->timer_fd < 0 || l->qb == NULL ||
+	    loop_fd_add(l, l->timer_fd, true, false, on_due, l) != CLV_OK) {
+		loop_free(&l);
 		return CLV_E_NOMEM;
 	}
 	*ret = l;
@@ -84,11 +96,10 @@ watch_of(struct loop *l, int fd)
 }
 
 static void
-timer_unlink(struct loop_timer *t)
+timer_unlink(struct loop *l, struct loop_timer *t)
 {
-	*t->link = t->next;
-	if (t->next != NULL)
-		t->next->link = t->link;
+	*(t->before != NULL ? &t->before->after : &l->first) = t->after;
+	*(t->after != NULL ? &t->after->before : &l->last) = t->before;
 }
 
 void
@@ -102,14 +113,17 @@ loop_free(struct loop **loop)
 		return;
 	for (i = 0; i < l->n_fds; i++)
 		loop_fd_del(l, (int)i);
-	while (l->timers != NULL)
-		loop_timer_del(l, l->timers->owner);
+	while (l->first != NULL)
+		loop_timer_del(l, l->first->owner);
 	while ((s = l->signals) != NULL) {
 		l->signals = s->next;
 		qb_loop_signal_del(l->qb, s->handle);
 		free(s);
 	}
-	qb_loop_destroy(l->qb);
+	if (l->qb != NULL)
+		qb_loop_destroy(l->qb);
+	if (l->timer_fd >= 0)
+		close(l->timer_fd);
 	free(l->by_fd);
 	free(l);
 	*loop = NULL;
@@ -176,10 +190,10 @@ watch_arm(struct watch *w)
 	}
 	if (w->polled) {
 		rc = qb_loop_poll_mod(
-		    qb, QB_LOOP_MED, w->fd, poll_events(w), w, on_poll);
+		    qb, QB_LOOP_HIGH, w->fd, poll_events(w), w, on_poll);
 	} else {
 		rc = qb_loop_poll_add(
-		    qb, QB_LOOP_MED, w->fd, poll_events(w), w, on_poll);
+		    qb, QB_LOOP_HIGH, w->fd, poll_events(w), w, on_poll);
 		w->entry++;
 		w->polled = rc == 0;
 		if (rc != 0)
@@ -272,17 +286,59 @@ loop_fd_del(struct loop *l, int fd)
 		free(w);
 }
 
-static void
-on_timer(void *data)
+/* When the first one goes it stays set: to be woken once in vain is cheaper
+ * than to set it again each time. */
+static int
+timer_arm(struct loop *l)
 {
-	struct loop_timer *t = data;
-	loop_timer_fn fn = t->fn;
-	void *arg = t->arg;
+	struct itimerspec at = {0};
 
-	timer_unlink(t);
-	*t->owner = NULL;
-	free(t);
-	fn(arg);
+	if (l->first == NULL || l->first->due_ms == l->armed_ms ||
+	    (l->armed_ms != 0 && l->first->due_ms > l->armed_ms))
+		return CLV_OK;
+	at.it_value.tv_sec = (time_t)(l->first->due_ms / 1000);
+	at.it_value.tv_nsec = (long)(l->first->due_ms % 1000) * 1000000;
+	if (timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) != 0)
+		return CLV_E_SYSTEM;
+	l->armed_ms = l->first->due_ms;
+	return CLV_OK;
+}
+
+/* Those that are due; one that is set meanwhile has its turn later, so that
+ * descriptors have theirs. */
+static void
+on_due(void *arg, int fd, bool readable, bool writable)
+{
+	uint64_t now = loop_now_ms(), times;
+	struct loop *l = arg;
+	struct loop_timer *t;
+
+	(void)readable;
+	(void)writable;
+	if (read(fd, &times, sizeof(times)) < 0)
+		return;
+	l->armed_ms = 0;
+	l->turn++;
+	while (
+	    (t = l->first) != NULL && t->due_ms <= now && t->turn != l->turn) {
+		loop_timer_fn fn = t->fn;
+		void *fn_arg = t->arg;
+
+		loop_timer_del(l, t->owner);
+		fn(fn_arg);
+	}
+	(void)timer_arm(l);
+}
+
+static void
+timer_link(struct loop *l, struct loop_timer *t)
+{
+	t->before = l->last;
+	while (t->before != NULL && t->before->due_ms > t->due_ms)
+		t->before = t->before->before;
+	t->after = t->before != NULL ? t->before->after : l->first;
+	*(t->before != NULL ? &t->before->after : &l->first) = t;
+	*(t->after != NULL ? &t->after->before : &l->last) = t;
 }
 
 int
@@ -290,28 +346,23 @@ loop_timer_set(struct loop *l, struct loop_timer **owner, uint64_t after_ms,
     loop_timer_fn fn, void *arg)
 {
 	struct loop_timer *t;
-	int32_t rc;
 
 	if (after_ms > DELAY_MAX_MS)
 		after_ms = DELAY_MAX_MS;
 	loop_timer_del(l, owner);
 	if ((t = calloc(1, sizeof(*t))) == NULL)
 		return CLV_E_NOMEM;
-	*t = (struct loop_timer){
-	    .loop = l, .fn = fn, .arg = arg, .owner = owner};
-	rc = qb_loop_timer_add(l->qb, QB_LOOP_MED,
-	    after_ms * QB_TIME_NS_IN_MSEC, t, on_timer, &t->handle);
-	if (rc != 0) {
-		free(t);
-		return CLV_E_NOMEM;
-	}
-	t->next = l->timers;
-	t->link = &l->timers;
-	if (t->next != NULL)
-		t->next->link = &t->next;
-	l->timers = t;
+	*t = (struct loop_timer){.due_ms = loop_now_ms() + after_ms,
+	    .turn = l->turn,
+	    .fn = fn,
+	    .arg = arg,
+	    .owner = owner};
+	timer_link(l, t);
 	*owner = t;
-	return CLV_OK;
+	if (timer_arm(l) == CLV_OK)
+		return CLV_OK;
+	loop_timer_del(l, owner);
+	return CLV_E_SYSTEM;
 }
 
 void
@@ -321,8 +372,7 @@ loop_timer_del(struct loop *l, struct loop_timer **owner)
 
 	if (t == NULL)
 		return;
-	qb_loop_timer_del(l->qb, t->handle);
-	timer_unlink(t);
+	timer_unlink(l, t);
 	free(t);
 	*owner = NULL;
 }

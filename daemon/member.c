@@ -23,8 +23,8 @@ keys_drop(struct member *m)
 	m->keys = NULL;
 	m->key_count = 0;
 	m->newest = 0;
+	m->from_cache = false;
 	vault_drop(m->vault);
-	member_cache_remove(m);
 }
 
 void
@@ -44,6 +44,8 @@ member_event(struct member *m, enum member_event event, const char *why)
 		m->permit_until_ms = 0;
 	if (rule->action == MEMBER_ACT_DROP)
 		keys_drop(m);
+	if (event == MEMBER_EV_REVOKED)
+		member_cache_remove(m);
 	if (from != rule->to)
 		log_notice("member: %s -> %s: %s%s%s", member_state_name(from),
 		    member_state_name(rule->to), rule->why,
@@ -77,6 +79,12 @@ why_not(const struct member *m, char *dst, size_t cap)
 		snprintf(dst, cap,
 		    "this host has no keys: the master secret server cannot "
 		    "be used: %.120s",
+		    m->failure[0] != '\0' ? m->failure : "not asked yet");
+	else if (m->state == CLV_MEMBER_EXPIRED)
+		snprintf(dst, cap,
+		    "the sealed cache is not used: %s; and the master secret "
+		    "server cannot be reached: %.70s",
+		    m->cache_doubt,
 		    m->failure[0] != '\0' ? m->failure : "not asked yet");
 	else if (m->state != CLV_MEMBER_FRESH)
 		snprintf(dst, cap,
@@ -227,10 +235,10 @@ member_init(struct keeper *k)
 		r = member_seen_load(m);
 	if (r == CLV_OK)
 		r = vault_new(k, &m->vault);
-	if (r == CLV_OK)
-		r = member_cache_load(m);
-	if (r == CLV_OK)
+	if (r == CLV_OK) {
+		member_cache_load(m);
 		member_uplink_set(m);
+	}
 	return r;
 }
 

@@ -22,6 +22,8 @@
 #define MEMBER_EVIDENCE_MS 250 /* a server that was shown newer evidence */
 #define MEMBER_SOON_MS 1000    /* between two that a caller is the reason of */
 #define MEMBER_JITTER_MS 200   /* so that not all come at once on a notice */
+#define MEMBER_NAMES_MS 5000   /* between two rounds of looking names up, */
+#define MEMBER_NAMES_AWAY_MS 60000 /* and while the server is away */
 #define MEMBER_PERMIT_MAX_MS 65000
 #define MEMBER_EVIDENCE_MAX 4096
 
@@ -58,9 +60,10 @@ struct member {
 	struct clv_buf evidence;   /* its head, signed */
 	struct clv_wire_key *keys; /* guarded */
 	size_t key_count;
-	uint32_t newest; /* generation of a key */
-	bool from_cache;
-	int64_t cached_at;
+	uint32_t newest;	 /* generation of a key */
+	bool from_cache;	 /* the keys are */
+	const char *cache_doubt; /* why the sealed cache is not used */
+	uint64_t cache_end_ms;	 /* then it is too old, whatever the clock */
 	/* who may do what */
 	uint64_t apps_version; /* list version that they are of, 0: none */
 	uint64_t apps_next_version;
@@ -69,6 +72,9 @@ struct member {
 	struct auth_acl system_admins, creators;
 	struct auth_acl next_admins, next_creators;
 	struct clv_buf pages, next_pages; /* all that as it came */
+	struct auth_names names;	  /* in it, as they are on this host */
+	uint64_t looked_up_ms;
+	uint64_t who_version; /* changes with all that */
 	/* the way to the server */
 	enum member_step step;
 	bool up;
@@ -130,6 +136,8 @@ int member_apps_ask(struct member *m, bool first);
 int member_apps_take(struct member *m, const struct clv_wire_answer *a);
 /* From the sealed cache. */
 int member_apps_load(struct member *m, struct clv_rd *pages, uint64_t version);
+/* Whom the names mean, anew unless that was done not so long ago. */
+bool member_apps_look_up(struct member *m, uint64_t older_than_ms);
 void member_apps_fini(struct member *m);
 
 /* member_heads.c */
@@ -142,7 +150,7 @@ int member_seen_raise(struct member *m, const struct clv_wire_answer *a,
     const void *body, size_t len);
 
 /* member_cache.c: the sealed cache. */
-int member_cache_load(struct member *m);
+void member_cache_load(struct member *m);
 void member_cache_save(struct member *m);
 void member_cache_remove(struct member *m);
 

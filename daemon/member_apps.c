@@ -10,8 +10,9 @@
 /*
  * Who may do what in the applications of our scope, as the signed list of the
  * server has it: asked for in pages when the list has changed, and in force
- * when all of them are there. The pages' own encoding is kept for the sealed
- * cache.
+ * when all of them are there. Whom its names mean on this host may change at
+ * any time, and is looked up anew. The pages' own encoding is kept for the
+ * sealed cache.
  */
 
 static void
@@ -42,6 +43,7 @@ member_apps_fini(struct member *m)
 	apps_free(&m->apps, &m->app_count);
 	auth_acl_fini(&m->system_admins);
 	auth_acl_fini(&m->creators);
+	auth_names_fini(&m->names);
 	clv_buf_fini(&m->next_pages);
 	clv_buf_fini(&m->pages);
 }
@@ -64,8 +66,8 @@ take_app(struct member *m, const struct clv_wire_app *said)
 	memcpy(app->name, said->name, sizeof(app->name));
 	memcpy(m->after, said->name, sizeof(m->after));
 	app->keep = said->keep;
-	r = auth_acl_set(&app->admins, said->admins);
-	return r == CLV_OK ? auth_acl_set(&app->users, said->users) : r;
+	r = auth_acl_parse(&app->admins, said->admins);
+	return r == CLV_OK ? auth_acl_parse(&app->users, said->users) : r;
 }
 
 static int
@@ -79,13 +81,41 @@ take_page(struct member *m, const void *p, size_t len, bool *ret_more)
 	if (r != CLV_OK)
 		return CLV_E_PROTOCOL;
 	*ret_more = apps.more;
-	r = auth_acl_set(&m->next_admins, apps.system_admins);
+	r = auth_acl_parse(&m->next_admins, apps.system_admins);
 	if (r == CLV_OK)
-		r = auth_acl_set(&m->next_creators, apps.creators);
+		r = auth_acl_parse(&m->next_creators, apps.creators);
 	while (r == CLV_OK && clv_wire_apps_next(&apps, &app))
 		r = take_app(m, &app);
 	clv_buf_bytes(&m->next_pages, p, len);
 	return r == CLV_OK ? clv_buf_result(&m->next_pages) : r;
+}
+
+static void
+look_up(struct member *m, bool anew)
+{
+	auth_names_begin(&m->names, anew);
+	auth_acl_look_up(&m->system_admins, &m->names);
+	auth_acl_look_up(&m->creators, &m->names);
+	for (size_t i = 0; i < m->app_count; i++) {
+		auth_acl_look_up(&m->apps[i].admins, &m->names);
+		auth_acl_look_up(&m->apps[i].users, &m->names);
+	}
+	auth_names_end(&m->names);
+	m->who_version++;
+}
+
+/* The time between two is counted from the end of the one before: a name
+ * service that is slow is not all that this process waits for. */
+bool
+member_apps_look_up(struct member *m, uint64_t older_than_ms)
+{
+	uint64_t now = loop_now_ms();
+
+	if (m->looked_up_ms != 0 && now - m->looked_up_ms < older_than_ms)
+		return false;
+	look_up(m, true);
+	m->looked_up_ms = loop_now_ms();
+	return true;
 }
 
 static void
@@ -108,6 +138,7 @@ in_force(struct member *m)
 	m->next_pages = pages;
 	clv_buf_reset(&m->next_pages);
 	m->apps_version = m->apps_next_version;
+	look_up(m, false);
 }
 
 int

@@ -14,7 +14,7 @@ static const struct member_rule rules[] = {
 {NONE,    MEMBER_EV_REFRESHED,  FRESH,   MEMBER_ACT_PERMIT, "keys obtained"},
 {NONE,    MEMBER_EV_FAILED,     NONE,    MEMBER_ACT_NONE,   "no keys yet, and no server"},
 {NONE,    MEMBER_EV_LOADED,     AWAY,    MEMBER_ACT_FORBID, "keys from the sealed cache, for reading"},
-{NONE,    MEMBER_EV_AGED,       EXPIRED, MEMBER_ACT_DROP,   "the sealed cache is too old"},
+{NONE,    MEMBER_EV_AGED,       EXPIRED, MEMBER_ACT_DROP,   "the sealed cache is not used"},
 {NONE,    MEMBER_EV_REVOKED,    NONE,    MEMBER_ACT_DROP,   "this host was revoked, or is not enrolled"},
 
 {FRESH,   MEMBER_EV_REFRESHED,  FRESH,   MEMBER_ACT_PERMIT, "refreshed"},
@@ -26,13 +26,13 @@ static const struct member_rule rules[] = {
 {AWAY,    MEMBER_EV_REFRESHED,  FRESH,   MEMBER_ACT_PERMIT, "the server is back"},
 {AWAY,    MEMBER_EV_FAILED,     AWAY,    MEMBER_ACT_NONE,   "the server is still away"},
 {AWAY,    MEMBER_EV_LOADED,     AWAY,    MEMBER_ACT_NONE,   "keys are here"},
-{AWAY,    MEMBER_EV_AGED,       EXPIRED, MEMBER_ACT_DROP,   "the sealed cache has become too old"},
+{AWAY,    MEMBER_EV_AGED,       EXPIRED, MEMBER_ACT_DROP,   "the sealed cache is no longer used"},
 {AWAY,    MEMBER_EV_REVOKED,    NONE,    MEMBER_ACT_DROP,   "this host was revoked"},
 
 {EXPIRED, MEMBER_EV_REFRESHED,  FRESH,   MEMBER_ACT_PERMIT, "the server is back"},
 {EXPIRED, MEMBER_EV_FAILED,     EXPIRED, MEMBER_ACT_NONE,   "the server is still away"},
-{EXPIRED, MEMBER_EV_LOADED,     EXPIRED, MEMBER_ACT_DROP,   "the sealed cache is too old"},
-{EXPIRED, MEMBER_EV_AGED,       EXPIRED, MEMBER_ACT_NONE,   "the sealed cache is too old"},
+{EXPIRED, MEMBER_EV_LOADED,     AWAY,    MEMBER_ACT_FORBID, "keys from the sealed cache, for reading"},
+{EXPIRED, MEMBER_EV_AGED,       EXPIRED, MEMBER_ACT_NONE,   "the sealed cache is not used"},
 {EXPIRED, MEMBER_EV_REVOKED,    NONE,    MEMBER_ACT_DROP,   "this host was revoked"},
 };
 /* clang-format on */

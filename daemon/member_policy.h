@@ -14,7 +14,7 @@ enum member_event {
 	MEMBER_EV_REFRESHED, /* the active server answered, and was accepted */
 	MEMBER_EV_FAILED,    /* it did not, and not at the second try */
 	MEMBER_EV_LOADED,    /* keys came from the sealed cache */
-	MEMBER_EV_AGED,	     /* they are older than its maximum age */
+	MEMBER_EV_AGED,	     /* the clock says that they are not for use */
 	MEMBER_EV_REVOKED,   /* the system says that this host has no right */
 	MEMBER_EVENTS
 };

@@ -50,6 +50,7 @@ fail(struct member *m, const char *why)
 	enter(m, MEMBER_IDLE);
 	loop_timer_del(m->k->loop, &m->retry);
 	schedule(m, MEMBER_AGAIN_MS);
+	(void)member_apps_look_up(m, MEMBER_NAMES_AWAY_MS);
 	member_event(m, MEMBER_EV_FAILED, why);
 }
 
@@ -279,6 +280,8 @@ finish(struct member *m)
 
 	enter(m, MEMBER_IDLE);
 	m->failure[0] = '\0';
+	vault_on_refresh(m->vault);
+	(void)member_apps_look_up(m, MEMBER_NAMES_MS);
 	member_cache_save(m);
 	schedule(m, again ? 0 : interval_ms(m));
 }

@@ -2,14 +2,16 @@
 #ifndef CLAVIGERD_RECORD_H
 #define CLAVIGERD_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <claviger/buf.h>
 #include <claviger/keyring.h>
 
 /*
  * The record of a backup in the database: that it was written and opened again,
- * where, and when. Raw system id, u32 generation, str where, u64 seconds since
- * 1970, signed by the system.
+ * where, when, and which generations are in it. Raw system id, u32 newest
+ * generation, str where, u64 seconds since 1970, u32 n, n x u32 generation,
+ * signed by the system.
  */
 #define RECORD_DOMAIN "claviger-backup1"
 #define RECORD_WHERE_MAX 256
@@ -19,8 +21,12 @@ struct record {
 	uint32_t generation;
 	char where[RECORD_WHERE_MAX];
 	uint64_t time_s;
+	uint32_t held_count;
+	uint32_t held[CLV_GENERATIONS_MAX];
 };
 
+bool record_holds(const struct record *r, uint32_t generation);
+/* Held is what the keyring has, up to r->generation. */
 int record_format(
     const struct record *r, const struct clv_keyring *k, struct clv_buf *ret);
 /* CLV_E_SIGNATURE, CLV_E_FORMAT. */

@@ -11,6 +11,7 @@
 #include "daemon/member.h"
 #include "daemon/member_answers.h"
 #include "daemon/members_live.h"
+#include "daemon/rewrap.h"
 
 /*
  * What the node must hold to serve: the signed list (on disk), a keyring with
@@ -189,6 +190,26 @@ list_store(
 	return r;
 }
 
+/* A destroyed generation is not kept, in memory or in our own sealed copy,
+ * which may come from a backup. */
+static void
+drop_destroyed(struct keeper *k)
+{
+	const struct clv_list *list = k->secret.list;
+
+	if (list == NULL || k->secret.keyring == NULL)
+		return;
+	for (size_t i = 0; i < list->generation_count; i++) {
+		const struct clv_list_generation *g = &list->generations[i];
+
+		if (g->state != CLV_GEN_DESTROYED ||
+		    clv_keyring_drop(k->secret.keyring, g->number) != CLV_OK)
+			continue;
+		k->secret.copy_due = true;
+		log_notice("generation %u is destroyed here", g->number);
+	}
+}
+
 static void
 list_in_force(
     struct keeper *k, struct clv_list **list, const void *blob, size_t len)
@@ -200,6 +221,7 @@ list_in_force(
 	clv_buf_raw(&k->secret.list_blob, blob, len);
 	find_own_number(k);
 	members_live_sweep(k->live, k->secret.list);
+	drop_destroyed(k);
 	member_pins(k);
 }
 
@@ -222,6 +244,7 @@ secret_accept_list(struct keeper *k, const void *blob, size_t len)
 		if (k->member != NULL)
 			member_uplink_set(k->member);
 		member_notice(k);
+		rewrap_wake(k);
 		if (!clv_buf_result(&k->secret.list_blob))
 			peers_alive(k);
 	}
@@ -346,6 +369,7 @@ use_keyring(struct keeper *k, struct clv_keyring **keyring)
 	clv_keyring_free(&k->secret.keyring);
 	k->secret.keyring = *keyring;
 	*keyring = NULL; /* transferred */
+	drop_destroyed(k);
 	log_notice("keyring opened: newest generation %u",
 	    clv_keyring_newest(k->secret.keyring));
 	put_ack(k);

@@ -8,6 +8,7 @@
 #include "daemon/keeper.h"
 #include "daemon/log.h"
 #include "daemon/member_answers.h"
+#include "daemon/rewrap.h"
 
 /*
  * Carries out what the role table says: witness, epoch, listener, lease. The
@@ -309,6 +310,7 @@ serving_event(struct keeper *k, enum role_event event, const char *text)
 		k->serving.rounds = 0;
 	act(k, rule->action);
 	member_notice(k);
+	rewrap_wake(k);
 }
 
 /* What the database and the peers say. */

@@ -24,6 +24,13 @@ vault_tell(vault_fn fn, void *arg, int result, const char *text)
 	fn(arg, &r);
 }
 
+bool
+vault_is_away(int result)
+{
+	return result == CLV_E_DATABASE_AWAY || result == CLV_E_TIMEOUT ||
+	       result == CLV_E_UNKNOWN;
+}
+
 int
 vault_name_check(const char *name)
 {
@@ -208,13 +215,25 @@ vault_open_now(struct vault *v, const char *app)
 	return a;
 }
 
+static bool
+are_keys_here(const struct vault_app *a)
+{
+	return a->key_count > 0 && !a->keys_due;
+}
+
+static bool
+is_ready(const struct vault_app *a, enum vault_need need)
+{
+	return are_keys_here(a) && (need == VAULT_KEYS || a->indexed);
+}
+
 static void
 load_next(struct vault_app *a)
 {
 	if (a->loading || a->waits == NULL)
 		return;
 	a->loading = true;
-	if (a->key_count == 0)
+	if (!are_keys_here(a))
 		vault_keys_load(a);
 	else
 		vault_index_load(a);
@@ -236,7 +255,7 @@ vault_need(struct vault *v, const char *app, enum vault_need need,
 		fn(arg, NULL, CLV_E_BUSY, "too many applications are in use");
 		return;
 	}
-	if (need == VAULT_KEYS ? a->key_count > 0 : a->indexed) {
+	if (is_ready(a, need)) {
 		fn(arg, a, CLV_OK, "");
 		return;
 	}
@@ -259,9 +278,9 @@ vault_wake(struct vault_app *a, int result, const char *text)
 	a->calls++; /* whoever is told may open others */
 	if (result != CLV_OK)
 		tell_waiters(a, VAULT_KEYS | VAULT_INDEX, result, text);
-	if (result == CLV_OK && a->key_count > 0)
+	if (result == CLV_OK && is_ready(a, VAULT_KEYS))
 		tell_waiters(a, VAULT_KEYS, CLV_OK, "");
-	if (result == CLV_OK && a->indexed)
+	if (result == CLV_OK && is_ready(a, VAULT_INDEX))
 		tell_waiters(a, VAULT_INDEX, CLV_OK, "");
 	a->calls--;
 	load_next(a);
@@ -274,7 +293,14 @@ vault_on_keys(struct vault *v)
 {
 	for (struct vault_app *a = v->apps; a != NULL; a = a->next)
 		if (vault_keys_waited(a))
-			vault_keys_drop(a);
+			a->keys_due = true;
+}
+
+void
+vault_on_refresh(struct vault *v)
+{
+	for (struct vault_app *a = v->apps; a != NULL; a = a->next)
+		a->current = false;
 }
 
 void
@@ -283,6 +309,7 @@ vault_drop(struct vault *v)
 	static const char text[] = "the keys were taken away";
 
 	vault_cache_drop(v);
+	inspect_stop(v);
 	for (struct vault_app *a = v->apps; a != NULL; a = a->next) {
 		vault_keys_drop(a);
 		tell_waiters(a, VAULT_KEYS | VAULT_INDEX, CLV_E_REVOKED, text);

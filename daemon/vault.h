@@ -14,7 +14,6 @@
  * was swapped, replayed, forged or rolled back is found at the read.
  */
 #define VAULT_APPS_MAX 256  /* open at once; the longest unused gives way */
-#define VAULT_KEYS_MAX 1000 /* data keys of one application in memory */
 #define VAULT_WAIT_MS 10000 /* what a caller waits for at the most */
 #define VAULT_BATCH_MAX 64  /* writes in one transaction */
 #define VAULT_QUEUE_MAX 512 /* values waiting, of all callers, */
@@ -43,6 +42,9 @@ void vault_free(struct vault **v); /* callers are told CLV_E_CANCELLED */
 /* The keys were replaced, or taken away: what is open stays so, or not. */
 void vault_on_keys(struct vault *v);
 void vault_drop(struct vault *v);
+/* The server was asked: whoever seals next asks the database which data key is
+ * the newest. */
+void vault_on_refresh(struct vault *v);
 
 /* 1..128 of [A-Za-z0-9._/-], not beginning with '.', '-' or '/'. */
 int vault_name_check(const char *name);
@@ -70,5 +72,8 @@ void vault_seal(struct vault *v, const char *app, const char *context,
     const void *p, size_t len, vault_fn fn, void *arg);
 void vault_unseal(struct vault *v, const char *app, const char *context,
     const void *p, size_t len, vault_fn fn, void *arg);
+
+/* inspect.c: the inspection under way, if there is one, ends. */
+void inspect_stop(struct vault *v);
 
 #endif

@@ -18,12 +18,13 @@ static struct vault_value **
 bucket_of(struct vault *v, const char *app, const char *name)
 {
 	uint8_t hash[crypto_shorthash_BYTES];
-	char text[CLV_NAME_MAX + VAULT_NAME_MAX + 1];
-	int len = snprintf(text, sizeof(text), "%s:%s", app, name);
+	uint8_t text[CLV_NAME_MAX + VAULT_NAME_MAX];
+	size_t app_len = strlen(app) + 1, name_len = strlen(name);
 	uint16_t i;
 
-	crypto_shorthash(
-	    hash, (const uint8_t *)text, (unsigned)len, v->hash_key);
+	memcpy(text, app, app_len);
+	memcpy(text + app_len, name, name_len);
+	crypto_shorthash(hash, text, app_len + name_len, v->hash_key);
 	memcpy(&i, hash, sizeof(i));
 	return &v->bucket[i % VAULT_BUCKETS];
 }

@@ -82,13 +82,6 @@ from_cache(struct vault *v, const char *app, const char *name, uint64_t version,
 	return true;
 }
 
-static bool
-is_away(int result)
-{
-	return result == CLV_E_DATABASE_AWAY || result == CLV_E_TIMEOUT ||
-	       result == CLV_E_UNKNOWN;
-}
-
 static void
 end_damaged(struct get *g, const char *what)
 {
@@ -166,7 +159,7 @@ find_key(struct get *g, uint32_t version)
 		return key;
 	if (rc == CLV_E_NOT_FOUND && !g->reloaded) { /* one made since */
 		g->reloaded = true;
-		vault_keys_drop(g->a);
+		g->a->keys_due = true;
 		begin(g);
 	} else if (rc == CLV_E_GENERATION) {
 		member_refresh_soon(g->v->k);
@@ -273,8 +266,9 @@ on_row(struct keeper *k, void *arg, const struct db_result *r)
 	(void)k;
 	g->a->calls--;
 	if (r->result != CLV_OK) {
-		if (is_away(r->result) && from_cache(g->v, g->app, g->name,
-					      g->version, g->fn, g->arg))
+		if (vault_is_away(r->result) &&
+		    from_cache(
+			g->v, g->app, g->name, g->version, g->fn, g->arg))
 			free(g);
 		else
 			end(g, r->result, r->text);
@@ -297,7 +291,7 @@ on_row(struct keeper *k, void *arg, const struct db_result *r)
 		vault_index_follow(g->a);
 	else if (rc != CLV_OK)
 		vault_index_drop(g->a);
-	if (rc != CLV_OK)
+	if (rc != CLV_OK || g->a->keys_due)
 		begin(g);
 	else if (g->version != 0)
 		serve_version(g, r);
@@ -331,7 +325,7 @@ on_ready(void *arg, struct vault_app *a, int result, const char *text)
 	g->a = a;
 	if (result == CLV_OK)
 		ask(g);
-	else if (is_away(result) &&
+	else if (vault_is_away(result) &&
 		 from_cache(g->v, g->app, g->name, g->version, g->fn, g->arg))
 		free(g);
 	else
@@ -391,7 +385,7 @@ on_list(void *arg, struct vault_app *a, int result, const char *text)
 	uint32_t n = 0;
 
 	/* Away: the names that were known last. */
-	if (result != CLV_OK && (!is_away(result) || !a->indexed)) {
+	if (result != CLV_OK && (!vault_is_away(result) || !a->indexed)) {
 		end(g, result, text);
 		return;
 	}

@@ -11,10 +11,13 @@
 struct vault_app;
 
 struct vault_key {
-	uint32_t version;
 	uint32_t generation;
 	bool here; /* its generation's key is known, and it opened */
 };
+
+/* So often are keys loaded before it is certain that they do not fit: what was
+ * asked first and what second may lie on both sides of a change. */
+#define VAULT_KEY_LOADS 2
 
 enum vault_need { VAULT_KEYS = 1, VAULT_INDEX = 2 };
 typedef void (*vault_ready_fn)(
@@ -34,14 +37,19 @@ struct vault_app {
 	struct vault *v;
 	struct vault_app *next;
 	char name[CLV_NAME_MAX];
-	/* keys: [0] is the index key, the others ascend by version */
+	/* keys by version: [0] is the index key */
 	struct vault_key *keys;
 	uint8_t (*secret)[CLV_KEY_LEN]; /* guarded, as many */
 	size_t key_count;
+	/* Guarded. Another one is another application of the same name. */
+	uint8_t *index_key;
+	bool keys_due;		 /* there is one more than those */
+	unsigned key_loads;	 /* since an index was verified */
 	struct clv_index *index; /* NULL: not loaded */
 	bool indexed;		 /* it is verified */
+	uint32_t newest;	 /* data key, by a verified index; 0: unknown */
+	bool current;		 /* verified since the last refresh */
 	bool loading;		 /* a statement for the waiters is under way */
-	bool keys_fresh;	 /* no index was verified with these keys yet */
 	char page_name[VAULT_NAME_MAX]; /* where the next page begins */
 	uint64_t page_counter;
 	size_t page_rows; /* since the first page */
@@ -50,6 +58,7 @@ struct vault_app {
 	struct vault_batch *batch;
 	bool put_waits;	    /* for the index */
 	unsigned put_tries; /* of the batch that is built anew */
+	bool put_differs;   /* its data key was not the database's newest */
 	uint64_t used;	    /* a clock of uses */
 	unsigned calls;	    /* requests that refer to it: it cannot be closed */
 };
@@ -57,8 +66,10 @@ struct vault_app {
 struct vault_value;
 #define VAULT_BUCKETS 1024
 
+struct inspect;
 struct vault {
 	struct keeper *k;
+	struct inspect *inspect; /* inspect.h: there is one at most */
 	struct vault_app *apps;
 	size_t app_count;
 	uint64_t uses;
@@ -92,11 +103,16 @@ bool vault_keys_waited(const struct vault_app *a);
 /* Key of that version; CLV_E_NOT_FOUND, CLV_E_GENERATION. Borrowed. */
 int vault_key_find(
     const struct vault_app *a, uint32_t version, const uint8_t **ret);
-uint32_t vault_key_newest(const struct vault_app *a);
+/* Is the data key among them that the verified index says is the newest? If
+ * not, they are due. */
+void vault_keys_compare(struct vault_app *a);
 
 /* vault_index.c */
 void vault_index_load(struct vault_app *a);
 void vault_index_drop(struct vault_app *a);
+/* The rows are not what the last writer had: it is closed, and all that wait
+ * for it are told. */
+void vault_index_fail(struct vault_app *a, int result, const char *text);
 /* Others have written: whoever needs the index next waits for what is new. */
 void vault_index_follow(struct vault_app *a);
 /* One row of a change: what columns it is in. */
@@ -130,5 +146,7 @@ struct vault_value {
 void vault_put_drop(struct vault_app *a, int result, const char *text);
 
 void vault_tell(vault_fn fn, void *arg, int result, const char *text);
+/* Was it the database that did not answer? */
+bool vault_is_away(int result);
 
 #endif

@@ -10,7 +10,8 @@
 /*
  * The index of one application: loaded whole, in pages, when it is opened, and
  * carried on by the changes that come with each answer. It is in force only
- * when its MAC fits, and never for a counter below what was seen before.
+ * when its MAC fits, and never for a counter below what was seen before. Its
+ * manifest says which data key is the newest: no other one is written with.
  */
 
 void
@@ -18,6 +19,8 @@ vault_index_drop(struct vault_app *a)
 {
 	clv_index_free(&a->index);
 	a->indexed = false;
+	a->current = false;
+	a->newest = 0;
 }
 
 bool
@@ -51,7 +54,7 @@ vault_index_commit(
 {
 	int r;
 
-	if (mac->len != 32)
+	if (mac->len != CLV_MANIFEST_MAC_LEN)
 		r = CLV_E_DAMAGED;
 	else if (counter < heads_get(a->v->k->heads, a->name))
 		r = CLV_E_ROLLBACK;
@@ -61,7 +64,17 @@ vault_index_commit(
 		heads_raise(a->v->k->heads, a->name, counter);
 	else
 		clv_index_abort(a->index);
+	if (r == CLV_OK)
+		vault_keys_compare(a);
 	return r;
+}
+
+void
+vault_index_fail(struct vault_app *a, int result, const char *text)
+{
+	vault_keys_drop(a); /* whoever asks next begins with them */
+	log_error("%s", text);
+	vault_wake(a, result, text);
 }
 
 static void
@@ -69,7 +82,6 @@ fail(struct vault_app *a, int result)
 {
 	char text[256];
 
-	vault_keys_drop(a); /* whoever asks next begins with them */
 	switch (result) {
 	case CLV_E_ROLLBACK:
 		snprintf(text, sizeof(text),
@@ -86,6 +98,13 @@ fail(struct vault_app *a, int result)
 		    a->name);
 		result = CLV_E_DAMAGED;
 		break;
+	case CLV_E_EXISTS:
+		snprintf(text, sizeof(text),
+		    "the database has a data key of application %s that its "
+		    "manifest does not name: a row was put in: claviger doctor",
+		    a->name);
+		result = CLV_E_DAMAGED;
+		break;
 	case CLV_E_FULL:
 		snprintf(text, sizeof(text),
 		    "application %s has more than %u names", a->name,
@@ -93,8 +112,7 @@ fail(struct vault_app *a, int result)
 		break;
 	default: snprintf(text, sizeof(text), "%s", clv_result_text(result));
 	}
-	log_error("%s", text);
-	vault_wake(a, result, text);
+	vault_index_fail(a, result, text);
 }
 
 static void ask_page(struct vault_app *a);
@@ -140,8 +158,8 @@ not_answered(struct vault_app *a, int result, const char *text)
 }
 
 /* What does not fit on top of what was verified is loaded anew, once from the
- * beginning, and then once with other keys: the application may have been
- * removed and made again. */
+ * beginning, and then with the keys that are there by now: the application may
+ * have been removed and made again. */
 static void
 does_not_fit(struct vault_app *a, int result)
 {
@@ -152,12 +170,20 @@ does_not_fit(struct vault_app *a, int result)
 	} else if (!is_first) {
 		vault_index_drop(a);
 		vault_index_load(a);
-	} else if (!a->keys_fresh) {
-		vault_keys_drop(a);
+	} else if (a->key_loads < VAULT_KEY_LOADS) {
+		vault_index_drop(a);
+		a->keys_due = true;
 		vault_keys_load(a);
 	} else {
 		fail(a, result);
 	}
+}
+
+/* Those were there before the manifest was read. */
+static bool
+has_too_many_keys(const struct vault_app *a)
+{
+	return a->key_count > (size_t)clv_index_key_version(a->index) + 1;
 }
 
 static void
@@ -193,8 +219,11 @@ on_page(struct keeper *k, void *arg, const struct db_result *r)
 		does_not_fit(a, rc);
 		return;
 	}
+	if (has_too_many_keys(a)) {
+		fail(a, CLV_E_EXISTS);
+		return;
+	}
 	a->indexed = true;
-	a->keys_fresh = false;
 	vault_wake(a, CLV_OK, "");
 }
 
@@ -220,7 +249,7 @@ vault_index_load(struct vault_app *a)
 	int r = CLV_OK;
 
 	if (a->index == NULL)
-		r = clv_index_new(a->secret[0], member_system_id(a->v->k),
+		r = clv_index_new(a->index_key, member_system_id(a->v->k),
 		    a->name, &a->index);
 	if (r != CLV_OK) {
 		vault_wake(a, r, clv_result_text(r));

@@ -56,9 +56,10 @@ struct vault_batch {
 	uint8_t op_id[CLV_API_ID_LEN];
 	uint64_t expect; /* counter before it */
 	uint64_t epoch;
-	uint8_t mac[32];
+	uint8_t mac[CLV_MANIFEST_MAC_LEN];
 	struct clv_buf column[COLUMNS]; /* arrays, one element a write */
 	bool doubt;			/* one try's outcome is not known */
+	bool differs; /* its data key was not the database's newest, before */
 	unsigned tries;
 	struct loop_timer *retry;
 };
@@ -310,6 +311,29 @@ refused(struct vault_batch *b, const struct db_result *r)
 	}
 }
 
+/* The counter is the one that the manifest vouches for, and so is the data key;
+ * yet the database has another one for its newest. */
+static void
+refused_key(struct vault_batch *b)
+{
+	struct vault_app *a = b->a;
+	char text[256];
+
+	if (!b->differs) {
+		a->put_differs = true;
+		vault_keys_drop(a);
+		batch_again(b);
+		return;
+	}
+	snprintf(text, sizeof(text),
+	    "the data keys of application %s in the database are not those "
+	    "that its manifest names: rows were put in or taken away: claviger "
+	    "doctor",
+	    a->name);
+	log_error("%s", text);
+	batch_fail(b, CLV_E_DAMAGED, text);
+}
+
 static void
 on_written(struct keeper *k, void *arg, const struct db_result *r)
 {
@@ -332,10 +356,7 @@ on_written(struct keeper *k, void *arg, const struct db_result *r)
 			vault_index_follow(a);
 		batch_again(b);
 		return;
-	case CLV_PUT_NEWER_KEY:
-		vault_keys_drop(a);
-		batch_again(b);
-		return;
+	case CLV_PUT_NEWER_KEY: refused_key(b); return;
 	case CLV_PUT_KNOWN: ask_ops(b); return;
 	}
 	batch_fail(b, CLV_E_PROTOCOL, NULL);
@@ -405,10 +426,9 @@ fill_batch(struct vault_batch *b)
 {
 	struct vault_app *a = b->a;
 	struct vault_put **pp = &a->puts, *p, **tail = &b->puts;
-	uint32_t key_version = vault_key_newest(a);
 	const uint8_t *key;
 	bool deleted;
-	int r = vault_key_find(a, key_version, &key);
+	int r = vault_key_find(a, a->newest, &key);
 
 	for (unsigned n = 0; r == CLV_OK && n < VAULT_BATCH_MAX &&
 			     b->column[C_RECORD].len < BATCH_LEN_MAX &&
@@ -426,7 +446,7 @@ fill_batch(struct vault_batch *b)
 		    CLV_OK)
 			p->version = 0;
 		p->version++;
-		r = put_record(b, p, key, key_version);
+		r = put_record(b, p, key, a->newest);
 	}
 	for (a->puts_tail = &a->puts; *a->puts_tail != NULL;)
 		a->puts_tail = &(*a->puts_tail)->next;
@@ -446,6 +466,7 @@ make_batch(struct vault_app *a, struct vault_batch **ret)
 		return CLV_E_NOMEM;
 	b->a = a;
 	b->tries = a->put_tries;
+	b->differs = a->put_differs;
 	for (int i = 0; i < COLUMNS; i++)
 		clv_array_begin(&b->column[i], column_type[i]);
 	randombytes_buf(b->op_id, sizeof(b->op_id));
@@ -494,6 +515,7 @@ on_ready(void *arg, struct vault_app *app, int result, const char *text)
 		text = why_not(a, result);
 	}
 	a->put_tries = 0;
+	a->put_differs = false;
 	if (result == CLV_OK)
 		send_batch(b);
 	else

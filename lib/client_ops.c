@@ -320,8 +320,8 @@ clv_client_subscribe(struct clv_client *c, struct clv_client_status *ret)
 }
 
 int
-clv_client_admin(struct clv_client *c, const void *p, size_t len, void *ret,
-    size_t cap, size_t *ret_len)
+clv_client_ask(struct clv_client *c, enum clv_api_op op, const void *p,
+    size_t len, void *ret, size_t cap, size_t *ret_len)
 {
 	struct clv_buf b;
 	struct clv_rd rd;
@@ -329,7 +329,7 @@ clv_client_admin(struct clv_client *c, const void *p, size_t len, void *ret,
 
 	clv__client_begin(c, &b);
 	clv_buf_raw(&b, p, len);
-	r = clv__client_call(c, CLV_API_ADMIN, 0, &b, &rd);
+	r = clv__client_call(c, op, 0, &b, &rd);
 	if (r == CLV_OK && rd.len > cap)
 		r = clv__client_fail(c, CLV_E_PROTOCOL, NULL);
 	if (r == CLV_OK) {
@@ -338,4 +338,11 @@ clv_client_admin(struct clv_client *c, const void *p, size_t len, void *ret,
 	}
 	clv__client_end(c);
 	return r;
+}
+
+int
+clv_client_admin(struct clv_client *c, const void *p, size_t len, void *ret,
+    size_t cap, size_t *ret_len)
+{
+	return clv_client_ask(c, CLV_API_ADMIN, p, len, ret, cap, ret_len);
 }

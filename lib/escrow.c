@@ -131,6 +131,23 @@ check_keyring(const struct row *row, const struct clv_keyring *k,
 }
 
 int
+clv_escrow_check(const void *p, size_t len,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], uint8_t node_number,
+    const uint8_t box_pk[static 32], uint32_t *ret_generation)
+{
+	struct row row = {0};
+	int r = parse_row(p, len, &row);
+
+	if (r == CLV_OK && row.node != node_number)
+		r = CLV_E_NO_IDENTITY;
+	if (r == CLV_OK)
+		r = verify_row(&row, pk, box_pk);
+	if (r == CLV_OK)
+		*ret_generation = row.generation;
+	return r;
+}
+
+int
 clv_escrow_open(const void *p, size_t len,
     const uint8_t pk[static CLV_SIGN_PK_LEN], const struct clv_identity *id,
     uint8_t node_number, struct clv_keyring **ret)

@@ -166,9 +166,36 @@ clv_index_stage(struct clv_index *x, const struct clv_change *c)
 	return CLV_OK;
 }
 
-void
-clv_index_mac(const struct clv_index *x, uint64_t counter,
-    uint8_t ret[static CLV_MANIFEST_MAC_LEN])
+int
+clv_index_stage_key(struct clv_index *x, uint32_t version,
+    const uint8_t data_key[static CLV_KEY_LEN])
+{
+	if (version == 0 || version != x->newest.version + 1)
+		return CLV_E_INVALID;
+	clv__newest_make(version, data_key, &x->newest);
+	return CLV_OK;
+}
+
+uint32_t
+clv_index_key_version(const struct clv_index *x)
+{
+	return x->committed_newest.version;
+}
+
+bool
+clv_index_is_newest(
+    const struct clv_index *x, const uint8_t data_key[static CLV_KEY_LEN])
+{
+	struct clv__newest n;
+
+	clv__newest_make(x->committed_newest.version, data_key, &n);
+	return sodium_memcmp(
+		   n.check, x->committed_newest.check, sizeof(n.check)) == 0;
+}
+
+static void
+make_manifest(const struct clv_index *x, uint64_t counter,
+    const struct clv__newest *newest, uint8_t ret[static CLV_MANIFEST_MAC_LEN])
 {
 	const struct clv__manifest m = {
 	    .system_id = x->system_id,
@@ -176,25 +203,44 @@ clv_index_mac(const struct clv_index *x, uint64_t counter,
 	    .counter = counter,
 	    .count = x->table.count,
 	    .sum = x->sum,
+	    .newest = *newest,
 	};
 
 	clv__manifest_mac(x->key, &m, ret);
 }
 
+void
+clv_index_mac(const struct clv_index *x, uint64_t counter,
+    uint8_t ret[static CLV_MANIFEST_MAC_LEN])
+{
+	make_manifest(x, counter, &x->newest, ret);
+}
+
+/* Two writers may have made a MAC under the same counter, and one of them lost:
+ * that both are genuine must not matter. */
+static bool
+is_as_held(const struct clv_index *x, const struct clv__newest *newest)
+{
+	const struct clv__newest *held = &x->committed_newest;
+
+	return sodium_memcmp(x->sum, x->committed_sum, sizeof(x->sum)) == 0 &&
+	       newest->version == held->version &&
+	       memcmp(newest->check, held->check, sizeof(held->check)) == 0;
+}
+
 static int
 verify(const struct clv_index *x, uint64_t counter,
-    const uint8_t mac[static CLV_MANIFEST_MAC_LEN])
+    const uint8_t mac[static CLV_MANIFEST_MAC_LEN],
+    const struct clv__newest *newest)
 {
 	uint8_t want[CLV_MANIFEST_MAC_LEN];
 
 	if (x->any && counter < x->counter)
 		return CLV_E_STALE;
-	/* Two writers may have made a MAC under the same counter, and one of
-	 * them lost: that both are genuine must not matter. */
-	if (x->any && counter == x->counter &&
-	    sodium_memcmp(x->sum, x->committed_sum, sizeof(x->sum)) != 0)
+	if (x->any && (newest->version < x->committed_newest.version ||
+			  (counter == x->counter && !is_as_held(x, newest))))
 		return CLV_E_DAMAGED;
-	clv_index_mac(x, counter, want);
+	make_manifest(x, counter, newest, want);
 	return sodium_memcmp(want, mac, sizeof(want)) == 0 ? CLV_OK
 							   : CLV_E_DAMAGED;
 }
@@ -207,13 +253,26 @@ forget_undo(struct clv_index *x)
 	x->undo_count = x->undo_cap = 0;
 }
 
+bool
+clv_index_fits(const struct clv_index *x, uint64_t counter,
+    const uint8_t mac[static CLV_MANIFEST_MAC_LEN])
+{
+	struct clv__newest newest;
+
+	clv__newest_parse(mac, &newest);
+	return verify(x, counter, mac, &newest) == CLV_OK;
+}
+
 int
 clv_index_commit(struct clv_index *x, uint64_t counter,
     const uint8_t mac[static CLV_MANIFEST_MAC_LEN])
 {
-	int r = verify(x, counter, mac);
+	struct clv__newest newest;
 	size_t i;
+	int r;
 
+	clv__newest_parse(mac, &newest);
+	r = verify(x, counter, mac, &newest);
 	if (r != CLV_OK) {
 		clv_index_abort(x);
 		return r;
@@ -227,6 +286,7 @@ clv_index_commit(struct clv_index *x, uint64_t counter,
 	x->counter = counter;
 	x->count = x->table.count;
 	memcpy(x->committed_sum, x->sum, sizeof(x->sum));
+	x->newest = x->committed_newest = newest;
 	return CLV_OK;
 }
 
@@ -247,6 +307,7 @@ clv_index_abort(struct clv_index *x)
 	while (x->table.count > x->count)
 		clv__table_drop_last(&x->table);
 	memcpy(x->sum, x->committed_sum, sizeof(x->sum));
+	x->newest = x->committed_newest;
 }
 
 int

@@ -53,11 +53,13 @@ struct clv_index {
 	char app[CLV_NAME_MAX];
 	struct clv__table table;
 	uint8_t sum[CLV__ENTRY_LEN]; /* of the staged state */
+	struct clv__newest newest;   /* ... */
 
 	bool any; /* something was committed */
 	uint64_t counter;
 	size_t count; /* of the table's entries, so many are committed */
 	uint8_t committed_sum[CLV__ENTRY_LEN];
+	struct clv__newest committed_newest;
 
 	struct clv__undo *undo; /* of committed entries that are staged */
 	size_t undo_count, undo_cap;

@@ -105,6 +105,27 @@ clv_keyring_add(struct clv_keyring *k, uint32_t *ret_generation)
 	return CLV_OK;
 }
 
+int
+clv_keyring_drop(struct clv_keyring *k, uint32_t generation)
+{
+	struct generation *g = k->generations;
+	size_t left = k->count;
+
+	while (left > 0 && g->number != generation) {
+		g++;
+		left--;
+	}
+	if (left == 0)
+		return CLV_E_NOT_FOUND;
+	if (k->count == 1)
+		return CLV_E_INVALID;
+	memmove(g, g + 1, (left - 1) * sizeof(*g));
+	k->count--;
+	sodium_memzero(
+	    &k->generations[k->count], sizeof(k->generations[k->count]));
+	return CLV_OK;
+}
+
 /* Text form. Every character is written to its place in guarded memory. */
 
 static void

@@ -70,6 +70,8 @@ CLEANFILES += %D%/store_sql.c
 libclaviger_core_la_SOURCES += %D%/client.c %D%/client.h %D%/client_ops.c \
 	%D%/client_stream.c
 
+dist_examples_DATA += %D%/examples/client-example.c
+
 # control-socket client, shared with the agents
 libclaviger_core_la_SOURCES += agents/control.c
 

@@ -39,11 +39,35 @@ clv__manifest_entry(const uint8_t key[static CLV_KEY_LEN],
 }
 
 CLV__CLEARS_REGISTERS void
+clv__newest_make(uint32_t version, const uint8_t data_key[static CLV_KEY_LEN],
+    struct clv__newest *ret)
+{
+	ret->version = version;
+	mac(data_key, "claviger-newest1", NULL, 0, ret->check);
+}
+
+void
+clv__newest_parse(const uint8_t manifest[static CLV_MANIFEST_MAC_LEN],
+    struct clv__newest *ret)
+{
+	memcpy(&ret->version, manifest, sizeof(ret->version));
+	ret->version = be32toh(ret->version);
+	memcpy(ret->check, manifest + 4, sizeof(ret->check));
+}
+
+static uint8_t *
+pack_newest(uint8_t *at, const struct clv__newest *n)
+{
+	at = clv__pack_u32(at, n->version);
+	return clv__pack_raw(at, n->check, sizeof(n->check));
+}
+
+CLV__CLEARS_REGISTERS void
 clv__manifest_mac(const uint8_t key[static CLV_KEY_LEN],
     const struct clv__manifest *m, uint8_t ret[static CLV_MANIFEST_MAC_LEN])
 {
-	uint8_t
-	    in[CLV_SYSTEM_ID_LEN + 4 + CLV_NAME_MAX + 8 + 8 + CLV__ENTRY_LEN];
+	uint8_t in[CLV_SYSTEM_ID_LEN + 4 + CLV_NAME_MAX + 8 + 8 +
+		   CLV__ENTRY_LEN + 4 + CLV__CHECK_LEN];
 	uint8_t *at;
 
 	at = clv__pack_raw(in, m->system_id, CLV_SYSTEM_ID_LEN);
@@ -51,5 +75,7 @@ clv__manifest_mac(const uint8_t key[static CLV_KEY_LEN],
 	at = clv__pack_u64(at, m->counter);
 	at = clv__pack_u64(at, m->count);
 	at = clv__pack_raw(at, m->sum, CLV__ENTRY_LEN);
-	mac(key, "claviger-manifst", in, (size_t)(at - in), ret);
+	at = pack_newest(at, &m->newest);
+	mac(key, "claviger-manifst", in, (size_t)(at - in),
+	    pack_newest(ret, &m->newest));
 }

@@ -6,6 +6,17 @@
 
 #define CLV__INDEX_NAME_MAX 256 /* with NUL */
 #define CLV__ENTRY_LEN 32
+#define CLV__CHECK_LEN 32
+
+/* Which data key is the newest. */
+struct clv__newest {
+	uint32_t version; /* 0: none */
+	uint8_t check[CLV__CHECK_LEN];
+};
+void clv__newest_make(uint32_t version,
+    const uint8_t data_key[static CLV_KEY_LEN], struct clv__newest *ret);
+void clv__newest_parse(const uint8_t manifest[static CLV_MANIFEST_MAC_LEN],
+    struct clv__newest *ret);
 
 /* What a manifest is computed from; lengths and rules: claviger/manifest.h. */
 void clv__manifest_entry(const uint8_t key[static CLV_KEY_LEN],
@@ -17,7 +28,9 @@ struct clv__manifest {
 	uint64_t counter;
 	uint64_t count;
 	const uint8_t *sum; /* CLV__ENTRY_LEN */
+	struct clv__newest newest;
 };
+/* As it lies in the database. */
 void clv__manifest_mac(const uint8_t key[static CLV_KEY_LEN],
     const struct clv__manifest *m, uint8_t ret[static CLV_MANIFEST_MAC_LEN]);
 

@@ -5,7 +5,7 @@
  * The one table. Exit statuses of `claviger`: 1 system, 2 usage, 3 not ready
  * or not active, 4 refused, 5 not found, 6 exists, 7 database, 8 unreachable,
  * 9 no quorum, 10..19 files and formats, 20 stale, 21 outcome unknown, 22 no
- * keyring in the file.
+ * keyring in the file, 23 doctor has found something.
  */
 static const struct {
 	const char *name;
@@ -70,6 +70,7 @@ static const struct {
 	"under a generation whose key is not here", 20},
     [-CLV_E_ROLLBACK] = {"rollback",
 	"the database is older than what was seen before", 20},
+    [-CLV_E_FINDINGS] = {"findings", "something is wrong", 23},
 };
 
 _Static_assert(

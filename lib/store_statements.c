@@ -91,8 +91,8 @@ static const struct clv__statement table[CLV_STMT_LAST] = {
 	"SELECT secrets, versions, keys FROM claviger.count_secrets($1)", "t",
 	"iii", false, false},
     [CLV_STMT_COUNT_KEYS] = {"count data keys",
-	"SELECT generation, keys FROM claviger.count_keys()", "", "ii", false,
-	false},
+	"SELECT generation, keys, indexes FROM claviger.count_keys()", "",
+	"iii", false, false},
     [CLV_STMT_GET_OLD_KEYS] = {"get older data keys",
 	"SELECT app, version, generation, wrapped"
 	" FROM claviger.get_old_keys($1, $2, $3, $4, $5)",
@@ -101,8 +101,9 @@ static const struct clv__statement table[CLV_STMT_LAST] = {
 	"SELECT claviger.put_rewrapped($1, $2, $3, $4, $5, $6, $7) AS n",
 	"ibiTIIB", "i", true, true},
     [CLV_STMT_ADD_KEY] = {"add data key",
-	CALL("add_key($1, $2, $3, $4, $5, $6, $7)"), "ibbtiib", "o", true,
-	true},
+	"SELECT state, counter FROM claviger.add_key($1, $2, $3, $4, $5, $6,"
+	" $7, $8, $9)",
+	"ibbtibiib", "ii", true, true},
     [CLV_STMT_GET_RECORDS] = {"get records",
 	"SELECT name, version, current, key_version, record"
 	" FROM claviger.get_records($1, $2, $3, $4, $5)",
@@ -111,8 +112,11 @@ static const struct clv__statement table[CLV_STMT_LAST] = {
 	"SELECT state, counter FROM claviger.put_records($1, $2, $3, $4, $5,"
 	" $6, $7, $8, $9, $10, $11)",
 	"ibbtibTIIBB", "ii", true, true},
-    [CLV_STMT_DROP_KEYS] = {"drop data keys",
-	"SELECT claviger.drop_keys($1, $2, $3, $4) AS n", "ibti", "i", true,
+    [CLV_STMT_GET_ESCROWS] = {"get sealed copies",
+	"SELECT node, generation, age_s FROM claviger.get_escrows()", "", "iii",
+	false, false},
+    [CLV_STMT_DROP_ESCROWS] = {"drop sealed copies",
+	"SELECT claviger.drop_escrows($1, $2, $3) AS n", "ibI", "i", true,
 	true},
 };
 

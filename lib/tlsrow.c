@@ -129,6 +129,29 @@ out:
 	return r;
 }
 
+static int
+verify_row(const void *p, size_t len, const uint8_t pk[static CLV_SIGN_PK_LEN],
+    struct row *ret)
+{
+	int r = parse_row(p, len, ret);
+
+	if (r == CLV_OK)
+		r = clv_verify(pk, ROW_DOMAIN, p, len - CLV_SIG_LEN, ret->sig);
+	return r;
+}
+
+int
+clv_tls_row_generation(const void *p, size_t len,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], uint32_t *ret)
+{
+	struct row row = {0};
+	int r = verify_row(p, len, pk, &row);
+
+	if (r == CLV_OK)
+		*ret = row.generation;
+	return r;
+}
+
 int
 clv_tls_row_open(struct clv_guard *guard, const struct clv_keyring *k,
     const void *p, size_t len, struct clv_buf *ret_cert, uint8_t **ret_key,
@@ -137,11 +160,8 @@ clv_tls_row_open(struct clv_guard *guard, const struct clv_keyring *k,
 	struct row row = {0};
 	uint8_t *key = NULL;
 	size_t key_len;
-	int r = parse_row(p, len, &row);
+	int r = verify_row(p, len, clv_keyring_sign_pk(k), &row);
 
-	if (r == CLV_OK)
-		r = clv_verify(clv_keyring_sign_pk(k), ROW_DOMAIN, p,
-		    len - CLV_SIG_LEN, row.sig);
 	if (r != CLV_OK)
 		return r;
 	key_len = row.wrapped_len - CLV_WRAP_EXTRA;

@@ -14,4 +14,5 @@ man/ocf_claviger_network-name.7: network-name$(EXEEXT)
 dist_man_MANS += man/clavigerd.8
 
 # claviger
-dist_man_MANS += man/claviger.1 man/claviger-formats.7 man/claviger-keyring.5
+dist_man_MANS += man/claviger.1 man/claviger-client.3 \
+	man/claviger-formats.7 man/claviger-keyring.5

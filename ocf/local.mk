@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 # sample configurations
-examplesdir = $(docdir)/examples
-dist_examples_DATA = %D%/examples/corosync-fast.conf
+dist_examples_DATA += %D%/examples/corosync-fast.conf
 noinst_LIBRARIES += libocf.a
 libocf_a_CFLAGS = $(agent_cflags)
 libocf_a_SOURCES = \

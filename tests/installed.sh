@@ -34,7 +34,8 @@ has() {
 	return $rc
 }
 
-pages=("$mandir/man1/claviger.1" "$mandir/man5/claviger-keyring.5"
+pages=("$mandir/man1/claviger.1" "$mandir/man3/claviger-client.3"
+	"$mandir/man5/claviger-keyring.5"
 	"$mandir/man7/claviger-formats.7"
 	"$mandir/man7/ocf_claviger_master-secret.7"
 	"$mandir/man7/ocf_claviger_network-name.7" "$mandir/man8/clavigerd.8")
@@ -45,7 +46,8 @@ expect "programs and agents are there" has 755 "$bindir/claviger" \
 expect "the rest is there" has 644 "${pages[@]}" "$unit" \
 	"$sysusersdir/claviger.conf" "$tmpfilesdir/claviger.conf" \
 	"$uidgiddir/claviger-uidgid.conf" "$pkgconfigdir/claviger.pc" \
-	"$includedir/claviger/store.h" "$examplesdir/corosync-fast.conf"
+	"$includedir/claviger/store.h" "$examplesdir/corosync-fast.conf" \
+	"$examplesdir/client-example.c"
 
 nothing_by_name_of_the_build() {
 	! grep -rl -e "$abs_top_builddir" -e "${root:-$tmp}" \
@@ -89,30 +91,20 @@ pkg() {
 	    PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 \
 	    pkg-config "$@" claviger
 }
-cat >"$tmp/use.c" <<'END'
-#include <claviger/backup.h>
-#include <claviger/keyring.h>
-#include <claviger/result.h>
-#include <stdio.h>
-
-int
-main(void)
-{
-	struct clv_guard *guard;
-
-	if (clv_guard_new(65536, &guard) != CLV_OK)
-		return 1;
-	clv_guard_free_all(&guard);
-	puts(clv_result_text(CLV_E_PASSPHRASE));
-	return 0;
-}
-END
-program() {
+# made FILE PROGRAM: with what pkg-config says, and nothing else
+made() {
 	local -a flags
 	read -ra flags < <(pkg --cflags --libs) && [ ${#flags[@]} -gt 0 ] &&
-	    ${CC:-cc} -std=gnu17 -Wall -Wextra -Werror -o "$tmp/use" \
-	    "$tmp/use.c" "${flags[@]}" &&
-	    [[ $(LD_LIBRARY_PATH=$root$libdir "$tmp/use") = *passphrase* ]]
+	    ${CC:-cc} -std=gnu17 -Wall -Wextra -Werror -o "$2" "$1" \
+	    "${flags[@]}"
+}
+# Against a daemon it runs in a scenario; here there is none.
+example() {
+	local said
+	made "$root$examplesdir/client-example.c" "$tmp/client-example" ||
+	    return 1
+	said=$(LD_LIBRARY_PATH=$root$libdir "$tmp/client-example" a b c 2>&1)
+	[[ $? = 2 && $said = usage:* ]]
 }
 version() { [ "$(pkg --modversion)" = "$PACKAGE_VERSION" ]; }
 headers() {
@@ -127,7 +119,7 @@ headers() {
 # A library that is built with a sanitizer does not run in another's program.
 case "$SAN_CFLAGS" in
 *fsanitize*) ;;
-*) expect "a program is made and runs by pkg-config" program ;;
+*) expect "the example is made by pkg-config, and runs" example ;;
 esac
 expect "pkg-config names the version" version
 expect "each installed header compiles alone" headers
@@ -156,6 +148,19 @@ declares_what_is_exported() {
 	hidden=$(comm -23 <(exported) <(declared))
 	[ -z "$hidden" ] || { echo "in no header: $hidden"; return 1; }
 }
+# What the header has and the page does not.
+manual_names_all() {
+	local missing
+	missing=$(comm -23 \
+	    <(grep -oE '\bclv_(client|secret)_[a-z_]+\(' \
+	    "$root$includedir/claviger/client.h" | tr -d '(' | sort -u) \
+	    <(sed -nE 's/^\.F[no] (clv_[a-z_]+).*/\1/p' \
+	    "$root$mandir/man3/claviger-client.3" | sort -u) |
+	    grep -vxE 'clv_client_(ask|admin)') # the command's own
+	[ -z "$missing" ] || { echo "$missing"; return 1; }
+}
+expect "claviger-client(3) has every function of its header" manual_names_all
+
 if [ -e "$root$libdir/libclaviger.so" ]; then
 	expect "the library exports clv_ names only" exports_only_clv
 	expect "what a header declares is exported" exports_what_is_declared

@@ -105,7 +105,7 @@ check_residue_app_LDADD = $(unit_libs)
 # PostgreSQL, against a cluster that is made for the test
 store_tests = check_store check_store_array check_store_conninfo \
 	check_store_faults check_store_fence check_store_keys \
-	check_store_migrate check_store_put check_store_race \
+	check_store_migrate check_store_newest check_store_put check_store_race \
 	check_store_records check_store_rights check_store_schema \
 	check_store_secrets check_store_send \
 	check_store_tls check_store_walk
@@ -157,6 +157,9 @@ check_store_faults_LDADD = $(unit_libs) $(LIBPQ_LIBS)
 check_store_fence_SOURCES = %D%/unit/check_store_fence.c $(store_rig)
 check_store_fence_CPPFLAGS = $(store_cppflags)
 check_store_fence_LDADD = $(unit_libs) $(LIBPQ_LIBS)
+check_store_newest_SOURCES = %D%/unit/check_store_newest.c $(store_rig)
+check_store_newest_CPPFLAGS = $(store_cppflags)
+check_store_newest_LDADD = $(unit_libs) $(LIBPQ_LIBS)
 check_store_walk_SOURCES = %D%/unit/check_store_walk.c $(store_rig)
 check_store_walk_CPPFLAGS = $(store_cppflags)
 check_store_walk_LDADD = $(unit_libs) $(LIBPQ_LIBS)
@@ -247,7 +250,7 @@ keeper_tests = check_role check_authorize check_admin_ops check_admin_app \
 	check_peer_msg check_keeper check_keeper_admin check_keeper_apps \
 	check_keeper_members \
 	check_keeper_hostile check_keeper_lease check_keeper_peers \
-	check_keeper_random
+	check_keeper_random check_keeper_rotate
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
 check_role_SOURCES = %D%/unit/check_role.c
@@ -272,7 +275,8 @@ check_peer_msg_CPPFLAGS = $(unit_cppflags)
 check_peer_msg_LDADD = $(daemon_libs)
 # whole keepers, with all that is around them played by the rig
 keeper_rig = %D%/unit/keeper_rig.c %D%/unit/keeper_rig.h \
-	%D%/unit/keeper_world.c %D%/unit/keeper_db.c \
+	%D%/unit/keeper_world.c %D%/unit/keeper_db.c %D%/unit/keeper_db.h \
+	%D%/unit/keeper_db_keys.c \
 	%D%/unit/keeper_wrap.c %D%/unit/keeper_wrap.h
 keeper_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
 	-Wl,--wrap=loop_fd_add -Wl,--wrap=loop_fd_set -Wl,--wrap=loop_fd_del \
@@ -321,28 +325,38 @@ check_keeper_random_SOURCES = %D%/unit/check_keeper_random.c $(keeper_rig)
 check_keeper_random_CPPFLAGS = $(unit_cppflags)
 check_keeper_random_LDADD = $(daemon_libs)
 check_keeper_random_LDFLAGS = $(keeper_ldflags)
+check_keeper_rotate_SOURCES = %D%/unit/check_keeper_rotate.c $(keeper_rig)
+check_keeper_rotate_CPPFLAGS = $(unit_cppflags)
+check_keeper_rotate_LDADD = $(daemon_libs)
+check_keeper_rotate_LDFLAGS = $(keeper_ldflags)
 
 # vault, member and local API, against a database that a rig plays
-vault_tests = check_api check_member check_member_policy check_vault
+vault_tests = check_api check_inspect check_member check_member_policy \
+	check_vault
 check_PROGRAMS += $(vault_tests)
 TESTS += $(vault_tests)
 vault_rig = %D%/unit/vault_rig.c %D%/unit/vault_rig.h %D%/unit/vault_wrap.c \
 	%D%/unit/vault_wrap.h
 vault_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
-	-Wl,--wrap=loop_fd_add -Wl,--wrap=loop_fd_del \
+	-Wl,--wrap=loop_fd_add -Wl,--wrap=loop_fd_set -Wl,--wrap=loop_fd_del \
 	-Wl,--wrap=loop_timer_set -Wl,--wrap=loop_timer_del \
 	-Wl,--wrap=loop_now_ms -Wl,--wrap=db_call_pool -Wl,--wrap=log_error \
 	-Wl,--wrap=log_warning -Wl,--wrap=log_notice
-check_api_SOURCES = %D%/unit/check_api.c $(vault_rig)
+check_api_SOURCES = %D%/unit/check_api.c $(vault_rig) $(accounts)
 check_api_CPPFLAGS = $(unit_cppflags)
 check_api_LDADD = $(daemon_libs) -lpthread
 check_api_LDFLAGS = $(vault_ldflags) -Wl,--wrap=auth_caller_get \
-	-Wl,--wrap=getsockopt -Wl,--wrap=admin_request
-check_member_SOURCES = %D%/unit/check_member.c %D%/unit/core.h $(vault_rig)
+	-Wl,--wrap=getsockopt -Wl,--wrap=admin_request $(accounts_ldflags)
+check_inspect_SOURCES = %D%/unit/check_inspect.c $(vault_rig)
+check_inspect_CPPFLAGS = $(unit_cppflags)
+check_inspect_LDADD = $(daemon_libs)
+check_inspect_LDFLAGS = $(vault_ldflags)
+check_member_SOURCES = %D%/unit/check_member.c %D%/unit/core.h $(vault_rig) \
+	$(accounts)
 check_member_CPPFLAGS = $(unit_cppflags)
 check_member_LDADD = $(daemon_libs)
 check_member_LDFLAGS = $(vault_ldflags) -Wl,--wrap=keeper_send \
-	-Wl,--wrap=time
+	-Wl,--wrap=time $(accounts_ldflags)
 check_member_policy_SOURCES = %D%/unit/check_member_policy.c
 check_member_policy_CPPFLAGS = $(unit_cppflags)
 check_member_policy_LDADD = $(daemon_libs)
@@ -383,8 +397,8 @@ check_front_db_LDADD = $(front_libs) $(LIBPQ_LIBS)
 
 # command
 check_PROGRAMS += check_cli
-TESTS += check_cli %D%/unit/cli.sh
-EXTRA_DIST += %D%/json-keys %D%/unit/cli.sh
+TESTS += check_cli %D%/unit/cli.sh %D%/unit/doctor.sh
+EXTRA_DIST += %D%/json-keys %D%/unit/cli.sh %D%/unit/doctor.sh
 check_cli_SOURCES = %D%/unit/check_cli.c
 check_cli_CPPFLAGS = $(unit_cppflags)
 check_cli_LDADD = libcli.la $(CHECK_LIBS)
@@ -471,6 +485,7 @@ EXTRA_DIST += %D%/model
 # Figures as ratios, no tests: see tests/bench/README. Needs root and the
 # packages of the lab.
 bench_programs = bench-spawn bench-ready bench-keyprobe bench-store bench-record \
+	bench-api bench-libs \
 	bench-network-name-dynamic bench-master-secret-dynamic
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += %D%/bench
@@ -487,6 +502,12 @@ bench_store_LDADD = libclaviger-core.la $(SODIUM_LIBS) $(LIBPQ_LIBS) -lpthread
 bench_record_SOURCES = %D%/bench/recordbench.c
 bench_record_CPPFLAGS = $(unit_cppflags)
 bench_record_LDADD = libclaviger-core.la
+bench_api_SOURCES = %D%/bench/apibench.c
+bench_api_CPPFLAGS = $(unit_cppflags)
+bench_api_LDADD = libclaviger-core.la -lpthread
+bench_libs_SOURCES = %D%/bench/libsbench.c
+bench_libs_CPPFLAGS = $(SODIUM_CFLAGS) $(QB_CFLAGS) $(OPENSSL_CFLAGS)
+bench_libs_LDADD = $(SODIUM_LIBS) $(QB_LIBS) $(OPENSSL_LIBS)
 bench_network_name_dynamic_SOURCES = agents/network-name.c
 bench_network_name_dynamic_CFLAGS = $(agent_cflags)
 bench_network_name_dynamic_LDADD = $(network_name_LDADD)

@@ -44,7 +44,7 @@ enum clv_api_op {
 	CLV_API_OPEN = 8, /* str app, str context, bytes sealed
 			   * -> bytes plain */
 	/* -> status; from then on an EVENT with id 0 and the status as body at
-	 * each change of state, generation or may_encrypt */
+	 * each change of state, generation, epoch or may_encrypt */
 	CLV_API_SUBSCRIBE = 9,
 	CLV_API_EVENT = 10,
 	/* str after -> u8 more, u32 n, n x (str app, u8 roles of the caller):
@@ -52,7 +52,17 @@ enum clv_api_op {
 	CLV_API_APPS = 11,
 	/* an administrative request of daemon/admin.h about applications, on
 	 * a server node -> its answer */
-	CLV_API_ADMIN = 12
+	CLV_API_ADMIN = 12,
+	/* str app, u8 begin (0: the next part) -> u8 more, u64 records done,
+	 * u64 of so many (0: not known yet), u32 n, n x (str kind, str subject,
+	 * str text): what is wrong with the application in the database, part
+	 * by part. One inspection at a time on a host. */
+	CLV_API_INSPECT = 13,
+	/* -> u8 up, str why not, u64 epoch, u64 list version, u64 timeline,
+	 * u64 system identifier: the database that the daemon is connected to;
+	 * u64 timeline, u64 system identifier of the one that gave it the epoch
+	 * that it holds (0: it holds none) */
+	CLV_API_DATABASE = 14
 };
 
 enum clv_api_flag {
@@ -66,7 +76,7 @@ enum clv_member_state {
 	CLV_MEMBER_NONE = 0, /* no keys have been obtained */
 	CLV_MEMBER_FRESH = 1,
 	CLV_MEMBER_AWAY = 2,   /* the server is away: reading goes on */
-	CLV_MEMBER_EXPIRED = 3 /* the sealed cache is older than its maximum */
+	CLV_MEMBER_EXPIRED = 3 /* the sealed cache is too old, by the clock */
 };
 
 struct clv_api_header {

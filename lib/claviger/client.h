@@ -17,7 +17,10 @@
  * Calls block, for at most the client's timeout. A client is one connection,
  * used by one thread at a time; several threads have a client each. Nothing
  * here is safe in a signal handler or across fork(). Results are enum
- * clv_result; clv_client_text() says what a person should read.
+ * clv_result; clv_client_text() says what a person should read. Secrets that
+ * come out are freed with clv_secret_free(), which wipes them; what goes in is
+ * copied. All of it in claviger-client(3); a whole program is
+ * examples/client-example.c in the documentation's folder.
  */
 struct clv_client;
 
@@ -32,7 +35,7 @@ int clv_client_timeout(struct clv_client *c, unsigned timeout_ms);
  * the next call. */
 const char *clv_client_text(const struct clv_client *c);
 /* Readable when an event has come, or the daemon has gone; -1 when there is no
- * connection at the moment. */
+ * connection at the moment. Another one, perhaps, after a call that failed. */
 int clv_client_fd(const struct clv_client *c);
 
 /* Bytes that are wiped when they are freed. */
@@ -129,12 +132,17 @@ struct clv_client_status {
 int clv_client_get_status(struct clv_client *c, struct clv_client_status *ret);
 /* From now on changes are told: wait with clv_client_next_event(), or poll
  * clv_client_fd() and then call it with timeout_ms 0. Between the two other
- * calls may be made; events that come meanwhile are kept, the newest of them.
- * CLV_E_TIMEOUT: none came. After CLV_E_NO_SERVER subscribe again. */
+ * calls may be made; events that come meanwhile are kept, the newest of them:
+ * after such a call ask once before polling. CLV_E_TIMEOUT: none came. After
+ * CLV_E_NO_SERVER subscribe again. */
 int clv_client_subscribe(struct clv_client *c, struct clv_client_status *ret);
 int clv_client_next_event(
     struct clv_client *c, int timeout_ms, struct clv_client_status *ret);
 
+/* Any request of claviger/api.h: its body of len bytes at p, the answer's to
+ * *ret_len bytes at ret. For the command. */
+int clv_client_ask(struct clv_client *c, enum clv_api_op op, const void *p,
+    size_t len, void *ret, size_t cap, size_t *ret_len);
 /* An administrative request as daemon/admin.h encodes it; its answer to
  * *ret_len bytes at ret. For the command. */
 int clv_client_admin(struct clv_client *c, const void *p, size_t len, void *ret,

@@ -17,6 +17,9 @@
  */
 
 #define CLV_DATAKEY_WRAPPED_LEN (1 + CLV_KEY_LEN + CLV_WRAP_EXTRA)
+/* So many an application may have, for none is ever given up: one more with
+ * each re-encryption. The schema holds it, too. */
+#define CLV_DATAKEYS_MAX 1000
 
 struct clv_datakey_id {
 	const uint8_t *system_id; /* CLV_SYSTEM_ID_LEN bytes */

@@ -42,6 +42,9 @@ size_t clv_keyring_count(const struct clv_keyring *k);
 uint32_t clv_keyring_number(const struct clv_keyring *k, size_t i);
 /* Add generation newest+1 with a random secret. */
 int clv_keyring_add(struct clv_keyring *k, uint32_t *ret_generation);
+/* Take a generation out, and wipe it. CLV_E_NOT_FOUND; CLV_E_INVALID for the
+ * last one that is left: a keyring without any is none. */
+int clv_keyring_drop(struct clv_keyring *k, uint32_t generation);
 
 /* Subkeys by crypto_kdf(context "claviger", id) of generation g. */
 enum clv_subkey {

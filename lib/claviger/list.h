@@ -171,6 +171,11 @@ int clv_escrow_open(const void *row, size_t len,
     const uint8_t pk[static CLV_SIGN_PK_LEN], const struct clv_identity *id,
     uint8_t node_number, struct clv_keyring **ret);
 
+/* Did the system make that row, for this node? Nothing is opened. */
+int clv_escrow_check(const void *row, size_t len,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], uint8_t node_number,
+    const uint8_t box_pk[static 32], uint32_t *ret_generation);
+
 /* A certificate row: the network name's certificate (DER) with its key
  * (PKCS#8 DER) wrapped under the service key of generation g, bound to system
  * id, thumbprint and g; signed by the system ("claviger-tlskey1"). Row body =
@@ -178,6 +183,9 @@ int clv_escrow_open(const void *row, size_t len,
 int clv_tls_row_seal(struct clv_guard *guard, const struct clv_keyring *k,
     uint32_t generation, const void *cert, size_t cert_len, const void *key,
     size_t key_len, struct clv_buf *ret);
+/* Under which generation its key is wrapped. CLV_E_SIGNATURE, CLV_E_FORMAT. */
+int clv_tls_row_generation(const void *row, size_t len,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], uint32_t *ret);
 /* ret_cert: copied; *ret_key of the guard. */
 int clv_tls_row_open(struct clv_guard *guard, const struct clv_keyring *k,
     const void *row, size_t len, struct clv_buf *ret_cert, uint8_t **ret_key,

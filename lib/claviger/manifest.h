@@ -9,22 +9,27 @@
 
 /*
  * The manifest of an application, claviger-formats(7): a counter, one higher
- * with each write transaction, and a MAC over it and over the application's
- * current entries, one for each name, deleted names included (tombstones).
- * The entries are summed, so that a change costs the same however many there
- * are. The sum stands nowhere: whoever verifies computes it from the rows,
- * which it thereby compares one by one with what the last writer had.
+ * with each write transaction, which data key is the newest, and a MAC over
+ * both and over the application's current entries, one for each name, deleted
+ * names included (tombstones). The entries are summed, so that a change costs
+ * the same however many there are. The sum stands nowhere: whoever verifies
+ * computes it from the rows, which it thereby compares one by one with what the
+ * last writer had.
  *
  *   entry = BLAKE2b-256(key: index key, personal: "claviger-index01",
  *                       str name | u64 version | u8 deleted | raw hash 32)
  *   sum   = sum of entries, 256-bit little-endian integers, mod 2^256
+ *   check = BLAKE2b-256(key: newest data key, personal: "claviger-newest1",
+ *                       of no message)
  *   mac   = BLAKE2b-256(key: index key, personal: "claviger-manifst",
  *                       raw system | str app | u64 counter | u64 count |
- *                       raw sum 32)
+ *                       raw sum 32 | u32 key version | raw check 32)
+ *
+ * It lies in the database as u32 key version | raw check 32 | raw mac 32.
  */
 
 #define CLV_RECORD_HASH_LEN 32
-#define CLV_MANIFEST_MAC_LEN 32
+#define CLV_MANIFEST_MAC_LEN (4 + 32 + 32)
 
 /* BLAKE2b-256 of a record as it lies in the database. */
 void clv_record_hash(
@@ -66,19 +71,34 @@ struct clv_change {
  */
 int clv_index_stage(struct clv_index *x, const struct clv_change *c);
 
-/* MAC of the staged state under that counter: what a writer hands in. */
+/* Stage another newest data key, with what else is staged: 1 in a new index,
+ * and one more with each re-encryption. CLV_E_INVALID: not the one after it. */
+int clv_index_stage_key(struct clv_index *x, uint32_t version,
+    const uint8_t data_key[static CLV_KEY_LEN]);
+/* Which data key the committed manifest says is the newest; 0: none yet. */
+uint32_t clv_index_key_version(const struct clv_index *x);
+/* Is this that one? It may be of an application that had the same name. */
+bool clv_index_is_newest(
+    const struct clv_index *x, const uint8_t data_key[static CLV_KEY_LEN]);
+
+/* Manifest of the staged state under that counter: what a writer hands in. */
 void clv_index_mac(const struct clv_index *x, uint64_t counter,
     uint8_t ret[static CLV_MANIFEST_MAC_LEN]);
 
 /*
  * The staged state becomes the committed one if the manifest (counter, mac)
- * vouches for it; otherwise all that was staged is dropped. CLV_E_STALE: the
- * counter is below the one held. CLV_E_DAMAGED: the MAC is of other rows, or
- * the counter is the one held and yet something changed.
+ * vouches for it; otherwise all that was staged is dropped. Which data key is
+ * the newest is what the manifest says. CLV_E_STALE: the counter is below the
+ * one held. CLV_E_DAMAGED: the MAC is of other rows or another data key, the
+ * counter is the one held and yet something changed, or an older data key has
+ * become the newest.
  */
 int clv_index_commit(struct clv_index *x, uint64_t counter,
     const uint8_t mac[static CLV_MANIFEST_MAC_LEN]);
 void clv_index_abort(struct clv_index *x);
+/* Would that commit succeed? Nothing is changed. */
+bool clv_index_fits(const struct clv_index *x, uint64_t counter,
+    const uint8_t mac[static CLV_MANIFEST_MAC_LEN]);
 
 /*
  * Is this row of the database what must be served? version 0: the database

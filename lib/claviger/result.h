@@ -57,7 +57,8 @@ enum clv_result {
 	CLV_E_AWAY = -45,	/* no fresh word of the server: no writing */
 	CLV_E_GENERATION = -46, /* keys of this generation are not here */
 	CLV_E_ROLLBACK = -47,	/* the database is older than what was seen */
-	CLV_E_LAST = -48	/* one past the last */
+	CLV_E_FINDINGS = -48,	/* claviger doctor has found something */
+	CLV_E_LAST = -49	/* one past the last */
 };
 
 /* Text of a result: a static sentence part without a full stop; never NULL. */

@@ -138,7 +138,8 @@ enum clv_stmt {
 	/* app text -> secrets int8 (names that are there), versions int8 (rows,
 	 * deletions included), keys int8 */
 	CLV_STMT_COUNT_SECRETS,
-	/* -> generation int8, keys int8: how many are wrapped under each */
+	/* -> generation int8, keys int8, indexes int8: how many are wrapped
+	 * under each, and how many of them are index keys */
 	CLV_STMT_COUNT_KEYS,
 	/* generation int8, after_generation int8, after_app text,
 	 * after_version int8, limit int8 -> app text, version int8, generation
@@ -150,9 +151,12 @@ enum clv_stmt {
 	 * n int8: so many were of their old generation still and are rewritten
 	 */
 	CLV_STMT_PUT_REWRAPPED,
-	/* epoch int8, instance bytea, op_id bytea, app text, version int8
-	 * (newest + 1, else CL002), generation int8, wrapped bytea -> ok bool.
-	 * From then on PUT_SECRETS takes no older data key. */
+	/* epoch int8, instance bytea, op_id bytea, app text, expect_counter
+	 * int8, mac bytea, version int8 (newest + 1, and at most
+	 * CLV_DATAKEYS_MAX, else CL002), generation int8, wrapped bytea ->
+	 * state int8 (enum clv_put), counter int8. A new data key, and the
+	 * manifest that says so: from then on PUT_SECRETS takes no older one.
+	 * Repeating a done op_id is CLV_PUT_REPEATED, whatever came after. */
 	CLV_STMT_ADD_KEY,
 	/* app text, key_version int8, after_name text, after_version int8,
 	 * limit int8 -> name text, version int8, current bool, key_version
@@ -165,19 +169,23 @@ enum clv_stmt {
 	 * (enum clv_put), counter int8. Records rewritten in place under a
 	 * newer data key. Raises CL002 when one is not there, or has it. */
 	CLV_STMT_PUT_RECORDS,
-	/* epoch int8, instance bytea, app text, below_version int8 -> n int8:
-	 * so many data keys below that one were deleted, those that no record
-	 * refers to; never the newest, never the index key */
-	CLV_STMT_DROP_KEYS,
+	/* -> node int8, generation int8 (its newest), age_s int8: sealed
+	 * copies, ascending by node */
+	CLV_STMT_GET_ESCROWS,
+	/* epoch int8, instance bytea, keep int8[] -> n int8: so many sealed
+	 * copies, of other nodes than these, were deleted */
+	CLV_STMT_DROP_ESCROWS,
 	CLV_STMT_LAST
 };
 
-/* What became of PUT_SECRETS and PUT_RECORDS; only the first has written. */
+/* What became of PUT_SECRETS, ADD_KEY and PUT_RECORDS; only the first has
+ * written. */
 enum clv_put {
 	CLV_PUT_DONE = 1,
 	CLV_PUT_REPEATED = 2, /* the last write was this one, by its op_id */
 	CLV_PUT_CONFLICT = 3, /* another counter is in force: read, try again */
-	CLV_PUT_NEWER_KEY = 4, /* there is a newer data key, or no key at all */
+	CLV_PUT_NEWER_KEY = 4, /* there is a newer data key, or no key at all,
+				* though no other counter: rows were changed */
 	CLV_PUT_KNOWN = 5      /* a row's op_id was done before: GET_OPS */
 };
 

@@ -22,7 +22,8 @@ ALTER TABLE claviger.system ADD COLUMN alone_from timestamptz NOT NULL
 -- One row an application, also of a dropped one (its MAC is 32 zeros and it has
 -- no key): the counter of a later one of that name goes on. Each write changes
 -- it first, so that they come one after the other; op_id is the last one's.
--- key_version is that of the newest data key.
+-- key_version is that of the newest data key, and so is what mac begins with, for
+-- which it vouches: claviger-formats(7).
 --
 -- Neither this table nor `secret` has a CHECK: PostgreSQL reads its text anew
 -- for each statement, which is a third of what a write costs. The functions
@@ -35,7 +36,9 @@ CREATE TABLE claviger.manifest (
 	key_version bigint NOT NULL
 ) WITH (fillfactor = 50);
 
--- Version 0 is the index key, 1 and up are data keys.
+-- Version 0 is the index key, 1 and up are data keys. None is ever deleted while
+-- its application is there: what applications had sealed and keep themselves
+-- refers to them, too.
 CREATE TABLE claviger.data_key (
 	app text COLLATE "C" NOT NULL,
 	version bigint NOT NULL CHECK (version BETWEEN 0 AND 4294967295),
@@ -270,7 +273,7 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 BEGIN
 	UPDATE claviger.manifest m SET counter = p_counter + 1,
-	    mac = CASE WHEN octet_length(p_mac) = 32 THEN p_mac END,
+	    mac = CASE WHEN octet_length(p_mac) BETWEEN 32 AND 128 THEN p_mac END,
 	    op_id = CASE WHEN octet_length(p_op_id) = 16 THEN p_op_id END
 	FROM (SELECT FROM claviger.system WHERE epoch >= p_epoch FOR KEY SHARE) s
 	WHERE m.app = p_app AND m.counter = p_counter
@@ -419,7 +422,7 @@ BEGIN
 	INSERT INTO claviger.manifest AS m (app, counter, mac, op_id,
 	    key_version)
 	VALUES (p_app, CASE WHEN octet_length(p_app) BETWEEN 1 AND 64
-	    AND octet_length(p_mac) = 32 AND p_counter > 0
+	    AND octet_length(p_mac) BETWEEN 32 AND 128 AND p_counter > 0
 	    THEN p_counter END, p_mac, p_op_id, 1)
 	ON CONFLICT (app) DO UPDATE SET counter = excluded.counter,
 	    mac = excluded.mac, op_id = excluded.op_id, key_version = 1
@@ -476,12 +479,13 @@ SET search_path = pg_catalog, pg_temp AS $$
 	    FROM claviger.secret s WHERE s.app = p_app) x;
 $$;
 
-CREATE FUNCTION claviger.count_keys(OUT generation bigint, OUT keys bigint)
-RETURNS SETOF record
+CREATE FUNCTION claviger.count_keys(OUT generation bigint, OUT keys bigint,
+    OUT indexes bigint) RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-	SELECT k.generation, count(*) FROM claviger.data_key k
-	GROUP BY k.generation ORDER BY k.generation;
+	SELECT k.generation, count(*),
+	    count(*) FILTER (WHERE k.version = 0)
+	FROM claviger.data_key k GROUP BY k.generation ORDER BY k.generation;
 $$;
 
 CREATE FUNCTION claviger.get_old_keys(p_generation bigint,
@@ -517,25 +521,42 @@ BEGIN
 	RETURN n;
 END $$;
 
+-- One step of the manifest, whose new MAC says that this is the newest one: from
+-- then on no older data key is taken.
 CREATE FUNCTION claviger.add_key(p_epoch bigint, p_instance bytea,
-    p_op_id bytea, p_app text, p_version bigint, p_generation bigint,
-    p_wrapped bytea) RETURNS boolean
+    p_op_id bytea, p_app text, p_counter bigint, p_mac bytea,
+    p_version bigint, p_generation bigint, p_wrapped bytea,
+    OUT state bigint, OUT counter bigint) RETURNS record
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	IF NOT claviger.start_op(p_epoch, p_instance, p_op_id) THEN
-		RETURN true;
-	END IF;
+	PERFORM claviger.guard(p_epoch, p_instance);
 	PERFORM claviger.check_generation(p_generation);
-	UPDATE claviger.manifest SET key_version = p_version
-	WHERE app = p_app AND key_version = p_version - 1 AND p_version > 1;
+	SELECT f.counter INTO counter FROM claviger.manifest f
+	WHERE f.app = p_app FOR UPDATE;
+	counter := coalesce(counter, 0);
+	IF EXISTS (SELECT FROM claviger.op o WHERE o.op_id = p_op_id) THEN
+		state := 2;
+		RETURN;
+	END IF;
+	IF counter <> p_counter THEN
+		state := 3;
+		RETURN;
+	END IF;
+	UPDATE claviger.manifest f SET counter = p_counter + 1,
+	    mac = CASE WHEN octet_length(p_mac) BETWEEN 32 AND 128
+	    THEN p_mac END, op_id = p_op_id, key_version = p_version
+	WHERE f.app = p_app AND f.key_version = p_version - 1
+	AND p_version BETWEEN 2 AND 1000;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'not the version after the newest data key'
 		USING ERRCODE = 'CL002';
 	END IF;
+	INSERT INTO claviger.op (op_id) VALUES (p_op_id);
 	INSERT INTO claviger.data_key (app, version, generation, wrapped)
 	VALUES (p_app, p_version, p_generation, p_wrapped);
-	RETURN true;
+	state := 1;
+	counter := p_counter + 1;
 END $$;
 
 CREATE FUNCTION claviger.get_records(p_app text, p_key_version bigint,
@@ -565,7 +586,7 @@ DECLARE
 BEGIN
 	PERFORM claviger.guard(p_epoch, p_instance);
 	UPDATE claviger.manifest m SET counter = p_counter + 1,
-	    mac = CASE WHEN octet_length(p_mac) = 32 THEN p_mac END,
+	    mac = CASE WHEN octet_length(p_mac) BETWEEN 32 AND 128 THEN p_mac END,
 	    op_id = CASE WHEN octet_length(p_op_id) = 16 THEN p_op_id END
 	WHERE m.app = p_app AND m.counter = p_counter;
 	IF NOT FOUND THEN
@@ -590,24 +611,6 @@ BEGIN
 		RAISE EXCEPTION 'a record is not there, or has a newer key'
 		USING ERRCODE = 'CL002';
 	END IF;
-END $$;
-
-CREATE FUNCTION claviger.drop_keys(p_epoch bigint, p_instance bytea,
-    p_app text, p_below bigint) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	n bigint;
-BEGIN
-	PERFORM claviger.guard(p_epoch, p_instance);
-	DELETE FROM claviger.data_key k USING (SELECT m.key_version
-	    FROM claviger.manifest m WHERE m.app = p_app FOR UPDATE) m
-	WHERE k.app = p_app AND k.version BETWEEN 1
-	AND least(p_below, m.key_version) - 1
-	AND NOT EXISTS (SELECT FROM claviger.secret s
-	    WHERE s.app = p_app AND s.key_version = k.version);
-	GET DIAGNOSTICS n = ROW_COUNT;
-	RETURN n;
 END $$;
 
 -- What is new belongs to nobody; then the two roles get their functions.
@@ -639,11 +642,11 @@ REVOKE ALL ON FUNCTION
     claviger.get_old_keys(bigint, bigint, text, bigint, bigint),
     claviger.put_rewrapped(bigint, bytea, bigint, text[], bigint[],
 	bigint[], bytea[]),
-    claviger.add_key(bigint, bytea, bytea, text, bigint, bigint, bytea),
+    claviger.add_key(bigint, bytea, bytea, text, bigint, bytea, bigint,
+	bigint, bytea),
     claviger.get_records(text, bigint, text, bigint, bigint),
     claviger.put_records(bigint, bytea, bytea, text, bigint, bytea, text[],
-	bigint[], bigint[], bytea[], bytea[]),
-    claviger.drop_keys(bigint, bytea, text, bigint)
+	bigint[], bigint[], bytea[], bytea[])
     FROM PUBLIC, claviger_server, claviger_member;
 GRANT USAGE ON SCHEMA claviger TO claviger_member;
 GRANT EXECUTE ON FUNCTION claviger.hello() TO claviger_member;
@@ -669,9 +672,41 @@ GRANT EXECUTE ON FUNCTION
     claviger.get_old_keys(bigint, bigint, text, bigint, bigint),
     claviger.put_rewrapped(bigint, bytea, bigint, text[], bigint[],
 	bigint[], bytea[]),
-    claviger.add_key(bigint, bytea, bytea, text, bigint, bigint, bytea),
+    claviger.add_key(bigint, bytea, bytea, text, bigint, bytea, bigint,
+	bigint, bytea),
     claviger.get_records(text, bigint, text, bigint, bigint),
     claviger.put_records(bigint, bytea, bytea, text, bigint, bytea, text[],
-	bigint[], bigint[], bytea[], bytea[]),
-    claviger.drop_keys(bigint, bytea, text, bigint)
+	bigint[], bigint[], bytea[], bytea[])
+    TO claviger_server;
+
+-- Sealed copies: which there are, and the end of those that nobody may use.
+
+CREATE FUNCTION claviger.get_escrows(OUT node bigint, OUT generation bigint,
+    OUT age_s bigint) RETURNS SETOF record
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+	SELECT e.node, e.generation, claviger.age_s(e.at)
+	FROM claviger.escrow e ORDER BY e.node;
+$$;
+
+CREATE FUNCTION claviger.drop_escrows(p_epoch bigint, p_instance bytea,
+    p_keep bigint[]) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	n bigint;
+BEGIN
+	PERFORM claviger.guard(p_epoch, p_instance);
+	DELETE FROM claviger.escrow WHERE node <> ALL (p_keep);
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n;
+END $$;
+
+REVOKE ALL ON FUNCTION
+    claviger.get_escrows(),
+    claviger.drop_escrows(bigint, bytea, bigint[])
+    FROM PUBLIC, claviger_server, claviger_member;
+GRANT EXECUTE ON FUNCTION
+    claviger.get_escrows(),
+    claviger.drop_escrows(bigint, bytea, bigint[])
     TO claviger_server;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A lab (tests/lab) with Claviger's first steps done, for the benchmark."""
 import datetime
+import json
 import os
 import re
 import subprocess
@@ -62,8 +63,9 @@ class Lab:
 
     def start(self, node, *command, **more):
         """A process on the node that goes on; the caller waits for it."""
+        more.setdefault("stdin", subprocess.DEVNULL)
         return subprocess.Popen([TOOL, "-n", self.name, "exec", node,
-                                 *command], stdin=subprocess.DEVNULL, **more)
+                                 *command], **more)
 
     def push(self, node, program):
         """A program of the build, to /root of the node."""
@@ -107,14 +109,53 @@ class Lab:
         self.member()
 
     def member(self):
+        self.sql("CREATE ROLE claviger_host LOGIN PASSWORD 'of the lab'; "
+                 "GRANT claviger_member TO claviger_host")
+        self.copy("n1", "/etc/claviger/db-ca.crt", "client", "644")
+        self.on("client", "install", "-o", "claviger-front", "-m", "600",
+                "/dev/stdin", "/etc/claviger/db.pass",
+                input="db:5432:claviger:claviger_host:of the lab\n")
         out = self.on("client", "claviger", "join", "--member",
                       "--system", self.key, "--server-thumbprint",
-                      self.thumbprint, "--network-name", "mss")
+                      self.thumbprint, "--network-name", "mss", "--database",
+                      CONNINFO % "claviger_host", "--database-passfile",
+                      "/etc/claviger/db.pass")
         add = re.search(r"^ *claviger (member add .*)$", out, re.M).group(1)
-        certificate = self.on("client", "cat", "/var/lib/claviger/tls.crt")
-        self.on("n1", "install", "-m", "644", "/dev/stdin",
-                "/root/client.crt", input=certificate)
+        self.copy("client", "/var/lib/claviger/tls.crt", "n1", "644",
+                  "/root/client.crt")
         self.on("n1", "sh", "-c", "cd /root && claviger " + add)
+
+    def copy(self, node, path, to, mode, to_path=None):
+        self.on(to, "install", "-D", "-m", mode, "/dev/stdin",
+                to_path or path, input=self.on(node, "cat", path))
+
+    def sql(self, text):
+        self.on("db", "runuser", "-u", "postgres", "--", "psql", "-qd",
+                "claviger", "-v", "ON_ERROR_STOP=1", "-c", text)
+
+    def member_status(self):
+        return json.loads(self.on("client", "claviger", "status", "--json",
+                                  check=False) or "{}")
+
+    def member_daemon(self):
+        """The client's daemon; returns the process id of its keeper."""
+        self.on("client", "sh", "-c", "clavigerd </dev/null >/dev/null 2>&1 &")
+        wait_until(30, "the member has keys and its database", lambda: (
+            self.member_status().get("keys") == "fresh"
+            and self.member_status().get("database_up")))
+        return self.on("client", "pgrep", "-x", "clavigerd", "-u",
+                       "claviger").split()[0]
+
+    def member_stop(self):
+        """The failover's probe obtains keys by itself."""
+        self.on("client", "pkill", "-o", "-x", "clavigerd")
+        wait_until(30, "the member's daemon ends", lambda: not self.on(
+            "client", "pgrep", "-x", "clavigerd", check=False))
+
+    def application(self, name):
+        self.on(self.active(), "claviger", "app", "add", name)
+        wait_until(30, "the member knows " + name, lambda: name in self.on(
+            "client", "claviger", "list", check=False).split())
 
     def yardstick(self):
         """What would be built without Claviger, switched off for now."""

@@ -69,7 +69,7 @@ populate(PGconn *c)
 	       " decode(repeat('a5', 333), 'hex')"
 	       " FROM generate_series(0, 99999) i");
 	sql(c, "INSERT INTO claviger.manifest VALUES ('app', 1,"
-	       " decode(repeat('00', 32), 'hex'),"
+	       " decode(repeat('00', 68), 'hex'),"
 	       " decode(repeat('00', 16), 'hex'), 1)");
 	sql(c, "INSERT INTO claviger.secret (app, name, version,"
 	       " deleted, key_version, record, hash, counter, op_id)"
@@ -82,7 +82,7 @@ populate(PGconn *c)
 	       " decode(repeat('a5', 73), 'hex')"
 	       " FROM generate_series(0, 99999) i");
 	sql(c, "INSERT INTO claviger.manifest SELECT 'lane' || i, 1,"
-	       " decode(repeat('00', 32), 'hex'),"
+	       " decode(repeat('00', 68), 'hex'),"
 	       " decode(repeat('00', 16), 'hex'), 1"
 	       " FROM generate_series(0, 7) i");
 	sql(c, "INSERT INTO claviger.data_key SELECT 'lane' || i, 1, 99,"

@@ -3,7 +3,7 @@
 import json
 
 UNITS = {"ns": "ns", "us": "us", "ms": "ms", "s": "s", "B": "B", "KiB": "KiB",
-         "": ""}
+         "/s": "/s", "": ""}
 
 
 class Table:
@@ -11,16 +11,20 @@ class Table:
         self.rows = []
 
     def add(self, part, what, value, unit, yard=None, yard_what="",
-            bound=None, bound_of="ratio", note=""):
-        """bound_of: what may be at most `bound`, the ratio to the yardstick
-        or the value itself; without a bound the row is for information."""
+            bound=None, bound_of="ratio", note="", least=False):
+        """bound_of: what may be at most `bound` (or, with `least`, at least),
+        the ratio to the yardstick or the value itself; without a bound the row
+        is for information."""
         ratio = value / yard if yard else None
         judged = ratio if bound_of == "ratio" else value
-        ok = None if bound is None or judged is None else judged <= bound
+        ok = None
+        if bound is not None and judged is not None:
+            ok = judged >= bound if least else judged <= bound
         self.rows.append({"part": part, "what": what, "value": value,
                           "unit": unit, "yardstick": yard,
                           "yardstick_what": yard_what, "ratio": ratio,
-                          "bound": bound, "bound_of": bound_of, "ok": ok,
+                          "bound": bound, "bound_of": bound_of,
+                          "least": least, "ok": ok,
                           "note": note})
 
     def missed(self):
@@ -34,14 +38,15 @@ class Table:
         if value is None:
             return ""
         digits = {"ns": 0, "us": 0, "ms": 1, "s": 3, "B": 0, "KiB": 0,
-                  "": 3}[unit]
+                  "/s": 0, "": 3}[unit]
         return "%.*f%s" % (digits, value, " " + unit if unit else "")
 
     def line(self, row):
         bound = ""
         if row["bound"] is not None:
             unit = "" if row["bound_of"] == "ratio" else row["unit"]
-            bound = "<= %g%s%s" % (row["bound"], " " + unit if unit else "",
+            bound = "%s %g%s%s" % (">=" if row["least"] else "<=",
+                                   row["bound"], " " + unit if unit else "",
                                    " x" if row["bound_of"] == "ratio" else "")
         verdict = {True: "pass", False: "MISS", None: ""}[row["ok"]]
         return (row["what"], self.number(row["value"], row["unit"]),

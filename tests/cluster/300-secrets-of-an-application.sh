@@ -5,7 +5,7 @@
 
 scenario "an application's secrets, on nodes and on a member host"
 lab_system
-log_allow 'database|changed from outside|older than what was seen'
+log_allow 'database|pacemaker|score|changed from outside|older than what was seen'
 active=$(promoted)
 must "the client runs the daemon, with its own access to the database" \
     member_daemon client
@@ -75,15 +75,57 @@ expect "a unit is let in" cl "$active" app grant shop unit:shop.service
 expect_within 15 "it gets its secret by name" credential_is shop.service token
 refute "another unit gets nothing" credential_is other.service token
 
+step "a program with the library"
+must "it is made on the member" on client sh -c 'cc -Wall -Wextra -Werror \
+    -o /root/example /usr/share/doc/claviger/examples/client-example.c \
+    $(pkg-config --cflags --libs claviger)'
+third=$(secret_new)
+expect "it stores, reads, encrypts and decrypts" test \
+    "$(printf %s "$third" | on client /root/example shop of/example \
+    2>/dev/null)" = "$third"
+expect "its value is there for others" \
+    same_on_all shop of/example "$third"
+expect_exit 1 'may not' "only in an application that it may use" eval \
+    'echo x | on client setpriv --reuid man --regid man --clear-groups \
+    /root/example shop of/example'
+on client sh -c 'sleep 1234 | /root/example >/root/states 2>&1 &'
+told() { on client tail -n 1 /root/states | grep -q "^$1, generation 1"; }
+expect_within 10 "it watches the state" told fresh
+on n1 crm_resource -r "$rsc-clone" --meta -p target-role -v Stopped
+expect_within 60 "it is told that the server is away" told away
+expect "and what that means" on client grep -q 'reading only' /root/states
+expect_exit 1 'cannot be reached since' "nothing is stored" \
+    eval 'echo x | on client /root/example shop of/example'
+on n1 crm_resource -r "$rsc-clone" --meta -p target-role -v Started
+expect_within 60 "and that it is back" told fresh
+expect_within 40 "the service runs" all_ready
+must "the member is restarted" member_restart client
+expect_within 30 "it has subscribed again" \
+    eval 'test "$(on client grep -c ^fresh /root/states)" -ge 3'
+on client pkill -x -f "sleep 1234|/root/example"
+
 step "a hostile database administrator"
+for host in client n1 n2 n3; do
+	expect "doctor on $host finds nothing wrong" cl $host doctor
+done
 sql "CREATE SCHEMA kept; CREATE TABLE kept.secret AS TABLE claviger.secret;
     CREATE TABLE kept.manifest AS TABLE claviger.manifest" >/dev/null
 put_back() {
 	sql "TRUNCATE claviger.secret;
 	    INSERT INTO claviger.secret SELECT * FROM kept.secret" >/dev/null
 }
+# doctor_finds WHAT: on every host, before anybody reads
+doctor_finds() {
+	local host
+	for host in client n1 n2 n3; do
+		expect_exit 23 'FOUND +applications +shop.*db/password' \
+		    "$1: doctor on $host names it" \
+		    cl $host doctor --only applications
+	done
+}
 tampered() {
 	local host
+	doctor_finds "$1"
 	for host in client n1 n2 n3; do
 		expect_exit '12|20' 'changed from outside|older than' \
 		    "$1: found on $host" cl $host get shop db/password
@@ -111,6 +153,8 @@ must "more is written" put_secret client shop db/password "$(secret_new)"
 put_back
 sql "TRUNCATE claviger.manifest;
     INSERT INTO claviger.manifest TABLE kept.manifest"
+expect_exit 23 'FOUND +applications +shop:.*restored to an earlier' \
+    "doctor says so" cl client doctor --only applications
 expect_exit 20 'older than what was seen' "who wrote knows that it did" \
     cl client get shop db/password
 expect_exit 20 'older than what was seen' "and writes nothing to it" \
@@ -120,4 +164,4 @@ expect_exit 4 '[0-9]+ secrets' "it is not removed without being meant" \
     cl "$active" app remove shop
 expect "removed" cl "$active" app remove shop --yes
 expect_within 15 "gone on the member" gone_app client shop
-canary_note "$secret" "$second"
+canary_note "$secret" "$second" "$third"

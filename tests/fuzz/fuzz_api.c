@@ -188,7 +188,7 @@ begin(void)
 	rig_init();
 	FUZZ_REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds) == 0);
 	has_written = false;
-	api = (struct api){.k = &rig.k, .set = -1};
+	api = (struct api){.k = &rig.k};
 	conn = (struct api_conn){.api = &api, .fd = fds[0]};
 	conn.link = &api.conns; /* root */
 	api.conns = &conn;

@@ -17,6 +17,7 @@
 
 #include "daemon/admin.h"
 #include "daemon/api_impl.h"
+#include "accounts.h"
 #include "vault_rig.h"
 #include "vault_wrap.h"
 
@@ -70,7 +71,7 @@ static struct auth_id users[] = {{CLV_SUBJECT_USER, true, 1000}};
 static struct auth_id admins[] = {{CLV_SUBJECT_USER, true, 1001}};
 static struct auth_id system_admins[] = {{CLV_SUBJECT_USER, true, 1002}};
 static struct member_app apps[2];
-static char shop_users[64], bank_users[64];
+static char shop_users[64], bank_users[64], shop_admins[16], chiefs[16];
 
 static void
 listen_again(void)
@@ -90,18 +91,23 @@ set_up(void)
 	peer_uid = 0;
 	no_groups = false;
 	strcpy(shop_users, "user:web,unit:shop.service");
+	strcpy(shop_admins, "user:boss");
+	strcpy(chiefs, "user:chief");
 	strcpy(bank_users, "user:nobody");
+	accounts_set("web", 1000);
+	accounts_set("boss", 1001);
+	accounts_set("chief", 1002);
 	memset(apps, 0, sizeof(apps));
 	strcpy(apps[0].name, "bank");
 	apps[0].users = (struct auth_acl){bank_users, NULL, 0};
 	strcpy(apps[1].name, "shop");
 	apps[1].keep = 5;
 	apps[1].users = (struct auth_acl){shop_users, users, 1};
-	apps[1].admins = (struct auth_acl){shop_users, admins, 1};
-	m->system_admins = (struct auth_acl){shop_users, system_admins, 1};
+	apps[1].admins = (struct auth_acl){shop_admins, admins, 1};
+	m->system_admins = (struct auth_acl){chiefs, system_admins, 1};
 	m->apps = apps;
 	m->app_count = 2;
-	m->apps_version = 3;
+	m->apps_version = m->who_version = 3;
 	m->lease = true;
 	m->permit_until_ms = rig.now + 60000;
 	listen_again();
@@ -122,6 +128,7 @@ tear_down(void)
 		api_end();
 	unlink(api_path);
 	unlink(credentials_path);
+	auth_names_fini(&rig.member.names);
 	rig_fini();
 }
 
@@ -287,6 +294,116 @@ START_TEST(each_operation_answers)
 }
 END_TEST
 
+/* An inspection, part by part: what it found. */
+static int
+inspect_part(
+    int fd, const char *app, bool begin, bool *ret_more, unsigned *ret_found)
+{
+	struct clv_rd rd;
+	int r;
+
+	clv_buf_init(&body);
+	clv_buf_str(&body, app);
+	clv_buf_u8(&body, begin);
+	r = ask(fd, CLV_API_INSPECT, &rd);
+	*ret_more = false;
+	if (r != CLV_OK)
+		return r;
+	*ret_more = clv_rd_u8(&rd) != 0;
+	(void)clv_rd_u64(&rd);
+	(void)clv_rd_u64(&rd);
+	*ret_found += clv_rd_u32(&rd);
+	return rd.failed ? CLV_E_PROTOCOL : CLV_OK;
+}
+
+START_TEST(an_inspection_comes_part_by_part)
+{
+	struct rig_row *row;
+	unsigned found = 0;
+	struct clv_rd rd;
+	bool more;
+	int fd, other;
+
+	fd = dial();
+	ck_assert_int_eq(request(fd, CLV_API_PUT, "shop", &rd), CLV_OK);
+	close(fd);
+	rig_poll();
+	caller_uid = 1001;
+	fd = dial();
+	other = dial();
+	ck_assert_int_eq(inspect_part(fd, "shop", false, &more, &found),
+	    CLV_E_NOT_FOUND); /* it was not begun */
+	ck_assert_int_eq(inspect_part(fd, "shop", true, &more, &found), CLV_OK);
+	ck_assert(more);
+	ck_assert_int_eq(
+	    inspect_part(other, "shop", true, &more, &found), CLV_E_BUSY);
+	do {
+		ck_assert_int_eq(
+		    inspect_part(fd, "shop", false, &more, &found), CLV_OK);
+	} while (more);
+	ck_assert_uint_eq(found, 0);
+	row = rig_row("shop", "a", 0);
+	row->record[row->len - 1] ^= 1;
+	ck_assert_int_eq(
+	    inspect_part(other, "shop", true, &more, &found), CLV_OK);
+	while (more)
+		ck_assert_int_eq(
+		    inspect_part(other, "shop", false, &more, &found), CLV_OK);
+	ck_assert_uint_eq(found, 1);
+	/* Whoever hangs up, or is refused by the database, leaves room. */
+	ck_assert_int_eq(
+	    inspect_part(other, "shop", true, &more, &found), CLV_OK);
+	close(other);
+	rig_poll();
+	rig.away = true;
+	ck_assert_int_eq(
+	    inspect_part(fd, "shop", true, &more, &found), CLV_E_DATABASE_AWAY);
+	rig.away = false;
+	ck_assert_int_eq(inspect_part(fd, "shop", true, &more, &found), CLV_OK);
+	clv_buf_init(&body);
+	clv_buf_str(&body, "shop");
+	ck_assert_int_eq(ask(fd, CLV_API_INSPECT, &rd), CLV_E_FORMAT);
+	close(fd);
+}
+END_TEST
+
+START_TEST(administrators_alone_inspect)
+{
+	static const struct {
+		uid_t uid;
+		int inspect, database;
+	} callers[] = {{0, CLV_OK, CLV_OK}, {1002, CLV_OK, CLV_OK},
+	    {1001, CLV_OK, CLV_E_DENIED}, {1000, CLV_E_DENIED, CLV_E_DENIED},
+	    {1003, CLV_E_DENIED, CLV_E_DENIED}};
+	unsigned found = 0;
+	struct clv_rd rd;
+	bool more;
+	int fd;
+
+	rig.k.db.up = rig.k.db.known = true;
+	rig.k.db.timeline = 4;
+	rig.k.db.server_id = 99;
+	caller_uid = callers[_i].uid;
+	fd = dial();
+	ck_assert_int_eq(
+	    inspect_part(fd, "shop", true, &more, &found), callers[_i].inspect);
+	clv_buf_init(&body);
+	ck_assert_int_eq(ask(fd, CLV_API_DATABASE, &rd), callers[_i].database);
+	if (callers[_i].database == CLV_OK) {
+		ck_assert_uint_eq(clv_rd_u8(&rd), 1);
+		clv_rd_str(&rd, (char[8]){0}, 8);
+		(void)clv_rd_u64(&rd);
+		(void)clv_rd_u64(&rd);
+		ck_assert_uint_eq(clv_rd_u64(&rd), 4);
+		ck_assert_uint_eq(clv_rd_u64(&rd), 99);
+		ck_assert_uint_eq(clv_rd_u64(&rd), 0);
+		ck_assert_uint_eq(clv_rd_u64(&rd), 0);
+		ck_assert_int_eq(clv_rd_end(&rd), CLV_OK);
+	}
+	close(fd);
+}
+END_TEST
+
 static void
 many_versions(struct rig_call *x)
 {
@@ -372,6 +489,51 @@ START_TEST(roles_decide)
 	fd = dial();
 	ck_assert_int_eq(
 	    request(fd, CLV_API_GET, "none", &rd), CLV_E_NOT_FOUND);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_user_who_was_made_meanwhile_is_known_when_he_asks)
+{
+	struct clv_rd rd;
+	int fd;
+
+	caller_uid = 1003;
+	fd = dial();
+	ck_assert_int_eq(request(fd, CLV_API_GET, "shop", &rd), CLV_E_DENIED);
+	accounts_set("web", 1003); /* another number */
+	/* He is not looked up each time that he asks, */
+	accounts_asked = 0;
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(
+		    request(fd, CLV_API_GET, "shop", &rd), CLV_E_DENIED);
+	rig_advance(MEMBER_NAMES_MS - 1);
+	ck_assert_int_eq(request(fd, CLV_API_GET, "shop", &rd), CLV_E_DENIED);
+	ck_assert_uint_eq(accounts_asked, 0);
+	rig_advance(1); /* but now, */
+	ck_assert_int_ne(request(fd, CLV_API_GET, "shop", &rd), CLV_E_DENIED);
+	ck_assert_uint_eq(accounts_asked, 3); /* each name once */
+	close(fd);
+	caller_uid = 1000; /* and whose number it was is nobody any more. */
+	fd = dial();
+	ck_assert_int_eq(request(fd, CLV_API_GET, "shop", &rd), CLV_E_DENIED);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_user_who_was_made_meanwhile_sees_his_applications)
+{
+	struct clv_rd rd;
+	int fd;
+
+	accounts_set("web", 1003);
+	caller_uid = 1003;
+	fd = dial();
+	clv_buf_init(&body);
+	clv_buf_str(&body, "");
+	ck_assert_int_eq(ask(fd, CLV_API_APPS, &rd), CLV_OK);
+	ck_assert_uint_eq(clv_rd_u8(&rd), 0);
+	ck_assert_uint_eq(clv_rd_u32(&rd), 1);
 	close(fd);
 }
 END_TEST
@@ -507,7 +669,7 @@ START_TEST(a_changed_list_counts_at_once)
 
 	ck_assert_int_eq(request(fd, CLV_API_PUT, "shop", &rd), CLV_OK);
 	apps[1].users.count = 0;
-	rig.member.apps_version++;
+	rig.member.who_version++;
 	ck_assert_int_eq(request(fd, CLV_API_GET, "shop", &rd), CLV_E_DENIED);
 	close(fd);
 }
@@ -660,12 +822,12 @@ START_TEST(who_hangs_up_while_it_is_done)
 	begin_put("shop", "b", 2, "1");
 	say(fd, CLV_API_PUT, 0, 1);
 	begin_get("shop", "a");
-	say(fd, CLV_API_GET, 0, 2); /* it is not read any more */
+	say(fd, CLV_API_GET, 0, 2); /* not read before the first is done */
 	rig_poll();
 	close(fd);
+	rig_settle();
 	rig_poll();
 	ck_assert_uint_eq(rig.k.api->count, 0);
-	rig_settle();
 	fd = dial();
 	ck_assert_int_eq(request(fd, CLV_API_GET, "shop", &rd), CLV_OK);
 	ck_assert_ptr_nonnull(rig_row("shop", "b", 0));
@@ -803,6 +965,10 @@ START_TEST(changes_are_told)
 	ck_assert_uint_eq(msg.h.op, CLV_API_EVENT);
 	ck_assert_uint_eq(clv_rd_u8(&rd), CLV_MEMBER_AWAY);
 	rig.member.generation = 2;
+	member_event(&rig.member, MEMBER_EV_REFRESHED, "");
+	ck_assert_int_eq(hear(fd, 0, &rd), CLV_OK);
+	ck_assert_int_eq(hear(fd, 0, &rd), 1);
+	rig.member.seen.epoch++; /* a failover that nobody noticed */
 	member_event(&rig.member, MEMBER_EV_REFRESHED, "");
 	ck_assert_int_eq(hear(fd, 0, &rd), CLV_OK);
 	ck_assert_int_eq(hear(fd, 0, &rd), 1);
@@ -954,11 +1120,11 @@ serve(void *arg)
 	(void)arg;
 	pthread_mutex_lock(&lock);
 	while (!stop) {
-		struct pollfd p = {
-		    rig.k.api != NULL ? rig.k.api->set : -1, POLLIN, 0};
+		struct pollfd p[16];
+		nfds_t n = (nfds_t)rig_watched(p, 16);
 
 		pthread_mutex_unlock(&lock);
-		(void)poll(&p, 1, 2);
+		(void)poll(p, n, 2);
 		pthread_mutex_lock(&lock);
 		if (paused || rig.k.api == NULL)
 			continue;
@@ -1376,9 +1542,13 @@ api_suite(void)
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, each_operation_answers);
+	tcase_add_test(t, an_inspection_comes_part_by_part);
+	tcase_add_loop_test(t, administrators_alone_inspect, 0, 5);
 	tcase_add_test(t, a_history_fits_into_its_answer);
 	tcase_add_test(t, an_answer_that_is_too_long_is_a_failure);
 	tcase_add_test(t, roles_decide);
+	tcase_add_test(t, a_user_who_was_made_meanwhile_is_known_when_he_asks);
+	tcase_add_test(t, a_user_who_was_made_meanwhile_sees_his_applications);
 	tcase_add_test(t, only_administration_of_applications_is_passed_on);
 	tcase_add_test(
 	    t, answer_about_administration_reaches_whoever_waits_for_it);

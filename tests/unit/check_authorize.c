@@ -92,6 +92,8 @@ static const struct {
     {AUTH_OP_ROTATE, "S"},
     {AUTH_OP_BACKUPS, "S"},
     {AUTH_OP_SHOW, "S"},
+    {AUTH_OP_APP_INSPECT, "SA"},
+    {AUTH_OP_DATABASE, "S"},
     {AUTH_OP_SERVICE, "R"},
     {AUTH_OP_KEYRING, "R"},
     {AUTH_OP_FETCH, "M"},
@@ -335,6 +337,36 @@ START_TEST(deciding_asks_nobody)
 }
 END_TEST
 
+START_TEST(a_round_asks_for_each_name_once)
+{
+	struct auth_caller ada = USER(1001, 1001), eve = USER(3001, 3001);
+	struct auth_names n = {0};
+
+	ck_assert_int_eq(auth_acl_parse(&app_admins, "user:eve"), CLV_OK);
+	ck_assert_int_eq(
+	    auth_acl_parse(&app_users, "user:ada,unit:a.service,user:eve"),
+	    CLV_OK);
+	ck_assert_uint_eq(accounts_asked, 0);
+	ck_assert_uint_eq(roles_of(&ada), 0);
+	for (int i = 0; i < 2; i++) { /* the second has nobody new */
+		auth_names_begin(&n, false);
+		auth_acl_look_up(&app_admins, &n);
+		auth_acl_look_up(&app_users, &n);
+		auth_names_end(&n);
+		ck_assert_uint_eq(accounts_asked, 2);
+		ck_assert_uint_eq(roles_of(&ada), AUTH_APP_USER);
+		ck_assert_uint_eq(roles_of(&eve), 0);
+		accounts_set("eve", 3001);
+	}
+	auth_names_fini(&n);
+	auth_names_begin(&n, true);
+	auth_acl_look_up(&app_users, &n);
+	auth_names_end(&n);
+	ck_assert_uint_eq(roles_of(&eve), AUTH_APP_USER);
+	auth_names_fini(&n);
+}
+END_TEST
+
 START_TEST(units_are_not_looked_up)
 {
 	ck_assert_int_eq(auth_acl_set(&app_users, "unit:ada.service"), CLV_OK);
@@ -450,6 +482,7 @@ main(void)
 	tcase_add_loop_test(n, user_who_is_gone_has_no_rights_any_more, 0, 5);
 	tcase_add_test(n, large_entry_gets_a_larger_buffer);
 	tcase_add_test(n, deciding_asks_nobody);
+	tcase_add_test(n, a_round_asks_for_each_name_once);
 	tcase_add_test(n, units_are_not_looked_up);
 	tcase_add_checked_fixture(p, set_up, tear_down);
 	tcase_add_test(p, peer_is_known_with_all_its_groups);

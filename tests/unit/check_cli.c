@@ -532,16 +532,22 @@ START_TEST(a_backup_record_is_read_only_as_the_system_signed_it)
 		      out;
 	struct clv_keyring *k = NULL, *other = NULL;
 	struct clv_buf b;
+	uint32_t g;
 
 	ck_assert_int_eq(clv_keyring_new(guard, &k), CLV_OK);
 	ck_assert_int_eq(clv_keyring_new(guard, &other), CLV_OK);
 	clv_buf_init(&b);
+	while (clv_keyring_count(k) < 4)
+		clv_keyring_add(k, &g);
+	ck_assert_int_eq(clv_keyring_drop(k, 2), CLV_OK);
 	ck_assert_int_eq(record_format(&in, k, &b), CLV_OK);
 	ck_assert_int_eq(
 	    record_parse(b.data, b.len, clv_keyring_sign_pk(k), &out), CLV_OK);
 	ck_assert_uint_eq(out.generation, 3);
 	ck_assert_str_eq(out.where, "n1:/b.age");
 	ck_assert_uint_eq(out.time_s, 1700000000);
+	for (g = 1; g <= 4; g++) /* the fourth came after it */
+		ck_assert(record_holds(&out, g) == (g == 1 || g == 3));
 	ck_assert_int_eq(
 	    record_parse(b.data, b.len, clv_keyring_sign_pk(other), &out),
 	    CLV_E_SIGNATURE);

@@ -66,6 +66,41 @@ START_TEST(node_opens_its_own_copy)
 }
 END_TEST
 
+START_TEST(anybody_checks_whose_copy_it_is)
+{
+	const uint8_t *pk = clv_keyring_sign_pk(keyring);
+	struct clv_identity *other = new_identity("beta");
+	uint32_t g = 7;
+
+	seal();
+	ck_assert_int_eq(
+	    clv_escrow_check(row.data, row.len, pk, 4, node->box_pk, &g),
+	    CLV_E_NO_IDENTITY);
+	ck_assert_int_eq(
+	    clv_escrow_check(row.data, row.len, pk, 3, other->box_pk, &g),
+	    CLV_E_SIGNATURE);
+	ck_assert_int_eq(clv_escrow_check(row.data, row.len, other->sign_pk, 3,
+			     node->box_pk, &g),
+	    CLV_E_SIGNATURE);
+	for (size_t i = 0; i < row.len; i++) {
+		row.data[i] ^= 1;
+		ck_assert_int_ne(clv_escrow_check(row.data, row.len, pk, 3,
+				     node->box_pk, &g),
+		    CLV_OK);
+		ck_assert_int_ne(
+		    clv_escrow_check(row.data, i, pk, 3, node->box_pk, &g),
+		    CLV_OK);
+		row.data[i] ^= 1;
+	}
+	ck_assert_uint_eq(g, 7);
+	ck_assert_int_eq(
+	    clv_escrow_check(row.data, row.len, pk, 3, node->box_pk, &g),
+	    CLV_OK);
+	ck_assert_uint_eq(g, 1);
+	clv_identity_free(&other);
+}
+END_TEST
+
 START_TEST(row_holds_no_plaintext)
 {
 	char *text = NULL;
@@ -249,6 +284,28 @@ START_TEST(certificate_and_its_key_come_back)
 }
 END_TEST
 
+START_TEST(generation_of_a_certificate_row_is_read_from_a_signed_one_alone)
+{
+	const uint8_t *pk = clv_keyring_sign_pk(keyring);
+	uint32_t g = 0;
+
+	ck_assert_int_eq(clv_keyring_add(keyring, &g), CLV_OK);
+	ck_assert_int_eq(clv_tls_row_seal(guard, keyring, g, "certificate", 11,
+			     "private key", 11, &row),
+	    CLV_OK);
+	g = 0;
+	ck_assert_int_eq(
+	    clv_tls_row_generation(row.data, row.len, pk, &g), CLV_OK);
+	ck_assert_uint_eq(g, 2);
+	row.data[3] = 1;
+	ck_assert_int_eq(
+	    clv_tls_row_generation(row.data, row.len, pk, &g), CLV_E_SIGNATURE);
+	ck_assert_int_eq(
+	    clv_tls_row_generation(row.data, 20, pk, &g), CLV_E_FORMAT);
+	ck_assert_uint_eq(g, 2);
+}
+END_TEST
+
 START_TEST(every_change_of_a_certificate_row_is_refused)
 {
 	size_t i, taken = 0, len;
@@ -325,6 +382,7 @@ main(void)
 	tcase_add_checked_fixture(e, set_up, tear_down);
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(e, node_opens_its_own_copy);
+	tcase_add_test(e, anybody_checks_whose_copy_it_is);
 	tcase_add_test(e, row_holds_no_plaintext);
 	tcase_add_test(e, other_number_is_told_that_it_is_not_meant);
 	tcase_add_test(e, other_identity_is_refused);
@@ -335,6 +393,8 @@ main(void)
 	tcase_add_test(e, signed_row_with_a_foreign_keyring_is_refused);
 	tcase_add_test(e, row_that_claims_another_generation_is_refused);
 	tcase_add_test(t, certificate_and_its_key_come_back);
+	tcase_add_test(
+	    t, generation_of_a_certificate_row_is_read_from_a_signed_one_alone);
 	tcase_add_test(t, every_change_of_a_certificate_row_is_refused);
 	tcase_add_loop_test(
 	    t, wrapped_key_is_bound_to_its_certificate_and_generation, 0, 2);

@@ -120,7 +120,7 @@ END_TEST
 
 START_TEST(aborted_changes_leave_nothing)
 {
-	uint8_t mac[32];
+	uint8_t mac[CLV_MANIFEST_MAC_LEN];
 
 	stage(x, row("alpha", 3, 9));
 	stage(x, row("alpha", 4, 9));
@@ -186,6 +186,8 @@ START_TEST(what_is_held_already_changes_nothing)
 
 	for (i = 0; i < db.count; i++)
 		stage(x, db.rows[i]);
+	ck_assert(!clv_index_fits(x, db.counter + 1, db.mac));
+	ck_assert(clv_index_fits(x, db.counter, db.mac));
 	ck_assert_int_eq(clv_index_commit(x, db.counter, db.mac), CLV_OK);
 }
 END_TEST
@@ -225,6 +227,38 @@ START_TEST(a_name_that_never_was_is_not_found)
 }
 END_TEST
 
+START_TEST(a_data_key_becomes_the_newest_when_it_is_committed)
+{
+	uint8_t first[32] = {1}, second[32] = {2};
+	uint8_t mac[CLV_MANIFEST_MAC_LEN], before[CLV_MANIFEST_MAC_LEN];
+
+	ck_assert_uint_eq(clv_index_key_version(x), 0);
+	ck_assert_int_eq(clv_index_stage_key(x, 0, first), CLV_E_INVALID);
+	ck_assert_int_eq(clv_index_stage_key(x, 2, first), CLV_E_INVALID);
+	stage_key(x, 1, first);
+	ck_assert_uint_eq(clv_index_key_version(x), 0);
+	write_row(row("alpha", 3, 1));
+	ck_assert_uint_eq(clv_index_key_version(x), 1);
+	ck_assert(clv_index_is_newest(x, first));
+	ck_assert(!clv_index_is_newest(x, second));
+	clv_index_mac(x, 99, before);
+	stage_key(x, 2, second);
+	clv_index_mac(x, 99, mac);
+	ck_assert_mem_ne(mac, before, sizeof(mac));
+	clv_index_abort(x);
+	clv_index_mac(x, 99, mac);
+	ck_assert_mem_eq(mac, before, sizeof(mac));
+	/* a writer's rows carry it on */
+	write_row(row("alpha", 4, 1));
+	ck_assert(clv_index_is_newest(x, first));
+	stage_key(x, 2, second);
+	write_row(row("alpha", 5, 1));
+	ck_assert_uint_eq(clv_index_key_version(x), 2);
+	ck_assert(clv_index_is_newest(x, second));
+	ck_assert_int_eq(load(&db, NULL), CLV_OK);
+}
+END_TEST
+
 /* without memory */
 
 #define STAGED 60 /* enough for every array to grow */
@@ -253,7 +287,7 @@ stage_with_failure(struct clv_index *i, long n, long *ret_left)
 START_TEST(each_failing_allocation_is_reported_and_changes_nothing)
 {
 	struct clv_index *i = NULL;
-	uint8_t mac[32];
+	uint8_t mac[CLV_MANIFEST_MAC_LEN];
 	long n, left = 0;
 	int r;
 
@@ -402,6 +436,7 @@ add_writing(TCase *t)
 	tcase_add_test(t, what_is_held_already_changes_nothing);
 	tcase_add_test(t, a_change_that_cannot_be_is_refused);
 	tcase_add_test(t, a_name_that_never_was_is_not_found);
+	tcase_add_test(t, a_data_key_becomes_the_newest_when_it_is_committed);
 }
 
 int

@@ -31,8 +31,9 @@ pick(unsigned n)
 }
 
 static void
-model_mac(uint64_t counter, uint8_t ret[static 32])
+model_mac(uint64_t counter, uint8_t ret[static CLV_MANIFEST_MAC_LEN])
 {
+	static const uint8_t no_key[36];
 	struct clv_buf b = {0};
 	uint8_t sum[32] = {0}, entry[32];
 	uint64_t count = 0;
@@ -61,8 +62,10 @@ model_mac(uint64_t counter, uint8_t ret[static 32])
 	clv_buf_u64(&b, counter);
 	clv_buf_u64(&b, count);
 	clv_buf_raw(&b, sum, 32);
-	crypto_generichash_blake2b_salt_personal(ret, 32, b.data, b.len, key,
-	    32, NULL, (const uint8_t *)"claviger-manifst");
+	clv_buf_raw(&b, no_key, sizeof(no_key));
+	memcpy(ret, no_key, sizeof(no_key));
+	crypto_generichash_blake2b_salt_personal(ret + sizeof(no_key), 32,
+	    b.data, b.len, key, 32, NULL, (const uint8_t *)"claviger-manifst");
 	clv_buf_fini(&b);
 }
 
@@ -103,7 +106,7 @@ step_commit(void)
 	uint64_t counter = model.counter + pick(3);
 	bool changed =
 	    memcmp(model.staged, model.committed, sizeof(model.staged)) != 0;
-	uint8_t mac[32];
+	uint8_t mac[CLV_MANIFEST_MAC_LEN];
 	int want = CLV_OK;
 
 	counter -= counter > 0 && pick(8) == 0;
@@ -111,7 +114,7 @@ step_commit(void)
 	if (counter == model.counter && changed)
 		want = CLV_E_DAMAGED;
 	if (pick(4) == 0) {
-		mac[pick(32)] ^= 1;
+		mac[pick(sizeof(mac))] ^= 1;
 		want = CLV_E_DAMAGED;
 	}
 	if (counter < model.counter)
@@ -136,7 +139,7 @@ step_look(void)
 {
 	size_t i, count = 0;
 	const struct state *s;
-	uint8_t mac[32], want[32];
+	uint8_t mac[CLV_MANIFEST_MAC_LEN], want[CLV_MANIFEST_MAC_LEN];
 	const char *at = "";
 	uint64_t v;
 	bool deleted;
@@ -222,7 +225,7 @@ static void
 commit_next(struct clv_index *i)
 {
 	uint64_t counter = clv_index_counter(i) + 1;
-	uint8_t mac[32];
+	uint8_t mac[CLV_MANIFEST_MAC_LEN];
 
 	clv_index_mac(i, counter, mac);
 	ck_assert_int_eq(clv_index_commit(i, counter, mac), CLV_OK);
@@ -255,7 +258,7 @@ END_TEST
 START_TEST(a_large_abort_leaves_the_rest_where_it_was)
 {
 	struct clv_index *i = new_index("crm");
-	uint8_t before[32], after[32];
+	uint8_t before[CLV_MANIFEST_MAC_LEN], after[CLV_MANIFEST_MAC_LEN];
 	char name[32];
 	uint64_t v;
 	bool deleted;

@@ -540,7 +540,7 @@ START_TEST(a_rotation_over_the_network_tells_no_secret)
 	clv_rd_str(&r, why, sizeof(why));
 	(void)clv_rd_bytes(&r, &len);
 	ck_assert_int_eq(clv_rd_end(&r), CLV_OK);
-	ck_assert_uint_eq(len, 4);
+	ck_assert_uint_eq(len, 5);
 	clv_buf_fini(&b);
 }
 END_TEST

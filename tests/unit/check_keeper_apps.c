@@ -151,6 +151,8 @@ check_keys(const struct rig_app *a, uint32_t generation)
 	ck_assert_int_eq(
 	    clv_index_new(index_key, rig_db.system_id, a->name, &x), CLV_OK);
 	ck_assert_int_eq(clv_index_commit(x, a->counter, a->mac), CLV_OK);
+	ck_assert_uint_eq(clv_index_key_version(x), 1);
+	ck_assert(clv_index_is_newest(x, key));
 	clv_index_free(&x);
 }
 

@@ -525,14 +525,16 @@ START_TEST(members_are_told_of_each_change_once)
 {
 	unsigned had = rig.node[0].notices;
 	const struct clv_wire_answer *a;
-	uint64_t version = rig_keeper(0)->secret.list->version;
+	uint64_t version = rig_keeper(0)->secret.list->version, now;
 
 	ck_assert_uint_gt(had, 0); /* of the promotion */
 	ck_assert(rig.node[0].notice.encrypt);
 	rig_run(30000);
 	ck_assert_uint_eq(rig.node[0].notices, had);
+	now = rig.now;
 	ck_assert_int_eq(rig_add_member(0, 1, "m3"), CLV_OK);
 	a = noticed(&had);
+	ck_assert_uint_lt(rig.now, now + 100); /* at once */
 	ck_assert_uint_eq(a->list_version, version + 1);
 	ck_assert_uint_eq(a->epoch, rig_keeper(0)->serving.epoch);
 	ck_assert(a->encrypt);

@@ -111,6 +111,32 @@ START_TEST(new_generation_leaves_the_old_one_alone)
 }
 END_TEST
 
+START_TEST(dropped_generation_is_gone_but_the_last_one_stays)
+{
+	struct clv_keyring *k = parse(sample), *back = NULL; /* 1 and 7 */
+	uint8_t key[CLV_KEY_LEN];
+	char *text = NULL;
+	size_t len = 0;
+
+	ck_assert_int_eq(clv_keyring_drop(k, 2), CLV_E_NOT_FOUND);
+	ck_assert_int_eq(clv_keyring_drop(k, 1), CLV_OK);
+	ck_assert_uint_eq(clv_keyring_count(k), 1);
+	ck_assert_uint_eq(clv_keyring_newest(k), 7);
+	ck_assert_int_eq(clv_keyring_subkey(k, 1, CLV_SUBKEY_COMMITMENT, key),
+	    CLV_E_NOT_FOUND);
+	ck_assert_int_eq(
+	    clv_keyring_subkey(k, 7, CLV_SUBKEY_COMMITMENT, key), CLV_OK);
+	ck_assert_int_eq(clv_keyring_drop(k, 1), CLV_E_NOT_FOUND);
+	ck_assert_int_eq(clv_keyring_drop(k, 7), CLV_E_INVALID);
+	ck_assert_int_eq(clv_keyring_format(k, &text, &len), CLV_OK);
+	ck_assert_ptr_null(strstr(text, "generation 1 "));
+	ck_assert_int_eq(clv_keyring_parse(guard, text, len, &back), CLV_OK);
+	clv_guard_put(guard, text);
+	clv_keyring_free(&back);
+	clv_keyring_free(&k);
+}
+END_TEST
+
 START_TEST(largest_keyring_survives_its_text)
 {
 	struct clv_keyring *k = new_keyring(), *back = NULL;
@@ -474,6 +500,7 @@ main(void)
 	tcase_add_test(k, new_keyring_has_one_generation);
 	tcase_add_test(k, no_two_keyrings_are_alike);
 	tcase_add_test(k, new_generation_leaves_the_old_one_alone);
+	tcase_add_test(k, dropped_generation_is_gone_but_the_last_one_stays);
 	tcase_add_test(k, numbers_need_not_be_contiguous);
 	tcase_add_test(k, generation_after_the_last_number_is_refused);
 	tcase_add_test(k, full_arena_is_a_result);

@@ -273,6 +273,47 @@ START_TEST(a_timer_may_set_itself_again)
 }
 END_TEST
 
+static char order[8], names[] = "abc";
+
+static void
+note(void *arg)
+{
+	order[calls++] = *(const char *)arg;
+	if (calls == 3)
+		loop_stop(l);
+}
+
+START_TEST(timers_run_in_order_of_time)
+{
+	struct loop_timer *t3 = NULL;
+
+	memset(order, 0, sizeof(order));
+	ck_assert_int_eq(loop_timer_set(l, &t1, 30, note, &names[2]), CLV_OK);
+	ck_assert_int_eq(loop_timer_set(l, &t2, 1, note, &names[0]), CLV_OK);
+	ck_assert_int_eq(loop_timer_set(l, &t3, 10, note, &names[1]), CLV_OK);
+	loop_run(l);
+	ck_assert_str_eq(order, "abc");
+	ck_assert_ptr_null(t1);
+}
+END_TEST
+
+static void
+always(void *arg)
+{
+	ck_assert_int_eq(loop_timer_set(l, &t2, 0, always, NULL), 0);
+}
+
+START_TEST(a_timer_that_is_always_due_leaves_descriptors_their_turn)
+{
+	ck_assert_int_eq(
+	    loop_fd_add(l, sv[0], true, false, stop_fd, NULL), CLV_OK);
+	ck_assert_int_eq(loop_timer_set(l, &t2, 0, always, NULL), 0);
+	ck_assert_int_eq(write(sv[1], "x", 1), 1);
+	loop_run(l);
+	ck_assert_int_eq(calls, 1);
+}
+END_TEST
+
 static void
 on_sig(void *arg, int sig)
 {
@@ -338,6 +379,9 @@ main(void)
 	tcase_add_test(
 	    tc, a_timer_deleted_by_another_that_is_due_too_does_not_run);
 	tcase_add_test(tc, a_timer_may_set_itself_again);
+	tcase_add_test(tc, timers_run_in_order_of_time);
+	tcase_add_test(
+	    tc, a_timer_that_is_always_due_leaves_descriptors_their_turn);
 	tcase_add_test(tc, a_signal_is_told_every_time);
 	tcase_add_test(tc, the_clock_does_not_go_back);
 	tcase_add_test(tc, freeing_a_loop_twice_is_harmless);

@@ -4,20 +4,29 @@
 START_TEST(the_mac_is_as_the_manual_says)
 {
 	struct clv_index *i = new_index("crm");
-	char text[65];
-	uint8_t mac[32];
+	char text[2 * CLV_MANIFEST_MAC_LEN + 1];
+	uint8_t mac[CLV_MANIFEST_MAC_LEN], data_key[32];
 
+	for (uint8_t b = 0; b < 32; b++)
+		data_key[b] = 32 + b;
+	stage_key(i, 1, data_key);
 	clv_index_mac(i, 1, mac);
 	sodium_bin2hex(text, sizeof(text), mac, sizeof(mac));
 	ck_assert_str_eq(text,
-	    "2ba05975163ec72fc69ff24285c3584e58f98880d66448f6d6bad3de7b565486");
+	    "00000001"
+	    "062d3a6f2c25ab4e718df32ea3a243238a778aeead231ef88024639fedce389e"
+	    "5c2aef3cce0d0a00d4e5a3696b562daf2bd91ef1b9b2d39273f8462481b60b5f");
+	stage_key(i, 2, key);
+	stage_key(i, 3, data_key);
 	stage(i, tombstone("gone", 9));
 	stage(i, row("b/c", 1ull << 33, 0xff));
 	stage(i, row("a", 1, 1));
 	clv_index_mac(i, 258, mac);
 	sodium_bin2hex(text, sizeof(text), mac, sizeof(mac));
 	ck_assert_str_eq(text,
-	    "e0e8fbe840695253491dd1574577bbc2e3cbeefe7a49bfea91b99ad357dfb506");
+	    "00000003"
+	    "062d3a6f2c25ab4e718df32ea3a243238a778aeead231ef88024639fedce389e"
+	    "aa993258db5c8759006e61423a8aaa0a4cb97f61ef592bc4e662422c42963d38");
 	clv_index_free(&i);
 }
 END_TEST
@@ -171,7 +180,7 @@ START_TEST(a_write_that_lost_does_not_replace_the_one_that_won)
 {
 	struct clv_index *loser = NULL;
 	const struct clv_change lost = row("alpha", 3, 66);
-	uint8_t mac[32];
+	uint8_t mac[CLV_MANIFEST_MAC_LEN];
 
 	ck_assert_int_eq(load(&db, &loser), CLV_OK);
 	stage(loser, lost);
@@ -186,10 +195,10 @@ END_TEST
 
 START_TEST(every_changed_bit_of_a_mac_is_refused)
 {
-	uint8_t mac[32];
+	uint8_t mac[CLV_MANIFEST_MAC_LEN];
 	unsigned bit;
 
-	for (bit = 0; bit < 256; bit++) {
+	for (bit = 0; bit < 8 * sizeof(mac); bit++) {
 		stage(x, row("alpha", 3, 9));
 		stage(x, row("omega", 1, 9));
 		clv_index_mac(x, db.counter + 1, mac);
@@ -206,7 +215,7 @@ END_TEST
 START_TEST(a_manifest_of_elsewhere_is_refused)
 {
 	struct clv_index *i;
-	uint8_t mac[32];
+	uint8_t mac[CLV_MANIFEST_MAC_LEN];
 
 	i = new_index("crm2");
 	clv_index_mac(i, 1, mac);
@@ -228,6 +237,79 @@ START_TEST(a_manifest_of_elsewhere_is_refused)
 }
 END_TEST
 
+/* Another newest data key: by its number, or by what it is. */
+
+static int
+load_with(uint32_t version, const uint8_t *data_key)
+{
+	struct database other = db;
+	struct clv_index *i = NULL;
+	int r;
+
+	ck_assert_int_eq(load(&db, &i), CLV_OK);
+	while (clv_index_key_version(i) + 1 < version) {
+		stage_key(i, clv_index_key_version(i) + 1, key);
+		clv_index_mac(i, ++other.counter, other.mac);
+		ck_assert_int_eq(
+		    clv_index_commit(i, other.counter, other.mac), CLV_OK);
+	}
+	stage_key(i, version, data_key);
+	clv_index_mac(i, other.counter + 1, other.mac);
+	memcpy(db.mac, other.mac, 36);
+	r = load(&db, NULL);
+	clv_index_free(&i);
+	return r;
+}
+
+START_TEST(another_newest_data_key_is_found)
+{
+	uint8_t data_key[32] = {7}, older[4];
+	struct database before = db;
+
+	ck_assert_int_eq(load_with(1, data_key), CLV_E_DAMAGED);
+	db = before;
+	ck_assert_int_eq(load_with(2, data_key), CLV_E_DAMAGED);
+	db = before;
+	stage_key(x, 1, data_key);
+	clv_index_mac(x, ++db.counter, db.mac);
+	ck_assert_int_eq(clv_index_commit(x, db.counter, db.mac), CLV_OK);
+	ck_assert_int_eq(load(&db, NULL), CLV_OK);
+	memcpy(older, before.mac, sizeof(older));
+	memcpy(db.mac, before.mac, 36); /* the one before */
+	ck_assert_int_eq(load(&db, NULL), CLV_E_DAMAGED);
+	ck_assert_int_eq(
+	    clv_index_commit(x, db.counter, db.mac), CLV_E_DAMAGED);
+	memcpy(db.mac, older, sizeof(older));
+	ck_assert_int_eq(
+	    clv_index_commit(x, db.counter + 1, db.mac), CLV_E_DAMAGED);
+	ck_assert_uint_eq(clv_index_key_version(x), 1);
+}
+END_TEST
+
+/* Whoever made it knows the index key; still it does not go back. */
+START_TEST(an_older_data_key_does_not_become_the_newest_again)
+{
+	uint8_t data_key[32] = {7}, mac[CLV_MANIFEST_MAC_LEN];
+	struct clv_index *i = NULL;
+
+	ck_assert_int_eq(load(&db, &i), CLV_OK);
+	stage_key(i, 1, data_key);
+	clv_index_mac(i, db.counter + 9, mac);
+	stage_key(x, 1, data_key);
+	stage_key(x, 2, key);
+	clv_index_mac(x, ++db.counter, db.mac);
+	ck_assert_int_eq(clv_index_commit(x, db.counter, db.mac), CLV_OK);
+	ck_assert_int_eq(
+	    clv_index_commit(x, db.counter + 8, mac), CLV_E_DAMAGED);
+	/* nor another one under the same counter */
+	stage_key(i, 2, data_key);
+	clv_index_mac(i, db.counter, mac);
+	ck_assert_int_eq(clv_index_commit(x, db.counter, mac), CLV_E_DAMAGED);
+	ck_assert(clv_index_is_newest(x, key));
+	clv_index_free(&i);
+}
+END_TEST
+
 static void
 add_attacks(TCase *t)
 {
@@ -245,6 +327,8 @@ add_attacks(TCase *t)
 	tcase_add_test(t, a_write_that_lost_does_not_replace_the_one_that_won);
 	tcase_add_test(t, every_changed_bit_of_a_mac_is_refused);
 	tcase_add_test(t, a_manifest_of_elsewhere_is_refused);
+	tcase_add_test(t, another_newest_data_key_is_found);
+	tcase_add_test(t, an_older_data_key_does_not_become_the_newest_again);
 }
 
 int

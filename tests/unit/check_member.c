@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "accounts.h"
 #include "core.h"
 #include "vault_rig.h"
 #include "vault_wrap.h"
@@ -27,6 +29,8 @@ static struct server {
 	bool wrong_order;    /* ... and what is in them */
 	uint64_t head;	     /* counter of shop */
 	unsigned list_moves; /* with each page, so often */
+	unsigned many;	     /* so many applications, instead of two */
+	const char *users;   /* of bank and shop */
 } server;
 static struct clv_buf question; /* a frame; empty: none */
 static struct clv_wire_request q;
@@ -117,6 +121,39 @@ send_answer(struct clv_wire_answer *a, const struct clv_keyring *by)
 	clv_buf_fini(&frame);
 }
 
+/* The longest access list of units, which nobody has to look up. */
+static const char *
+long_acl(void)
+{
+	static char acl[CLV_ACL_MAX];
+	size_t len = 0;
+
+	for (unsigned i = 0; len + 20 < sizeof(acl); i++)
+		len += (size_t)sprintf(
+		    acl + len, "%sunit:u%03u.service", i > 0 ? "," : "", i);
+	return acl;
+}
+
+static void
+put_many(struct clv_buf *b, const char *after)
+{
+	unsigned at = after[0] == '\0' ? 0 : (unsigned)atoi(after + 3) + 1;
+	unsigned n = server.many - at < 25 ? server.many - at : 25;
+	char name[16];
+
+	clv_buf_str(b, "user:root");
+	clv_buf_str(b, "");
+	clv_buf_u8(b, at + n < server.many);
+	clv_buf_u32(b, n);
+	for (; n > 0; n--, at++) {
+		sprintf(name, "app%04u", at % 10000);
+		clv_buf_str(b, name);
+		clv_buf_str(b, long_acl());
+		clv_buf_str(b, long_acl());
+		clv_buf_u32(b, 3);
+	}
+}
+
 /* bank and shop; in pages when there are several. */
 static void
 put_apps(struct clv_buf *b, const char *after)
@@ -136,7 +173,7 @@ put_apps(struct clv_buf *b, const char *after)
 		}
 		clv_buf_str(&apps, names[server.wrong_order ? 1 - i : i]);
 		clv_buf_str(&apps, "user:root");
-		clv_buf_str(&apps, "user:root,unit:shop.service");
+		clv_buf_str(&apps, server.users);
 		clv_buf_u32(&apps, 3);
 		n++;
 	}
@@ -203,7 +240,10 @@ answer(const struct clv_keyring *by)
 		put_heads(&payload);
 	else if (q.op == CLV_WIRE_APPS) {
 		clv_rd_str(&rd, after, sizeof(after));
-		put_apps(&payload, after);
+		if (server.many > 0)
+			put_many(&payload, after);
+		else
+			put_apps(&payload, after);
 	}
 	a.payload = payload.data;
 	a.payload_len = payload.len;
@@ -216,7 +256,7 @@ static void
 serve(void)
 {
 	for (unsigned n = 0; question.len > 0 && !server.silent; n++) {
-		ck_assert_uint_lt(n, 100);
+		ck_assert_uint_lt(n, 300);
 		answer(keyring);
 	}
 }
@@ -288,7 +328,8 @@ set_up(void)
 	    .encrypt = true,
 	    .permit_ms = 65000,
 	    .scope = "all",
-	    .pages = 1};
+	    .pages = 1,
+	    .users = "user:root,unit:shop.service"};
 	memset(asked, 0, sizeof(asked));
 	told_head = 0;
 	wall = 1800000000;
@@ -324,6 +365,21 @@ make_fresh(void)
 	ck_assert_int_eq(m->step, MEMBER_IDLE);
 }
 
+static uint32_t
+seal_under(void)
+{
+	static struct rig_got got;
+	uint32_t version = 0;
+
+	memset(&got, 0, sizeof(got));
+	vault_seal(m->vault, "shop", "", "x", 1, rig_on_reply, &got);
+	rig_settle();
+	ck_assert_msg(got.result == CLV_OK, "%s", got.text);
+	ck_assert_int_eq(
+	    clv_record_key_version(got.value, got.len, &version), CLV_OK);
+	return version;
+}
+
 static int
 may_write(const char *part)
 {
@@ -356,6 +412,24 @@ exists(const char *name)
 }
 
 /* Refreshing. */
+
+/* New data keys are not told; whoever seals asks after each refresh. */
+START_TEST(a_new_data_key_seals_from_the_next_refresh_on)
+{
+	memcpy(rig.system_id, clv_keyring_system_id(keyring), 16);
+	ck_assert_int_eq(clv_keyring_subkey(
+			     keyring, 1, CLV_SUBKEY_DISTRIBUTION, rig.dist[0]),
+	    CLV_OK);
+	rig_drop_app("shop");
+	rig_add_app("shop", 1);
+	make_fresh();
+	ck_assert_uint_eq(seal_under(), 1);
+	rig_add_key("shop", 2, 1);
+	ck_assert_uint_eq(seal_under(), 1);
+	run(66000);
+	ck_assert_uint_eq(seal_under(), 2);
+}
+END_TEST
 
 START_TEST(a_refresh_brings_all)
 {
@@ -746,6 +820,95 @@ START_TEST(pages_out_of_order_are_refused)
 }
 END_TEST
 
+static int64_t
+user(size_t i)
+{
+	const struct auth_id *id = &member_app_find(m, "shop")->users.ids[i];
+
+	return id->known ? (int64_t)id->id : -1;
+}
+
+START_TEST(names_are_looked_up_at_each_refresh)
+{
+	server.users = "user:eve,group:eve,unit:shop.service,user:ada";
+	make_fresh();
+	ck_assert_int_eq(user(0), -1);
+	ck_assert_int_eq(user(3), 1001);
+	accounts_set("eve", 3001); /* made later, */
+	run(66000);
+	ck_assert_int_eq(user(0), 3001);
+	ck_assert_int_eq(user(1), 3001);
+	accounts_set("eve", 3002); /* with another number, */
+	run(66000);
+	ck_assert_int_eq(user(0), 3002);
+	ck_assert_int_eq(user(3), 1001);
+	server.silent = true;
+	accounts_set("eve", ACCOUNTS_GONE); /* and gone, */
+	run(66000 + 2 * MEMBER_TRY_MS + MEMBER_NAMES_AWAY_MS);
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+	ck_assert_int_eq(user(0), -1);
+	accounts_set("eve", 3003); /* also while the server is away. */
+	accounts_asked = 0;
+	run(MEMBER_NAMES_AWAY_MS + MEMBER_AGAIN_MS + 2 * MEMBER_TRY_MS);
+	ck_assert_int_eq(user(0), 3003);
+	ck_assert_uint_le(accounts_asked, 8);
+}
+END_TEST
+
+START_TEST(names_stay_while_nobody_can_tell)
+{
+	server.users = "user:ada";
+	make_fresh();
+	accounts_fail = EIO;
+	server.list_version++;
+	server.users = "user:bob,user:ada";
+	run(66000);
+	ck_assert_uint_eq(m->apps_version, 8);
+	ck_assert_int_eq(user(0), -1);
+	ck_assert_int_eq(user(1), 1001);
+	accounts_fail = 0;
+	run(66000);
+	ck_assert_int_eq(user(0), 1002);
+}
+END_TEST
+
+static void
+takes_a_second(void)
+{
+	rig.now += 1000;
+}
+
+/* Five names in two lists each, at one a second. */
+START_TEST(a_slow_name_service_is_not_asked_for_long)
+{
+	make_fresh();
+	server.users = "user:ada,user:bob,group:dev,group:wheel,user:eve";
+	accounts_set("eve", 3001);
+	accounts_hook = takes_a_second;
+	run(66000);
+	server.list_version++;
+	accounts_asked = 0;
+	member_refresh_begin(m);
+	serve();
+	ck_assert_int_eq(m->step, MEMBER_IDLE);
+	ck_assert_uint_le(accounts_asked, 4);
+	/* What is asked for, none is forgotten, and each in its turn. */
+	for (int i = 0; i < 2; i++)
+		run(66000);
+	ck_assert_int_eq(user(0), 1001);
+	ck_assert_int_eq(user(4), 3001);
+	accounts_set("ada", 3004);
+	accounts_set("eve", 3005);
+	for (int i = 0; i < 4; i++) {
+		accounts_asked = 0;
+		ck_assert(member_apps_look_up(m, 0));
+		ck_assert_uint_le(accounts_asked, 2);
+	}
+	ck_assert_int_eq(user(0), 3004);
+	ck_assert_int_eq(user(4), 3005);
+}
+END_TEST
+
 START_TEST(heads_are_exchanged)
 {
 	server.head = 44;
@@ -769,10 +932,18 @@ with_cache(void)
 	ck_assert(exists("cache.age"));
 }
 
+/* By both clocks. */
+static void
+pass(unsigned seconds)
+{
+	wall += seconds;
+	rig_advance(seconds * UINT64_C(1000));
+}
+
 START_TEST(the_sealed_cache_serves_after_a_restart)
 {
 	with_cache();
-	wall += 3599;
+	wall += 3598;
 	restart();
 	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
 	ck_assert(has_key("shop"));
@@ -780,26 +951,50 @@ START_TEST(the_sealed_cache_serves_after_a_restart)
 	ck_assert_int_eq(
 	    may_write("cannot be reached since 2027-01-15"), CLV_E_AWAY);
 	/* It becomes too old while it is used, */
-	rig_advance(1001);
+	pass(1);
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+	pass(1);
 	ck_assert_int_eq(m->state, CLV_MEMBER_EXPIRED);
 	ck_assert(!has_key("shop"));
-	ck_assert(!exists("cache.age"));
+	ck_assert(exists("cache.age"));
 	/* and the server brings all back. */
 	make_fresh();
 	ck_assert(has_key("shop"));
-	rig_advance(3600 * 1000 * 2);
+	pass(3600 * 2);
 	ck_assert(has_key("shop"));
 }
 END_TEST
 
-START_TEST(a_cache_that_is_too_old)
+static void
+is_refused_by_the_clock(const char *why)
+{
+	ck_assert_int_eq(m->state, CLV_MEMBER_EXPIRED);
+	ck_assert(!has_key("shop"));
+	ck_assert_ptr_null(m->keys);
+	ck_assert_ptr_nonnull(strstr(rig.log, why));
+	ck_assert_int_eq(may_write(why), CLV_E_AWAY);
+	ck_assert(exists("cache.age"));
+}
+
+static void
+is_used_again(void)
+{
+	rig_advance(10000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+	ck_assert(has_key("shop"));
+	ck_assert_ptr_nonnull(member_app_find(m, "shop"));
+	ck_assert_int_eq(
+	    may_write("cannot be reached since 2027-01-15"), CLV_E_AWAY);
+}
+
+START_TEST(a_cache_that_is_too_old_by_the_clock)
 {
 	with_cache();
 	wall += 3600;
 	restart();
-	ck_assert_int_eq(m->state, CLV_MEMBER_EXPIRED);
-	ck_assert(!has_key("shop"));
-	ck_assert(!exists("cache.age"));
+	is_refused_by_the_clock("older than cache_max_age");
+	wall -= 1;
+	is_used_again();
 }
 END_TEST
 
@@ -808,8 +1003,98 @@ START_TEST(a_cache_of_the_future)
 	with_cache();
 	wall -= 1;
 	restart();
+	is_refused_by_the_clock("is this host's clock right?");
+	rig_advance(60000); /* nothing of it is used meanwhile, */
+	is_refused_by_the_clock("is this host's clock right?");
+	restart(); /* and it outlives that */
+	wall += 1;
+	is_used_again();
+}
+END_TEST
+
+START_TEST(a_clock_that_is_set_while_the_cache_is_used)
+{
+	with_cache();
+	restart();
+	for (int i = 0; i < 2; i++) {
+		int64_t by = i == 0 ? 86400 : -86400;
+
+		ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+		wall += by;
+		rig_advance(10000);
+		is_refused_by_the_clock(i == 0 ? "older than" : "future");
+		wall -= by;
+		is_used_again();
+	}
+}
+END_TEST
+
+START_TEST(a_clock_that_stands_does_not_keep_the_cache_young)
+{
+	with_cache();
+	restart();
+	rig_advance(3599 * 1000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+	rig_advance(1000);
+	is_refused_by_the_clock("older than cache_max_age");
+	rig_advance(60000); /* for good, */
 	ck_assert_int_eq(m->state, CLV_MEMBER_EXPIRED);
+	make_fresh(); /* until there is a newer one */
+	restart();
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+}
+END_TEST
+
+START_TEST(a_refused_cache_goes_when_the_host_is_revoked)
+{
+	with_cache();
+	wall -= 1;
+	restart();
+	server.result = CLV_E_REVOKED;
+	uplink(true, "");
+	run(100);
+	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
+	ck_assert(!exists("cache.age"));
+	wall += 1;
+	rig_advance(20000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
 	ck_assert(!has_key("shop"));
+}
+END_TEST
+
+/* 4096 applications, each with the longest access lists. */
+START_TEST(the_largest_list_is_kept)
+{
+	server.many = CLV_LIST_APPS_MAX;
+	with_cache();
+	ck_assert_uint_eq(m->app_count, CLV_LIST_APPS_MAX);
+	ck_assert_uint_gt(m->pages.len, 7u << 20);
+	ck_assert_uint_eq(rig.errors, 0);
+	restart();
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+	ck_assert(has_key("app4095"));
+	ck_assert_uint_eq(m->app_count, CLV_LIST_APPS_MAX);
+	ck_assert_str_eq(member_app_find(m, "app4095")->users.text, long_acl());
+}
+END_TEST
+
+START_TEST(a_cache_that_cannot_be_written_is_an_alarm)
+{
+	void *all[1024];
+	size_t n = 0;
+
+	with_cache();
+	while (n < 1024 && (all[n] = clv_guard_get(rig.k.guard, 1024)) != NULL)
+		n++;
+	member_cache_save(m);
+	ck_assert_uint_eq(rig.errors, 1);
+	ck_assert_ptr_nonnull(strstr(rig.log, "ALARM"));
+	ck_assert_ptr_nonnull(strstr(rig.log, "cannot be written"));
+	while (n > 0)
+		clv_guard_put(rig.k.guard, all[--n]);
+	restart(); /* what was written last is there */
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+	ck_assert(has_key("shop"));
 }
 END_TEST
 
@@ -874,6 +1159,7 @@ member_suite(void)
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, a_refresh_brings_all);
+	tcase_add_test(t, a_new_data_key_seals_from_the_next_refresh_on);
 	tcase_add_test(t, a_member_of_some_applications);
 	tcase_add_test(t, away_after_two_tries_and_back);
 	tcase_add_test(t, one_lost_answer_is_no_absence);
@@ -893,17 +1179,29 @@ member_suite(void)
 	tcase_add_test(t, applications_come_in_pages);
 	tcase_add_test(t, a_list_that_changes_between_pages);
 	tcase_add_test(t, pages_out_of_order_are_refused);
+	tcase_add_test(t, names_are_looked_up_at_each_refresh);
+	tcase_add_test(t, names_stay_while_nobody_can_tell);
+	tcase_add_test(t, a_slow_name_service_is_not_asked_for_long);
 	tcase_add_test(t, heads_are_exchanged);
 	suite_add_tcase(s, t);
 	t = tcase_create("cache");
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, the_sealed_cache_serves_after_a_restart);
-	tcase_add_test(t, a_cache_that_is_too_old);
+	tcase_add_test(t, a_cache_that_is_too_old_by_the_clock);
 	tcase_add_test(t, a_cache_of_the_future);
+	tcase_add_test(t, a_clock_that_is_set_while_the_cache_is_used);
+	tcase_add_test(t, a_clock_that_stands_does_not_keep_the_cache_young);
+	tcase_add_test(t, a_refused_cache_goes_when_the_host_is_revoked);
+	tcase_add_test(t, a_cache_that_cannot_be_written_is_an_alarm);
 	tcase_add_test(t, a_damaged_cache_is_not_used);
 	tcase_add_test(t, a_cache_older_than_what_was_seen);
 	tcase_add_test(t, another_hosts_cache_is_not_used);
 	tcase_add_test(t, a_cache_that_is_switched_off_goes);
+	suite_add_tcase(s, t);
+	t = tcase_create("cache, large");
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, the_largest_list_is_kept);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdlib.h>
 #include <string.h>
+#include <claviger/manifest.h>
 
 #include "store_rows.h"
 #include "store_rig.h"
@@ -333,7 +334,7 @@ static void
 put_secret(uint64_t counter, const char *name, uint64_t version,
     const char *record, const char *op)
 {
-	static const uint8_t zeros[32];
+	static const uint8_t zeros[CLV_MANIFEST_MAC_LEN];
 	const struct store_row row = {name, version, record[0] != '\0', zeros,
 	    record, strlen(record), 0, op};
 	struct store_rows rows;
@@ -375,6 +376,40 @@ START_TEST(secrets_of_an_application_are_counted)
 	ck_ok(s, call(s, CLV_STMT_DROP_APP, U(TAKEN), A, OP("d"), "crm"));
 	ck_assert(clv_store_get_bool(s, 0, 0));
 	expect_counts(0, 0, 0);
+}
+END_TEST
+
+START_TEST(sealed_copies_are_listed_and_those_of_strangers_dropped)
+{
+	uint8_t row[3][64];
+	struct clv_buf keep;
+
+	sql("DELETE FROM claviger.escrow");
+	for (uint8_t i = 0; i < 3; i++) {
+		escrow_row(row[i], 64, (uint8_t)(3 - i), 7u + i);
+		ck_ok(s, call(s, CLV_STMT_PUT_ESCROW, U(3 - i), U(7 + i),
+			     row[i], (size_t)64));
+	}
+	ck_ok(s, call(s, CLV_STMT_GET_ESCROWS));
+	ck_assert_uint_eq(clv_store_rows(s), 3);
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert_uint_eq(clv_store_get_u64(s, i, 0), i + 1);
+		ck_assert_uint_eq(clv_store_get_u64(s, i, 1), 9 - i);
+	}
+	clv_buf_init(&keep);
+	clv_array_begin(&keep, CLV_ARRAY_INT8);
+	clv_array_add_u64(&keep, 2);
+	clv_array_add_u64(&keep, 9);
+	ck_result(call(s, CLV_STMT_DROP_ESCROWS, U(EPOCH), A, &keep),
+	    CLV_E_STALE_EPOCH);
+	for (uint64_t n = 2; n <= 2; n -= 2) {
+		ck_ok(s, call(s, CLV_STMT_DROP_ESCROWS, U(TAKEN), A, &keep));
+		ck_assert_uint_eq(clv_store_get_u64(s, 0, 0), n);
+	}
+	ck_ok(s, call(s, CLV_STMT_GET_ESCROWS));
+	ck_assert_uint_eq(clv_store_rows(s), 1);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 0), 2);
+	clv_buf_fini(&keep);
 }
 END_TEST
 
@@ -485,6 +520,8 @@ add_reads_and_writes(Suite *suite)
 	tcase_add_test(t, acknowledgement_never_goes_back);
 	tcase_add_test(t, backups_come_newest_first_and_bounded);
 	tcase_add_test(t, secrets_of_an_application_are_counted);
+	tcase_add_test(
+	    t, sealed_copies_are_listed_and_those_of_strangers_dropped);
 	tcase_add_test(t, hostile_strings_are_only_data);
 	tcase_add_test(t, values_out_of_bounds_are_refused);
 	tcase_add_test(t, list_of_the_full_size_goes_through);

@@ -32,13 +32,14 @@ id_of(char id[static 17], const char *letter, unsigned n)
 }
 
 static int
-add_key(uint64_t version, uint64_t generation, unsigned op)
+add_key(uint64_t counter, uint64_t version, uint64_t generation, unsigned op)
 {
 	char id[17];
 
 	id_of(id, "k", op);
 	return call(s, CLV_STMT_ADD_KEY, U(TAKEN), A, id, (size_t)16, "app",
-	    version, generation, STR("a wrapped key"));
+	    counter, mac, sizeof(mac), version, generation,
+	    STR("a wrapped key"));
 }
 
 /* One list after the other, with this generation in force. */
@@ -188,17 +189,18 @@ END_TEST
 
 START_TEST(data_key_follows_the_newest)
 {
-	ck_ok(s, add_key(2, 1, 1));
-	ck_ok(s, add_key(2, 1, 1));
-	ck_result(add_key(2, 1, 2), CLV_E_STALE);
-	ck_result(add_key(4, 1, 2), CLV_E_STALE);
-	ck_result(add_key(0, 1, 2), CLV_E_STALE);
-	ck_result(add_key(1, 1, 2), CLV_E_STALE);
-	ck_result(add_key(UINT64_MAX, 1, 2), CLV_E_STALE);
-	ck_ok(s, add_key(3, 1, 2));
+	ck_put(add_key(1, 2, 1, 1), CLV_PUT_DONE, 2);
+	ck_put(add_key(1, 2, 1, 1), CLV_PUT_REPEATED, 2);
+	ck_result(add_key(2, 2, 1, 2), CLV_E_STALE);
+	ck_result(add_key(2, 4, 1, 2), CLV_E_STALE);
+	ck_result(add_key(2, 0, 1, 2), CLV_E_STALE);
+	ck_result(add_key(2, 1, 1, 2), CLV_E_STALE);
+	ck_result(add_key(2, UINT64_MAX, 1, 2), CLV_E_STALE);
+	ck_put(add_key(2, 3, 1, 2), CLV_PUT_DONE, 3);
 	ck_ok(s, drop("app", 1));
-	ck_result(add_key(4, 1, 3), CLV_E_STALE);
-	ck_result(add_key(1, 1, 3), CLV_E_STALE);
+	ck_put(add_key(3, 4, 1, 3), CLV_PUT_CONFLICT, 4);
+	ck_result(add_key(4, 4, 1, 3), CLV_E_STALE);
+	ck_result(add_key(4, 1, 1, 3), CLV_E_STALE);
 	ck_assert_int_eq(sql_int("SELECT count(*) FROM claviger.data_key"), 0);
 }
 END_TEST
@@ -206,12 +208,12 @@ END_TEST
 START_TEST(key_under_a_generation_that_is_over_is_refused)
 {
 	put_generation(3);
-	ck_result(add_key(2, 2, 1), CLV_E_STALE);
+	ck_result(add_key(1, 2, 2, 1), CLV_E_STALE);
 	ck_result(init_app(s, "new", 1, OP("j")), CLV_E_STALE);
-	ck_ok(s, add_key(2, 3, 1));
-	ck_ok(s, add_key(3, 4, 2)); /* one that comes */
-	put_generation(2);	    /* a person may go back */
-	ck_ok(s, add_key(4, 2, 3));
+	ck_put(add_key(1, 2, 3, 1), CLV_PUT_DONE, 2);
+	ck_put(add_key(2, 3, 4, 2), CLV_PUT_DONE, 3); /* one that comes */
+	put_generation(2);			      /* a person may go back */
+	ck_put(add_key(3, 4, 2, 3), CLV_PUT_DONE, 4);
 	ck_result(call(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("x"), U(4),
 		      STR("list"), "", (size_t)0, "", U(0)),
 	    CLV_E_DATABASE);
@@ -309,12 +311,14 @@ START_TEST(keys_are_rewrapped_in_pages)
 		for (size_t g = 0; g < 3; g++) {
 			ck_num(g, 0, g + 1);
 			ck_num(g, 1, 8);
+			ck_num(g, 2, 4);
 		}
 		ck_assert_uint_eq(rewrap_all(sizes[i]), 16);
 		ck_ok(s, call(s, CLV_STMT_COUNT_KEYS));
 		ck_assert_uint_eq(clv_store_rows(s), 1);
 		ck_num(0, 0, 3);
 		ck_num(0, 1, 24);
+		ck_num(0, 2, 12);
 		ck_assert_int_eq(
 		    sql_int("SELECT count(*) FROM claviger.data_key"
 			    " WHERE wrapped = 'new'"),
@@ -365,15 +369,13 @@ START_TEST(stale_epoch_changes_nothing)
 	ck_result(init_app(s, "new", 1, OP("j")), CLV_E_STALE_EPOCH);
 	ck_result(init_app(s, "app", 1, OP("i")), CLV_E_STALE_EPOCH);
 	ck_result(drop("app", 1), CLV_E_STALE_EPOCH);
-	ck_result(add_key(2, 1, 1), CLV_E_STALE_EPOCH);
+	ck_result(add_key(1, 2, 1, 1), CLV_E_STALE_EPOCH);
 	ck_result(call(s, CLV_STMT_PUT_REWRAPPED, U(TAKEN), A, U(1), &a.app,
 		      &a.version, &a.old, x),
 	    CLV_E_STALE_EPOCH);
 	ck_result(
 	    call(s, CLV_STMT_PUT_RECORDS, U(TAKEN), A, OP("r"), "app", U(1),
-		mac, (size_t)32, &a.app, &a.version, &a.version, x, x),
-	    CLV_E_STALE_EPOCH);
-	ck_result(call(s, CLV_STMT_DROP_KEYS, U(TAKEN), A, "app", U(9)),
+		mac, sizeof(mac), &a.app, &a.version, &a.version, x, x),
 	    CLV_E_STALE_EPOCH);
 	ck_assert_int_eq(sql_int("SELECT (SELECT count(*) FROM claviger.op)"
 				 " + (SELECT count(*) FROM claviger.data_key)"

@@ -166,14 +166,16 @@ START_TEST(only_the_newest_data_key_is_taken)
 
 	r[1].key_version = 2; /* not there yet */
 	ck_put(put_rows(1, 'm', r, 2), CLV_PUT_NEWER_KEY, 1);
-	ck_ok(server, call(server, CLV_STMT_ADD_KEY, U(TAKEN), A, OP("k"),
-			  "app", U(2), U(1), STR("wrapped")));
-	ck_put(put_rows(1, 'm', r, 2), CLV_PUT_NEWER_KEY, 1);
-	ck_put(put_rows(1, 'm', r, 1), CLV_PUT_NEWER_KEY, 1);
-	ck_put(put_rows(1, 'm', r + 1, 1), CLV_PUT_DONE, 2);
+	ck_ok(
+	    server, call(server, CLV_STMT_ADD_KEY, U(TAKEN), A, OP("k"), "app",
+			U(1), mac, sizeof(mac), U(2), U(1), STR("wrapped")));
+	ck_put(put_rows(1, 'm', r + 1, 1), CLV_PUT_CONFLICT, 2);
+	ck_put(put_rows(2, 'm', r, 2), CLV_PUT_NEWER_KEY, 2);
+	ck_put(put_rows(2, 'm', r, 1), CLV_PUT_NEWER_KEY, 2);
+	ck_put(put_rows(2, 'm', r + 1, 1), CLV_PUT_DONE, 3);
 	r[0].key_version = 0;
 	r[0].record_len = 0;
-	ck_put(put_rows(2, 'n', r, 1), CLV_PUT_DONE, 3);
+	ck_put(put_rows(3, 'n', r, 1), CLV_PUT_DONE, 4);
 }
 END_TEST
 
@@ -278,15 +280,17 @@ END_TEST
 START_TEST(manifest_out_of_bounds_is_refused)
 {
 	static const char long_name[66] = {[0 ... 64] = 'x'};
+	static const uint8_t long_mac[129];
+	static const size_t sizes[][2] = {{31, 16}, {129, 16}, {32, 15}};
 	struct store_row one = row("a", 1, 'a');
 	struct store_rows r;
 
 	store_rows_init(&r);
 	store_rows_add(&r, &one);
-	for (size_t short_by = 0; short_by < 2; short_by++)
+	for (size_t i = 0; i < 3; i++)
 		ck_result(
-		    call(s, CLV_STMT_PUT_SECRETS, "app", U(EPOCH), U(1), mac,
-			32 - short_by, "0123456789abcdef", 15 + short_by,
+		    call(s, CLV_STMT_PUT_SECRETS, "app", U(EPOCH), U(1),
+			long_mac, sizes[i][0], "0123456789abcdef", sizes[i][1],
 			&r.names, &r.versions, &r.key_versions, &r.hashes,
 			&r.records, &r.keeps, &r.ops),
 		    CLV_E_DATABASE);

@@ -170,13 +170,13 @@ be_server(int nr)
 			if (rc == CLV_OK)
 				rc = call(server, CLV_STMT_ADD_KEY, epoch,
 				    instance, (size_t)16, op, (size_t)16,
-				    "other", version, U(1), raw_epoch,
-				    (size_t)8);
+				    "other", version - 1, mac, sizeof(mac),
+				    version, U(1), raw_epoch, (size_t)8);
 			if (rc == CLV_E_STALE_EPOCH)
 				break;
-			if (rc != CLV_OK && rc != CLV_E_STALE)
+			if (rc != CLV_OK)
 				return FAILED;
-			done += rc == CLV_OK;
+			done += clv_store_get_u64(server, 0, 0) == CLV_PUT_DONE;
 		}
 	}
 	return (int)done;

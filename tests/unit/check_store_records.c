@@ -32,8 +32,9 @@ with_records(void)
 		ck_put(put_rows(version, (char)('0' + version), r, 4),
 		    CLV_PUT_DONE, 1 + version);
 	}
-	ck_ok(server, call(server, CLV_STMT_ADD_KEY, U(TAKEN), A, OP("k"),
-			  "app", U(2), U(1), STR("key 2")));
+	ck_ok(
+	    server, call(server, CLV_STMT_ADD_KEY, U(TAKEN), A, OP("k"), "app",
+			U(3), mac, sizeof(mac), U(2), U(1), STR("key 2")));
 	member = s;
 	s = server;
 	server = NULL;
@@ -94,8 +95,8 @@ static int
 put_records(struct records *r, uint64_t counter, const char *op)
 {
 	return call(s, CLV_STMT_PUT_RECORDS, U(TAKEN), A, op, (size_t)16, "app",
-	    counter, mac, (size_t)32, &r->names, &r->versions, &r->key_versions,
-	    &r->hashes, &r->records);
+	    counter, mac, sizeof(mac), &r->names, &r->versions,
+	    &r->key_versions, &r->hashes, &r->records);
 }
 
 START_TEST(records_under_older_keys_come_in_pages)
@@ -140,17 +141,17 @@ START_TEST(rewritten_records_move_the_manifest_and_the_newest_rows)
 	records_add(&r, "a", 1);
 	records_add(&r, "a", 2);
 	records_add(&r, "c", 2);
-	ck_put(put_records(&r, 3, "a123456789abcdef"), CLV_PUT_DONE, 4);
+	ck_put(put_records(&r, 4, "a123456789abcdef"), CLV_PUT_DONE, 5);
 	records_fini(&r);
-	ck_ok(s, call(s, CLV_STMT_GET_CHANGES, "app", U(4), "", U(9)));
+	ck_ok(s, call(s, CLV_STMT_GET_CHANGES, "app", U(5), "", U(9)));
 	ck_assert_uint_eq(clv_store_rows(s), 3);
 	ck_col(0, 0, "a");
 	ck_num(0, 1, 2);
 	ck_col(0, 3, "a hash of the new record .......");
 	ck_col(1, 0, "c");
-	ck_num(2, 5, 4);
-	ck_assert(col_is(2, 6, mac, 32));
-	ck_ok(s, call(s, CLV_STMT_GET_SECRET, "app", "a", U(1), U(4), U(9)));
+	ck_num(2, 5, 5);
+	ck_assert(col_is(2, 6, mac, sizeof(mac)));
+	ck_ok(s, call(s, CLV_STMT_GET_SECRET, "app", "a", U(1), U(5), U(9)));
 	ck_num(1, 4, 2);
 	ck_num(1, 7, 2); /* the older version's counter stays */
 	ck_col(1, 6, "new record");
@@ -165,20 +166,20 @@ START_TEST(rewriting_is_repeated_or_refused_as_a_put_is)
 
 	records_init(&r);
 	records_add(&r, "a", 2);
-	ck_put(put_records(&r, 2, "a123456789abcdef"), CLV_PUT_CONFLICT, 3);
-	ck_put(put_records(&r, 3, "a123456789abcdef"), CLV_PUT_DONE, 4);
-	ck_put(put_records(&r, 3, "a123456789abcdef"), CLV_PUT_REPEATED, 4);
-	ck_put(put_records(&r, 3, "b123456789abcdef"), CLV_PUT_CONFLICT, 4);
+	ck_put(put_records(&r, 3, "a123456789abcdef"), CLV_PUT_CONFLICT, 4);
+	ck_put(put_records(&r, 4, "a123456789abcdef"), CLV_PUT_DONE, 5);
+	ck_put(put_records(&r, 4, "a123456789abcdef"), CLV_PUT_REPEATED, 5);
+	ck_put(put_records(&r, 4, "b123456789abcdef"), CLV_PUT_CONFLICT, 5);
 	/* it has that key already */
-	ck_result(put_records(&r, 4, "b123456789abcdef"), CLV_E_STALE);
+	ck_result(put_records(&r, 5, "b123456789abcdef"), CLV_E_STALE);
 	records_add(&r, "d", 2); /* a tombstone has none */
-	ck_result(put_records(&r, 4, "b123456789abcdef"), CLV_E_STALE);
+	ck_result(put_records(&r, 5, "b123456789abcdef"), CLV_E_STALE);
 	records_fini(&r);
 	records_init(&r);
 	records_add(&r, "b", 2);
 	records_add(&r, "b", 3); /* not there */
-	ck_result(put_records(&r, 4, "b123456789abcdef"), CLV_E_STALE);
-	ck_assert_int_eq(sql_int("SELECT counter FROM claviger.manifest"), 4);
+	ck_result(put_records(&r, 5, "b123456789abcdef"), CLV_E_STALE);
+	ck_assert_int_eq(sql_int("SELECT counter FROM claviger.manifest"), 5);
 	ck_assert_int_eq(sql_int("SELECT count(*) FROM claviger.secret"
 				 " WHERE key_version = 2"),
 	    1);
@@ -196,7 +197,7 @@ START_TEST(rewritten_record_out_of_bounds_is_refused)
 		records_add(&r, "a", 1);
 		records_add_sized(&r, "a", 2, sizes[i][0], sizes[i][1]);
 		ck_result(
-		    put_records(&r, 3, "a123456789abcdef"), CLV_E_DATABASE);
+		    put_records(&r, 4, "a123456789abcdef"), CLV_E_DATABASE);
 		records_fini(&r);
 	}
 	ck_assert_int_eq(sql_int("SELECT count(*) FROM claviger.secret"
@@ -204,7 +205,7 @@ START_TEST(rewritten_record_out_of_bounds_is_refused)
 	    0);
 	records_init(&r);
 	records_add_sized(&r, "a", 2, 32, 61517);
-	ck_put(put_records(&r, 3, "a123456789abcdef"), CLV_PUT_DONE, 4);
+	ck_put(put_records(&r, 4, "a123456789abcdef"), CLV_PUT_DONE, 5);
 	records_fini(&r);
 }
 END_TEST
@@ -219,52 +220,14 @@ START_TEST(member_that_writes_meanwhile_is_not_overwritten)
 	server = s;
 	s = member;
 	one.key_version = 2;
-	ck_put(put_rows(3, 'x', &one, 1), CLV_PUT_DONE, 4);
+	ck_put(put_rows(4, 'x', &one, 1), CLV_PUT_DONE, 5);
 	s = server;
 	server = NULL;
-	ck_put(put_records(&r, 3, "a123456789abcdef"), CLV_PUT_CONFLICT, 4);
+	ck_put(put_records(&r, 4, "a123456789abcdef"), CLV_PUT_CONFLICT, 5);
 	/* anew: it is not the newest version any more */
-	ck_put(put_records(&r, 4, "a123456789abcdef"), CLV_PUT_DONE, 5);
-	ck_ok(s, call(s, CLV_STMT_GET_CHANGES, "app", U(5), "", U(9)));
+	ck_put(put_records(&r, 5, "a123456789abcdef"), CLV_PUT_DONE, 6);
+	ck_ok(s, call(s, CLV_STMT_GET_CHANGES, "app", U(6), "", U(9)));
 	ck_assert_uint_eq(clv_store_rows(s), 1);
-	records_fini(&r);
-}
-END_TEST
-
-static uint64_t
-drop_keys(uint64_t below)
-{
-	ck_ok(s, call(s, CLV_STMT_DROP_KEYS, U(TAKEN), A, "app", below));
-	return clv_store_get_u64(s, 0, 0);
-}
-
-START_TEST(keys_are_dropped_when_no_record_needs_them)
-{
-	struct records r;
-
-	ck_assert_uint_eq(drop_keys(9), 0);
-	records_init(&r);
-	records_add(&r, "a", 1);
-	records_add(&r, "a", 2);
-	records_add(&r, "b", 1);
-	records_add(&r, "b", 2);
-	records_add(&r, "c", 1);
-	records_add(&r, "c", 2);
-	ck_put(put_records(&r, 3, "a123456789abcdef"), CLV_PUT_DONE, 4);
-	ck_assert_uint_eq(drop_keys(9), 0); /* a deleted secret's version 1 */
-	records_fini(&r);
-	records_init(&r);
-	records_add(&r, "d", 1);
-	ck_put(put_records(&r, 4, "b123456789abcdef"), CLV_PUT_DONE, 5);
-	ck_assert_uint_eq(drop_keys(1), 0);
-	ck_assert_uint_eq(drop_keys(UINT64_MAX), 0);
-	ck_assert_uint_eq(drop_keys(9), 1);
-	/* the newest and the index key stay */
-	ck_assert_uint_eq(drop_keys(9), 0);
-	ck_ok(s, call(s, CLV_STMT_GET_KEYS, "app"));
-	ck_assert_uint_eq(clv_store_rows(s), 2);
-	ck_num(0, 0, 0);
-	ck_num(1, 0, 2);
 	records_fini(&r);
 }
 END_TEST
@@ -299,7 +262,6 @@ main(void)
 	tcase_add_test(t, rewriting_is_repeated_or_refused_as_a_put_is);
 	tcase_add_test(t, rewritten_record_out_of_bounds_is_refused);
 	tcase_add_test(t, member_that_writes_meanwhile_is_not_overwritten);
-	tcase_add_test(t, keys_are_dropped_when_no_record_needs_them);
 	tcase_add_test(t, secrets_are_counted_by_what_is_there);
 	suite_add_tcase(suite, t);
 	return rig_run(suite);

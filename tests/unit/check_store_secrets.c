@@ -25,7 +25,7 @@ START_TEST(written_secret_is_read_with_the_manifest_and_what_changed)
 	ck_assert_uint_eq(clv_store_rows(s), 3);
 	ck_num(0, KIND, MANIFEST);
 	ck_num(0, COUNTER, 2);
-	ck_assert(col_is(0, HASH, mac, 32));
+	ck_assert(col_is(0, HASH, mac, sizeof(mac)));
 	ck_col(0, NAME, "");
 	ck_num(1, KIND, SECRET);
 	ck_col(1, NAME, "db/password");
@@ -158,7 +158,7 @@ read_pages(uint64_t n, char *names, void (*between)(void))
 		rows = clv_store_rows(s) - 1;
 		ck_assert_uint_le(rows, n);
 		ck_col(rows, 0, ""); /* the manifest comes last */
-		ck_assert(col_is(rows, 6, mac, 32));
+		ck_assert(col_is(rows, 6, mac, sizeof(mac)));
 		for (size_t i = 0; i < rows; i++) {
 			p = clv_store_get(s, i, 0, &len);
 			snprintf(after, sizeof(after), "%.*s", (int)len, p);

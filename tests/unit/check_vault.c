@@ -423,6 +423,8 @@ END_TEST
 
 START_TEST(a_newer_data_key_is_fetched)
 {
+	unsigned before;
+
 	ck_ok(rig_put("shop", "a", "1"));
 	rig_add_key("shop", 2, 1);
 	ck_ok(rig_put("shop", "a", "2"));
@@ -432,7 +434,51 @@ START_TEST(a_newer_data_key_is_fetched)
 	/* ... also by who only reads */
 	rig_add_key("shop", 3, 1);
 	other_writes("a", "3");
+	before = rig.sent[CLV_STMT_GET_KEYS];
 	ck_is(rig_get("shop", "a"), "3");
+	ck_assert_uint_eq(rig.sent[CLV_STMT_GET_KEYS], before + 1);
+	ck_is(rig_get("shop", "a"), "3");
+	ck_assert_uint_eq(rig.sent[CLV_STMT_GET_KEYS], before + 1);
+	ck_assert_uint_eq(rig.errors, 0);
+}
+END_TEST
+
+/* ... between one question and the next. */
+START_TEST(a_data_key_that_is_made_while_the_rest_is_loaded)
+{
+	ck_ok(rig_put("shop", "a", "1"));
+	rig_restart();
+	get_begin("a", &a);
+	rig_answer(rig_call(0)); /* keys */
+	rig_add_key("shop", 2, 1);
+	rig_settle();
+	ck_is(&a, "1");
+	/* Loaded again for another reason, while the index is older. */
+	rig_app("shop")->keys[1].generation = 2;
+	rig_add_key("shop", 3, 2);
+	ck_fails(rig_put("shop", "a", "2"), CLV_E_GENERATION, "generation");
+	rig_app("shop")->keys[1].generation = 1;
+	rig_generations(2);
+	rig_add_key("shop", 4, 2);
+	vault_on_keys(rig.vault);
+	ck_ok(rig_put("shop", "a", "2"));
+	ck_assert_uint_eq(rig_row("shop", "a", 2)->key_version, 4);
+	ck_assert_uint_eq(rig.errors, 0);
+}
+END_TEST
+
+/* Rewrapped while the server is away, and a new one: what is here stays good
+ * for reading. */
+START_TEST(rewrapped_keys_that_are_here_are_not_lost)
+{
+	struct rig_app *shop = rig_app("shop");
+
+	ck_ok(rig_put("shop", "a", "1"));
+	shop->keys[0].generation = shop->keys[1].generation = 2;
+	rig_add_key("shop", 2, 2);
+	ck_is(rig_get("shop", "a"), "1");
+	ck_fails(rig_put("shop", "a", "2"), CLV_E_GENERATION, "generation");
+	ck_is(rig_get("shop", "a"), "1");
 	ck_assert_uint_eq(rig.errors, 0);
 }
 END_TEST
@@ -822,23 +868,119 @@ START_TEST(foreign_keys_are_found)
 	/* of another application */
 	shop->keys[2] = bank->keys[1];
 	shop->keys[2].version = 2;
-	ck_fails(rig_get("shop", "a"), CLV_E_DAMAGED, "keys of shop");
+	ck_fails(rig_get("shop", "a"), CLV_E_DAMAGED, "claviger doctor");
 	/* of another version */
 	shop->keys[2] = was;
 	memcpy(shop->keys[2].wrapped, shop->keys[1].wrapped,
 	    sizeof(shop->keys[2].wrapped));
-	ck_fails(rig_get("shop", "a"), CLV_E_DAMAGED, "keys of shop");
+	ck_fails(rig_get("shop", "a"), CLV_E_DAMAGED, "claviger doctor");
 	/* of another generation */
 	rig_generations(2);
 	shop->keys[2] = was;
 	shop->keys[2].generation = 2;
-	ck_fails(rig_get("shop", "a"), CLV_E_DAMAGED, "keys of shop");
+	ck_fails(rig_get("shop", "a"), CLV_E_DAMAGED, "claviger doctor");
 	/* the index key as a data key, twice, and out of order */
 	shop->keys[2] = was;
 	shop->keys[1] = shop->keys[0];
-	ck_fails(rig_get("shop", "a"), CLV_E_DAMAGED, "keys of shop");
-	ck_fails(rig_put("shop", "a", "1"), CLV_E_DAMAGED, "keys of shop");
+	ck_fails(rig_get("shop", "a"), CLV_E_DAMAGED, "claviger doctor");
+	ck_fails(rig_put("shop", "a", "1"), CLV_E_DAMAGED, "claviger doctor");
 	ck_fails(rig_get("bank", "a"), CLV_E_NOT_FOUND, "no secret a");
+}
+END_TEST
+
+/* Nothing is written or sealed, and it is said which one. */
+static void
+ck_no_write(const char *part)
+{
+	ck_fails(rig_put("shop", "a", "9"), CLV_E_DAMAGED, part);
+	memset(&a, 0, sizeof(a));
+	vault_seal(rig.vault, "shop", "c", "x", 1, rig_on_reply, &a);
+	rig_settle();
+	ck_fails(&a, CLV_E_DAMAGED, part);
+}
+
+START_TEST(a_newest_data_key_that_is_hidden_is_missed)
+{
+	struct rig_app *shop = rig_app("shop");
+
+	ck_ok(rig_put("shop", "a", "1"));
+	rig_add_key("shop", 2, 1);
+	shop->key_count = 2;
+	/* by a host that has the older one, and by one that starts */
+	ck_no_write(
+	    "data key 2 of application shop, its newest one, is missing");
+	ck_assert_ptr_nonnull(strstr(rig.log, "data key 2"));
+	rig_restart();
+	ck_no_write(
+	    "data key 2 of application shop, its newest one, is missing");
+	shop->key_count = 3;
+	ck_ok(rig_put("shop", "a", "2"));
+	ck_assert_uint_eq(rig_row("shop", "a", 2)->key_version, 2);
+	/* an older one */
+	shop->keys[1] = shop->keys[2];
+	shop->key_count = 2;
+	rig_restart();
+	ck_no_write("data key 1 of application shop is missing");
+}
+END_TEST
+
+/* Of an application that was removed: its wrapping is genuine. */
+START_TEST(a_data_key_of_a_dead_application_is_not_the_newest)
+{
+	struct rig_app *shop = rig_app("shop");
+	struct rig_key dead = shop->keys[1];
+
+	rig_drop_app("shop");
+	rig_app("")->counter = 10;
+	shop = rig_add_app("shop", 1);
+	shop->keys[1] = dead;
+	ck_no_write("data key 1 of application shop in the database is not the "
+		    "one that its manifest names");
+	rig_restart();
+	ck_no_write("data key 1 of application shop");
+	ck_assert_uint_eq(rig.db.row_count, 0);
+}
+END_TEST
+
+START_TEST(a_data_key_too_many_is_found)
+{
+	unsigned keys;
+
+	ck_ok(rig_put("shop", "a", "1"));
+	rig_insert_key("shop", 2, 1);
+	keys = rig.sent[CLV_STMT_GET_KEYS];
+	ck_no_write(
+	    "a data key of application shop that its manifest does not");
+	ck_assert_uint_le(rig.sent[CLV_STMT_GET_KEYS], keys + 4);
+	rig_restart();
+	ck_no_write(
+	    "a data key of application shop that its manifest does not");
+	rig_app("shop")->key_count--;
+	ck_ok(rig_put("shop", "a", "2"));
+}
+END_TEST
+
+/* It says that there is another newest one, and shows none. */
+static void
+newer_key(struct rig_call *x)
+{
+	static const uint8_t newer[8] = {
+	    0, 0, 0, 0, 0, 0, 0, CLV_PUT_NEWER_KEY};
+
+	if (x->stmt == CLV_STMT_PUT_SECRETS)
+		((struct db_field *)(uintptr_t)x->result.fields)[0].p = newer;
+}
+
+START_TEST(a_newer_data_key_that_never_shows_is_not_waited_for)
+{
+	unsigned keys;
+
+	ck_ok(rig_put("shop", "a", "1"));
+	keys = rig.sent[CLV_STMT_GET_KEYS];
+	rig.forge = newer_key;
+	ck_assert_int_ne(rig_put("shop", "b", "1")->result, CLV_OK);
+	ck_assert_uint_le(rig.sent[CLV_STMT_GET_KEYS], keys + 2);
+	ck_assert_uint_le(rig.sent[CLV_STMT_PUT_SECRETS], 3);
 }
 END_TEST
 
@@ -1036,6 +1178,147 @@ START_TEST(sealing_needs_no_database_once_the_keys_are_here)
 }
 END_TEST
 
+static const struct rig_got *
+seal(const char *value, struct rig_got *g)
+{
+	memset(g, 0, sizeof(*g));
+	vault_seal(
+	    rig.vault, "shop", "c", value, strlen(value), rig_on_reply, g);
+	rig_settle();
+	return g;
+}
+
+static const struct rig_got *
+unseal(const struct rig_got *sealed, struct rig_got *g)
+{
+	memset(g, 0, sizeof(*g));
+	vault_unseal(rig.vault, "shop", "c", sealed->value, sealed->len,
+	    rig_on_reply, g);
+	rig_settle();
+	return g;
+}
+
+/* Which data key it was sealed under. */
+static uint32_t
+key_of(const struct rig_got *g)
+{
+	uint32_t version = 0;
+
+	ck_ok(g);
+	ck_assert_int_eq(
+	    clv_record_key_version(g->value, g->len, &version), CLV_OK);
+	return version;
+}
+
+START_TEST(a_new_data_key_seals_from_the_next_refresh_on)
+{
+	unsigned asked_before;
+
+	ck_assert_uint_eq(key_of(seal("x", &a)), 1);
+	rig_add_key("shop", 2, 1);
+	ck_assert_uint_eq(key_of(seal("x", &b)), 1);
+	vault_on_refresh(rig.vault);
+	asked_before = rig.sent[CLV_STMT_GET_CHANGES];
+	ck_assert_uint_eq(key_of(seal("x", &b)), 2);
+	ck_assert_uint_eq(key_of(seal("x", &b)), 2);
+	ck_assert_uint_eq(key_of(seal("x", &b)), 2);
+	ck_assert_uint_le(rig.sent[CLV_STMT_GET_CHANGES], asked_before + 2);
+	ck_is(unseal(&b, &c), "x");
+	ck_is(unseal(&a, &c), "x"); /* data keys are never given up */
+	/* ... or when it is met in a write. */
+	rig_add_key("shop", 3, 1);
+	ck_ok(rig_put("shop", "a", "1"));
+	ck_assert_uint_eq(key_of(seal("x", &b)), 3);
+	ck_assert_uint_eq(rig.errors, 0);
+}
+END_TEST
+
+START_TEST(what_another_host_sealed_under_a_new_data_key_opens)
+{
+	unsigned keys;
+
+	ck_ok(seal("old", &a));
+	rig_add_key("shop", 2, 1);
+	rig_restart(); /* the other host */
+	ck_assert_uint_eq(key_of(seal("new", &b)), 2);
+	rig_restart();
+	rig_app("shop")->key_count--; /* ... before there is that one */
+	vault_unseal(rig.vault, "shop", "c", a.value, a.len, rig_on_reply, &c);
+	rig_answer(rig_call(0));
+	rig_app("shop")->key_count++;
+	rig_settle();
+	ck_is(&c, "old");
+	keys = rig.sent[CLV_STMT_GET_KEYS];
+	ck_is(unseal(&b, &d), "new");
+	ck_assert_uint_eq(rig.sent[CLV_STMT_GET_KEYS], keys + 1);
+	ck_assert_uint_eq(rig.errors, 0);
+}
+END_TEST
+
+/* Whatever it claims: it costs two questions for what is new, no more. */
+START_TEST(rubbish_makes_no_key_be_loaded)
+{
+	unsigned keys, changes;
+
+	ck_ok(seal("x", &a));
+	keys = rig.sent[CLV_STMT_GET_KEYS];
+	changes = rig.sent[CLV_STMT_GET_CHANGES];
+	for (uint8_t i = 2; i < 12; i++) {
+		a.value[4] = i;
+		a.value[1] = i % 2 == 0 ? 0 : 0xff;
+		ck_fails(unseal(&a, &b), CLV_E_NOT_FOUND, "data key");
+	}
+	ck_assert_uint_eq(rig.sent[CLV_STMT_GET_KEYS], keys);
+	ck_assert_uint_le(rig.sent[CLV_STMT_GET_CHANGES], changes + 20);
+	rig.away = true;
+	ck_fails(unseal(&a, &b), CLV_E_DATABASE_AWAY, "");
+	ck_ok(seal("x", &b));
+	ck_is(unseal(&b, &c), "x");
+}
+END_TEST
+
+START_TEST(without_the_database_the_newest_seals_on)
+{
+	ck_ok(seal("x", &a));
+	rig.away = true;
+	vault_on_refresh(rig.vault);
+	ck_ok(seal("y", &a));
+	ck_is(unseal(&a, &b), "y");
+	/* The server knows of a write that may have been a new data key. */
+	heads_raise(rig.k.heads, "shop", 9);
+	ck_fails(seal("z", &b), CLV_E_DATABASE_AWAY, "");
+	ck_is(unseal(&a, &b), "y");
+}
+END_TEST
+
+/* Removed, and made again under the same name, between two refreshes. */
+START_TEST(nothing_is_sealed_for_an_application_that_is_dead)
+{
+	struct rig_app *shop;
+
+	ck_ok(seal("dead", &a));
+	ck_ok(rig_put("shop", "a", "dead"));
+	rig_drop_app("shop");
+	rig_app("")->counter = 10;
+	rig_add_app("shop", 1);
+	heads_raise(rig.k.heads, "shop", 10); /* the server says */
+	vault_on_refresh(rig.vault);
+	ck_ok(seal("alive", &b));
+	/* Neither what was read of the other one. */
+	ck_fails(rig_get_version("shop", "a", 0, true), CLV_E_NOT_FOUND, "a");
+	rig_restart();
+	ck_is(unseal(&b, &c), "alive");
+	ck_fails(unseal(&a, &c), CLV_E_DAMAGED, "another application");
+	/* ... and nobody makes another one: its manifest stays, with zeros */
+	shop = rig_app("shop");
+	shop->key_count = 0;
+	shop->counter++;
+	memset(shop->mac, 0, sizeof(shop->mac));
+	vault_on_refresh(rig.vault);
+	ck_fails(seal("dead", &a), CLV_E_NOT_FOUND, "no keys of application");
+}
+END_TEST
+
 /* Ends. */
 
 START_TEST(whoever_waits_is_told_of_the_end)
@@ -1226,6 +1509,11 @@ vault_suite(void)
 	tcase_add_test(t, a_record_is_nothing_that_was_sealed);
 	tcase_add_test(t, sealing_has_its_limits);
 	tcase_add_test(t, sealing_needs_no_database_once_the_keys_are_here);
+	tcase_add_test(t, a_new_data_key_seals_from_the_next_refresh_on);
+	tcase_add_test(t, what_another_host_sealed_under_a_new_data_key_opens);
+	tcase_add_test(t, rubbish_makes_no_key_be_loaded);
+	tcase_add_test(t, without_the_database_the_newest_seals_on);
+	tcase_add_test(t, nothing_is_sealed_for_an_application_that_is_dead);
 	suite_add_tcase(s, t);
 	t = tcase_create("others");
 	tcase_add_checked_fixture(t, set_up, rig_fini);
@@ -1235,6 +1523,8 @@ vault_suite(void)
 	tcase_add_test(t, always_written_meanwhile_is_no_damage);
 	tcase_add_test(t, a_late_answer_does_not_make_the_cache_older);
 	tcase_add_test(t, a_newer_data_key_is_fetched);
+	tcase_add_test(t, a_data_key_that_is_made_while_the_rest_is_loaded);
+	tcase_add_test(t, rewrapped_keys_that_are_here_are_not_lost);
 	tcase_add_test(t, keys_that_change_while_the_index_is_loaded);
 	tcase_add_test(t, an_operation_is_done_once);
 	tcase_add_test(t, a_doubled_operation_id_harms_nobody_else);
@@ -1260,6 +1550,10 @@ vault_suite(void)
 	tcase_add_test(t, a_foreign_manifest_is_found);
 	tcase_add_test(t, a_missing_manifest_is_found);
 	tcase_add_test(t, foreign_keys_are_found);
+	tcase_add_test(t, a_newest_data_key_that_is_hidden_is_missed);
+	tcase_add_test(t, a_data_key_of_a_dead_application_is_not_the_newest);
+	tcase_add_test(t, a_data_key_too_many_is_found);
+	tcase_add_test(t, a_newer_data_key_that_never_shows_is_not_waited_for);
 	tcase_add_test(t, an_unknown_generation_needs_the_server);
 	tcase_add_test(t, a_record_under_a_key_that_cannot_be_opened);
 	tcase_add_test(t, no_data_key_at_all);

@@ -361,7 +361,8 @@ on n1 generation list
 expect $? 0 '1  current' 'generation list'
 on n1 generation list --json
 expect $? 0 '"state": *"current"' 'generation list --json'
-json 'generation list'
+json 'generation list' data_keys index_keys certificates sealed_copies backups
+is 'it says that the rest is not known' grep -q 'is not known' "$tmp/err"
 on n1 member list --json
 expect $? 0 '"list_version": *1' 'member list'
 on n1 cluster commands --pcs --nic eth1 --cidr 24
@@ -950,6 +951,24 @@ expect $? 0 '"generation": *3' 'rotate --json'
 json rotate
 with n1 generation list
 expect $? 0 '3  current' 'generation list after rotate'
+with n1 generation list --json
+expect $? 0 '"sealed_copies": *1' 'generation list counts'
+json 'generation list'
+with n1 rotate
+refuse $? 8 'cannot be known' 'rotate without a backup or a server'
+with n1 generation destroy 1
+refuse $? 4 'destroyed for ever' 'generation destroy without a terminal'
+with n1 generation destroy one --yes
+refuse $? 2 'not the number' 'generation destroy of a word'
+with n1 generation destroy 9 --yes
+refuse $? 5 'no generation 9' 'generation destroy of none'
+with n1 generation destroy 3 --yes
+refuse $? 2 'is current' 'generation destroy of the current one'
+with n1 generation destroy 1 --yes
+refuse $? 6 '1 certificate refer' 'generation destroy of a needed one'
+with n1 generation destroy 2 --yes --json
+expect $? 0 'generation 2 is destroyed' 'generation destroy'
+json 'generation destroy'
 with n1 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass"
 refuse $? 20 'older than the system' 'restore of an older generation'
 on n1 status

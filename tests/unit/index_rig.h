@@ -52,6 +52,12 @@ stage(struct clv_index *i, struct clv_change c)
 	ck_assert_int_eq(clv_index_stage(i, &c), CLV_OK);
 }
 
+static inline void
+stage_key(struct clv_index *i, uint32_t version, const uint8_t *data_key)
+{
+	ck_assert_int_eq(clv_index_stage_key(i, version, data_key), CLV_OK);
+}
+
 /* As a writer does it: the index and the database move together. */
 static inline void
 write_row(struct clv_change c)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keeper_rig.h"
+#include "keeper_db.h"
 
 /* The functions of the schema, in memory: lib/sql/001-schema.sql is the text
  * that check_store tests; this is what they do. */
@@ -22,30 +22,11 @@ static struct {
 } taken_log[4096];
 static unsigned taken_count;
 
-/* One statement on its way. */
-struct call {
-	uint64_t id;
-	enum clv_stmt stmt;
-	struct {
-		const uint8_t *p;
-		size_t len;
-	} param[16];
-	struct clv_buf *out;
-};
-
 static void
 buf_copy(struct clv_buf *dst, const struct clv_buf *src)
 {
 	clv_buf_init(dst);
 	clv_buf_raw(dst, src->data, src->len);
-	RIG_REQUIRE(clv_buf_result(dst) == CLV_OK);
-}
-
-static void
-buf_set(struct clv_buf *dst, const void *p, size_t len)
-{
-	clv_buf_reset(dst);
-	clv_buf_raw(dst, p, len);
 	RIG_REQUIRE(clv_buf_result(dst) == CLV_OK);
 }
 
@@ -58,6 +39,7 @@ world_fini(struct rig_db *db)
 		clv_buf_fini(&db->escrow[i]);
 	clv_buf_fini(&db->tls);
 	clv_buf_fini(&db->join);
+	clv_buf_fini(&db->backup);
 	memset(db, 0, sizeof(*db));
 }
 
@@ -72,6 +54,7 @@ world_copy(struct rig_db *dst, const struct rig_db *src)
 		buf_copy(&dst->escrow[i], &src->escrow[i]);
 	buf_copy(&dst->tls, &src->tls);
 	buf_copy(&dst->join, &src->join);
+	buf_copy(&dst->backup, &src->backup);
 }
 
 void
@@ -138,58 +121,6 @@ rig_result_put(struct clv_buf *b, uint64_t id, int result, const char *text,
 	clv_buf_str(b, text);
 	clv_buf_u32(b, rows);
 	clv_buf_u32(b, columns);
-}
-
-static void
-refuse(struct call *c, int result, const char *text)
-{
-	rig_result_put(c->out, c->id, result, text, 0, 0);
-}
-
-static void
-rows(struct call *c, uint32_t n, uint32_t columns)
-{
-	rig_result_put(c->out, c->id, CLV_OK, "", n, columns);
-}
-
-static void
-put_u64(struct call *c, uint64_t v)
-{
-	clv_buf_u32(c->out, 8);
-	clv_buf_u64(c->out, v);
-}
-
-static void
-put_bool(struct call *c, bool v)
-{
-	clv_buf_u32(c->out, 1);
-	clv_buf_u8(c->out, v);
-}
-
-static void
-say_bool(struct call *c, bool v)
-{
-	rows(c, 1, 1);
-	put_bool(c, v);
-}
-
-/* Parameters. */
-
-static uint64_t
-u64(const struct call *c, unsigned i)
-{
-	struct clv_rd r;
-
-	RIG_REQUIRE(c->param[i].len == 8);
-	clv_rd_init(&r, c->param[i].p, 8);
-	return clv_rd_u64(&r);
-}
-
-static const uint8_t *
-raw(const struct call *c, unsigned i, size_t len)
-{
-	RIG_REQUIRE(c->param[i].len == len);
-	return c->param[i].p;
 }
 
 /* Statements. */
@@ -267,8 +198,8 @@ take_epoch(struct call *c)
 	put_u64(c, others);
 }
 
-static bool
-guard(struct call *c)
+bool
+rig_call_guard(struct call *c)
 {
 	if (u64(c, 0) == rig_db.epoch && rig_db.holder != 0 &&
 	    memcmp(raw(c, 1, 16), rig_db.instance, 16) == 0)
@@ -280,7 +211,7 @@ guard(struct call *c)
 static void
 renew_lease(struct call *c)
 {
-	if (!guard(c))
+	if (!rig_call_guard(c))
 		return;
 	rig_db.lease_until = rig.now + u64(c, 2);
 	say_bool(c, true);
@@ -309,10 +240,10 @@ op_is_done(const uint8_t *id)
 }
 
 /* Guard, and true when it has not been done; else it has answered. */
-static bool
-start_op(struct call *c)
+bool
+rig_call_start_op(struct call *c)
 {
-	if (!guard(c))
+	if (!rig_call_guard(c))
 		return false;
 	if (op_is_done(raw(c, 2, 16))) {
 		say_bool(c, true);
@@ -322,8 +253,8 @@ start_op(struct call *c)
 	return true;
 }
 
-static void
-op_done(struct call *c)
+void
+rig_call_op_done(struct call *c)
 {
 	memcpy(rig_db.ops[rig_db.op_count++].id, raw(c, 2, 16), 16);
 	say_bool(c, true);
@@ -378,7 +309,7 @@ put_list(struct call *c)
 	struct clv_rd r;
 	size_t len;
 
-	if (!start_op(c))
+	if (!rig_call_start_op(c))
 		return;
 	if (u64(c, 3) != rig_db.versions[0] + 1) {
 		refuse(c, CLV_E_STALE, "not the version after the newest list");
@@ -408,16 +339,17 @@ put_list(struct call *c)
 	if (strlen(rig_db.join_name) == c->param[6].len &&
 	    memcmp(rig_db.join_name, c->param[6].p, c->param[6].len) == 0)
 		rig_db.join_name[0] = '\0';
-	op_done(c);
+	rig_call_op_done(c);
 }
 
 static void
 put_backup(struct call *c)
 {
-	if (!start_op(c))
+	if (!rig_call_start_op(c))
 		return;
 	rig_db.backups++;
-	op_done(c);
+	buf_set(&rig_db.backup, c->param[4].p, c->param[4].len);
+	rig_call_op_done(c);
 }
 
 static void
@@ -477,7 +409,7 @@ init_app(struct call *c)
 	char name[CLV_NAME_MAX];
 	struct rig_app *a;
 
-	if (!start_op(c))
+	if (!rig_call_start_op(c))
 		return;
 	a = app_of(c, 3, name);
 	if (a != NULL &&
@@ -491,14 +423,14 @@ init_app(struct call *c)
 	memcpy(a->name, name, sizeof(a->name));
 	a->counter = u64(c, 8);
 	a->keys = true;
-	a->generation = (uint32_t)u64(c, 4);
+	a->index_generation = a->generation = (uint32_t)u64(c, 4);
 	memcpy(a->index_key, raw(c, 5, sizeof(a->index_key)),
 	    sizeof(a->index_key));
 	memcpy(
 	    a->data_key, raw(c, 6, sizeof(a->data_key)), sizeof(a->data_key));
 	memcpy(a->mac, raw(c, 7, sizeof(a->mac)), sizeof(a->mac));
 	memcpy(a->op, raw(c, 2, 16), sizeof(a->op));
-	op_done(c);
+	rig_call_op_done(c);
 }
 
 static void
@@ -508,7 +440,7 @@ drop_app(struct call *c)
 	struct rig_app *a = app_of(c, 3, name);
 	const uint8_t *id = raw(c, 2, 16);
 
-	if (!guard(c))
+	if (!rig_call_guard(c))
 		return;
 	if (!op_is_done(id)) {
 		memcpy(rig_db.ops[rig_db.op_count++].id, id, 16);
@@ -606,13 +538,18 @@ perform(struct call *c)
 	case CLV_STMT_GET_JOINS: get_joins(c); break;
 	case CLV_STMT_PUT_ACK: say_bool(c, true); break;
 	case CLV_STMT_PUT_BACKUP: put_backup(c); break;
-	case CLV_STMT_GET_BACKUPS: rows(c, 0, 3); break;
+	case CLV_STMT_GET_BACKUPS: rig_call_get_backups(c); break;
 	case CLV_STMT_INIT_APP: init_app(c); break;
 	case CLV_STMT_DROP_APP: drop_app(c); break;
 	case CLV_STMT_GET_CHANGES: get_changes(c); break;
 	case CLV_STMT_COUNT_SECRETS: count_secrets(c); break;
+	case CLV_STMT_COUNT_KEYS: rig_call_count_keys(c); break;
+	case CLV_STMT_GET_OLD_KEYS: rig_call_get_old_keys(c); break;
+	case CLV_STMT_PUT_REWRAPPED: rig_call_put_rewrapped(c); break;
+	case CLV_STMT_PUT_TLS: rig_call_put_tls(c); break;
+	case CLV_STMT_GET_ESCROWS: rig_call_get_escrows(c); break;
+	case CLV_STMT_DROP_ESCROWS: rig_call_drop_escrows(c); break;
 	case CLV_STMT_GET_HEADS: get_heads(c); break;
-	case CLV_STMT_PUT_TLS:
 	case CLV_STMT_PUT_JOIN:
 	case CLV_STMT_GET_ACKS:
 	case CLV_STMT_GET_KEYS:
@@ -620,13 +557,9 @@ perform(struct call *c)
 	case CLV_STMT_PUT_SECRETS:
 	case CLV_STMT_GET_OPS:
 	case CLV_STMT_HISTORY:
-	case CLV_STMT_COUNT_KEYS:
-	case CLV_STMT_GET_OLD_KEYS:
-	case CLV_STMT_PUT_REWRAPPED:
 	case CLV_STMT_ADD_KEY:
 	case CLV_STMT_GET_RECORDS:
 	case CLV_STMT_PUT_RECORDS:
-	case CLV_STMT_DROP_KEYS:
 	case CLV_STMT_LAST: RIG_REQUIRE(!"a statement that no keeper uses");
 	}
 }

@@ -219,7 +219,7 @@ struct rig_app {    /* also one that was dropped */
 	uint64_t counter;
 	uint8_t mac[CLV_MANIFEST_MAC_LEN];
 	bool keys;
-	uint32_t generation; /* of both keys */
+	uint32_t index_generation, generation; /* that wraps them */
 	uint8_t index_key[CLV_DATAKEY_WRAPPED_LEN];
 	uint8_t data_key[CLV_DATAKEY_WRAPPED_LEN];
 	unsigned secrets;
@@ -241,6 +241,9 @@ struct rig_db {
 	struct rig_op ops[256];
 	unsigned op_count;
 	unsigned backups;
+	struct clv_buf backup; /* the last */
+	unsigned page;	       /* rows in one answer at most, 0: as asked */
+	unsigned rewrites;     /* statements that rewrapped something */
 	struct rig_app apps[RIG_APPS];
 };
 extern struct rig_db rig_db;

@@ -5,7 +5,7 @@
 #include "store_app.h"
 
 struct clv_store *s, *server;
-const uint8_t mac[32] = "the manifest's mac";
+const uint8_t mac[CLV_MANIFEST_MAC_LEN] = "the manifest's mac";
 
 void
 with_app(void)

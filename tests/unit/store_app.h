@@ -2,6 +2,8 @@
 #ifndef TESTS_UNIT_STORE_APP_H
 #define TESTS_UNIT_STORE_APP_H
 
+#include <claviger/manifest.h>
+
 #include "store_rig.h"
 #include "store_rows.h"
 
@@ -9,7 +11,7 @@
  * manifest at counter 1, and a member beside the server in office. */
 
 extern struct clv_store *s, *server;
-extern const uint8_t mac[32]; /* what every write says */
+extern const uint8_t mac[CLV_MANIFEST_MAC_LEN]; /* what every write says */
 
 void with_app(void);
 void leave_app(void);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
+#include <claviger/manifest.h>
 
 #include "store_rows.h"
 
@@ -54,7 +55,7 @@ store_put_send(struct clv_store *s, struct store_put *put)
 	    {put->app, strlen(put->app)},
 	    clv_param_u64(put->epoch, put->ints[0]),
 	    clv_param_u64(put->counter, put->ints[1]),
-	    {put->mac, 32},
+	    {put->mac, CLV_MANIFEST_MAC_LEN},
 	    {put->op_id, 16},
 	    clv_param_array(&r->names),
 	    clv_param_array(&r->versions),

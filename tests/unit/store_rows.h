@@ -31,7 +31,7 @@ void store_rows_add(struct store_rows *r, const struct store_row *row);
 struct store_put {
 	const char *app;
 	uint64_t epoch, counter;
-	const void *mac;   /* 32 */
+	const void *mac;   /* CLV_MANIFEST_MAC_LEN */
 	const void *op_id; /* 16 */
 	const struct store_rows *rows;
 	uint8_t ints[2][8];

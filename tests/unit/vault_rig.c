@@ -70,29 +70,56 @@ rig_drop_app(const char *app)
 	memset(rig_app(app), 0, sizeof(struct rig_app));
 }
 
-void
-rig_add_key(const char *app, uint64_t version, uint32_t generation)
+struct rig_key *
+rig_insert_key(const char *app, uint64_t version, uint32_t generation)
 {
 	struct rig_app *a = rig_app(app);
 	struct rig_key *key = &a->keys[a->key_count++];
 	struct clv_datakey_id id = {
 	    rig.system_id, app, (uint32_t)version, generation};
-	uint8_t app_key[32], data_key[32];
+	uint8_t app_key[32];
 
+	RIG_REQUIRE(a->key_count <= RIG_KEYS);
 	clv_app_key(rig.dist[generation - 1], rig.system_id, app, app_key);
-	randombytes_buf(data_key, sizeof(data_key));
+	randombytes_buf(key->plain, sizeof(key->plain));
 	key->version = version;
 	key->generation = generation;
 	RIG_REQUIRE(
-	    clv_datakey_wrap(app_key, &id, data_key, key->wrapped) == CLV_OK);
-	if (version == 0) { /* and the manifest of no rows */
-		struct clv_index *x = NULL;
+	    clv_datakey_wrap(app_key, &id, key->plain, key->wrapped) == CLV_OK);
+	return key;
+}
 
-		RIG_REQUIRE(
-		    clv_index_new(data_key, rig.system_id, app, &x) == CLV_OK);
-		clv_index_mac(x, a->counter, a->mac);
-		clv_index_free(&x);
+/* The manifest of the rows and keys that are there. */
+static void
+set_manifest(struct rig_app *a)
+{
+	struct clv_index *x = NULL;
+
+	RIG_REQUIRE(clv_index_new(a->keys[0].plain, rig.system_id, a->name,
+			&x) == CLV_OK);
+	for (size_t i = 0; i < rig.db.row_count; i++) {
+		const struct rig_row *r = &rig.db.rows[i];
+		struct clv_change c = {r->name, r->version, r->deleted, {0}};
+
+		memcpy(c.record_hash, r->hash, sizeof(c.record_hash));
+		if (r->current && strcmp(r->app, a->name) == 0)
+			RIG_REQUIRE(clv_index_stage(x, &c) == CLV_OK);
 	}
+	for (uint32_t i = 1; i < a->key_count; i++)
+		RIG_REQUIRE(
+		    clv_index_stage_key(x, i, a->keys[i].plain) == CLV_OK);
+	clv_index_mac(x, a->counter, a->mac);
+	clv_index_free(&x);
+}
+
+void
+rig_add_key(const char *app, uint64_t version, uint32_t generation)
+{
+	struct rig_app *a = rig_app(app);
+
+	rig_insert_key(app, version, generation);
+	a->counter++;
+	set_manifest(a);
 }
 
 struct rig_app *
@@ -104,8 +131,9 @@ rig_add_app(const char *app, uint32_t generation)
 	snprintf(a->name, sizeof(a->name), "%s", app);
 	if (a->counter == 0)
 		a->counter = 1;
-	rig_add_key(app, 0, generation);
-	rig_add_key(app, 1, generation);
+	rig_insert_key(app, 0, generation);
+	rig_insert_key(app, 1, generation);
+	set_manifest(a);
 	return a;
 }
 
@@ -507,6 +535,49 @@ history(struct rig_call *c)
 	finish(c, 5);
 }
 
+static int
+by_name(const void *a, const void *b)
+{
+	const struct rig_row *x = *(struct rig_row *const *)a;
+	const struct rig_row *y = *(struct rig_row *const *)b;
+	int order = strcmp(x->name, y->name);
+
+	if (order != 0)
+		return order;
+	return x->version < y->version ? -1 : x->version > y->version;
+}
+
+/* Server nodes may. */
+static void
+get_records(struct rig_call *c)
+{
+	const char *app = text_of(&c->params[0]);
+	const char *name = text_of(&c->params[2]);
+	struct rig_row *rows[RIG_ROWS];
+	size_t n = 0;
+
+	RIG_REQUIRE(rig.member.is_server_node);
+	for (size_t i = 0; i < rig.db.row_count; i++) {
+		struct rig_row *r = &rig.db.rows[i];
+		int order = strcmp(r->name, name);
+
+		if (strcmp(r->app, app) == 0 && !r->deleted &&
+		    r->key_version < u64_of(&c->params[1]) &&
+		    (order > 0 ||
+			(order == 0 && r->version > u64_of(&c->params[3]))))
+			rows[n++] = r;
+	}
+	qsort(rows, n, sizeof(rows[0]), by_name);
+	for (size_t i = 0; i < n && i < u64_of(&c->params[4]); i++) {
+		out_text(rows[i]->name);
+		out_u64(rows[i]->version);
+		out_bool(rows[i]->current);
+		out_u64(rows[i]->key_version);
+		clv_buf_bytes(&out, rows[i]->record, rows[i]->len);
+	}
+	finish(c, 5);
+}
+
 /* Calls. */
 
 void
@@ -523,6 +594,7 @@ rig_do(struct rig_call *c)
 	case CLV_STMT_PUT_SECRETS: put_secrets(c); break;
 	case CLV_STMT_GET_OPS: get_ops(c); break;
 	case CLV_STMT_HISTORY: history(c); break;
+	case CLV_STMT_GET_RECORDS: get_records(c); break;
 	default: RIG_REQUIRE(!"a statement that no member may use");
 	}
 	if (rig.forge != NULL)

@@ -31,13 +31,14 @@ __attribute__((noreturn)) void rig_fail(const char *, int, const char *);
 struct rig_key {
 	uint64_t version, generation;
 	uint8_t wrapped[CLV_DATAKEY_WRAPPED_LEN];
+	uint8_t plain[CLV_KEY_LEN];
 };
 struct rig_app {
 	char name[CLV_NAME_MAX]; /* "": none */
 	struct rig_key keys[RIG_KEYS];
 	size_t key_count;
 	uint64_t counter;
-	uint8_t mac[32], op_id[16];
+	uint8_t mac[CLV_MANIFEST_MAC_LEN], op_id[16];
 };
 struct rig_row {
 	char app[CLV_NAME_MAX], name[VAULT_NAME_MAX];
@@ -91,7 +92,11 @@ extern struct rig rig;
 /* An application "shop", and the keys of generation 1 for everything. */
 void rig_init(void);
 void rig_fini(void); /* the vault's too; no call is left, nor a secret */
+/* A new data key, and the step of the manifest that says so. */
 void rig_add_key(const char *app, uint64_t version, uint32_t generation);
+/* A row alone. */
+struct rig_key *rig_insert_key(
+    const char *app, uint64_t version, uint32_t generation);
 struct rig_app *rig_add_app(const char *app, uint32_t generation);
 struct rig_app *rig_app(const char *app);
 /* Remove it, with all that is of it. */

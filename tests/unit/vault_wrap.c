@@ -8,7 +8,7 @@
 #include "vault_wrap.h"
 
 /* The loop, with the rig's clock; and the log. */
-#define WATCHES 4
+#define WATCHES 1100
 
 struct loop_timer {
 	struct loop_timer *next;
@@ -21,6 +21,7 @@ struct loop {
 	struct loop_timer *timers;
 	struct {
 		int fd;
+		bool read;
 		loop_fd_fn fn; /* NULL: free */
 		void *arg;
 	} watch[WATCHES];
@@ -45,17 +46,27 @@ int
 __wrap_loop_fd_add(
     struct loop *l, int fd, bool read, bool write, loop_fd_fn fn, void *arg)
 {
-	(void)read;
 	(void)write;
 	for (unsigned i = 0; i < WATCHES; i++) {
 		if (l->watch[i].fn != NULL)
 			continue;
 		l->watch[i].fd = fd;
+		l->watch[i].read = read;
 		l->watch[i].fn = fn;
 		l->watch[i].arg = arg;
 		return CLV_OK;
 	}
 	return CLV_E_NOMEM;
+}
+
+int
+__wrap_loop_fd_set(struct loop *l, int fd, bool read, bool write)
+{
+	(void)write;
+	for (unsigned i = 0; i < WATCHES; i++)
+		if (l->watch[i].fn != NULL && l->watch[i].fd == fd)
+			l->watch[i].read = read;
+	return CLV_OK;
 }
 
 void
@@ -66,23 +77,48 @@ __wrap_loop_fd_del(struct loop *l, int fd)
 			l->watch[i].fn = NULL;
 }
 
+size_t
+rig_watched(struct pollfd *ret, size_t max)
+{
+	const struct loop *l = rig.k.loop;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < WATCHES && n < max; i++)
+		if (l->watch[i].fn != NULL && l->watch[i].read)
+			ret[n++] = (struct pollfd){l->watch[i].fd, POLLIN, 0};
+	return n;
+}
+
+/* One look at all of them; each that is ready and still watched is told. */
+static bool
+poll_once(struct loop *l)
+{
+	static struct pollfd p[WATCHES];
+	bool told = false;
+
+	for (unsigned i = 0; i < WATCHES; i++) {
+		bool is_read = l->watch[i].fn != NULL && l->watch[i].read;
+
+		p[i] =
+		    (struct pollfd){is_read ? l->watch[i].fd : -1, POLLIN, 0};
+	}
+	if (poll(p, WATCHES, 0) <= 0)
+		return false;
+	for (unsigned i = 0; i < WATCHES; i++) {
+		if (p[i].revents == 0 || l->watch[i].fn == NULL ||
+		    !l->watch[i].read || l->watch[i].fd != p[i].fd)
+			continue;
+		l->watch[i].fn(l->watch[i].arg, p[i].fd, true, false);
+		told = true;
+	}
+	return told;
+}
+
 void
 rig_poll(void)
 {
-	struct loop *l = rig.k.loop;
-	bool more = true;
-
-	while (more) {
-		more = false;
-		for (unsigned i = 0; i < WATCHES; i++) {
-			struct pollfd p = {l->watch[i].fd, POLLIN, 0};
-
-			if (l->watch[i].fn == NULL || poll(&p, 1, 0) <= 0)
-				continue;
-			l->watch[i].fn(l->watch[i].arg, p.fd, true, false);
-			more = true;
-		}
-	}
+	while (poll_once(rig.k.loop))
+		continue;
 }
 
 void

@@ -115,6 +115,8 @@ main(void)
 	print_key(1, 1, data_keys[1]);
 	print_key(2, 7, data_keys[2]);
 	must(clv_index_new(index_key, system_id, APP, &x), "index");
+	must(clv_index_stage_key(x, 1, data_keys[1]), "first data key");
+	must(clv_index_stage_key(x, 2, data_keys[2]), "second data key");
 	print_record(x, 1, CLV_RECORD_SECRET, "db/password", 1, 20);
 	print_record(x, 2, CLV_RECORD_SECRET, "certificate", 1 << 20, 1024);
 	print_record(x, 2, CLV_RECORD_SECRET, "empty", UINT64_MAX, 0);

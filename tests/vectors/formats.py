@@ -182,15 +182,18 @@ def record_hash(record):
     return hashlib.blake2b(record, digest_size=32).digest()
 
 
-def manifest_mac(index_key, system, app, counter, rows):
-    """rows: (name, version, deleted, hash of the record)"""
+def manifest_mac(index_key, system, app, counter, rows, version, data_key):
+    """rows: (name, version, deleted, hash of the record); version and key of
+    the newest data key"""
     total = sum(int.from_bytes(
         keyed(index_key, b"claviger-index01",
               string(name) + u64(version) + u8(deleted) + digest), "little")
         for name, version, deleted, digest in rows)
-    return keyed(index_key, b"claviger-manifst",
-                 system + string(app) + u64(counter) + u64(len(rows)) +
-                 (total % (1 << 256)).to_bytes(32, "little"))
+    newest = u32(version) + keyed(data_key, b"claviger-newest1", b"")
+    return newest + keyed(index_key, b"claviger-manifst",
+                          system + string(app) + u64(counter) +
+                          u64(len(rows)) +
+                          (total % (1 << 256)).to_bytes(32, "little") + newest)
 
 
 # --- what format-tool writes: a word, then fields, numbers or hexadecimal
@@ -231,8 +234,10 @@ class Reader:
         self.rows.append((bytes.fromhex(name), int(version), 1, bytes(32)))
 
     def manifest(self, counter, mac):
+        newest = max(self.keys)
         if manifest_mac(self.keys[0], self.system, self.app, int(counter),
-                        self.rows) != bytes.fromhex(mac):
+                        self.rows, newest,
+                        self.keys[newest]) != bytes.fromhex(mac):
             raise Refused("manifest")
         self.verified = True
 
@@ -260,8 +265,8 @@ def vectors():
     rows = [(b"a", 1, 0, bytes([1]) * 32),
             (b"b/c", 1 << 33, 0, bytes([0xff]) * 32),
             (b"gone", 9, 1, bytes(32))]
-    show("manifest, empty", manifest_mac(key, system, b"crm", 1, []))
-    show("manifest", manifest_mac(key, system, b"crm", 258, rows))
+    show("manifest, empty", manifest_mac(key, system, b"crm", 1, [], 1, other))
+    show("manifest", manifest_mac(key, system, b"crm", 258, rows, 3, other))
 
 
 def flipped(field, at):
@@ -281,7 +286,8 @@ CHANGES = [("key", 1, 0, higher), ("key", 2, 0, higher),
            ("record", 4, 5, flipped), ("record", 4, 30, flipped),
            ("record", 4, -1, flipped), ("tombstone", 1, 0, flipped),
            ("tombstone", 2, 0, higher), ("manifest", 1, 0, higher),
-           ("manifest", 2, 0, flipped)]
+           ("manifest", 2, 3, flipped), ("manifest", 2, 4, flipped),
+           ("manifest", 2, -1, flipped)]
 
 
 def refusals(lines):

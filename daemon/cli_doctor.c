@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fnmatch.h>
+#include <stdarg.h>
+#include <string.h>
+#include "daemon/cli_doctor.h"
+
+#define RESTORED \
+	"find out who restored or changed the database; what was written " \
+	"since is lost: see RESTORED DATABASE in claviger(1)"
+
+const struct doctor_check doctor_checks[] = {
+    {"config", "the configuration file",
+	"claviger init on the first server node, claviger join on every other "
+	"host",
+	0, doctor_config},
+    {"files", "owners and modes of keys and passwords",
+	"chown and chmod it; if somebody could read a key, have this host "
+	"revoked, and join again",
+	DOCTOR_SYSTEM, doctor_files},
+    {"seen", "what this host has seen, on its disk",
+	"restore the file that is not older, or have this host join anew",
+	DOCTOR_SYSTEM, doctor_seen},
+    {"daemon", "clavigerd runs and can serve",
+	"start the cluster's resource, or clavigerd: its log says more",
+	DOCTOR_SYSTEM, doctor_daemon},
+    {"memory", "memory for secrets is locked",
+	"raise the limit of locked memory (LimitMEMLOCK=, ulimit -l)",
+	DOCTOR_SYSTEM | DOCTOR_DAEMON, doctor_memory},
+    {"keys", "the keys of this host are fresh",
+	"claviger status on the server nodes", DOCTOR_SYSTEM | DOCTOR_DAEMON,
+	doctor_keys},
+    {"database", "the database answers, with the right schema",
+	"check that PostgreSQL runs there and lets this user in (pg_hba.conf, "
+	"password file)",
+	DOCTOR_SYSTEM, doctor_database},
+    {"server", "which database server it is",
+	"if the database has failed over, wait some seconds; else fence the "
+	"old primary: two of them accept writes",
+	DOCTOR_SYSTEM | DOCTOR_DAEMON | DOCTOR_DATABASE, doctor_server},
+    {"epoch", "the epoch is not older than seen here", RESTORED,
+	DOCTOR_SYSTEM | DOCTOR_DATABASE, doctor_epoch},
+    {"version", "the signed list is not older than seen here", RESTORED,
+	DOCTOR_SYSTEM | DOCTOR_DATABASE, doctor_version},
+    {"list", "the signed list is the system's",
+	"find out who changed the database; an unlocked server node holds the "
+	"right one: see RESTORED DATABASE in claviger(1)",
+	DOCTOR_SYSTEM | DOCTOR_DATABASE | DOCTOR_SERVER, doctor_list},
+    {"generation", "the current master secret is here, and the newest",
+	"claviger restore FILE on this node",
+	DOCTOR_SYSTEM | DOCTOR_DATABASE | DOCTOR_LIST | DOCTOR_SERVER,
+	doctor_generation},
+    {"escrow", "every server node's sealed copy opens or is signed",
+	"start clavigerd on that node, or claviger restore FILE there",
+	DOCTOR_SYSTEM | DOCTOR_DATABASE | DOCTOR_LIST | DOCTOR_SERVER,
+	doctor_escrow},
+    {"certificates", "the network name's key is in the database",
+	"find out who changed the database, and restore that row",
+	DOCTOR_SYSTEM | DOCTOR_DATABASE | DOCTOR_LIST | DOCTOR_SERVER,
+	doctor_certificates},
+    {"backups", "there is a backup of the current master secret",
+	"claviger backup FILE",
+	DOCTOR_SYSTEM | DOCTOR_DATABASE | DOCTOR_LIST | DOCTOR_SERVER,
+	doctor_backups},
+    {"applications", "every key and secret is what was written",
+	"find out who changed the database; put back the rows from its "
+	"backup, or put the secret anew",
+	DOCTOR_SYSTEM | DOCTOR_DAEMON | DOCTOR_DATABASE, doctor_applications},
+    {NULL, NULL, NULL, 0, NULL},
+};
+
+/* One line each, and what to do on the next. */
+
+static void
+line(const struct doctor *d, const char *state, const char *text)
+{
+	if (d->row == NULL)
+		printf("%-7s %-13s %s\n", state, d->check->id, text);
+}
+
+void
+doctor_found(struct doctor *d, const char *subject, const char *next,
+    const char *fmt, ...)
+{
+	char text[600], whole[800];
+	struct cli_json *o;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (next == NULL)
+		next = d->check->next;
+	d->found++;
+	if (d->row != NULL) {
+		o = cli_json_push(d->row, "findings");
+		cli_json_str(o, "subject", subject);
+		cli_json_str(o, "text", text);
+		cli_json_str(o, "next", next);
+		return;
+	}
+	snprintf(whole, sizeof(whole), "%s%s%s", subject,
+	    subject[0] != '\0' ? ": " : "", text);
+	line(d, "FOUND", whole);
+	printf("%-21s next: %s\n", "", next);
+}
+
+void
+doctor_note(struct doctor *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(d->note, sizeof(d->note), fmt, ap);
+	va_end(ap);
+}
+
+/* Which checks are run. */
+
+static const char *
+lacks(const struct doctor *d, unsigned needs)
+{
+	if ((needs & DOCTOR_SYSTEM) != 0 && d->c->config.system[0] == '\0')
+		return "this host is of no system yet";
+	if ((needs & DOCTOR_DAEMON) != 0 && d->daemon != CLV_OK)
+		return "clavigerd does not run here";
+	if ((needs & DOCTOR_DATABASE) != 0 && d->database != CLV_OK)
+		return "the database cannot be used";
+	if ((needs & DOCTOR_LIST) != 0 && d->list == NULL)
+		return "the signed list in the database is not the system's";
+	return NULL;
+}
+
+static bool
+matches(const char *pattern, size_t len, const char *id)
+{
+	char one[64];
+
+	return len < sizeof(one) &&
+	       snprintf(one, sizeof(one), "%.*s", (int)len, pattern) > 0 &&
+	       fnmatch(one, id, 0) == 0;
+}
+
+static bool
+is_wanted(const char *only, const char *id)
+{
+	size_t len;
+
+	if (only == NULL)
+		return true;
+	for (;; only += len + 1) {
+		len = strcspn(only, ",");
+		if (matches(only, len, id))
+			return true;
+		if (only[len] == '\0')
+			return false;
+	}
+}
+
+/* What others need is found out, if it is not told. */
+static bool
+is_silent(const struct doctor *d, const struct doctor_check *check)
+{
+	return !is_wanted(cli_opt(d->c, "only"), check->id) ||
+	       ((check->needs & DOCTOR_SERVER) != 0 && !d->is_server);
+}
+
+static void
+run_check(
+    struct doctor *d, const struct doctor_check *check, struct cli_json *j)
+{
+	const char *why = lacks(d, check->needs), *state;
+
+	d->check = check;
+	d->found = 0;
+	d->note[0] = '\0';
+	d->row = NULL;
+	if (j != NULL) {
+		d->row = cli_json_push(j, "checks");
+		cli_json_str(d->row, "id", check->id);
+		cli_json_str(d->row, "what", check->what);
+		cli_json_array(d->row, "findings");
+	}
+	if (why == NULL)
+		check->run(d);
+	state = why != NULL ? "skipped" : d->found > 0 ? "found" : "ok";
+	if (why != NULL)
+		doctor_note(d, "%s", why);
+	else if (d->note[0] == '\0')
+		doctor_note(d, "%s", check->what);
+	if (d->row != NULL) {
+		cli_json_str(d->row, "state", state);
+		cli_json_str(d->row, "note", d->note);
+	} else if (d->found == 0) {
+		line(d, state, d->note);
+	}
+	d->all += d->found;
+}
+
+static void
+set_up(struct doctor *d)
+{
+	struct cli *c = d->c;
+	char path[300];
+
+	d->is_server = config_is_server(&c->config);
+	d->daemon = d->database = CLV_E_NO_SERVER;
+	if (c->config.system[0] == '\0')
+		return;
+	if (cli_key_parse(c->config.system, d->pk) != CLV_OK)
+		c->config.system[0] = '\0'; /* the first check says so */
+	if (cli_become(c, &c->config) == CLV_OK) {
+		(void)state_load(c->config.state_dir, &d->seen);
+		cli_unbecome();
+	}
+	d->daemon = cli_ctl_status(c, &d->st);
+	snprintf(path, sizeof(path), "%s/api.sock", c->config.run_dir);
+	if (d->daemon == CLV_OK)
+		d->daemon = clv_client_open(path, &d->api);
+	doctor_open(d);
+}
+
+static int
+any_wanted(const struct cli *c)
+{
+	const char *only = cli_opt(c, "only");
+
+	for (const struct doctor_check *k = doctor_checks; k->id != NULL; k++)
+		if (is_wanted(only, k->id))
+			return CLV_OK;
+	return cli_fail(c, CLV_E_USAGE, "claviger doctor shows their names",
+	    "there is no check '%s'", only);
+}
+
+int
+cli_doctor(struct cli *c)
+{
+	struct cli_json *j = NULL;
+	struct doctor d = {.c = c};
+	int r = any_wanted(c);
+
+	if (r != CLV_OK)
+		return r;
+	if (cli_opt(c, "json") != NULL)
+		j = cli_json_new();
+	set_up(&d);
+	for (const struct doctor_check *k = doctor_checks; k->id != NULL; k++)
+		if (!is_silent(&d, k))
+			run_check(&d, k, j);
+	doctor_close(&d);
+	if (j != NULL) {
+		cli_json_u64(j, "findings", d.all);
+		cli_json_print(j);
+	}
+	return d.all == 0 ? CLV_OK : CLV_E_FINDINGS;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "daemon/cli_doctor.h"
+
+/* What is on this host. */
+
+void
+doctor_config(struct doctor *d)
+{
+	const struct cli *c = d->c;
+
+	if (c->config_result == CLV_E_NOT_FOUND)
+		doctor_found(d, c->path, NULL, "it is not there");
+	else if (c->config_result != CLV_OK)
+		doctor_found(d, "", "mend that line of the file, or restore it",
+		    "%s",
+		    c->config_why[0] != '\0'
+			? c->config_why
+			: clv_result_text(c->config_result));
+	else if (c->config.system[0] == '\0')
+		doctor_found(d, c->path, NULL,
+		    "it has no line 'system = ' with a system's public key");
+	else
+		doctor_note(d, "%s: a %s", c->path,
+		    d->is_server ? "server node" : "member");
+}
+
+/* Of root or that user, and for nobody else but as the mode allows. */
+static void
+check_file(struct doctor *d, const char *dir, const char *name,
+    const char *user, unsigned mode, bool must_be)
+{
+	const struct passwd *pw = getpwnam(user);
+	struct stat st;
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s%s%s", dir, name[0] != '\0' ? "/" : "",
+	    name);
+	if (lstat(path, &st) != 0) {
+		if (must_be || errno != ENOENT)
+			doctor_found(d, path,
+			    "restore it, or have this host join again under a "
+			    "new name",
+			    "%s", strerror(errno));
+		return;
+	}
+	if (st.st_uid != 0 && (pw == NULL || st.st_uid != pw->pw_uid))
+		doctor_found(d, path, NULL,
+		    "it belongs to user %u, not to root or %s",
+		    (unsigned)st.st_uid, user);
+	if ((st.st_mode & 07777 & ~mode) != 0)
+		doctor_found(d, path, NULL, "its mode is %04o: %04o at most",
+		    (unsigned)st.st_mode & 07777, mode);
+}
+
+void
+doctor_files(struct doctor *d)
+{
+	const struct config *config = &d->c->config;
+	const char *dir = config->state_dir, *user = config->user;
+
+	check_file(d, d->c->path, "", "root", 0644, true);
+	check_file(d, dir, "", user, 0700, true);
+	check_file(d, dir, "identity", user, 0400, true);
+	check_file(d, dir, "tls.key", user, 0400, true);
+	check_file(d, dir, "tls.crt", user, 0444, true);
+	check_file(d, dir, "state", user, 0600, false);
+	check_file(d, dir, "state.bak", user, 0600, false);
+	check_file(d, dir, "list", user, 0644, false); /* it is signed */
+	if (config->database_passfile[0] != '\0')
+		check_file(d, config->database_passfile, "", config->front_user,
+		    0600, true);
+}
+
+void
+doctor_seen(struct doctor *d)
+{
+	const char *dir = d->c->config.state_dir;
+	struct state s;
+	int r = cli_become(d->c, &d->c->config);
+
+	if (r == CLV_OK) {
+		r = state_load(dir, &s);
+		cli_unbecome();
+	}
+	if (r == CLV_E_NOT_FOUND)
+		doctor_note(d, "nothing yet: this host is new");
+	else if (r != CLV_OK)
+		doctor_found(d, "", NULL,
+		    "%s/state and its copy cannot be used: %s", dir,
+		    clv_result_text(r));
+	else
+		doctor_note(d,
+		    "epoch %" PRIu64 ", list version %" PRIu64
+		    ", generation %u",
+		    s.epoch, s.list_version, s.generation);
+}
+
+void
+doctor_daemon(struct doctor *d)
+{
+	const struct ctl_status *st = &d->st;
+
+	if (d->daemon != CLV_OK) {
+		doctor_found(d, "", NULL, "it cannot be asked: %s",
+		    clv_result_text(d->daemon));
+		return;
+	}
+	if ((st->flags & CTL_FLAG_READONLY) != 0)
+		doctor_found(d, "",
+		    "the other checks say what; until that is mended nothing "
+		    "can be changed",
+		    "somebody has seen newer state than this node: it is "
+		    "read-only");
+	if (d->is_server && st->reason[0] != '\0')
+		doctor_found(
+		    d, "", "do what the reason says", "%s", st->reason);
+	else if (d->is_server && st->role == CTL_ROLE_OFF)
+		doctor_found(d, "", NULL,
+		    "the server role is switched off on this node");
+	if (st->role == CTL_ROLE_ACTIVE || st->role == CTL_ROLE_AWAY)
+		doctor_note(d, "it serves");
+	else
+		doctor_note(d, d->is_server ? "ready to take over" : "it runs");
+}
+
+void
+doctor_memory(struct doctor *d)
+{
+	if (d->st.locked_kib == 0)
+		doctor_found(d, "", NULL, "clavigerd has locked none");
+	doctor_note(d, "%u KiB (%s)", d->st.locked_kib,
+	    (d->st.flags & CTL_FLAG_SECRETMEM) != 0 ? "memfd_secret" : "mlock");
+}
+
+void
+doctor_keys(struct doctor *d)
+{
+	struct clv_client_status s;
+	char age[32];
+	int r = clv_client_get_status(d->api, &s);
+
+	if (r != CLV_OK) {
+		doctor_found(d, "", NULL, "%s", clv_client_text(d->api));
+		return;
+	}
+	if (s.state != CLV_MEMBER_FRESH || !s.may_encrypt)
+		doctor_found(d, "", NULL, "nothing can be written: %s",
+		    s.why[0] != '\0' ? s.why : "no key was ever obtained");
+	doctor_note(d, "generation %u, obtained %s ago", s.generation,
+	    cli_age_text(s.age_ms / 1000, age, sizeof(age)));
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <sodium.h>
+#include "daemon/cli_doctor.h"
+#include "daemon/record.h"
+
+/* The signed list in the database, and the signed rows beside it. */
+
+static bool
+ask(struct doctor *d, enum clv_stmt stmt, const struct clv_param *p, size_t n)
+{
+	int r = clv_store_run(d->store, stmt, p, n, CLI_TIMEOUT_MS);
+
+	if (r == CLV_OK)
+		return true;
+	doctor_found(d, "", "look into PostgreSQL's log",
+	    "the database did not do '%s': %s", clv_store_stmt_name(stmt),
+	    clv_store_text(d->store));
+	return false;
+}
+
+/* What several checks need, whether or not they are told of it. */
+
+static int
+get_list(struct doctor *d)
+{
+	uint8_t zero[8];
+	struct clv_param p = clv_param_u64(0, zero);
+	const void *body;
+	size_t len;
+	int r =
+	    clv_store_run(d->store, CLV_STMT_GET_LIST, &p, 1, CLI_TIMEOUT_MS);
+
+	if (r == CLV_OK && clv_store_rows(d->store) == 0)
+		r = CLV_E_NOT_FOUND;
+	if (r != CLV_OK)
+		return r;
+	body = clv_store_get(d->store, 0, 1, &len);
+	clv_buf_raw(&d->list_blob, body, len);
+	r = clv_buf_result(&d->list_blob);
+	return r == CLV_OK ? clv_list_open(body, len, d->pk, &d->list) : r;
+}
+
+static int
+load_identity(struct doctor *d)
+{
+	char path[320];
+	int r = cli_guard(d->c);
+
+	snprintf(path, sizeof(path), "%s/identity", d->c->config.state_dir);
+	if (r == CLV_OK)
+		r = cli_become(d->c, &d->c->config);
+	if (r != CLV_OK)
+		return r;
+	r = clv_identity_load(d->c->guard, path, &d->id);
+	cli_unbecome();
+	return r;
+}
+
+/* This node's copy. CLV_E_NOT_FOUND: there is none. */
+static int
+get_keyring(struct doctor *d)
+{
+	const struct clv_list_node *node;
+	uint8_t number[8];
+	struct clv_param p;
+	const void *row;
+	size_t len;
+	int r = load_identity(d);
+
+	if (r != CLV_OK)
+		return r;
+	node = clv_list_node_by_name(d->list, d->id->name);
+	if (node == NULL)
+		return CLV_E_UNKNOWN_PEER;
+	p = clv_param_u64(node->number, number);
+	r = clv_store_run(d->store, CLV_STMT_GET_ESCROW, &p, 1, CLI_TIMEOUT_MS);
+	if (r == CLV_OK && clv_store_rows(d->store) == 0)
+		r = CLV_E_NOT_FOUND;
+	if (r != CLV_OK)
+		return r;
+	row = clv_store_get(d->store, 0, 0, &len);
+	r = clv_escrow_open(row, len, d->pk, d->id, node->number, &d->keyring);
+	return r == CLV_OK ? clv_list_prove(d->list, d->keyring) : r;
+}
+
+void
+doctor_open_list(struct doctor *d)
+{
+	d->list_blob.max = CLV_LIST_LEN_MAX + 64;
+	d->list_result = get_list(d);
+	d->keyring_result = d->list != NULL ? get_keyring(d) : CLV_E_NOT_FOUND;
+}
+
+/* The file that this node goes by when the database is away. */
+static void
+check_file(struct doctor *d)
+{
+	struct clv_list *mine = NULL;
+	size_t mine_len = 0;
+	void *file = NULL;
+	int r = cli_become(d->c, &d->c->config);
+
+	if (r == CLV_OK) {
+		r = file_read(d->c->config.state_dir, "list",
+		    CLV_LIST_LEN_MAX + 64, &file, &mine_len);
+		cli_unbecome();
+	}
+	if (r == CLV_OK)
+		r = clv_list_open(file, mine_len, d->pk, &mine);
+	if (r == CLV_E_NOT_FOUND)
+		doctor_note(d, "version %" PRIu64 "; none on disk yet",
+		    d->list->version);
+	else if (r != CLV_OK)
+		doctor_found(d, "",
+		    "remove it and restart clavigerd: it fetches it again",
+		    "%s/list cannot be used: %s", d->c->config.state_dir,
+		    clv_result_text(r));
+	else if (mine->version == d->list->version &&
+		 (mine_len != d->list_blob.len ||
+		     memcmp(file, d->list_blob.data, mine_len) != 0))
+		doctor_found(d, "", NULL,
+		    "version %" PRIu64 " in the database is not the one on "
+		    "this node's disk, though the system signed both",
+		    mine->version);
+	else if (mine->version < d->list->version && d->daemon == CLV_OK)
+		doctor_note(d, "version %" PRIu64 "; %" PRIu64 " on disk",
+		    d->list->version, mine->version);
+	free(file);
+	clv_list_free(&mine);
+}
+
+void
+doctor_list(struct doctor *d)
+{
+	uint64_t newest = d->hello[DOCTOR_HELLO_LIST];
+
+	if (d->list_result == CLV_E_NOT_FOUND) {
+		doctor_found(d, "", NULL, "the database has none");
+		return;
+	}
+	if (d->list == NULL) {
+		doctor_found(d, "", NULL,
+		    "version %" PRIu64 " in the database is forged: %s", newest,
+		    clv_result_text(d->list_result));
+		return;
+	}
+	if (d->list->version != newest)
+		doctor_found(d, "", NULL,
+		    "version %" PRIu64 " was put in the place of version "
+		    "%" PRIu64,
+		    d->list->version, newest);
+	doctor_note(d,
+	    "version %" PRIu64 ", %zu server nodes, %zu members, "
+	    "%zu applications",
+	    d->list->version, d->list->node_count, d->list->member_count,
+	    d->list->app_count);
+	check_file(d);
+}
+
+void
+doctor_generation(struct doctor *d)
+{
+	uint32_t current = clv_list_current(d->list)->number;
+
+	if (current < d->seen.generation)
+		doctor_found(d, "",
+		    "find out who changed the database: see RESTORED DATABASE "
+		    "in claviger(1)",
+		    "generation %u is current in the database, and %u was seen "
+		    "here: a rotation was undone",
+		    current, d->seen.generation);
+	if (d->daemon == CLV_OK && (d->st.flags & CTL_FLAG_PROVEN) == 0)
+		doctor_found(d, "", NULL,
+		    "this node does not hold generation %u: it cannot serve",
+		    current);
+	doctor_note(d, "generation %u", current);
+}
+
+/* Sealed copies. */
+
+static void
+check_own_copy(struct doctor *d, const struct clv_list_node *node)
+{
+	int r = d->keyring_result;
+
+	if (r == CLV_E_STALE)
+		doctor_found(d, node->party.name, NULL,
+		    "this node's copy is of generation %u, which is not the "
+		    "current one",
+		    clv_keyring_newest(d->keyring));
+	else if (r == CLV_E_NOT_FOUND)
+		doctor_found(d, node->party.name,
+		    "claviger restore FILE on this node",
+		    node->sealed ? "its sealed copy is missing"
+				 : "it has no copy yet (escrow policy manual)");
+	else if (r != CLV_OK)
+		doctor_found(d, node->party.name,
+		    r == CLV_E_SIGNATURE
+			? "find out who changed the database; then claviger "
+			  "restore FILE on this node"
+			: NULL,
+		    "this node's copy does not open: %s", clv_result_text(r));
+}
+
+static void
+check_copy(struct doctor *d, const struct clv_list_node *node, const void *row,
+    size_t len)
+{
+	uint32_t generation = 0, current = clv_list_current(d->list)->number;
+	int r = clv_escrow_check(
+	    row, len, d->pk, node->number, node->party.box_pk, &generation);
+
+	if (r != CLV_OK)
+		doctor_found(d, node->party.name,
+		    "find out who changed the database; then claviger restore "
+		    "FILE on that node",
+		    "its copy is not one that the system made for it: %s",
+		    clv_result_text(r));
+	else if (generation < current)
+		doctor_found(d, node->party.name, NULL,
+		    "its copy is of generation %u, and %u is current: it "
+		    "cannot take over",
+		    generation, current);
+}
+
+static void
+check_node(struct doctor *d, const struct clv_list_node *node)
+{
+	uint8_t number[8];
+	struct clv_param p = clv_param_u64(node->number, number);
+	const void *row;
+	size_t len;
+
+	if (!ask(d, CLV_STMT_GET_ESCROW, &p, 1))
+		return;
+	if (clv_store_rows(d->store) == 0) {
+		doctor_found(d, node->party.name, NULL,
+		    node->sealed ? "its sealed copy is missing"
+				 : "it has no copy yet (escrow policy manual)");
+		return;
+	}
+	row = clv_store_get(d->store, 0, 0, &len);
+	check_copy(d, node, row, len);
+}
+
+void
+doctor_escrow(struct doctor *d)
+{
+	const struct clv_list *list = d->list;
+	unsigned n = 0;
+
+	if (d->id == NULL)
+		doctor_found(d, "", "claviger doctor --only files",
+		    "this node's identity cannot be used: %s",
+		    clv_result_text(d->keyring_result));
+	for (size_t i = 0; i < list->node_count; i++) {
+		const struct clv_list_node *node = &list->nodes[i];
+
+		if (node->revoked)
+			continue;
+		n++;
+		if (d->id != NULL && strcmp(node->party.name, d->id->name) == 0)
+			check_own_copy(d, node);
+		else
+			check_node(d, node);
+	}
+	doctor_note(d, "%u: this node's opens, the others are signed", n);
+}
+
+/* The network name's keys: rows that the keyring of our own copy opens. */
+
+static void
+check_tls_row(struct doctor *d, const uint8_t *thumb, size_t row)
+{
+	char hex[CLI_HEX];
+	struct clv_buf cert;
+	size_t len, key_len;
+	const void *p = clv_store_get(d->store, row, 1, &len);
+	uint8_t *key = NULL;
+	int r;
+
+	clv_buf_init(&cert);
+	r = clv_tls_row_open(
+	    d->c->guard, d->keyring, p, len, &cert, &key, &key_len);
+	if (r != CLV_OK)
+		doctor_found(d, "", NULL,
+		    "the row of the certificate with thumbprint %s was "
+		    "changed: %s",
+		    cli_hex(thumb, hex), clv_result_text(r));
+	clv_guard_put(d->c->guard, key);
+	clv_buf_fini(&cert);
+}
+
+static void
+find_tls_row(struct doctor *d, const uint8_t thumb[static 32])
+{
+	char hex[CLI_HEX];
+	const void *p;
+	size_t len;
+
+	for (size_t row = 0; row < clv_store_rows(d->store); row++) {
+		p = clv_store_get(d->store, row, 0, &len);
+		if (len != 32 || memcmp(p, thumb, 32) != 0)
+			continue;
+		if (d->keyring != NULL)
+			check_tls_row(d, thumb, row);
+		return;
+	}
+	doctor_found(d, "", NULL,
+	    "the database has no row of the certificate with thumbprint %s",
+	    cli_hex(thumb, hex));
+}
+
+void
+doctor_certificates(struct doctor *d)
+{
+	static const uint8_t none[32];
+
+	if (!ask(d, CLV_STMT_GET_TLS, NULL, 0))
+		return;
+	for (size_t i = 0; i < CLV_LIST_CERTS; i++)
+		if (memcmp(d->list->cert_thumb[i], none, sizeof(none)) != 0)
+			find_tls_row(d, d->list->cert_thumb[i]);
+	if (d->keyring == NULL)
+		doctor_note(d, "there; whether it opens is not known, for this "
+			       "node's sealed copy does not");
+}
+
+void
+doctor_backups(struct doctor *d)
+{
+	uint32_t current = clv_list_current(d->list)->number;
+	struct record rec;
+	const void *p;
+	char age[32];
+	size_t len;
+	int r;
+
+	if (!ask(d, CLV_STMT_GET_BACKUPS, NULL, 0))
+		return;
+	if (clv_store_rows(d->store) == 0) {
+		doctor_found(d, "", NULL, "no backup was ever written");
+		return;
+	}
+	p = clv_store_get(d->store, 0, 1, &len);
+	r = record_parse(p, len, d->pk, &rec);
+	if (r != CLV_OK) {
+		doctor_found(d, "", NULL,
+		    "the record of the newest one is forged: %s",
+		    clv_result_text(r));
+		return;
+	}
+	if (rec.generation < current)
+		doctor_found(d, "", NULL,
+		    "the newest one is of generation %u, and %u is current",
+		    rec.generation, current);
+	cli_printable(rec.where);
+	doctor_note(d, "generation %u, %s old, at %.100s", rec.generation,
+	    cli_age_text(clv_store_get_u64(d->store, 0, 2), age, sizeof(age)),
+	    rec.where);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGER_CLI_ROTATE_H
+#define CLAVIGER_CLI_ROTATE_H
+
+#include "daemon/cli.h"
+
+/* What the active server says of the rotation: ADMIN_ROTATE_STATE. */
+struct cli_rotation {
+	uint32_t generation;
+	uint8_t state; /* enum rewrap_state */
+	uint64_t total, left, damaged;
+	char why[160];
+};
+int cli_rotation_read(const struct cli_answer *a, struct cli_rotation *ret);
+/* Ask for it, silently. */
+int cli_rotation_look(struct cli *c, struct cli_rotation *ret);
+/* Until all is rewrapped under that generation, with a bar on a terminal.
+ * Ending the command does not end the work. */
+int cli_rotation_follow(
+    struct cli *c, uint32_t generation, struct cli_rotation *ret);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "daemon/admin.h"
+#include "daemon/cli_rotate.h"
+#include "daemon/rewrap.h"
+
+#define LOOK_MS 250
+#define SILENCE_MS 60000 /* a failover takes a fraction of it */
+#define BAR 40
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int
+cli_rotation_read(const struct cli_answer *a, struct cli_rotation *ret)
+{
+	struct clv_rd rd;
+
+	clv_rd_init(&rd, a->data.data, a->data.len);
+	ret->generation = clv_rd_u32(&rd);
+	ret->state = clv_rd_u8(&rd);
+	ret->total = clv_rd_u64(&rd);
+	ret->left = clv_rd_u64(&rd);
+	ret->damaged = clv_rd_u64(&rd);
+	clv_rd_str(&rd, ret->why, sizeof(ret->why));
+	cli_printable(ret->why);
+	return clv_rd_end(&rd);
+}
+
+int
+cli_rotation_look(struct cli *c, struct cli_rotation *ret)
+{
+	struct cli_answer a;
+	struct clv_buf b;
+	int r;
+
+	cli_answer_init(&a);
+	cli_admin_begin(&b, ADMIN_ROTATE_STATE);
+	r = cli_admin_quietly(c, &b, &a);
+	if (r == CLV_OK)
+		r = cli_rotation_read(&a, ret);
+	cli_answer_fini(&a);
+	clv_buf_fini(&b);
+	return r;
+}
+
+/* One line, drawn over itself; not for a file. */
+static void
+draw(const struct cli_rotation *s, const char *why)
+{
+	uint64_t done = s->total - (s->left < s->total ? s->left : s->total);
+	unsigned filled =
+	    s->total > 0 ? (unsigned)(done * BAR / s->total) : BAR;
+	char bar[BAR + 1];
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	memset(bar, ' ', BAR);
+	memset(bar, '#', filled);
+	bar[BAR] = '\0';
+	fprintf(stderr,
+	    "\r\033[K... rewrapping [%s] %" PRIu64 " of %" PRIu64 "%s%.60s",
+	    bar, done, s->total, why[0] != '\0' ? ": " : "", why);
+}
+
+static void
+end_line(void)
+{
+	if (isatty(STDERR_FILENO))
+		fputc('\n', stderr);
+}
+
+static int
+all_done(struct cli *c, const struct cli_rotation *s)
+{
+	draw(s, "");
+	end_line();
+	if (s->damaged == 0)
+		return CLV_OK;
+	return cli_fail(c, CLV_E_DAMAGED,
+	    "the log of the active server names them; claviger doctor",
+	    "%" PRIu64 " keys in the database do not open, and were not "
+	    "rewrapped",
+	    s->damaged);
+}
+
+int
+cli_rotation_follow(
+    struct cli *c, uint32_t generation, struct cli_rotation *ret)
+{
+	const struct timespec pause = {0, LOOK_MS * 1000000};
+	uint64_t heard = now_ms();
+	int r;
+
+	for (;;) {
+		r = cli_rotation_look(c, ret);
+		if (r == CLV_OK && ret->state == REWRAP_IS_DONE &&
+		    ret->generation >= generation)
+			return all_done(c, ret);
+		if (r == CLV_OK && ret->state == REWRAP_IS_RUNNING)
+			heard = now_ms();
+		draw(ret, r == CLV_OK ? ret->why : clv_result_text(r));
+		if (now_ms() - heard >= SILENCE_MS)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	end_line();
+	return cli_fail(c, r != CLV_OK ? r : CLV_E_NOT_ACTIVE,
+	    "claviger status; claviger rotate shows how far it is",
+	    "no active server has rewrapped anything for %u s: the next one "
+	    "goes on by itself",
+	    SILENCE_MS / 1000);
+}

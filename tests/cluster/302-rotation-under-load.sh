@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck source=tests/cluster/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+scenario "a rotation while a member works, with a failover in its midst"
+lab_fresh
+log_allow 'pacemaker|stonith|fence|attrd|database|score|keeper|rewrapping cannot'
+system_up
+must "the client runs the daemon" member_daemon client
+active=$(promoted)
+apps="r1 r2 r3 r4 r5 r6"
+for app in $apps; do
+	must "application $app" cl "$active" app add "$app" --users nobody
+done
+expect_within 15 "the member knows of them" sees_app client r6
+secret=$(secret_new)
+canary_note "$secret"
+for app in $apps; do put_secret client "$app" token "$secret"; done
+echo plain | on client tee /root/plain >/dev/null
+must "data that the member keeps" \
+    cl client encrypt r1 /root/plain --output /root/sealed
+
+# worker NAME COMMAND: again and again on the client; what fails is written down.
+worker() {
+	on client sh -c "rm -f /tmp/$1.*; while ! [ -e /tmp/$1.stop ]; do
+	    if ($2) >/tmp/$1.out 2>&1; then echo >>/tmp/$1.done
+	    else cat /tmp/$1.out >>/tmp/$1.bad; fi; done" </dev/null >/dev/null 2>&1 &
+	workers="${workers-} $1"
+}
+worker get "test \$(claviger get r2 token) = '$secret'"
+# shellcheck disable=SC2016 # for the client's shell
+worker open 'test $(claviger decrypt r1 /root/sealed) = plain'
+worker put 'date | claviger put r3 clock'
+worker seal 'claviger encrypt r4 /root/plain --output /root/sealed.$$ &&
+    rm -f /root/sealed.$$'
+no_failure() {
+	local w
+	for w in $workers; do
+		if on client test -s "/tmp/$w.bad"; then
+			on client tail -n 3 "/tmp/$w.bad" >&2
+			return 1
+		fi
+	done
+}
+all_under() {
+	[ "$(sql "SELECT count(*) FROM claviger.data_key
+	    WHERE generation <> $1")" = 0 ]
+}
+worked() { [ "$(on client cat /tmp/put.done | wc -l)" -gt "$1" ]; }
+
+step "a rotation with everything in order"
+expect_within 20 "the member is at work" worked 3
+passphrase "$active"
+must "rotate returns when every key is rewrapped" cl "$active" rotate \
+    --backup /root/claviger-2.age --passphrase-file $PASS
+expect "no row is under generation 1" all_under 2
+expect "not one request has failed" no_failure
+
+step "one whose active node loses its keeper while keys are rewrapped"
+# Nobody writes to the table, so that the rewrapping stands still.
+sql "BEGIN; LOCK TABLE claviger.data_key IN SHARE MODE;
+    SELECT pg_sleep(600); COMMIT" >/dev/null 2>&1 &
+lock=$!
+cl "$active" rotate --backup /root/claviger-3.age --passphrase-file $PASS \
+    >/dev/null 2>&1 &
+rotation=$!
+is_current() { cl "$active" generation list | grep -qE '^ *3 +current'; }
+expect_within 120 "generation 3 is current" is_current
+rewrapping="query LIKE 'SELECT claviger.put_rewrapped%'"
+waits() { [ "$(sql "SELECT count(*) FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND $rewrapping")" -ge 1 ]; }
+expect_within 20 "rewrapping is under way" waits
+must "its keeper is killed" daemon_kill "$active" KILL keeper
+ended() { sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE pid <> pg_backend_pid() AND $1" >/dev/null; }
+must "what it had sent is undone" ended "$rewrapping"
+must "keys can be written again" ended "query LIKE '%pg_sleep(600)%'"
+refute "nothing is rewrapped yet" all_under 3
+expect_within 40 "another node serves" promoted_other "$active"
+wait "$lock" "$rotation"
+expect_within 40 "the new active server goes on by itself" all_under 3
+expect_within 60 "all in order" all_ready
+expect_within 20 "the member goes on working" \
+    worked "$(($(on client cat /tmp/put.done | wc -l) + 3))"
+
+for w in $workers; do on client touch "/tmp/$w.stop"; done
+expect "not one request has failed" no_failure
+
+step "the old generations are destroyed"
+active=$(promoted)
+expect_exit 4 'destroyed for ever' "not without being asked to" \
+    cl "$active" generation destroy 1
+gone() { cl "$active" generation destroy "$1" --yes; }
+expect_within 90 "generation 1 goes" gone 1
+must "generation 2 goes" gone 2
+expect "its backups are named" grep -q 'claviger-2.age' "$LAB_ROOT/$lab/last"
+expect_exit 2 'is current' "the current one does not" gone 3
+# opened NODE: the generations in that node's sealed copy.
+holds_only() {
+	on "$1" claviger backup "/root/check-$1.age" --passphrase-file $PASS \
+	    >/dev/null 2>&1 &&
+	    ! on "$1" claviger backup verify "/root/check-$1.age" \
+	        --passphrase-file $PASS | grep -qE 'generations.*\b[12]\b'
+}
+for node in n1 n2 n3; do
+	passphrase "$node"
+	expect "$node has no old generation in its memory" holds_only "$node"
+done
+expect "the member reads" test "$(on client claviger get r2 token)" = "$secret"
+expect "and opens what it sealed under generation 1" \
+    test "$(on client claviger decrypt r1 /root/sealed)" = plain
