@@ -28,7 +28,8 @@ struct pool_conn {
 	struct clv_store *store; /* NULL: none */
 	int fd;			 /* its, which libpq closes when it is lost */
 	bool busy;
-	uint64_t id; /* of its statement */
+	uint64_t id;	     /* of its statement */
+	struct clv_buf body; /* which borrows the parameters from here */
 	uint64_t since_ms;
 	struct loop_timer *deadline;
 };
@@ -123,6 +124,7 @@ drop(struct pool_conn *c)
 	loop_fd_del(p->front->loop, c->fd);
 	loop_timer_del(p->front->loop, &c->deadline);
 	clv_store_free(&c->store);
+	clv_buf_fini(&c->body);
 	c->busy = false;
 	p->open--;
 }
@@ -142,6 +144,7 @@ finish(struct pool_conn *c, int r)
 	answer(p, c->id, r, r == CLV_OK ? "" : clv_store_text(c->store),
 	    r == CLV_OK ? c->store : NULL);
 	loop_timer_del(p->front->loop, &c->deadline);
+	clv_buf_fini(&c->body);
 	c->busy = false;
 	c->since_ms = loop_now_ms();
 	if (front_sql_ends(c->store, r))
@@ -186,28 +189,33 @@ on_deadline(void *arg)
 	dispatch(p);
 }
 
-/* CLV_E_DATABASE_AWAY: it was closed before anything was sent. */
-static int
-send_on(struct pool_conn *c, const struct front_sql *sql)
+/* The first that waits goes out; or on to another connection, when this one was
+ * closed before anything was sent. */
+static void
+send_first(struct pool_conn *c)
 {
+	struct front_pool *p = c->pool;
+	struct front_sql sql = {0};
 	int r;
 
-	r = clv_store_send(
-	    c->store, (enum clv_stmt)sql->stmt, sql->param, sql->n);
+	r = front_sql_parse(&p->head->body, &sql);
+	if (r == CLV_OK)
+		r = clv_store_send(
+		    c->store, (enum clv_stmt)sql.stmt, sql.param, sql.n);
 	if (r == CLV_E_DATABASE_AWAY) {
 		drop(c);
-		return r;
+		return;
 	}
+	dequeue(p, &c->body); /* what it points to stays where it is */
 	c->busy = true;
-	c->id = sql->id;
+	c->id = sql.id;
 	if (r != CLV_OK) {
 		finish(c, r);
-		return CLV_OK;
+		return;
 	}
-	loop_timer_set(c->pool->front->loop, &c->deadline, FRONT_STATEMENT_MS,
-	    on_deadline, c);
+	loop_timer_set(
+	    p->front->loop, &c->deadline, FRONT_STATEMENT_MS, on_deadline, c);
 	step(c);
-	return CLV_OK;
 }
 
 /* ---- making connections ---- */
@@ -395,19 +403,10 @@ open_more(struct front_pool *p)
 static void
 dispatch(struct front_pool *p)
 {
-	struct front_sql sql;
 	struct pool_conn *c;
-	struct item *first;
 
-	while ((first = p->head) != NULL && (c = idle_conn(p)) != NULL) {
-		struct clv_buf body;
-
-		if (front_sql_parse(&first->body, &sql) == CLV_OK &&
-		    send_on(c, &sql) != CLV_OK)
-			continue; /* with another connection */
-		dequeue(p, &body);
-		clv_buf_fini(&body);
-	}
+	while (p->head != NULL && (c = idle_conn(p)) != NULL)
+		send_first(c);
 	open_more(p);
 }
 

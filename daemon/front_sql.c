@@ -105,9 +105,7 @@ front_sql_ends(const struct clv_store *s, int r)
 	case CLV_E_NOT_FOUND:
 	case CLV_E_SCHEMA_OLDER:
 	case CLV_E_INVALID: return false;
-	case CLV_E_DATABASE:
-		return strcmp(state, "25006") == 0 ||
-		       strncmp(state, "57P", 3) == 0;
+	case CLV_E_DATABASE: return strncmp(state, "57P", 3) == 0;
 	default: return true;
 	}
 }

@@ -4,14 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <libpq-fe.h>
-#include <claviger/buf.h>
 #include <claviger/result.h>
 
 #include "store_internal.h"
 
-/* The connection, as a step object. Answers are judged in store_answer.c. */
+/* The connection, as a step object. What goes out is in store_send.c, what
+ * comes back is judged in store_answer.c. */
 
-#define PARAM_MAX CLV_BUF_MAX
 #define IDLE_READS_MAX 16
 
 static const struct clv__statement set_role[] = {
@@ -201,43 +200,6 @@ step_role(struct clv_store *s)
 	return rc;
 }
 
-static Oid
-type_of(char letter)
-{
-	switch (letter) {
-	case 'i': return CLV__OID_INT8;
-	case 't': return CLV__OID_TEXT;
-	case 'I': return CLV__OID_INT8_ARRAY;
-	case 'T': return CLV__OID_TEXT_ARRAY;
-	case 'B': return CLV__OID_BYTEA_ARRAY;
-	default: return CLV__OID_BYTEA;
-	}
-}
-
-/* Queue a statement; nothing is executed before its end has been sent. */
-static int
-queue(struct clv_store *s, const struct clv__statement *st,
-    const struct clv_param *params, size_t n)
-{
-	Oid types[CLV__PARAMS_MAX];
-	const char *values[CLV__PARAMS_MAX];
-	int lens[CLV__PARAMS_MAX], formats[CLV__PARAMS_MAX];
-
-	for (size_t i = 0; i < n; i++) {
-		types[i] = type_of(st->params[i]);
-		/* a null pointer would mean NULL */
-		values[i] = params[i].p == NULL ? "" : params[i].p;
-		lens[i] = (int)params[i].len;
-		formats[i] = 1;
-	}
-	if (PQsendQueryParams(
-		s->conn, st->sql, (int)n, types, values, lens, formats, 1) == 0)
-		return clv__store_lost(s);
-	s->st = st;
-	s->want = CLV_WANT_READ | CLV_WANT_WRITE;
-	return CLV_OK;
-}
-
 /* Connected; all but the owner act as one of the two roles. */
 static int
 on_connected(struct clv_store *s)
@@ -252,7 +214,8 @@ on_connected(struct clv_store *s)
 		s->state = CLV__STORE_IDLE;
 		return CLV_OK;
 	}
-	rc = queue(s, &set_role[s->role], NULL, 0);
+	s->call = (struct clv__call){.st = &set_role[s->role]};
+	rc = clv__store_queue(s);
 	if (rc != CLV_OK)
 		return rc;
 	s->state = CLV__STORE_ROLE;
@@ -289,12 +252,30 @@ step_connect(struct clv_store *s)
 	}
 }
 
+/* The server knows the statement now; nothing of it is done yet. */
+static int
+step_prepare(struct clv_store *s)
+{
+	int rc;
+
+	rc = step_statement(s);
+	if (rc == CLV_OK) {
+		clv__store_forget(s); /* or it would pass for the answer */
+		s->prepared[s->call.stmt] = true;
+		rc = clv__store_queue(s);
+		return rc == CLV_OK ? step_statement(s) : rc;
+	}
+	if (rc != CLV_E_AGAIN && s->state == CLV__STORE_PREPARE)
+		s->state = CLV__STORE_IDLE;
+	return rc;
+}
+
 /*
  * Nothing is under way: what can come is the server closing the connection, by
  * a message, the end of the stream, or both, one read after the other.
  */
-static int
-step_idle(struct clv_store *s)
+int
+clv__store_idle(struct clv_store *s)
 {
 	struct pollfd pfd = {.fd = PQsocket(s->conn), .events = POLLIN};
 
@@ -315,94 +296,10 @@ clv_store_step(struct clv_store *s)
 	switch (s->state) {
 	case CLV__STORE_CONNECTING: return step_connect(s);
 	case CLV__STORE_ROLE: return step_role(s);
-	case CLV__STORE_IDLE: return step_idle(s);
+	case CLV__STORE_IDLE: return clv__store_idle(s);
+	case CLV__STORE_PREPARE: return step_prepare(s);
 	case CLV__STORE_BUSY: return step_statement(s);
 	case CLV__STORE_LOST: break;
 	}
 	return s->lost;
-}
-
-/* Ready for another statement? A connection that the server closed meanwhile
- * is noticed now, while it is certain that nothing was sent. */
-static int
-prepare(struct clv_store *s)
-{
-	if (s->state == CLV__STORE_LOST)
-		return CLV_E_DATABASE_AWAY;
-	if (s->state != CLV__STORE_IDLE)
-		return CLV_E_BUSY;
-	clv__store_forget(s);
-	return step_idle(s);
-}
-
-static bool
-param_fits(char letter, const struct clv_param *param)
-{
-	switch (letter) {
-	case 'i': return param->len == 8;
-	case 'I': return clv__array_fits(param, CLV__OID_INT8);
-	case 'T': return clv__array_fits(param, CLV__OID_TEXT);
-	case 'B': return clv__array_fits(param, CLV__OID_BYTEA);
-	default: return true;
-	}
-}
-
-static bool
-params_fit(
-    const struct clv__statement *st, const struct clv_param *params, size_t n)
-{
-	if (n != strlen(st->params) || n > CLV__PARAMS_MAX)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (params[i].len > PARAM_MAX ||
-		    !param_fits(st->params[i], &params[i]))
-			return false;
-	return true;
-}
-
-int
-clv__store_send(struct clv_store *s, const struct clv__statement *st,
-    const struct clv_param *params, size_t n)
-{
-	int rc;
-
-	rc = prepare(s);
-	if (rc != CLV_OK)
-		return rc;
-	if (!params_fit(st, params, n)) {
-		clv__store_say(
-		    s, "%s: a parameter has the wrong length", st->name);
-		return CLV_E_INVALID;
-	}
-	rc = queue(s, st, params, n);
-	if (rc == CLV_OK)
-		s->state = CLV__STORE_BUSY;
-	return rc;
-}
-
-int
-clv__store_send_script(struct clv_store *s, const char *sql)
-{
-	int rc;
-
-	rc = prepare(s);
-	if (rc != CLV_OK)
-		return rc;
-	if (PQsendQuery(s->conn, sql) == 0)
-		return clv__store_lost(s);
-	s->st = &clv__script;
-	s->state = CLV__STORE_BUSY;
-	s->want = CLV_WANT_READ | CLV_WANT_WRITE;
-	return CLV_OK;
-}
-
-int
-clv_store_send(struct clv_store *s, enum clv_stmt stmt,
-    const struct clv_param *params, size_t n)
-{
-	const struct clv__statement *st = clv__statement_get(stmt);
-
-	if (st == NULL)
-		return CLV_E_INVALID;
-	return clv__store_send(s, st, params, n);
 }

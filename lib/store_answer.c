@@ -143,8 +143,9 @@ refusal(const char *sqlstate)
 	} table[] = {
 	    {"CL001", CLV_E_STALE_EPOCH},
 	    {"CL002", CLV_E_STALE},
-	    /* the schema, or a function of it, is not there */
+	    /* the schema, a function of it, or a column, is not there */
 	    {"3F000", CLV_E_SCHEMA_OLDER},
+	    {"42703", CLV_E_SCHEMA_OLDER},
 	    {"42883", CLV_E_SCHEMA_OLDER},
 	};
 
@@ -170,6 +171,9 @@ judge_failure(struct clv_store *s)
 	    text == NULL ? PQerrorMessage(s->conn) : text);
 	if (severity == NULL || strcmp(severity, "ERROR") != 0)
 		return clv__store_lost(s);
+	/* it only reads now, as a standby does: another one may write */
+	if (strcmp(s->sqlstate, "25006") == 0)
+		return clv__store_lose(s, CLV_E_DATABASE_AWAY);
 	PQclear(s->result);
 	s->result = NULL;
 	return refusal(s->sqlstate);

@@ -49,6 +49,7 @@ static const char *const fixed[][2] = {
 		" -c synchronous_commit=on -c client_min_messages=warning"
 		" -c default_transaction_isolation=read\\ committed"
 		" -c client_connection_check_interval=2s"
+		" -c plan_cache_mode=force_generic_plan -c jit=off"
 		" -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2"
 		" -c tcp_keepalives_count=3 -c tcp_user_timeout=10s"},
 };

@@ -36,14 +36,24 @@ enum clv__store_state {
 	CLV__STORE_CONNECTING,
 	CLV__STORE_ROLE, /* SET ROLE is under way */
 	CLV__STORE_IDLE,
-	CLV__STORE_BUSY,
-	CLV__STORE_LOST /* nothing more will come */
+	CLV__STORE_PREPARE, /* the server is told of a statement */
+	CLV__STORE_BUSY,    /* it may be executed */
+	CLV__STORE_LOST	    /* nothing more will come */
+};
+
+struct clv__call {
+	const struct clv__statement *st;
+	enum clv_stmt stmt; /* 0: not of the table, not to be prepared */
+	struct clv_param params[CLV__PARAMS_MAX];
+	size_t n;
 };
 
 struct clv_store {
 	PGconn *conn;
-	PGresult *result; /* of the last statement */
-	const struct clv__statement *st;
+	PGresult *result;		 /* of the last statement */
+	const struct clv__statement *st; /* that is under way */
+	struct clv__call call;
+	bool prepared[CLV_STMT_LAST];
 	enum clv__store_state state;
 	enum clv_want want;
 	int lost; /* why, in CLV__STORE_LOST */
@@ -60,7 +70,12 @@ const struct clv__statement *clv__statement_get(enum clv_stmt stmt);
 /* store_array.c */
 bool clv__array_fits(const struct clv_param *param, uint32_t type);
 
-/* store.c. A statement that is not in the table, borrowed until it is over. */
+/* store.c. Nothing is under way; has the server closed the connection? */
+int clv__store_idle(struct clv_store *s);
+
+/* store_send.c. Send s->call, or what has to go before it. */
+int clv__store_queue(struct clv_store *s);
+/* A statement that is not in the table, borrowed until it is over. */
 int clv__store_send(struct clv_store *s, const struct clv__statement *st,
     const struct clv_param *params, size_t n);
 /* A script without parameters as one query, so as one transaction; it counts

@@ -106,14 +106,48 @@ check_residue_app_CPPFLAGS = $(unit_cppflags)
 check_residue_app_LDADD = $(unit_libs)
 
 # PostgreSQL, against a cluster that is made for the test
-store_tests = check_store check_store_conninfo check_store_faults check_store_fence \
-	check_store_newest check_store_schema check_store_tls check_store_walk
+store_tests = check_store check_store_array check_store_conninfo \
+	check_store_faults check_store_fence check_store_keys \
+	check_store_migrate check_store_newest check_store_put check_store_race \
+	check_store_records check_store_rights check_store_schema \
+	check_store_secrets check_store_send \
+	check_store_tls check_store_walk
 check_PROGRAMS += $(store_tests)
 TESTS += $(store_tests)
 store_rig = %D%/unit/pg.c %D%/unit/pg.h %D%/unit/store_rig.c \
 	%D%/unit/store_rig.h
+store_app = $(store_rig) %D%/unit/store_app.c %D%/unit/store_app.h \
+	%D%/unit/store_rows.c %D%/unit/store_rows.h
 store_cppflags = $(unit_cppflags) $(LIBPQ_CFLAGS)
-check_store_SOURCES = %D%/unit/check_store.c $(store_rig)
+check_store_array_SOURCES = %D%/unit/check_store_array.c
+check_store_array_CPPFLAGS = $(store_cppflags)
+check_store_array_LDADD = $(unit_libs)
+check_store_keys_SOURCES = %D%/unit/check_store_keys.c $(store_app)
+check_store_keys_CPPFLAGS = $(store_cppflags)
+check_store_keys_LDADD = $(unit_libs) $(LIBPQ_LIBS)
+check_store_migrate_SOURCES = %D%/unit/check_store_migrate.c $(store_app)
+check_store_migrate_CPPFLAGS = $(store_cppflags)
+check_store_migrate_LDADD = $(unit_libs) $(LIBPQ_LIBS)
+check_store_put_SOURCES = %D%/unit/check_store_put.c $(store_app)
+check_store_put_CPPFLAGS = $(store_cppflags)
+check_store_put_LDADD = $(unit_libs) $(LIBPQ_LIBS)
+check_store_race_SOURCES = %D%/unit/check_store_race.c $(store_app)
+check_store_race_CPPFLAGS = $(store_cppflags)
+check_store_race_LDADD = $(unit_libs) $(LIBPQ_LIBS)
+check_store_records_SOURCES = %D%/unit/check_store_records.c $(store_app)
+check_store_records_CPPFLAGS = $(store_cppflags)
+check_store_records_LDADD = $(unit_libs) $(LIBPQ_LIBS)
+check_store_rights_SOURCES = %D%/unit/check_store_rights.c $(store_rig)
+check_store_rights_CPPFLAGS = $(store_cppflags)
+check_store_rights_LDADD = $(unit_libs) $(LIBPQ_LIBS)
+check_store_send_SOURCES = %D%/unit/check_store_send.c $(store_rig)
+check_store_send_CPPFLAGS = $(store_cppflags)
+check_store_send_LDADD = $(unit_libs) $(LIBPQ_LIBS)
+check_store_secrets_SOURCES = %D%/unit/check_store_secrets.c $(store_app)
+check_store_secrets_CPPFLAGS = $(store_cppflags)
+check_store_secrets_LDADD = $(unit_libs) $(LIBPQ_LIBS)
+check_store_SOURCES = %D%/unit/check_store.c $(store_rig) \
+	%D%/unit/store_rows.c %D%/unit/store_rows.h
 check_store_CPPFLAGS = $(store_cppflags)
 check_store_LDADD = $(unit_libs) $(LIBPQ_LIBS)
 check_store_conninfo_SOURCES = %D%/unit/check_store_conninfo.c
@@ -134,7 +168,9 @@ check_store_walk_CPPFLAGS = $(store_cppflags)
 check_store_walk_LDADD = $(unit_libs) $(LIBPQ_LIBS)
 check_store_walk_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=PQconnectStartParams \
 	-Wl,--wrap=PQconnectPoll -Wl,--wrap=PQsetnonblocking \
-	-Wl,--wrap=PQsendQueryParams -Wl,--wrap=PQsendQuery -Wl,--wrap=PQflush \
+	-Wl,--wrap=PQsendQueryParams -Wl,--wrap=PQsendQuery \
+	-Wl,--wrap=PQsendPrepare -Wl,--wrap=PQsendQueryPrepared \
+	-Wl,--wrap=PQflush \
 	-Wl,--wrap=PQconsumeInput -Wl,--wrap=PQgetResult \
 	-Wl,--wrap=PQconninfoParse -Wl,--wrap=PQescapeIdentifier \
 	-Wl,--wrap=calloc
@@ -465,7 +501,9 @@ bench_ready_SOURCES = %D%/bench/readybench.c
 bench_keyprobe_SOURCES = %D%/bench/keyprobe.c
 bench_keyprobe_CPPFLAGS = $(unit_cppflags)
 bench_keyprobe_LDADD = libcli.la
-bench_store_SOURCES = %D%/bench/storebench.c %D%/unit/pg.c %D%/unit/pg.h
+bench_store_SOURCES = %D%/bench/storebench.c %D%/bench/storebench.h \
+	%D%/bench/storebench_db.c %D%/bench/storebench_work.c %D%/unit/pg.c \
+	%D%/unit/pg.h %D%/unit/store_rows.c %D%/unit/store_rows.h
 bench_store_CPPFLAGS = $(unit_cppflags) $(LIBPQ_CFLAGS)
 bench_store_LDADD = libclaviger-core.la $(SODIUM_LIBS) $(LIBPQ_LIBS) -lpthread
 bench_record_SOURCES = %D%/bench/recordbench.c

@@ -104,11 +104,10 @@ enum clv_stmt {
 	 * then of each row: names text[], versions int8[], key_versions int8[]
 	 * (0: deleted), hashes bytea[], records bytea[] ('': deleted), keeps
 	 * int8[] (0: all versions), op_ids bytea[] -> state int8 (enum
-	 * clv_put), counter int8 (now in force). 1 to 1024 rows, in one
-	 * transaction: the epoch in force is not below `epoch` (else CL001),
-	 * the rows become the newest of their names, versions beyond `keep` are
-	 * pruned, and the manifest gets counter + 1 and mac. One name may come
-	 * twice, with two versions. */
+	 * clv_put), counter int8 (now in force). In one transaction: the epoch
+	 * in force is not below `epoch` (else CL001), the rows become the
+	 * newest of their names, versions beyond `keep` are pruned, and the
+	 * manifest gets counter + 1 and mac. A name comes once. */
 	CLV_STMT_PUT_SECRETS,
 	/* op_ids bytea[] -> op_id bytea, app text, name text, version int8, of
 	 * the rows of PUT_SECRETS that were done, pruned ones for a day. As
@@ -247,10 +246,12 @@ int clv_store_step(struct clv_store *s);
 const char *clv_store_text(const struct clv_store *s);	   /* borrowed */
 const char *clv_store_sqlstate(const struct clv_store *s); /* "" or 5 chars */
 
-/* Send one statement; then step until CLV_OK. Results of a statement:
+/* Send one statement; then step until CLV_OK. The parameters are borrowed until
+ * it is over. Results of a statement:
  * CLV_E_DATABASE (refused, not done), CLV_E_STALE_EPOCH (CL001),
  * CLV_E_STALE (CL002), CLV_E_SCHEMA_OLDER (no such function: not done),
- * CLV_E_DATABASE_AWAY (connection lost before it was sent, or while reading),
+ * CLV_E_DATABASE_AWAY (connection lost before it was sent, or while reading; or
+ * given up, because the server only reads and refused to write),
  * CLV_E_UNKNOWN (a write: lost after; or committed locally but perhaps not
  * replicated: warnings 01000/57P01). CLV_E_BUSY: one is under way. */
 int clv_store_send(struct clv_store *s, enum clv_stmt stmt,

@@ -139,15 +139,14 @@ sql "TRUNCATE kept.secret; INSERT INTO kept.secret TABLE claviger.secret;
 expect "all know it" same_on_all shop db/password "$second"
 sql "UPDATE claviger.secret s SET record = k.record, hash = k.hash
     FROM kept.secret k WHERE k.name = 'other' AND s.name = 'db/password'
-    AND s.current"
+    AND s.version = 2"
 tampered "a record of another name"
-sql "DELETE FROM claviger.secret WHERE name = 'db/password' AND current;
-    UPDATE claviger.secret SET current = true WHERE name = 'db/password'"
+sql "DELETE FROM claviger.secret WHERE name = 'db/password' AND version = 2"
 tampered "an older version put in its place"
 sql "DELETE FROM claviger.secret WHERE name = 'db/password'"
 tampered "a row taken away"
 sql "UPDATE claviger.secret SET record = set_byte(record, 90,
-    get_byte(record, 90) # 1) WHERE name = 'db/password' AND current"
+    get_byte(record, 90) # 1) WHERE name = 'db/password' AND version = 2"
 tampered "one bit of a record"
 step "the database goes back to an earlier day"
 must "more is written" put_secret client shop db/password "$(secret_new)"

@@ -323,6 +323,30 @@ START_TEST(pool_brings_rows_over_one_connection_made_when_needed)
 }
 END_TEST
 
+/* A statement that is new to its connection is sent after another round trip:
+ * its message has to live as long. */
+START_TEST(pool_keeps_what_a_statement_was_given)
+{
+	const uint64_t name = UINT64_C(0x6a6f696e30303030); /* join0000 */
+	const uint64_t body = UINT64_C(0x626f647930303030); /* body0000 */
+	struct clv_buf b;
+	char text[256];
+	uint64_t id;
+
+	for (unsigned i = 0; i < 8; i++)
+		ask(CLV_STMT_PUT_JOIN, 2, name + i, body + i);
+	for (unsigned i = 0; i < 8; i++) {
+		ck_assert_int_eq(any_result(&b, &id, text), CLV_OK);
+		clv_buf_fini(&b);
+	}
+	ck_assert_int_eq(
+	    sql_int("SELECT count(*) FROM claviger.join_request"
+		    " WHERE name ~ '^join000[0-7]$' AND body ="
+		    " convert_to(replace(name, 'join', 'body'), 'UTF8')"),
+	    8);
+}
+END_TEST
+
 START_TEST(one_statement_overtakes_another_that_waits)
 {
 	uint64_t slow[4], fast;
@@ -485,6 +509,7 @@ add_pool(Suite *s)
 
 	tcase_add_checked_fixture(t, setup_pool, teardown);
 	tcase_set_timeout(t, 60);
+	tcase_add_test(t, pool_keeps_what_a_statement_was_given);
 	tcase_add_test(
 	    t, pool_brings_rows_over_one_connection_made_when_needed);
 	tcase_add_test(t, one_statement_overtakes_another_that_waits);

@@ -266,6 +266,28 @@ START_TEST(server_that_only_reads_is_not_connected_to)
 }
 END_TEST
 
+START_TEST(server_that_only_reads_from_now_on_is_away)
+{
+	sql("ALTER SYSTEM SET default_transaction_read_only = on");
+	sql("SELECT pg_reload_conf()");
+	sql_wait("SELECT setting = 'on' FROM pg_settings"
+		 " WHERE name = 'default_transaction_read_only'");
+	ck_ok(s, call(s, CLV_STMT_HELLO));
+	ck_result(
+	    call(s, CLV_STMT_PUT_BACKUP, U(TAKEN), A, OP("a"), U(1), STR("b")),
+	    CLV_E_DATABASE_AWAY);
+	ck_assert_str_eq(clv_store_sqlstate(s), "25006");
+	ck_text(clv_store_text(s));
+	ck_assert_int_eq(clv_store_want(s), CLV_WANT_NONE);
+	ck_result(call_send(s, CLV_STMT_HELLO), CLV_E_DATABASE_AWAY);
+	sql("ALTER SYSTEM RESET default_transaction_read_only");
+	sql("SELECT pg_reload_conf()");
+	sql_wait("SELECT setting = 'off' FROM pg_settings"
+		 " WHERE name = 'default_transaction_read_only'");
+	ck_assert(!backup_was_done());
+}
+END_TEST
+
 static int
 connect_with(const char *options, const char *passfile, char *why)
 {
@@ -425,6 +447,7 @@ main(void)
 	tcase_add_test(t, role_settings_do_not_undo_ours);
 	tcase_add_test(t, answer_of_another_form_is_not_believed);
 	tcase_add_test(t, server_that_only_reads_is_not_connected_to);
+	tcase_add_test(t, server_that_only_reads_from_now_on_is_away);
 	tcase_add_test(t, only_the_password_file_that_is_given_is_used);
 	tcase_add_test(t, server_that_never_answers_is_given_up_in_time);
 	tcase_add_test(t, text_of_a_hostile_server_is_one_printable_line);

@@ -249,6 +249,68 @@ START_TEST(take_over_waits_for_a_write_that_passed_its_guard)
 }
 END_TEST
 
+START_TEST(renewal_does_not_wait_for_writes)
+{
+	sql("BEGIN");
+	sql("SELECT claviger.guard(%u, 'node a''s instan\\000')", TAKEN);
+	sql("SELECT claviger.guard_member(%u)", TAKEN);
+	ck_ok(s, call(s, CLV_STMT_RENEW_LEASE, U(TAKEN), A, U(15000)));
+	sql("ROLLBACK");
+	/* nor they for it */
+	sql("BEGIN");
+	sql("SELECT claviger.renew_lease(%u, 'node a''s instan\\000', 9000)",
+	    TAKEN);
+	ck_ok(s, put_list(s, TAKEN, node_a, "0123456789abcdef", 2));
+	sql("COMMIT");
+}
+END_TEST
+
+START_TEST(later_writes_do_not_overtake_a_take_over)
+{
+	struct clv_store *b = as_node();
+
+	ck_ok(s, put_list(s, TAKEN, node_a, "a123456789abcdef", 2));
+	sql("BEGIN");
+	sql("SELECT claviger.guard_member(%u)", TAKEN);
+	ck_ok(b, call_send(b, CLV_STMT_TAKE_EPOCH, U(TAKEN), U(TAKEN + 257),
+		     U(2), B, U(1), U(15000)));
+	ck_result(clv_store_step(b), CLV_E_AGAIN);
+	sql_wait(WAITING(1));
+	/* one that would share the row with the first */
+	ck_ok(s, call_send(s, CLV_STMT_PUT_LIST, U(TAKEN), A, OP("b"), U(3),
+		     STR("late"), "", (size_t)0, "", U(1)));
+	ck_result(clv_store_step(s), CLV_E_AGAIN);
+	sql_wait(WAITING(2));
+	sql("COMMIT");
+	ck_ok(b, call_finish(b));
+	ck_assert(clv_store_get_bool(b, 0, 1));
+	ck_result(call_finish(s), CLV_E_STALE_EPOCH);
+	clv_store_free(&b);
+}
+END_TEST
+
+START_TEST(write_that_goes_on_is_not_blocked_by_who_waits_for_it)
+{
+	struct clv_store *b = as_node();
+
+	/* it has the table shared, a take-over waits, and it wants more */
+	sql("BEGIN");
+	sql("SELECT claviger.guard(%u, 'node a''s instan\\000')", TAKEN);
+	ck_ok(b, call_send(b, CLV_STMT_TAKE_EPOCH, U(TAKEN), U(TAKEN + 257),
+		     U(2), B, U(1), U(15000)));
+	ck_result(clv_store_step(b), CLV_E_AGAIN);
+	sql_wait(WAITING(1));
+	sql("SELECT claviger.put_list(%u, 'node a''s instan\\000',"
+	    " 'b0123456789abcde', 2, 'body', '', '', 2)",
+	    TAKEN);
+	sql("COMMIT");
+	ck_ok(b, call_finish(b));
+	ck_assert(clv_store_get_bool(b, 0, 1));
+	ck_assert_int_eq(sql_int("SELECT generation FROM claviger.system"), 2);
+	clv_store_free(&b);
+}
+END_TEST
+
 START_TEST(question_for_an_operation_waits_for_the_one_under_way)
 {
 	sql("BEGIN");
@@ -324,6 +386,10 @@ add_fence(Suite *suite)
 	tcase_add_test(t, one_of_two_that_race_for_an_epoch_wins);
 	tcase_add_test(t, write_that_waited_for_a_take_over_is_refused);
 	tcase_add_test(t, take_over_waits_for_a_write_that_passed_its_guard);
+	tcase_add_test(t, renewal_does_not_wait_for_writes);
+	tcase_add_test(t, later_writes_do_not_overtake_a_take_over);
+	tcase_add_test(
+	    t, write_that_goes_on_is_not_blocked_by_who_waits_for_it);
 	tcase_add_test(
 	    t, question_for_an_operation_waits_for_the_one_under_way);
 	tcase_add_test(t, one_of_two_lists_of_the_same_version_wins);

@@ -109,6 +109,8 @@ START_TEST(there_are_so_many_data_keys_and_no_more)
 	sql("INSERT INTO claviger.data_key SELECT 'shop', g, 1, 'x'"
 	    " FROM generate_series(2, %d) g",
 	    CLV_DATAKEYS_MAX - 1);
+	sql("UPDATE claviger.manifest SET key_version = %d",
+	    CLV_DATAKEYS_MAX - 1);
 	ck_assert_uint_eq(add('a', 1, CLV_DATAKEYS_MAX, 1), CLV_PUT_DONE);
 	ck_assert_uint_eq(add('b', 2, CLV_DATAKEYS_MAX + 1, 1), 0);
 	ck_assert_int_eq(newest(), CLV_DATAKEYS_MAX);

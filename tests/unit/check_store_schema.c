@@ -255,97 +255,6 @@ START_TEST(login_without_the_role_cannot_connect)
 }
 END_TEST
 
-START_TEST(server_role_has_no_right_on_any_table)
-{
-	static const char *const verbs[][2] = {{"SELECT 1 FROM", ""},
-	    {"SELECT * FROM", "FOR UPDATE"}, {"TABLE", ""},
-	    {"INSERT INTO", "DEFAULT VALUES"}, {"DELETE FROM", ""},
-	    {"TRUNCATE", ""}, {"DROP TABLE", ""}};
-	char text[256];
-	PGconn *n = PQconnectdb(node_conninfo);
-	PGresult *tables, *r;
-
-	PQclear(PQexec(n, "SET ROLE claviger_server"));
-	tables = PQexec(raw, "SELECT relname FROM pg_class WHERE relnamespace"
-			     " = 'claviger'::regnamespace AND relkind = 'r'");
-	ck_assert_int_eq(PQntuples(tables), 13);
-	for (int i = 0; i < PQntuples(tables) * 7; i++) {
-		snprintf(text, sizeof(text), "%s claviger.%s %s",
-		    verbs[i % 7][0], PQgetvalue(tables, i / 7, 0),
-		    verbs[i % 7][1]);
-		r = PQexec(n, text);
-		ck_assert_msg(
-		    PQresultStatus(r) == PGRES_FATAL_ERROR, "%s", text);
-		ck_assert_str_eq(
-		    PQresultErrorField(r, PG_DIAG_SQLSTATE), "42501");
-		PQclear(r);
-	}
-	PQclear(tables);
-	PQfinish(n);
-}
-END_TEST
-
-START_TEST(rights_are_the_named_functions_and_nothing_else)
-{
-	/* whatever kind of right, table, column or sequence */
-	ck_assert_int_eq(
-	    sql_int("SELECT count(*) FROM pg_class c, "
-		    "unnest(ARRAY['claviger_server',"
-		    " 'claviger_member']) AS role WHERE relnamespace ="
-		    " 'claviger'::regnamespace AND relkind IN ('r', 'S', 'v')"
-		    " AND relacl::text LIKE '%%' || role || '%%'"),
-	    0);
-	ck_assert_int_eq(
-	    sql_int("SELECT count(*) FROM pg_proc WHERE pronamespace ="
-		    " 'claviger'::regnamespace AND"
-		    " has_function_privilege('claviger_member', oid, 'EXECUTE')"
-		    " AND proname NOT IN ('hello', 'get_keys', 'get_changes',"
-		    " 'get_secret', 'put_secrets', 'get_ops', 'history')"),
-	    0);
-	ck_assert_int_eq(
-	    sql_int(
-		"SELECT count(*) FROM pg_proc WHERE pronamespace ="
-		" 'claviger'::regnamespace AND"
-		" has_function_privilege('claviger_member', oid, 'EXECUTE')"),
-	    7);
-	ck_assert_int_eq(
-	    sql_int(
-		"SELECT count(*) FROM pg_proc WHERE pronamespace ="
-		" 'claviger'::regnamespace AND"
-		" has_function_privilege('claviger_server', oid, 'EXECUTE')"),
-	    CLV_STMT_LAST - 1);
-	ck_assert_int_eq(
-	    sql_int(
-		"SELECT count(*) FROM pg_proc WHERE pronamespace ="
-		" 'claviger'::regnamespace AND proname IN ('create_system',"
-		" 'guard', 'start_op', 'set_escrow', 'set_escrows') AND"
-		" has_function_privilege('claviger_server', oid, 'EXECUTE')"),
-	    0);
-	ck_assert_int_eq(
-	    sql_int("SELECT has_schema_privilege('claviger_server', 'claviger',"
-		    " 'CREATE')::int + has_schema_privilege('claviger_member',"
-		    " 'claviger', 'CREATE')::int"),
-	    0);
-}
-END_TEST
-
-START_TEST(every_function_has_a_fixed_search_path)
-{
-	ck_assert_int_eq(
-	    sql_int("SELECT count(*) FROM pg_proc WHERE pronamespace ="
-		    " 'claviger'::regnamespace AND (proconfig IS NULL OR NOT"
-		    " 'search_path=pg_catalog, pg_temp' = ANY (proconfig))"),
-	    0);
-	/* what the server role may call works with the owner's rights */
-	ck_assert_int_eq(
-	    sql_int(
-		"SELECT count(*) FROM pg_proc WHERE pronamespace ="
-		" 'claviger'::regnamespace AND prosecdef <>"
-		" has_function_privilege('claviger_server', oid, 'EXECUTE')"),
-	    0);
-}
-END_TEST
-
 START_TEST(second_system_is_refused_and_the_first_stays)
 {
 	static const uint8_t other[16] = "another system";
@@ -458,9 +367,6 @@ main(void)
 	t = tcase(suite, "a_migrated_database", migrated);
 	tcase_add_test(t, newer_schema_is_left_alone);
 	tcase_add_test(t, login_without_the_role_cannot_connect);
-	tcase_add_test(t, server_role_has_no_right_on_any_table);
-	tcase_add_test(t, rights_are_the_named_functions_and_nothing_else);
-	tcase_add_test(t, every_function_has_a_fixed_search_path);
 	tcase_add_test(t, second_system_is_refused_and_the_first_stays);
 	tcase_add_test(t, system_is_created_whole_or_not_at_all);
 	tcase_add_test(t, one_of_two_creates_at_once_wins);

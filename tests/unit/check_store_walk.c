@@ -33,6 +33,13 @@ WRAP(int, PQsendQueryParams,
     (PGconn * c, const char *q, int n, const Oid *t, const char *const *v,
 	const int *l, const int *f, int r),
     (c, q, n, t, v, l, f, r), 0)
+WRAP(int, PQsendPrepare,
+    (PGconn * c, const char *s, const char *q, int n, const Oid *t),
+    (c, s, q, n, t), 0)
+WRAP(int, PQsendQueryPrepared,
+    (PGconn * c, const char *s, int n, const char *const *v, const int *l,
+	const int *f, int r),
+    (c, s, n, v, l, f, r), 0)
 WRAP(int, PQsendQuery, (PGconn * c, const char *q), (c, q), 0)
 WRAP(int, PQflush, (PGconn * c), (c), -1)
 WRAP(int, PQconsumeInput, (PGconn * c), (c), 0)

@@ -236,9 +236,12 @@ START_TEST(the_same_name_twice_is_two_steps)
 	ck_ok(rig_put("shop", "x", "0"));
 	rig_put_begin("shop", "y", "0", 0, &d);
 	rig_put_begin("shop", "a", "1", 0, &a);
-	rig_put_begin("shop", "a", "2", 0, &b);
+	rig_put_begin("shop", "a", NULL, 0, &b);
 	rig_put_begin("shop", "a", "3", 0, &c);
 	rig_settle();
+	ck_ok(&a);
+	ck_ok(&b);
+	ck_ok(&c);
 	ck_assert_uint_eq(a.version, 1);
 	ck_assert_uint_eq(b.version, 2);
 	ck_assert_uint_eq(c.version, 3);

@@ -502,6 +502,12 @@ on n1 settings upgrade --json \
 	--database-admin "host=$tmp/sock dbname=one user=postgres"
 expect $? 0 '"schema_version_before": *2' 'upgrade --json'
 json 'settings upgrade'
+database old
+sql -1 -q -f "$source/lib/sql/001-schema.sql" old
+on n1 settings upgrade --database-admin "host=$tmp/sock dbname=old user=postgres"
+expect $? 0 '^schema version 2$' 'upgrade from version 1'
+same 'the upgraded schema' 2 \
+	"$(sql -c 'SELECT max(version) FROM claviger.schema_version' old)"
 join_n2
 expect $? 0 '^fingerprint ' 'join'
 first=$(sed -n 's/^fingerprint  *//p' "$tmp/out")

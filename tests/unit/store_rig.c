@@ -149,13 +149,13 @@ leave_database(void)
 }
 
 static struct clv_store *
-connect_as(const char *conninfo, bool owner)
+connect_as(const char *conninfo, enum clv_store_role role)
 {
 	struct clv_store *s = NULL;
 	char why[256] = "";
 	int rc;
 
-	rc = clv_store_connect(conninfo, NULL, owner, TIMEOUT_MS, &s, why);
+	rc = clv_store_connect(conninfo, NULL, role, TIMEOUT_MS, &s, why);
 	ck_assert_msg(rc == CLV_OK, "%s: %s", clv_result_name(rc), why);
 	return s;
 }
@@ -163,13 +163,22 @@ connect_as(const char *conninfo, bool owner)
 struct clv_store *
 as_node(void)
 {
-	return connect_as(node_conninfo, false);
+	return connect_as(node_conninfo, CLV_STORE_SERVER);
+}
+
+struct clv_store *
+as_member(void)
+{
+	char conninfo[256];
+
+	snprintf(conninfo, sizeof(conninfo), "%.240s user=host", node_conninfo);
+	return connect_as(conninfo, CLV_STORE_MEMBER);
 }
 
 struct clv_store *
 as_owner(void)
 {
-	return connect_as(owner_conninfo, true);
+	return connect_as(owner_conninfo, CLV_STORE_OWNER);
 }
 
 static int
@@ -177,13 +186,21 @@ vsend(struct clv_store *s, enum clv_stmt stmt, va_list ap)
 {
 	const struct clv__statement *st = clv__statement_get(stmt);
 	struct clv_param params[CLV__PARAMS_MAX];
-	uint8_t ints[CLV__PARAMS_MAX][8];
+	static uint8_t ring[8][CLV__PARAMS_MAX][8]; /* outlive the sending */
+	static unsigned turn;
+	uint8_t(*ints)[8] = ring[turn++ % 8];
+	const struct clv_buf *array;
 	size_t n;
 
 	for (n = 0; st->params[n] != '\0'; n++) {
 		if (st->params[n] == 'i') {
 			params[n] =
 			    clv_param_u64(va_arg(ap, uint64_t), ints[n]);
+			continue;
+		}
+		if (strchr("ITB", st->params[n]) != NULL) {
+			array = va_arg(ap, const struct clv_buf *);
+			params[n] = clv_param_array(array);
 			continue;
 		}
 		params[n].p = va_arg(ap, const void *);
@@ -202,6 +219,15 @@ call_send(struct clv_store *s, enum clv_stmt stmt, ...)
 	va_start(ap, stmt);
 	rc = vsend(s, stmt, ap);
 	va_end(ap);
+	/* the first time on a connection it has to be prepared */
+	while (rc == CLV_OK && s->state == CLV__STORE_PREPARE) {
+		struct pollfd pfd = {clv_store_fd(s), POLLIN, 0};
+
+		ck_assert_int_ge(poll(&pfd, 1, TIMEOUT_MS), 1);
+		rc = clv_store_step(s);
+		if (rc == CLV_E_AGAIN)
+			rc = CLV_OK;
+	}
 	return rc;
 }
 
@@ -274,13 +300,32 @@ put_list(struct clv_store *s, uint64_t epoch, const void *instance,
 	    (size_t)16, version, STR("another list"), "", (size_t)0, "", U(1));
 }
 
+int
+init_app(struct clv_store *n, const char *app, uint64_t counter, const void *op,
+    size_t op_len)
+{
+	return call(n, CLV_STMT_INIT_APP, U(TAKEN), A, op, op_len, app, U(1),
+	    STR("index key"), STR("data key"),
+	    "the mac of a manifest w/o rows..", (size_t)32, counter);
+}
+
+void
+remake_schema(void)
+{
+	struct clv_store *o = as_owner();
+
+	sql("DROP SCHEMA claviger CASCADE");
+	ck_ok(o, clv_store_migrate(o, "node"));
+	clv_store_free(&o);
+}
+
 /* The library itself makes the template. No ck_assert: no test is running. */
 static int
 make_template(void)
 {
 	static const char *const script[] = {"CREATE DATABASE " DATABASE
 					     " TEMPLATE template0",
-	    "CREATE ROLE node LOGIN"};
+	    "CREATE ROLE node LOGIN", "CREATE ROLE host LOGIN"};
 	struct clv_store *s = NULL;
 	char conninfo[256], why[256] = "";
 	PGconn *conn;
@@ -288,16 +333,20 @@ make_template(void)
 
 	snprintf(conninfo, sizeof(conninfo), "host=%s user=postgres", pg_dir());
 	conn = PQconnectdb(conninfo);
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 3; i++)
 		PQclear(PQexec(conn, script[i]));
 	PQfinish(conn);
 	strcat(conninfo, " dbname=" DATABASE);
-	rc = clv_store_connect(conninfo, NULL, true, TIMEOUT_MS, &s, why);
+	rc = clv_store_connect(
+	    conninfo, NULL, CLV_STORE_OWNER, TIMEOUT_MS, &s, why);
 	if (rc != CLV_OK) {
 		fprintf(stderr, "%s\n", why);
 		return 1;
 	}
 	rc = clv_store_migrate(s, "node");
+	if (rc == CLV_OK)
+		rc = clv__store_run_script(
+		    s, "GRANT claviger_member TO host", TIMEOUT_MS);
 	if (rc != CLV_OK)
 		fprintf(stderr, "migrate: %s\n", clv_store_text(s));
 	clv_store_free(&s);

@@ -38,9 +38,10 @@ long long sql_int(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void sql_wait(const char *query); /* until it says true */
 
 struct clv_store *as_node(void);
+struct clv_store *as_member(void); /* login "host", granted claviger_member */
 struct clv_store *as_owner(void);
 /* Arguments as the statement's letters say: i uint64_t, t const char *,
- * b const void *, size_t. */
+ * b const void *, size_t; I, T, B const struct clv_buf *. */
 int call(struct clv_store *s, enum clv_stmt stmt, ...);
 int call_send(struct clv_store *s, enum clv_stmt stmt, ...);
 int call_finish(struct clv_store *s);
@@ -52,6 +53,11 @@ bool take(struct clv_store *s, uint64_t seen, uint64_t epoch,
 /* A list without anything besides; op: 16 characters. */
 int put_list(struct clv_store *s, uint64_t epoch, const void *instance,
     const char *op, uint64_t version);
+/* An application whose key and manifest (at `counter`) are not looked at. */
+int init_app(struct clv_store *s, const char *app, uint64_t counter,
+    const void *op, size_t op_len);
+/* After a test that changed what no truncation undoes. */
+void remake_schema(void);
 /* An escrow row of a node and a generation, len bytes. */
 void escrow_row(uint8_t *row, size_t len, uint8_t node, uint32_t generation);
 

@@ -452,14 +452,14 @@ put_state(const struct rig_call *c, const struct rig_app *a)
 }
 
 static bool
-is_unique(const struct rig_call *c)
+is_unique(const struct rig_call *c, size_t column)
 {
 	struct clv_param p, q;
 
-	for (size_t i = 0; element(&c->params[5 + 6], i, &p); i++)
+	for (size_t i = 0; element(&c->params[5 + column], i, &p); i++)
 		for (size_t j = 0; j < i; j++) {
-			RIG_REQUIRE(element(&c->params[5 + 6], j, &q));
-			if (memcmp(p.p, q.p, 16) == 0)
+			RIG_REQUIRE(element(&c->params[5 + column], j, &q));
+			if (p.len == q.len && memcmp(p.p, q.p, p.len) == 0)
 				return false;
 		}
 	return true;
@@ -479,7 +479,8 @@ put_secrets(struct rig_call *c)
 		return;
 	}
 	state = put_state(c, a);
-	if (state == CLV_PUT_DONE && !is_unique(c)) {
+	/* names, and operations */
+	if (state == CLV_PUT_DONE && !(is_unique(c, 0) && is_unique(c, 6))) {
 		finish(c, 2);
 		c->result.result = CLV_E_DATABASE;
 		c->result.text = "duplicate key value";
