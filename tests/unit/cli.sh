@@ -847,9 +847,9 @@ with n1 settings set system_admins ''
 expect $? 0 'system_admins = *$' 'settings set system_admins'
 with n1 settings show
 expect $? 0 'app_creators  *= user:games,group:man' 'settings show'
-sql -c "INSERT INTO claviger.secret (app, name, version, current, deleted,
+sql -c "INSERT INTO claviger.secret (app, name, version, deleted,
 	key_version, record, hash, counter, op_id)
-	SELECT 'crm', 'n' || n, 1, true, false, 1, 'x',
+	SELECT 'crm', 'n' || n, 1, false, 1, 'x',
 	decode(repeat('00', 32), 'hex'), n, decode(md5(n::text), 'hex')
 	FROM generate_series(1, 2500) n" one
 with n1 app remove crm </dev/null
