@@ -775,6 +775,13 @@ expect $? 0 'm1 is enrolled' 'member add'
 with n1 member list --json
 expect $? 0 '"name": *"m1"' 'member list --json'
 json 'member list' generation heard_s
+with n1 member scope m1 payroll,crm --json
+expect $? 0 'm1 may read: payroll,crm; before: all' 'member scope --json'
+json 'member scope'
+with n1 member scope m2 all
+refuse $? 5 'no member m2' 'member scope of a stranger'
+on n1 member scope m1 all,crm
+refuse $? 2 'is not a scope' 'member scope, a wrong one'
 with n1 member revoke m1 --json
 expect $? 0 '"member": *"m1"' 'member revoke --json'
 json 'member revoke'
