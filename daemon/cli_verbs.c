@@ -80,6 +80,8 @@ static const struct cli_opt opts_join[] = {
 
 static const struct cli_opt opts_rotate[] = {
     {"backup", "FILE", "write the backup of the new keyring here", false},
+    {"reencrypt", NULL, "with new data keys, and every record under these",
+	false},
     CLI_PASS_OPTS,
     JSON,
     {NULL, NULL, NULL, false},

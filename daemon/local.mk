@@ -39,10 +39,11 @@ noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
 # keeper: generations of the master secret
 libdaemon_la_SOURCES += %D%/admin_generation.c %D%/admin_rotate_state.c \
-	%D%/members_wait.c %D%/publish.c %D%/refs.c %D%/rewrap.c \
+	%D%/members_wait.c %D%/publish.c %D%/reencrypt.c %D%/reencrypt_key.c \
+	%D%/reencrypt_records.c %D%/refs.c %D%/rewrap.c \
 	%D%/rewrap_key.c %D%/rewrap_tls.c
 noinst_HEADERS += %D%/members_wait.h %D%/publish.h %D%/refs.h \
-	%D%/rewrap.h %D%/rewrap_impl.h
+	%D%/reencrypt.h %D%/reencrypt_impl.h %D%/rewrap.h %D%/rewrap_impl.h
 
 # keeper: the member role, its open applications, and the local API
 libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \

@@ -339,7 +339,7 @@ check_keeper_rotate_LDFLAGS = $(keeper_ldflags)
 
 # vault, member and local API, against a database that a rig plays
 vault_tests = check_api check_inspect check_member check_member_policy \
-	check_vault
+	check_reencrypt check_vault
 check_PROGRAMS += $(vault_tests)
 TESTS += $(vault_tests)
 vault_rig = %D%/unit/vault_rig.c %D%/unit/vault_rig.h %D%/unit/vault_wrap.c \
@@ -367,6 +367,11 @@ check_member_LDFLAGS = $(vault_ldflags) -Wl,--wrap=keeper_send \
 check_member_policy_SOURCES = %D%/unit/check_member_policy.c
 check_member_policy_CPPFLAGS = $(unit_cppflags)
 check_member_policy_LDADD = $(daemon_libs)
+check_reencrypt_SOURCES = %D%/unit/check_reencrypt.c $(vault_rig)
+check_reencrypt_CPPFLAGS = $(unit_cppflags)
+check_reencrypt_LDADD = $(daemon_libs)
+check_reencrypt_LDFLAGS = $(vault_ldflags) -Wl,--wrap=db_poll_soon \
+	-Wl,--wrap=log_info -Wl,--wrap=member_refresh_soon
 check_vault_SOURCES = %D%/unit/check_vault.c $(vault_rig)
 check_vault_CPPFLAGS = $(unit_cppflags)
 check_vault_LDADD = $(daemon_libs)
