@@ -67,7 +67,8 @@ enum admin_op {
 	 * time. CURRENT: u32 generation, published, is made current; the active
 	 * server asks that of itself alone. */
 	ADMIN_ROTATE_STATE = 20,
-	ADMIN_ROTATE_CURRENT = 21
+	ADMIN_ROTATE_CURRENT = 21,
+	ADMIN_MEMBER_SCOPE = 26 /* str name, str scope */
 };
 /* Answer: u32 result (two's complement), str text (what a person should read),
  * str late (names of live nodes that do not yet have the list on disk, joined

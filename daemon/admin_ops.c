@@ -180,6 +180,7 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_NODE_REVOKE: return admin_node_is(list, args, true);
 	case ADMIN_MEMBER_ADD: return admin_member_is_added(list, args);
 	case ADMIN_MEMBER_REVOKE: return admin_member_is_revoked(list, args);
+	case ADMIN_MEMBER_SCOPE: return admin_member_has_scope(list, args);
 	case ADMIN_SETTING: return setting_is(list, args);
 	case ADMIN_BACKUP_DONE: return true;
 	case ADMIN_ROTATE_BEGIN: return admin_rotate_pending(list) != NULL;
@@ -211,6 +212,7 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_NODE_REVOKE: return admin_node_revoke(c, args);
 	case ADMIN_MEMBER_ADD: return admin_member_add(c, args);
 	case ADMIN_MEMBER_REVOKE: return admin_member_revoke(c, args);
+	case ADMIN_MEMBER_SCOPE: return admin_member_scope(c, args);
 	case ADMIN_SETTING: return setting(c, args);
 	case ADMIN_ROTATE_BEGIN: return admin_rotate_begin(c, args);
 	case ADMIN_ROTATE_FINISH: return admin_rotate_finish(c, args);

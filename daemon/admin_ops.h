@@ -76,8 +76,10 @@ bool admin_node_is(
 /* admin_member.c */
 int admin_member_add(struct admin_change *c, struct clv_rd *args);
 int admin_member_revoke(struct admin_change *c, struct clv_rd *args);
+int admin_member_scope(struct admin_change *c, struct clv_rd *args);
 bool admin_member_is_added(const struct clv_list *list, struct clv_rd *args);
 bool admin_member_is_revoked(const struct clv_list *list, struct clv_rd *args);
+bool admin_member_has_scope(const struct clv_list *list, struct clv_rd *args);
 
 /* admin_app.c */
 int admin_app_add(struct admin_change *c, struct clv_rd *args);

@@ -53,7 +53,7 @@ cli_rotation_look(struct cli *c, struct cli_rotation *ret)
 
 	cli_answer_init(&a);
 	cli_admin_begin(&b, ADMIN_ROTATE_STATE);
-	r = cli_admin_quietly(c, &b, &a);
+	r = cli_admin_look(c, &b, &a);
 	if (r == CLV_OK)
 		r = cli_rotation_read(&a, ret);
 	cli_answer_fini(&a);

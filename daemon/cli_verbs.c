@@ -201,6 +201,8 @@ const struct cli_verb cli_verbs[] = {
 	cli_member_add},
     {"member list", "", "members and their scopes", opts_json, 0, 0, SERVER,
 	cli_member_list},
+    {"member scope", "HOST SCOPE", "change which keys a member gets", opts_json,
+	2, 2, SERVER, cli_member_scope},
     {"member revoke", "HOST", "cut a member off", opts_json, 1, 1, SERVER,
 	cli_member_revoke},
     {"fetch", "", "prove that this host gets the current key", opts_fetch, 0, 0,

@@ -63,7 +63,7 @@ sql "BEGIN; LOCK TABLE claviger.data_key IN SHARE MODE;
     SELECT pg_sleep(600); COMMIT" >/dev/null 2>&1 &
 lock=$!
 cl "$active" rotate --backup /root/claviger-3.age --passphrase-file $PASS \
-    >/dev/null 2>&1 &
+    >"$LAB_ROOT/$lab/rotation" 2>&1 &
 rotation=$!
 is_current() { cl "$active" generation list | grep -qE '^ *3 +current'; }
 expect_within 120 "generation 3 is current" is_current
@@ -79,6 +79,8 @@ refute "nothing is rewrapped yet" all_under 3
 must "keys can be written again" ended "query LIKE '%pg_sleep(600)%'"
 expect_within 40 "another node serves" promoted_other "$active"
 wait "$lock" "$rotation"
+refute "the command started no daemon in the place of the killed one" \
+    grep -q 'starting one' "$LAB_ROOT/$lab/rotation"
 expect_within 40 "the new active server goes on by itself" all_under 3
 expect_within 60 "all in order" all_ready
 expect_within 20 "the member goes on working" \

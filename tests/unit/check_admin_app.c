@@ -347,6 +347,7 @@ static const struct {
     {ADMIN_NODE_REVOKE, "yy...."},
     {ADMIN_MEMBER_ADD, "yy...."},
     {ADMIN_MEMBER_REVOKE, "yy...."},
+    {ADMIN_MEMBER_SCOPE, "yy...."},
     {ADMIN_SETTING, "yy...."},
     {ADMIN_BACKUP_DONE, "yy...."},
     {ADMIN_JOINS, "yy...."},

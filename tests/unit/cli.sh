@@ -775,6 +775,13 @@ expect $? 0 'm1 is enrolled' 'member add'
 with n1 member list --json
 expect $? 0 '"name": *"m1"' 'member list --json'
 json 'member list' generation heard_s
+with n1 member scope m1 payroll,crm --json
+expect $? 0 'm1 may read: payroll,crm; before: all' 'member scope --json'
+json 'member scope'
+with n1 member scope m2 all
+refuse $? 5 'no member m2' 'member scope of a stranger'
+on n1 member scope m1 all,crm
+refuse $? 2 'is not a scope' 'member scope, a wrong one'
 with n1 member revoke m1 --json
 expect $? 0 '"member": *"m1"' 'member revoke --json'
 json 'member revoke'
@@ -847,9 +854,9 @@ with n1 settings set system_admins ''
 expect $? 0 'system_admins = *$' 'settings set system_admins'
 with n1 settings show
 expect $? 0 'app_creators  *= user:games,group:man' 'settings show'
-sql -c "INSERT INTO claviger.secret (app, name, version, current, deleted,
+sql -c "INSERT INTO claviger.secret (app, name, version, deleted,
 	key_version, record, hash, counter, op_id)
-	SELECT 'crm', 'n' || n, 1, true, false, 1, 'x',
+	SELECT 'crm', 'n' || n, 1, false, 1, 'x',
 	decode(repeat('00', 32), 'hex'), n, decode(md5(n::text), 'hex')
 	FROM generate_series(1, 2500) n" one
 with n1 app remove crm </dev/null
