@@ -207,6 +207,8 @@ const struct cli_verb cli_verbs[] = {
 	2, 2, SERVER, cli_member_scope},
     {"member revoke", "HOST", "cut a member off", opts_json, 1, 1, SERVER,
 	cli_member_revoke},
+    {"cert show", "", "this host's certificate and the network name's",
+	opts_json, 0, 0, SYSTEM, cli_cert_show},
     {"fetch", "", "prove that this host gets the current key", opts_fetch, 0, 0,
 	SYSTEM, cli_fetch},
     {"settings show", "", "what this host and the system are set to", opts_json,

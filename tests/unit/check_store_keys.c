@@ -156,8 +156,7 @@ START_TEST(many_secrets_are_deleted_bit_by_bit)
 		calls++;
 	} while (!done && calls < 10);
 	ck_assert_int_eq(calls, 3);
-	ck_assert_int_eq(
-	    sql_int("SELECT count(*) FROM claviger.secret"), 2500);
+	ck_assert_int_eq(sql_int("SELECT count(*) FROM claviger.secret"), 2500);
 	ck_ok(s, init_app(s, "app", 9, OP("j")));
 }
 END_TEST
