@@ -189,7 +189,6 @@ fill_rows(unsigned n)
 	    n);
 	sql(text);
 	sql("VACUUM ANALYZE claviger.secret");
-	sql("CHECKPOINT");
 }
 
 /* Records of an application that is there, with the manifest that vouches for
@@ -291,7 +290,6 @@ fill_records(const char *app, unsigned n)
 	sql("COMMIT");
 	clv_index_free(&x);
 	sql("VACUUM ANALYZE claviger.secret");
-	sql("CHECKPOINT");
 }
 
 /* The yardsticks. */
@@ -387,7 +385,6 @@ bare_rewrap(void)
 	sql("INSERT INTO claviger.bare_key SELECT * FROM claviger.data_key"
 	    " WHERE app LIKE 'fill%'");
 	sql("VACUUM ANALYZE claviger.bare_key");
-	sql("CHECKPOINT");
 	prepare("page", "SELECT app, version, wrapped FROM claviger.bare_key"
 			" WHERE generation <= $1::bigint"
 			" ORDER BY generation, app, version LIMIT 1000");
@@ -422,7 +419,6 @@ bare_update(const char *app, unsigned n)
 	    app);
 	sql(text);
 	sql("VACUUM ANALYZE claviger.bare_secret");
-	sql("CHECKPOINT");
 	snprintf(text, sizeof(text),
 	    "UPDATE claviger.bare_secret s SET record = r.r, hash = r.h,"
 	    " key_version = s.key_version + 1, counter = $1::bigint FROM"

@@ -36,13 +36,9 @@ class Rotation:
         since = time.time()
         self.number += 1
         self.backup = "/root/backup-%d.age" % self.number
-        node = self.lab.active()
-        self.lab.on(node, "sh", "-c", "test -e %s || exit 1" % PASS)
-        self.lab.on(node, "claviger", "rotate", "--backup", self.backup,
+        self.lab.on("n1", "claviger", "rotate", "--backup", self.backup,
                     "--passphrase-file", PASS, *more)
-        if node != "n1":
-            self.lab.copy(node, self.backup, "n1", "600")
-        return node, since
+        return self.lab.active(), since
 
     def window(self, node, since, begins, ends):
         """How much there was, and when it began and ended, by the log."""
@@ -56,7 +52,6 @@ def unbounded(lab):
     for node in NODES:
         lab.on(node, "sed", "-i", "$areencrypt_rate = 0",
                "/etc/claviger/claviger.conf")
-        lab.copy("n1", PASS, node, "600")
     lab.on("n1", "pcs", "resource", "disable", RSC + "-clone", "--wait=60")
     lab.on("n1", "pcs", "resource", "enable", RSC + "-clone")
     wait_until(60, "the servers are back", lab.ready)
@@ -67,6 +62,7 @@ class Member:
     took."""
 
     def __init__(self, lab, app):
+        self.lab = lab
         self.out = tempfile.TemporaryFile("w+")
         self.process = lab.start("client", "/root/bench-rotate", "load", app,
                                  stdout=self.out)
@@ -79,7 +75,7 @@ class Member:
 
     def end(self):
         failed = self.process.poll() is not None
-        self.process.terminate()
+        self.lab.on("client", "pkill", "-x", "bench-rotate", check=False)
         self.process.wait()
         self.out.seek(0)
         self.requests = [(what, float(began), float(took)) for
@@ -94,12 +90,18 @@ class Member:
         return took[len(took) * 99 // 100] * 1e3
 
 
+def tidy(lab, table):
+    """Of what the last round has left."""
+    lab.sql("VACUUM claviger." + table)
+    lab.sql("CHECKPOINT")
+
+
 def rewrap(rotation, member, rows):
     """Seconds a key of each round, ours and the bare loop's."""
     rotation.tool("rows", rows)
     ours, bare = [], []
     for _ in range(ROUNDS):
-        rotation.lab.sql("VACUUM claviger.data_key")
+        tidy(rotation.lab, "data_key")
         member.rest()
         node, since = rotation.rotate()
         n, began, ended = rotation.window(
@@ -117,7 +119,7 @@ def reencrypt(rotation):
     rotation.tool("records", RECORDS, "records")
     ours, bare = [], []
     for _ in range(ROUNDS):
-        rotation.lab.sql("VACUUM claviger.secret")
+        tidy(rotation.lab, "secret")
         node, since = rotation.rotate("--reencrypt")
         n, began, ended = rotation.window(
             node, since, r"re-encrypting (\d+) secrets",
