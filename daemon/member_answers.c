@@ -44,8 +44,7 @@ member_give_keys(struct keeper *k, const struct member_reply *to,
 	clv_buf_init(&sealed);
 	r = clv_wire_holds_parse(q->payload, q->payload_len, &holds);
 	if (r == CLV_OK)
-		r = clv_wire_keys_seal(k->guard, k->secret.keyring,
-		    k->secret.list, scope, &terms, to->box_pk, &sealed);
+		r = member_seal_keys(k, scope, &terms, to->box_pk, &sealed);
 	if (r == CLV_OK)
 		note(k, to->name, &holds);
 	member_answer(k, to, r, r == CLV_OK ? "" : clv_result_text(r),

@@ -520,7 +520,7 @@ EXTRA_DIST += %D%/model %D%/README
 # Figures as ratios, no tests: see tests/bench/README. Needs root and the
 # packages of the lab.
 bench_programs = bench-spawn bench-ready bench-keyprobe bench-store bench-record \
-	bench-api bench-libs \
+	bench-api bench-libs bench-server \
 	bench-network-name-dynamic bench-master-secret-dynamic
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += %D%/bench
@@ -543,6 +543,11 @@ bench_api_LDADD = libclaviger-core.la -lpthread
 bench_libs_SOURCES = %D%/bench/libsbench.c
 bench_libs_CPPFLAGS = $(SODIUM_CFLAGS) $(QB_CFLAGS) $(OPENSSL_CFLAGS)
 bench_libs_LDADD = $(SODIUM_LIBS) $(QB_LIBS) $(OPENSSL_LIBS)
+bench_server_SOURCES = %D%/bench/serverbench.c %D%/bench/serverbench.h \
+	%D%/bench/serverbench_link.c %D%/bench/serverbench_party.c \
+	%D%/bench/serverbench_peer.c
+bench_server_CPPFLAGS = $(unit_cppflags) $(OPENSSL_CFLAGS)
+bench_server_LDADD = libcli.la $(OPENSSL_LIBS)
 bench_network_name_dynamic_SOURCES = agents/network-name.c
 bench_network_name_dynamic_CFLAGS = $(agent_cflags)
 bench_network_name_dynamic_LDADD = $(network_name_LDADD)

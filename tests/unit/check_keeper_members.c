@@ -82,6 +82,100 @@ fetch(const struct clv_identity *id, uint32_t generation, uint64_t version)
 	return r;
 }
 
+/* ---- keys ---- */
+
+/* What is sealed in the answer to a FETCH of this member. */
+static void
+sealed_to(unsigned member, struct clv_buf *ret)
+{
+	const struct clv_wire_answer *a = &rig.node[0].answer;
+
+	clv_buf_init(ret);
+	ck_assert_int_eq(fetch(rig.member[member], 1, 1), CLV_OK);
+	clv_buf_raw(ret, a->payload, a->payload_len);
+	ck_assert_uint_gt(ret->len, 0);
+}
+
+static bool
+is_sealed_anew(const struct clv_buf *before)
+{
+	struct clv_buf b;
+	bool same;
+
+	sealed_to(0, &b);
+	same = b.len == before->len && memcmp(b.data, before->data, b.len) == 0;
+	clv_buf_fini(&b);
+	return !same;
+}
+
+/* With the number of applications whose keys are in it. */
+static size_t
+opened(const struct clv_buf *sealed)
+{
+	struct clv_guard *guard = rig.member[0]->guard;
+	struct clv_wire_terms terms;
+	struct clv_wire_key *keys;
+	size_t n;
+
+	ck_assert_int_eq(clv_wire_keys_open(guard, rig.member[0], sealed->data,
+			     sealed->len, &terms, &keys, &n),
+	    CLV_OK);
+	clv_guard_put(guard, keys);
+	return n;
+}
+
+static void
+set_scope(uint8_t id, const char *scope)
+{
+	const struct clv_identity *m = rig.member[0];
+	uint8_t thumb[32];
+	struct clv_buf b;
+
+	rig_named(&b, ADMIN_MEMBER_REVOKE, id, m->name);
+	admin_ok(&b);
+	rig_thumb(m, thumb);
+	rig_named(&b, ADMIN_MEMBER_ADD, id + 1, m->name);
+	clv_buf_raw(&b, thumb, 32);
+	clv_buf_raw(&b, m->box_pk, 32);
+	clv_buf_raw(&b, m->sign_pk, 32);
+	clv_buf_str(&b, scope);
+	admin_ok(&b);
+}
+
+START_TEST(keys_are_sealed_once_for_what_a_member_may_have)
+{
+	struct clv_buf before, b;
+
+	sealed_to(0, &before);
+	ck_assert_uint_eq(opened(&before), 1);
+	ck_assert(!is_sealed_anew(&before));
+	sealed_to(1, &b);
+	clv_buf_fini(&b);
+	add_app(1, "payroll"); /* another list, the same keys */
+	ck_assert(!is_sealed_anew(&before));
+	set_scope(2, "crm,payroll");
+	ck_assert(is_sealed_anew(&before));
+	clv_buf_fini(&before);
+	sealed_to(0, &before);
+	ck_assert_uint_eq(opened(&before), 2);
+	clv_buf_fini(&before);
+}
+END_TEST
+
+START_TEST(what_was_sealed_is_forgotten_with_the_role)
+{
+	struct clv_buf before;
+
+	sealed_to(0, &before);
+	rig_ctl(0, CTL_DEMOTE, NULL, 0);
+	rig_run(100);
+	ck_assert_int_eq(rig_promote(0), CLV_OK);
+	rig_run(100);
+	ck_assert(is_sealed_anew(&before));
+	clv_buf_fini(&before);
+}
+END_TEST
+
 /* ---- who has what ---- */
 
 static const struct member_live *
@@ -643,6 +737,8 @@ main(void)
 	SRunner *r;
 	int failed;
 
+	tcase_add_test(t, keys_are_sealed_once_for_what_a_member_may_have);
+	tcase_add_test(t, what_was_sealed_is_forgotten_with_the_role);
 	tcase_add_test(t, what_a_member_says_that_it_holds_is_noted);
 	tcase_add_test(t, who_holds_nothing_or_is_refused_is_not_noted);
 	tcase_add_test(t, revoked_member_is_forgotten);
