@@ -31,7 +31,8 @@ enum ctl_op {
 	CTL_RESTORE =
 	    8,	       /* age file sealed to this node, holding keyring text */
 	CTL_ADMIN = 9, /* daemon/admin.h request -> daemon/admin.h answer */
-	CTL_SHUTDOWN = 10 /* end the process (answered first) */
+	CTL_SHUTDOWN = 10 /* end the process (answered first), unless its server
+			   * role is switched on: CLV_E_BUSY */
 };
 
 struct ctl_header {

@@ -36,9 +36,10 @@ wait_for_proof(
 	}
 }
 
+/* *ret_gone: it ended before it could be told. */
 static int
 switch_on(const struct ocf *o, const struct mss *m, struct server_conn *c,
-    bool spawned)
+    bool spawned, bool *ret_gone)
 {
 	struct ctl_start request = {.by_agent = spawned};
 	char why[OCF_REASON_MAX];
@@ -46,8 +47,10 @@ switch_on(const struct ocf *o, const struct mss *m, struct server_conn *c,
 	int result, rc;
 
 	result = server_ask(c, CTL_STATUS, NULL, 0, ocf_left_ms(o, 5000), &st);
+	*ret_gone = result == CLV_E_NO_SERVER;
 	if (result != CLV_OK)
-		return mss_fail(o, "clavigerd", result, NULL);
+		return *ret_gone ? OCF_ERR_GENERIC
+				 : mss_fail(o, "clavigerd", result, NULL);
 	if (mss_is_driven_by_other(&st))
 		return refuse_other(o, &st);
 	if (monitor_daemon(&st) != MT_ACTIVE &&
@@ -62,6 +65,9 @@ switch_on(const struct ocf *o, const struct mss *m, struct server_conn *c,
 	request.by_agent |= (st.flags & CTL_FLAG_BY_AGENT) != 0;
 	result = server_ask(c, CTL_START, &request, sizeof(request),
 	    ocf_left_ms(o, INT32_MAX), &st);
+	*ret_gone = result == CLV_E_NO_SERVER;
+	if (*ret_gone)
+		return OCF_ERR_GENERIC;
 	if (result == CLV_E_EXISTS)
 		return refuse_other(o, &st);
 	/* Not being ready is no failure of a start: the monitor shows why, and
@@ -82,31 +88,57 @@ switch_on(const struct ocf *o, const struct mss *m, struct server_conn *c,
 	return OCF_SUCCESS;
 }
 
+static bool
+has_time(const struct ocf *o)
+{
+	return ocf_left_ms(o, INT32_MAX) > MSS_SILENCE_MS;
+}
+
+static int
+start_once(const struct ocf *o, const struct mss *m, bool *spawned, bool *gone)
+{
+	struct server_conn c;
+	int result, rc;
+
+	*gone = false;
+	result = server_open(
+	    &m->server, ocf_left_ms(o, 5000), ocf_left_ms(o, 5000), &c);
+	if (result == CLV_E_NO_SERVER) {
+		*spawned = true;
+		rc = server_spawn(o, &m->server);
+		/* Somebody else's may have been a moment sooner. */
+		*gone = rc == OCF_ERR_GENERIC && has_time(o) &&
+			process_find(
+			    m->server.binary, m->server.config, NULL, 0) > 0;
+		if (rc != OCF_SUCCESS)
+			return rc;
+		result = server_open(&m->server, ocf_left_ms(o, 5000), 0, &c);
+	}
+	if (result == CLV_OK)
+		rc = switch_on(o, m, &c, *spawned, gone);
+	else
+		rc = mss_fail(o, m->server.socket,
+		    result == CLV_E_NO_SERVER ? CLV_E_PROTOCOL : result, NULL);
+	server_close(&c);
+	return rc;
+}
+
+/* One that was there may have been about to end, and a start must not fail for
+ * that: Pacemaker would not try this node again. */
 int
 mss_start(struct ocf *o)
 {
-	struct server_conn c;
 	struct mss m;
-	bool spawned = false;
-	int result, rc;
+	bool spawned = false, gone;
+	int rc;
 
 	mss_read(o, &m);
-	result = server_open(
-	    &m.server, ocf_left_ms(o, 5000), ocf_left_ms(o, 5000), &c);
-	if (result == CLV_E_NO_SERVER) {
-		spawned = true;
-		rc = server_spawn(o, &m.server);
-		if (rc != OCF_SUCCESS)
-			goto out;
-		result = server_open(&m.server, ocf_left_ms(o, 5000), 0, &c);
-	}
-	if (result == CLV_OK)
-		rc = switch_on(o, &m, &c, spawned);
-	else
-		rc = mss_fail(o, m.server.socket,
-		    result == CLV_E_NO_SERVER ? CLV_E_PROTOCOL : result, NULL);
-	server_close(&c);
-out:
+	while ((rc = start_once(o, &m, &spawned, &gone)) != OCF_SUCCESS &&
+	       gone && has_time(o))
+		poll(NULL, 0, MSS_STEP_MS);
+	if (gone)
+		rc = ocf_fail(o, OCF_ERR_GENERIC,
+		    "clavigerd ends again and again; the system log says why");
 	/* It may not know yet that an agent started it: a stop would leave it
 	 * running. */
 	if (rc != OCF_SUCCESS && spawned)

@@ -10,22 +10,13 @@
 
 /* What the administrative requests on members do to the list. */
 
-static bool
-scope_is_valid(const char *scope)
+static int
+scope_check(struct admin_change *c, const char *scope)
 {
-	char copy[CLV_SCOPE_MAX], *save = NULL, *app;
-
-	if (strcmp(scope, "all") == 0)
-		return true;
-	if (scope[0] == '\0' || scope[0] == ',' ||
-	    scope[strlen(scope) - 1] == ',' || strstr(scope, ",,") != NULL)
-		return false;
-	snprintf(copy, sizeof(copy), "%s", scope);
-	for (app = strtok_r(copy, ",", &save); app != NULL;
-	     app = strtok_r(NULL, ",", &save))
-		if (strcmp(app, "all") == 0 || clv_name_check(app) != CLV_OK)
-			return false;
-	return true;
+	if (clv_scope_check(scope) == CLV_OK)
+		return CLV_OK;
+	ADMIN_SAY(c, "a scope is \"all\" or application names joined by ','");
+	return CLV_E_INVALID;
 }
 
 static int
@@ -46,12 +37,7 @@ member_read(
 		    "and '-'");
 		return CLV_E_INVALID;
 	}
-	if (!scope_is_valid(m->scope)) {
-		ADMIN_SAY(
-		    c, "a scope is \"all\" or application names joined by ','");
-		return CLV_E_INVALID;
-	}
-	return CLV_OK;
+	return scope_check(c, m->scope);
 }
 
 int
@@ -93,23 +79,66 @@ admin_member_add(struct admin_change *c, struct clv_rd *args)
 	return CLV_OK;
 }
 
+/* The first argument of a request on one that is there. */
+static int
+member_named(
+    struct admin_change *c, struct clv_rd *args, struct clv_list_member **ret)
+{
+	char name[CLV_NAME_MAX];
+
+	clv_rd_str(args, name, sizeof(name));
+	if (args->failed)
+		return CLV_E_PROTOCOL;
+	*ret = clv_list_member_by_name(c->next, name);
+	if (*ret != NULL)
+		return CLV_OK;
+	ADMIN_SAY(c, "no member %s is enrolled", name);
+	return CLV_E_NOT_FOUND;
+}
+
 int
 admin_member_revoke(struct admin_change *c, struct clv_rd *args)
 {
-	char name[CLV_NAME_MAX];
 	struct clv_list_member *m;
+	int r = member_named(c, args, &m);
 
-	clv_rd_str(args, name, sizeof(name));
+	if (r != CLV_OK)
+		return r;
 	if (clv_rd_end(args) != CLV_OK)
 		return CLV_E_PROTOCOL;
-	m = clv_list_member_by_name(c->next, name);
-	if (m == NULL) {
-		ADMIN_SAY(c, "no member %s is enrolled", name);
-		return CLV_E_NOT_FOUND;
-	}
 	c->nothing = m->revoked;
 	m->revoked = true;
-	ADMIN_SAY(c, "%s is revoked; it could read: %.120s", name, m->scope);
+	ADMIN_SAY(
+	    c, "%s is revoked; it could read: %.120s", m->party.name, m->scope);
+	return CLV_OK;
+}
+
+int
+admin_member_scope(struct admin_change *c, struct clv_rd *args)
+{
+	char scope[CLV_SCOPE_MAX];
+	struct clv_list_member *m;
+	int r = member_named(c, args, &m);
+
+	if (r != CLV_OK)
+		return r;
+	clv_rd_str(args, scope, sizeof(scope));
+	if (clv_rd_end(args) != CLV_OK)
+		return CLV_E_PROTOCOL;
+	r = scope_check(c, scope);
+	if (r != CLV_OK)
+		return r;
+	if (m->revoked) {
+		ADMIN_SAY(c,
+		    "%s is revoked: claviger member add enrols it "
+		    "again",
+		    m->party.name);
+		return CLV_E_REVOKED;
+	}
+	ADMIN_SAY(c, "%s may read: %.100s; before: %.100s", m->party.name,
+	    scope, m->scope);
+	c->nothing = strcmp(m->scope, scope) == 0;
+	memcpy(m->scope, scope, sizeof(m->scope));
 	return CLV_OK;
 }
 
@@ -137,4 +166,17 @@ admin_member_is_revoked(const struct clv_list *list, struct clv_rd *args)
 	clv_rd_str(args, name, sizeof(name));
 	m = clv_list_member_by_name(list, name);
 	return clv_rd_end(args) == CLV_OK && m != NULL && m->revoked;
+}
+
+bool
+admin_member_has_scope(const struct clv_list *list, struct clv_rd *args)
+{
+	char name[CLV_NAME_MAX], scope[CLV_SCOPE_MAX];
+	const struct clv_list_member *m;
+
+	clv_rd_str(args, name, sizeof(name));
+	clv_rd_str(args, scope, sizeof(scope));
+	m = clv_list_member_by_name(list, name);
+	return clv_rd_end(args) == CLV_OK && m != NULL && !m->revoked &&
+	       strcmp(m->scope, scope) == 0;
 }

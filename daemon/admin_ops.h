@@ -76,8 +76,10 @@ bool admin_node_is(
 /* admin_member.c */
 int admin_member_add(struct admin_change *c, struct clv_rd *args);
 int admin_member_revoke(struct admin_change *c, struct clv_rd *args);
+int admin_member_scope(struct admin_change *c, struct clv_rd *args);
 bool admin_member_is_added(const struct clv_list *list, struct clv_rd *args);
 bool admin_member_is_revoked(const struct clv_list *list, struct clv_rd *args);
+bool admin_member_has_scope(const struct clv_list *list, struct clv_rd *args);
 
 /* admin_app.c */
 int admin_app_add(struct admin_change *c, struct clv_rd *args);
@@ -95,6 +97,8 @@ int admin_acl_check(struct admin_change *c, const char *acl, bool for_admins);
 int admin_rotate_begin(struct admin_change *c, struct clv_rd *args);
 int admin_rotate_finish(struct admin_change *c, struct clv_rd *args);
 int admin_rotate_current(struct admin_change *c, struct clv_rd *args);
+int admin_rotate_reencrypt(struct admin_change *c, struct clv_rd *args);
+int admin_rotate_reencrypted(struct admin_change *c, struct clv_rd *args);
 bool admin_rotate_is_published(
     const struct clv_list *list, struct clv_rd *args);
 int admin_keyring_copy(struct admin_change *c, struct clv_keyring **ret);

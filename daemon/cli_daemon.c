@@ -271,18 +271,17 @@ cli_daemon_need(struct cli *c, struct cli_daemon *d)
 void
 cli_daemon_stop(struct cli *c, struct cli_daemon *d)
 {
-	struct ctl_status st;
 	struct cli_reply reply;
+	int r;
 
 	if (!d->started)
 		return;
 	/* An agent may have switched the server role on meanwhile: then the
 	 * daemon is the cluster's now. */
-	if (cli_ctl_status(c, &st) != CLV_OK || st.role == CTL_ROLE_OFF) {
-		if (cli_ctl(c, CTL_SHUTDOWN, NULL, 0, &reply, CLI_TIMEOUT_MS) !=
-		    CLV_OK)
-			kill(d->pid, SIGTERM);
+	r = cli_ctl(c, CTL_SHUTDOWN, NULL, 0, &reply, CLI_TIMEOUT_MS);
+	if (r != CLV_OK && r != CLV_E_BUSY)
+		kill(d->pid, SIGTERM);
+	if (r != CLV_E_BUSY)
 		reap(d);
-	}
 	release_signals(d);
 }

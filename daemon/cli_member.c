@@ -12,7 +12,7 @@ scope_check(struct cli *c, const char *scope)
 	if (clv_scope_check(scope) == CLV_OK)
 		return CLV_OK;
 	return cli_fail(c, CLV_E_INVALID,
-	    "give --scope all, or the names of applications joined by ','",
+	    "give all, or the names of applications joined by ','",
 	    "'%s' is not a scope", scope);
 }
 
@@ -79,6 +79,27 @@ cli_member_add(struct cli *c)
 	cli_json_str(j, "member", c->args[0]);
 	cli_json_str(j, "scope", scope);
 	cli_json_str(j, "thumbprint", cli_hex(p.thumb, hex));
+	return cli_admin_change(c, &b, what, j);
+}
+
+int
+cli_member_scope(struct cli *c)
+{
+	const char *name = c->args[0], *scope = c->args[1];
+	struct cli_json *j;
+	struct clv_buf b;
+	char what[128];
+	int r = scope_check(c, scope);
+
+	if (r != CLV_OK)
+		return r;
+	cli_admin_begin(&b, ADMIN_MEMBER_SCOPE);
+	clv_buf_str(&b, name);
+	clv_buf_str(&b, scope);
+	snprintf(what, sizeof(what), "change the scope of %.64s", name);
+	j = cli_json_new();
+	cli_json_str(j, "member", name);
+	cli_json_str(j, "scope", scope);
 	return cli_admin_change(c, &b, what, j);
 }
 

@@ -326,6 +326,16 @@ control_admin_done(struct keeper *k, struct control_conn *c, int result,
 }
 
 /* What is asked for inside an administrative request is admin_may()'s. */
+static void
+on_shutdown(struct keeper *k, struct control_conn *c)
+{
+	const bool in_use = k->serving.state != ROLE_OFF;
+
+	reply(c, CTL_SHUTDOWN, in_use ? CLV_E_BUSY : CLV_OK, NULL, 0);
+	if (!in_use)
+		keeper_end(k, 0);
+}
+
 static enum auth_op
 needed(enum ctl_op op)
 {
@@ -367,10 +377,7 @@ on_message(struct keeper *k, struct control_conn *c, enum ctl_op op,
 		c->waiting = CTL_ADMIN;
 		admin_request(k, &origin, p, len);
 		break;
-	case CTL_SHUTDOWN:
-		reply(c, op, CLV_OK, NULL, 0);
-		keeper_end(k, 0);
-		break;
+	case CTL_SHUTDOWN: on_shutdown(k, c); break;
 	default: reply(c, op, CLV_E_PROTOCOL, NULL, 0);
 	}
 }

@@ -226,6 +226,7 @@ struct notice { /* member_answers.c: what members were told last */
 struct member;
 struct api;
 struct rewrap;
+struct reencrypt;
 
 #define KEEPER_WAITS 2 /* members_wait.c */
 
@@ -254,6 +255,7 @@ struct keeper {
 	struct heads *heads;	    /* NULL: no system on this host yet */
 	struct heads_watch watch;
 	struct rewrap *rewrap; /* rewrap.h */
+	struct reencrypt *reencrypt;
 	struct publish publish;
 	struct members_wait waits[KEEPER_WAITS];
 	struct member *member; /* NULL: no system on this host yet */

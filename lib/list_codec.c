@@ -9,9 +9,9 @@
 /*
  * The body, in the encoding of buf.h; raw fields have fixed lengths:
  *
- *	u16 format 1, raw system id 16, u64 version, u64 epoch,
+ *	u16 format, raw system id 16, u64 version, u64 epoch,
  *	str network name, str address, u16 port, u8 escrow policy,
- *	raw thumbprints 2 x 32,
+ *	raw thumbprints 2 x 32, in format 2: u32 re-encrypt, not 0
  *	u32 n, n x generation: u32 number, u8 state, raw commitment, raw check
  *	u32 n, n x node: party, u8 number, u8 revoked, u8 sealed, raw next
  *	u32 n, n x member: party, u8 revoked, str scope, raw next
@@ -21,9 +21,10 @@
  * A party is str name, raw sign_pk, raw box_pk, raw thumbprint. Generations
  * and nodes ascend by number, members and applications by the bytes of their
  * name: so there is one encoding for one content, and nothing can be there
- * twice.
+ * twice. A list that asks for no re-encryption is of format 1.
  */
 #define FORMAT 1
+#define FORMAT_REENCRYPT 2
 #define LIST_DOMAIN "claviger-list-01"
 
 /* Pointers to the n elements of an array in the order of `compare`. */
@@ -86,7 +87,7 @@ compare_apps(const void *a, const void *b)
 static void
 put_head(struct clv_buf *b, const struct clv_list *list)
 {
-	clv_buf_u16(b, FORMAT);
+	clv_buf_u16(b, list->reencrypt == 0 ? FORMAT : FORMAT_REENCRYPT);
 	clv_buf_raw(b, list->system_id, sizeof(list->system_id));
 	clv_buf_u64(b, list->version);
 	clv_buf_u64(b, list->epoch);
@@ -95,6 +96,8 @@ put_head(struct clv_buf *b, const struct clv_list *list)
 	clv_buf_u16(b, list->port);
 	clv_buf_u8(b, list->escrow_policy);
 	clv_buf_raw(b, list->cert_thumb, sizeof(list->cert_thumb));
+	if (list->reencrypt != 0)
+		clv_buf_u32(b, list->reencrypt);
 }
 
 static int
@@ -249,7 +252,9 @@ get_bool(struct clv_rd *r)
 static int
 get_head(struct clv_rd *r, struct clv_list *list)
 {
-	if (clv_rd_u16(r) != FORMAT)
+	uint16_t format = clv_rd_u16(r);
+
+	if (format != FORMAT && format != FORMAT_REENCRYPT)
 		return r->failed ? CLV_E_FORMAT : CLV_E_VERSION;
 	clv_rd_copy(r, list->system_id, sizeof(list->system_id));
 	list->version = clv_rd_u64(r);
@@ -259,6 +264,10 @@ get_head(struct clv_rd *r, struct clv_list *list)
 	list->port = clv_rd_u16(r);
 	list->escrow_policy = clv_rd_u8(r);
 	clv_rd_copy(r, list->cert_thumb, sizeof(list->cert_thumb));
+	if (format == FORMAT_REENCRYPT)
+		list->reencrypt = clv_rd_u32(r);
+	if ((format == FORMAT_REENCRYPT) != (list->reencrypt != 0))
+		return CLV_E_FORMAT;
 	if (r->failed || clv__list_check_head(list) != CLV_OK)
 		return CLV_E_FORMAT;
 	return CLV_OK;

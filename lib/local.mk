@@ -24,10 +24,24 @@ libclaviger_core_la_SOURCES += %D%/backup.c %D%/backup_impl.h \
 nodist_libclaviger_core_la_SOURCES += %D%/words/eff_large.c
 CLEANFILES += %D%/words/eff_large.c
 EXTRA_DIST += %D%/words/eff_large.txt %D%/words/table.awk
+words_table = $(MKDIR_P) %D%/words && LC_ALL=C $(AWK) \
+	-f $(srcdir)/%D%/words/table.awk
 %D%/words/eff_large.c: %D%/words/eff_large.txt %D%/words/table.awk
-	$(AM_V_GEN)$(MKDIR_P) %D%/words && LC_ALL=C $(AWK) \
-	    -f $(srcdir)/%D%/words/table.awk \
+	$(AM_V_GEN)$(words_table) -v list=eff_large -v table=clv__words \
+	    -v words=7776 -v max=10 \
 	    $(srcdir)/%D%/words/eff_large.txt >$@.tmp && mv $@.tmp $@
+
+# shares of a secret: SLIP-39
+libclaviger_core_la_SOURCES += %D%/slip39.c %D%/slip39_cipher.c \
+	%D%/slip39_combine.c %D%/slip39_gf256.c %D%/slip39_impl.h \
+	%D%/slip39_text.c %D%/slip39_words.c %D%/words/slip39.h
+nodist_libclaviger_core_la_SOURCES += %D%/words/slip39.c
+CLEANFILES += %D%/words/slip39.c
+EXTRA_DIST += %D%/words/slip39.txt
+%D%/words/slip39.c: %D%/words/slip39.txt %D%/words/table.awk
+	$(AM_V_GEN)$(words_table) -v list=slip39 -v table=clv__slip39_words \
+	    -v words=1024 -v max=9 \
+	    $(srcdir)/%D%/words/slip39.txt >$@.tmp && mv $@.tmp $@
 
 # keyring, identity, list, wire
 libclaviger_core_la_SOURCES += \
@@ -96,6 +110,7 @@ claviger_include_HEADERS = \
 	%D%/claviger/list.h \
 	%D%/claviger/manifest.h \
 	%D%/claviger/result.h \
+	%D%/claviger/slip39.h \
 	%D%/claviger/store.h \
 	%D%/claviger/wire.h
 pkgconfig_DATA = %D%/claviger.pc

@@ -5,7 +5,7 @@
  * The one table. Exit statuses of `claviger`: 1 system, 2 usage, 3 not ready
  * or not active, 4 refused, 5 not found, 6 exists, 7 database, 8 unreachable,
  * 9 no quorum, 10..19 files and formats, 20 stale, 21 outcome unknown, 22 no
- * keyring in the file, 23 doctor has found something.
+ * keyring in the file, 23 doctor has found something, 24..29 shares.
  */
 static const struct {
 	const char *name;
@@ -71,6 +71,13 @@ static const struct {
     [-CLV_E_ROLLBACK] = {"rollback",
 	"the database is older than what was seen before", 20},
     [-CLV_E_FINDINGS] = {"findings", "something is wrong", 23},
+    [-CLV_E_WORD] = {"word", "a word is not of the word list", 24},
+    [-CLV_E_CHECKSUM] = {"checksum", "a word is mistyped", 25},
+    [-CLV_E_MIXED] = {"mixed-shares", "shares of different sets", 26},
+    [-CLV_E_DUPLICATE] = {"duplicate-share", "the same share twice", 27},
+    [-CLV_E_SHARES] = {"share-count", "not the number of shares that is needed",
+	28},
+    [-CLV_E_DIGEST] = {"wrong-share", "a share is wrong", 29},
 };
 
 _Static_assert(

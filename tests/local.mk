@@ -25,7 +25,8 @@ check_result_LDADD = $(unit_libs)
 age_tests = check_age check_backup check_bech32
 check_PROGRAMS += $(age_tests) age-tool age-testkit
 TESTS += $(age_tests) %D%/unit/age-interop.sh %D%/vectors/age-testkit.sh
-EXTRA_DIST += %D%/unit/age-interop.sh %D%/vectors/age-testkit.sh
+EXTRA_DIST += %D%/unit/age-interop.sh %D%/vectors/age-testkit.sh \
+	%D%/vectors/age-testkit %D%/vectors/built
 check_age_SOURCES = %D%/unit/check_age.c
 check_age_CPPFLAGS = $(unit_cppflags)
 check_age_LDADD = $(unit_libs)
@@ -44,6 +45,23 @@ age_tool_LDADD = libclaviger-core.la
 age_testkit_SOURCES = %D%/vectors/age-testkit.c
 age_testkit_CPPFLAGS = $(unit_cppflags) $(ZLIB_CFLAGS)
 age_testkit_LDADD = libclaviger-core.la $(ZLIB_LIBS)
+
+# shares of a secret
+share_tests = check_slip39
+check_PROGRAMS += $(share_tests) slip39-tool slip39-vectors
+TESTS += $(share_tests) %D%/unit/slip39-interop.sh \
+	%D%/vectors/slip39-vectors.sh
+EXTRA_DIST += %D%/unit/slip39-interop.sh %D%/unit/slip39-interop.js \
+	%D%/vectors/slip39-vectors %D%/vectors/slip39-vectors.sh
+check_slip39_SOURCES = %D%/unit/check_slip39.c
+check_slip39_CPPFLAGS = $(unit_cppflags)
+check_slip39_LDADD = $(unit_libs)
+slip39_tool_SOURCES = %D%/unit/slip39-tool.c
+slip39_tool_CPPFLAGS = $(unit_cppflags)
+slip39_tool_LDADD = libclaviger-core.la
+slip39_vectors_SOURCES = %D%/vectors/slip39-vectors.c
+slip39_vectors_CPPFLAGS = $(unit_cppflags) $(JSON_CFLAGS)
+slip39_vectors_LDADD = libclaviger-core.la $(JSON_LIBS)
 
 # keyring, identity, list, wire
 core_tests += check_acl check_keyring check_identity check_list check_escrow \
@@ -339,7 +357,7 @@ check_keeper_rotate_LDFLAGS = $(keeper_ldflags)
 
 # vault, member and local API, against a database that a rig plays
 vault_tests = check_api check_inspect check_member check_member_policy \
-	check_vault
+	check_reencrypt check_vault
 check_PROGRAMS += $(vault_tests)
 TESTS += $(vault_tests)
 vault_rig = %D%/unit/vault_rig.c %D%/unit/vault_rig.h %D%/unit/vault_wrap.c \
@@ -367,6 +385,11 @@ check_member_LDFLAGS = $(vault_ldflags) -Wl,--wrap=keeper_send \
 check_member_policy_SOURCES = %D%/unit/check_member_policy.c
 check_member_policy_CPPFLAGS = $(unit_cppflags)
 check_member_policy_LDADD = $(daemon_libs)
+check_reencrypt_SOURCES = %D%/unit/check_reencrypt.c $(vault_rig)
+check_reencrypt_CPPFLAGS = $(unit_cppflags)
+check_reencrypt_LDADD = $(daemon_libs)
+check_reencrypt_LDFLAGS = $(vault_ldflags) -Wl,--wrap=db_poll_soon \
+	-Wl,--wrap=log_info -Wl,--wrap=member_refresh_soon
 check_vault_SOURCES = %D%/unit/check_vault.c $(vault_rig)
 check_vault_CPPFLAGS = $(unit_cppflags)
 check_vault_LDADD = $(daemon_libs)
@@ -423,7 +446,7 @@ check_manual_LDADD = libcli.la $(CHECK_LIBS)
 FUZZ_SECONDS = 60
 FUZZ_FLAGS = -max_total_time=$(FUZZ_SECONDS)
 core_fuzzers = fuzz_list fuzz_wire fuzz_keyring fuzz_age fuzz_armor fuzz_front \
-	fuzz_api
+	fuzz_api fuzz_slip39
 check_PROGRAMS += $(core_fuzzers)
 EXTRA_PROGRAMS = fuzz_corpus
 EXTRA_DIST += %D%/fuzz/corpus %D%/fuzz/replay.c
@@ -460,6 +483,11 @@ fuzz_armor_CPPFLAGS = $(unit_cppflags) \
 	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/armor\"
 fuzz_armor_LDADD = libclaviger-core.la
 fuzz_armor_LDFLAGS = $(AM_LDFLAGS) $(fuzz_ldflags)
+fuzz_slip39_SOURCES = %D%/fuzz/fuzz_slip39.c %D%/fuzz/fuzz.h $(fuzz_main)
+fuzz_slip39_CPPFLAGS = $(unit_cppflags) \
+	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/slip39\"
+fuzz_slip39_LDADD = libclaviger-core.la
+fuzz_slip39_LDFLAGS = $(AM_LDFLAGS) $(fuzz_ldflags)
 fuzz_front_SOURCES = %D%/fuzz/fuzz_front.c $(keeper_rig) $(fuzz_main)
 fuzz_front_CPPFLAGS = $(unit_cppflags) \
 	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/front\"

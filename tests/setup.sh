@@ -32,6 +32,19 @@ packages_install() {
 	return $rc
 }
 
+# npm_install DIR PACKAGE@VERSION: another implementation, to test against.
+# Whatever is not to be had is not there, and its test is skipped.
+npm_install() {
+	local dir=$1 package=$2
+	[ ! -d "$dir/node_modules/${package%@*}" ] || return 0
+	command -v npm >/dev/null || DEBIAN_FRONTEND=noninteractive \
+	    apt-get -qq install -y --no-install-recommends npm \
+	    </dev/null >/dev/null 2>&1
+	mkdir -p "$dir" && timeout 60 npm install --prefix "$dir" \
+	    --ignore-scripts --no-audit --no-fund --silent "$package" \
+	    </dev/null || echo "skipped: npm cannot install $package"
+}
+
 # build_configure DIR CONFIGURE-OPTION...: as a distribution does it.
 build_configure() {
 	local dir=$1

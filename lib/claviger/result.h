@@ -58,7 +58,13 @@ enum clv_result {
 	CLV_E_GENERATION = -46, /* keys of this generation are not here */
 	CLV_E_ROLLBACK = -47,	/* the database is older than what was seen */
 	CLV_E_FINDINGS = -48,	/* claviger doctor has found something */
-	CLV_E_LAST = -49	/* one past the last */
+	CLV_E_WORD = -49,	/* a word of a share is not of the list */
+	CLV_E_CHECKSUM = -50,	/* a word of a share is not the right one */
+	CLV_E_MIXED = -51,	/* shares of different sets */
+	CLV_E_DUPLICATE = -52,	/* one share twice */
+	CLV_E_SHARES = -53,	/* fewer or more shares than are needed */
+	CLV_E_DIGEST = -54,	/* the shares make no secret together */
+	CLV_E_LAST = -55	/* one past the last */
 };
 
 /* Text of a result: a static sentence part without a full stop; never NULL. */

@@ -205,6 +205,18 @@ answer(int fd, enum ctl_op op, int result)
 	send(fd, &out, sizeof(out), MSG_NOSIGNAL);
 }
 
+/* All of it; the next one is well. */
+static void
+die_once(void)
+{
+	char path[220];
+
+	snprintf(path, sizeof(path), "%s.mode", conf);
+	unlink(path);
+	kill(getppid(), SIGKILL);
+	exit(1);
+}
+
 /* False: hang up. */
 static bool
 serve(int fd)
@@ -224,6 +236,8 @@ serve(int fd)
 		return true;
 	if (is_mode("hang-up"))
 		return false;
+	if (is_mode("die-once"))
+		die_once();
 	result = obey(in.h.op, &in.start);
 	if (result == CLV_OK)
 		afflict();

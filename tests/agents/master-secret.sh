@@ -233,6 +233,19 @@ ok "and the peer is preferred" score_is -INFINITY
 expect 0 "start" start
 expect 0 "monitor" monitor "${unpromoted[@]}"
 
+echo "# a daemon that ends just when it is asked"
+fresh
+setsid "$server" -f "$conf" >/dev/null 2>&1 </dev/null &
+wait_until '[ -S "$scratch/s" ]'
+mode die-once
+expect 0 "start has another one" start
+ok "that the agent started" asked by_agent=1
+expect 0 "monitor" monitor "${unpromoted[@]}"
+mode hang-up
+ok "again and again: a failure in time" within_ms 2600 eval \
+    'agent start CRM_meta_timeout=3000; [ $rc = 1 ]'
+says "again and again"
+
 echo "# not ready"
 up
 mode locked

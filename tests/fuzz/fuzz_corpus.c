@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <sodium.h>
 #include <claviger/list.h>
+#include <claviger/slip39.h>
 #include <claviger/wire.h>
 #include "fuzz.h"
 
@@ -214,6 +215,69 @@ save_tls_row(void)
 	clv_buf_fini(&b);
 }
 
+/* As lines, and cut off in the middle. */
+static void
+save_share_set(const char *name, const struct clv_slip39_scheme *scheme)
+{
+	static const uint8_t secret[CLV_SLIP39_SECRET_MAX] = {42};
+	struct clv_slip39_share *shares = NULL;
+	char text[CLV_SLIP39_TEXT_MAX], file[64];
+	struct clv_buf b = {0};
+	size_t n;
+
+	FUZZ_REQUIRE(clv_slip39_split(fuzz_guard(), scheme, secret, 16, NULL,
+			 &shares, &n) == CLV_OK);
+	for (size_t i = 0; i < n; i++) {
+		FUZZ_REQUIRE(clv_slip39_format(
+				 fuzz_guard(), &shares[i], text) == CLV_OK);
+		clv_buf_raw(&b, text, strlen(text));
+		clv_buf_u8(&b, '\n');
+	}
+	clv_guard_put(fuzz_guard(), shares);
+	snprintf(file, sizeof(file), "slip39/%s", name);
+	save(file, -1, b.data, b.len);
+	snprintf(file, sizeof(file), "slip39/%s-cut", name);
+	save(file, -1, b.data, b.len / 2);
+	clv_buf_fini(&b);
+}
+
+/* As numbers, whose checksum the target makes: three shares of two groups that
+ * lack one, and 33 words. */
+static void
+save_share_words(void)
+{
+	static const uint16_t fields[][4] = {{1, 16, 1 << 2 | 0, 1 << 8 | 0},
+	    {1, 16, 17 << 2 | 0, 1 << 8 | 1},
+	    {1, 16, 17 << 2 | 0, 1 << 8 | 17}};
+	struct clv_buf b = {0};
+
+	clv_buf_u8(&b, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		for (unsigned w = 0; w < 20; w++)
+			clv_buf_u16(&b, w < 4 ? fields[i][w] : (uint16_t)w);
+		clv_buf_u16(&b, 0xffff);
+	}
+	for (unsigned w = 0; w < 33; w++)
+		clv_buf_u16(&b, w == 4 ? 63 : 0);
+	save("slip39/numbers", -1, b.data, b.len);
+	clv_buf_fini(&b);
+}
+
+static void
+save_shares(void)
+{
+	static const struct clv_slip39_scheme plain = {.extendable = true,
+	    .group_threshold = 1,
+	    .groups = 1,
+	    .group = {{2, 2}}};
+	static const struct clv_slip39_scheme groups = {
+	    .group_threshold = 2, .groups = 2, .group = {{1, 1}, {3, 3}}};
+
+	save_share_set("two", &plain);
+	save_share_set("groups", &groups);
+	save_share_words();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -237,6 +301,7 @@ main(int argc, char **argv)
 	save_heads();
 	save_party();
 	save_tls_row();
+	save_shares();
 	save("keyring/keyring", -1, (const uint8_t *)fuzz_keyring_text,
 	    sizeof(fuzz_keyring_text) - 1);
 	return 0;

@@ -253,6 +253,52 @@ START_TEST(members_are_added_once_and_revoked)
 }
 END_TEST
 
+/* Does the changed list show what is asked for? */
+static bool
+shows(enum admin_op op)
+{
+	struct clv_rd rd;
+
+	clv_rd_init(&rd, args.data, args.len);
+	return admin_is_done(change.next, op, &rd);
+}
+
+static void
+scope_args(const char *name, const char *scope)
+{
+	clv_buf_reset(&args);
+	clv_buf_str(&args, name);
+	clv_buf_str(&args, scope);
+}
+
+START_TEST(the_scope_of_a_member_is_changed)
+{
+	const struct clv_list_member *m;
+
+	member_args("app1", 5, "all");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_ADD), CLV_OK);
+	scope_args("app1", "billing,crm");
+	ck_assert(!shows(ADMIN_MEMBER_SCOPE));
+	ck_assert_int_eq(apply(ADMIN_MEMBER_SCOPE), CLV_OK);
+	ck_assert(!change.nothing);
+	m = clv_list_member_by_name(change.next, "app1");
+	ck_assert_str_eq(m->scope, "billing,crm");
+	ck_assert(shows(ADMIN_MEMBER_SCOPE));
+	ck_assert_int_eq(apply(ADMIN_MEMBER_SCOPE), CLV_OK);
+	ck_assert(change.nothing);
+	scope_args("app1", "billing,billing");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_SCOPE), CLV_E_INVALID);
+	scope_args("app2", "all");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_SCOPE), CLV_E_NOT_FOUND);
+	clv_buf_reset(&args);
+	clv_buf_str(&args, "app1");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_REVOKE), CLV_OK);
+	scope_args("app1", "all");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_SCOPE), CLV_E_REVOKED);
+	ck_assert(!shows(ADMIN_MEMBER_SCOPE));
+}
+END_TEST
+
 static const char *const bad_scopes[] = {
     "", ",", "a,", ",a", "a,,b", "all,a", "a b", "../x"};
 
@@ -325,6 +371,36 @@ START_TEST(rotation_makes_seals_and_finishes_a_generation)
 }
 END_TEST
 
+static int
+ask_reencrypt(enum admin_op op, uint32_t generation)
+{
+	clv_buf_reset(&args);
+	clv_buf_u32(&args, generation);
+	change.nothing = false;
+	return apply(op);
+}
+
+START_TEST(reencryption_is_asked_for_before_the_generation_is_current)
+{
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPT, 1), CLV_E_EXISTS);
+	ck_assert_ptr_nonnull(strstr(change.text, "too late"));
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPT, 2), CLV_E_EXISTS);
+	clv_buf_reset(&args);
+	ck_assert_int_eq(apply(ADMIN_ROTATE_BEGIN), CLV_OK);
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPT, 1), CLV_E_EXISTS);
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPT, 2), CLV_OK);
+	ck_assert_uint_eq(change.next->reencrypt, 2);
+	ck_assert(!change.nothing);
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPT, 2), CLV_OK);
+	ck_assert(change.nothing);
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPTED, 1), CLV_OK);
+	ck_assert(change.nothing); /* that was another one */
+	ck_assert_uint_eq(change.next->reencrypt, 2);
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPTED, 2), CLV_OK);
+	ck_assert_uint_eq(change.next->reencrypt, 0);
+}
+END_TEST
+
 /* By a server that serves: through a state of its own, and never back. */
 START_TEST(rotation_is_published_before_it_is_current)
 {
@@ -365,8 +441,9 @@ END_TEST
 START_TEST(truncated_arguments_break_the_protocol)
 {
 	const enum admin_op ops[] = {ADMIN_NODE_APPROVE, ADMIN_NODE_REVOKE,
-	    ADMIN_MEMBER_ADD, ADMIN_MEMBER_REVOKE, ADMIN_SETTING,
-	    ADMIN_ROTATE_BEGIN, ADMIN_ROTATE_FINISH, ADMIN_ROTATE_CURRENT};
+	    ADMIN_MEMBER_ADD, ADMIN_MEMBER_REVOKE, ADMIN_MEMBER_SCOPE,
+	    ADMIN_SETTING, ADMIN_ROTATE_BEGIN, ADMIN_ROTATE_FINISH,
+	    ADMIN_ROTATE_CURRENT, ADMIN_REENCRYPT, ADMIN_REENCRYPTED};
 
 	clv_buf_u8(&args, 0);
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
@@ -393,12 +470,15 @@ main(void)
 	tcase_add_test(t, a_revoked_name_comes_back_under_a_new_number);
 	tcase_add_test(t, a_node_does_not_revoke_itself);
 	tcase_add_test(t, members_are_added_once_and_revoked);
+	tcase_add_test(t, the_scope_of_a_member_is_changed);
 	tcase_add_loop_test(t, bad_scopes_are_refused, 0,
 	    sizeof(bad_scopes) / sizeof(bad_scopes[0]));
 	tcase_add_test(t, a_server_node_is_no_second_member);
 	tcase_add_loop_test(
 	    t, settings_are_checked, 0, sizeof(settings) / sizeof(settings[0]));
 	tcase_add_test(t, rotation_makes_seals_and_finishes_a_generation);
+	tcase_add_test(
+	    t, reencryption_is_asked_for_before_the_generation_is_current);
 	tcase_add_test(t, rotation_is_published_before_it_is_current);
 	tcase_add_test(t, a_generation_that_was_not_begun_is_not_finished);
 	tcase_add_test(t, truncated_arguments_break_the_protocol);

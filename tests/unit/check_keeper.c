@@ -476,6 +476,21 @@ START_TEST(stop_while_serving_closes)
 }
 END_TEST
 
+/* Whoever had started it for a command ends it only if nobody has taken it. */
+START_TEST(what_serves_is_not_shut_down)
+{
+	int c = rig_ctl(0, CTL_SHUTDOWN, NULL, 0);
+
+	ck_assert_int_eq(rig_result(0, c), CLV_E_BUSY);
+	ck_assert_int_eq(rig.node[0].ended, 0);
+	c = rig_ctl(0, CTL_STOP, NULL, 0);
+	ck_assert_int_eq(rig_result(0, c), CLV_OK);
+	c = rig_ctl(0, CTL_SHUTDOWN, NULL, 0);
+	ck_assert_int_eq(rig_result(0, c), CLV_OK);
+	ck_assert_int_eq(rig.node[0].ended, 1);
+}
+END_TEST
+
 START_TEST(the_epoch_grows_over_restarts)
 {
 	uint64_t epoch = 0;
@@ -587,6 +602,7 @@ suite(void)
 	tcase_add_test(t, a_promise_given_while_opening_is_not_forgotten);
 	tcase_add_test(t, a_database_that_failed_over_asks_for_a_fresh_epoch);
 	tcase_add_test(t, stop_while_serving_closes);
+	tcase_add_test(t, what_serves_is_not_shut_down);
 	tcase_add_test(t, the_epoch_grows_over_restarts);
 	t = suite_case(s, "instance", rig_standby, rig_fini);
 	tcase_add_test(t, a_promise_holds_for_the_instance_that_asked);

@@ -345,7 +345,9 @@ keep_all(void)
 	ck_assert_int_eq(rotate_begin(), CLV_OK);
 	rig_run(1000);
 	ck_assert_int_eq(rotate_finish(), CLV_OK);
-	rig_run(1000);
+	/* published, until each live member has it or two minutes are over */
+	rig_run(125000);
+	ck_assert_uint_eq(clv_list_current(k(0)->secret.list)->number, 2);
 	rig_db_failover();
 }
 

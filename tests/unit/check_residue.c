@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <claviger/age.h>
+#include <claviger/slip39.h>
 #include <claviger/wire.h>
 #include "residue.h"
 
@@ -274,6 +275,56 @@ do_certificate_row(void)
 	clv_buf_fini(&cert);
 }
 
+static void
+share_identity(const char *passphrase, struct clv_slip39_share **ret)
+{
+	struct clv_slip39_scheme s = {
+	    .group_threshold = 2, .groups = 2, .group = {{1, 1}, {3, 3}}};
+	size_t n;
+
+	ck_assert_int_eq(clv_slip39_split(guard, &s, identity->box_sk, 32,
+			     passphrase, ret, &n),
+	    CLV_OK);
+	remember("a share", (*ret)[0].value, 32);
+	remember("another share", (*ret)[3].value, 32);
+}
+
+static void
+do_shares_split(void)
+{
+	struct clv_slip39_share *shares = NULL;
+	char *text = clv_guard_get(guard, CLV_SLIP39_TEXT_MAX);
+
+	share_identity("a passphrase", &shares);
+	ck_assert_int_eq(clv_slip39_format(guard, &shares[3], text), CLV_OK);
+	remember("a share's words", text + 60, 40);
+	clv_guard_put(guard, text);
+	clv_guard_put(guard, shares);
+}
+
+static void
+do_shares_combine(void)
+{
+	struct clv_slip39_share *shares = NULL;
+	char *text = clv_guard_get(guard, CLV_SLIP39_TEXT_MAX);
+	uint8_t *got = clv_guard_get(guard, CLV_SLIP39_SECRET_MAX);
+	size_t len, word;
+
+	share_identity(NULL, &shares);
+	ck_assert_int_eq(clv_slip39_format(guard, &shares[3], text), CLV_OK);
+	remember("a share's words", text + 60, 40);
+	ck_assert_int_eq(
+	    clv_slip39_parse(guard, text, strlen(text), &shares[3], &word),
+	    CLV_OK);
+	ck_assert_int_eq(
+	    clv_slip39_combine(guard, shares, 4, NULL, got, &len, NULL),
+	    CLV_OK);
+	ck_assert_mem_eq(got, identity->box_sk, 32);
+	clv_guard_put(guard, got);
+	clv_guard_put(guard, text);
+	clv_guard_put(guard, shares);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -292,6 +343,8 @@ static const struct {
     {"sealing keys of a narrow scope", do_narrow_keys_seal},
     {"opening keys", do_keys_open},
     {"a certificate row", do_certificate_row},
+    {"making shares", do_shares_split},
+    {"combining shares", do_shares_combine},
 };
 
 START_TEST(work_leaves_no_key_behind)

@@ -379,41 +379,6 @@ START_TEST(secrets_of_an_application_are_counted)
 }
 END_TEST
 
-static bool
-drop_some(const char *op)
-{
-	ck_ok(
-	    s, call(s, CLV_STMT_DROP_APP, U(TAKEN), A, op, (size_t)16, "crm"));
-	return clv_store_get_bool(s, 0, 0);
-}
-
-/* As many in a transaction as a statement has time for, were they long. */
-START_TEST(very_many_secrets_are_dropped_bit_by_bit)
-{
-	static const uint8_t mac[32] = {1};
-
-	ck_ok(
-	    s, call(s, CLV_STMT_INIT_APP, U(TAKEN), A, OP("i"), "crm", U(1),
-		   STR("index key"), STR("data key"), mac, sizeof(mac), U(1)));
-	sql("INSERT INTO claviger.secret (app, name, version, current, "
-	    "deleted, key_version, record, hash, counter, op_id) SELECT 'crm', "
-	    "'n' || n, 1, true, false, 1, 'x', decode(repeat('00', 32), "
-	    "'hex'), n, decode(md5(n::text), 'hex') FROM "
-	    "generate_series(1, 3001) n");
-	ck_assert(!drop_some("d______________16"));
-	expect_counts(2001, 2001, 0);
-	ck_assert(!drop_some("d______________16"));
-	expect_counts(1001, 1001, 0);
-	/* another one goes on with it, and this one is over */
-	ck_assert(!drop_some("e______________16"));
-	expect_counts(1, 1, 0);
-	ck_assert(drop_some("d______________16"));
-	expect_counts(1, 1, 0);
-	ck_assert(drop_some("e______________16"));
-	expect_counts(0, 0, 0);
-}
-END_TEST
-
 START_TEST(sealed_copies_are_listed_and_those_of_strangers_dropped)
 {
 	uint8_t row[3][64];
@@ -555,7 +520,6 @@ add_reads_and_writes(Suite *suite)
 	tcase_add_test(t, acknowledgement_never_goes_back);
 	tcase_add_test(t, backups_come_newest_first_and_bounded);
 	tcase_add_test(t, secrets_of_an_application_are_counted);
-	tcase_add_test(t, very_many_secrets_are_dropped_bit_by_bit);
 	tcase_add_test(
 	    t, sealed_copies_are_listed_and_those_of_strangers_dropped);
 	tcase_add_test(t, hostile_strings_are_only_data);

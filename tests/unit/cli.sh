@@ -370,6 +370,17 @@ expect $? 0 'ip=127.0.0.9 network_name=127.0.0.9 nic=eth1' 'pcs commands'
 expect $? 0 'op monitor interval=5s timeout=10s role=Promoted' 'its monitors'
 on n1 cluster commands
 refuse $? 2 'either --pcs or --crm' 'cluster commands of nothing'
+on n1 cert show
+expect $? 8 '^this host: n1' 'cert show without a server'
+is 'what openssl says' grep -qF "$(openssl x509 -noout -fingerprint -sha256 \
+	-in "$tmp/n1/state/tls.crt" | sed 's/.*=//')" "$tmp/out"
+cp -p "$tmp/n1/state/tls.crt" "$tmp/n1/tls.crt.old"
+openssl req -x509 -key "$tmp/n1/state/tls.key" -subj /CN=n1 -days 5 \
+	>"$tmp/n1/state/tls.crt" 2>/dev/null
+on n1 cert show
+is 'a certificate that ends soon is warned of' \
+	grep -q 'certificate of n1: [45] days left' "$tmp/err"
+cat "$tmp/n1/tls.crt.old" >"$tmp/n1/state/tls.crt"
 on n1 fetch --check
 refuse $? 8 'cannot be used' 'fetch without a server'
 
@@ -775,6 +786,13 @@ expect $? 0 'm1 is enrolled' 'member add'
 with n1 member list --json
 expect $? 0 '"name": *"m1"' 'member list --json'
 json 'member list' generation heard_s
+with n1 member scope m1 payroll,crm --json
+expect $? 0 'm1 may read: payroll,crm; before: all' 'member scope --json'
+json 'member scope'
+with n1 member scope m2 all
+refuse $? 5 'no member m2' 'member scope of a stranger'
+on n1 member scope m1 all,crm
+refuse $? 2 'is not a scope' 'member scope, a wrong one'
 with n1 member revoke m1 --json
 expect $? 0 '"member": *"m1"' 'member revoke --json'
 json 'member revoke'
@@ -847,9 +865,9 @@ with n1 settings set system_admins ''
 expect $? 0 'system_admins = *$' 'settings set system_admins'
 with n1 settings show
 expect $? 0 'app_creators  *= user:games,group:man' 'settings show'
-sql -c "INSERT INTO claviger.secret (app, name, version, current, deleted,
+sql -c "INSERT INTO claviger.secret (app, name, version, deleted,
 	key_version, record, hash, counter, op_id)
-	SELECT 'crm', 'n' || n, 1, true, false, 1, 'x',
+	SELECT 'crm', 'n' || n, 1, false, 1, 'x',
 	decode(repeat('00', 32), 'hex'), n, decode(md5(n::text), 'hex')
 	FROM generate_series(1, 2500) n" one
 with n1 app remove crm </dev/null

@@ -579,6 +579,126 @@ get_records(struct rig_call *c)
 	finish(c, 5);
 }
 
+/* The active server may. */
+
+static void
+refuse(struct rig_call *c, int result, const char *text)
+{
+	clv_buf_fini(&out);
+	finish(c, 1);
+	c->result.result = result;
+	c->result.text = text;
+}
+
+/* Parameters: epoch, instance, op_id, app, expect_counter, mac. False when that
+ * has answered. */
+static bool
+server_step(struct rig_call *c, struct rig_app **ret)
+{
+	struct rig_app *a = rig_app(text_of(&c->params[3]));
+	enum clv_put state = CLV_PUT_DONE;
+
+	if (u64_of(&c->params[0]) != rig.db.epoch) {
+		refuse(c, CLV_E_STALE_EPOCH, "stale epoch");
+		return false;
+	}
+	if (a != NULL && memcmp(a->op_id, c->params[2].p, 16) == 0)
+		state = CLV_PUT_REPEATED;
+	else if (a == NULL || a->counter != u64_of(&c->params[4]))
+		state = CLV_PUT_CONFLICT;
+	out_u64(state);
+	out_u64(a == NULL ? 0 : a->counter + (state == CLV_PUT_DONE));
+	if (state != CLV_PUT_DONE) {
+		finish(c, 2);
+		return false;
+	}
+	*ret = a;
+	return true;
+}
+
+static void
+server_stepped(struct rig_call *c, struct rig_app *a)
+{
+	a->counter++;
+	memcpy(a->op_id, c->params[2].p, sizeof(a->op_id));
+	memcpy(a->mac, c->params[5].p, sizeof(a->mac));
+	finish(c, 2);
+}
+
+static void
+add_key(struct rig_call *c)
+{
+	struct rig_key *key;
+	struct rig_app *a;
+
+	if (!server_step(c, &a))
+		return;
+	if (u64_of(&c->params[6]) != a->key_count ||
+	    a->key_count > CLV_DATAKEYS_MAX) {
+		refuse(c, CLV_E_STALE, "not the version after the newest");
+		return;
+	}
+	key = &a->keys[a->key_count++];
+	memset(key, 0, sizeof(*key));
+	key->version = u64_of(&c->params[6]);
+	key->generation = u64_of(&c->params[7]);
+	RIG_REQUIRE(c->params[8].len == sizeof(key->wrapped));
+	memcpy(key->wrapped, c->params[8].p, sizeof(key->wrapped));
+	server_stepped(c, a);
+}
+
+/* What one array parameter of PUT_RECORDS has of row i. */
+static struct clv_param
+of_record(const struct rig_call *c, size_t column, size_t i)
+{
+	struct clv_param p;
+
+	RIG_REQUIRE(element(&c->params[6 + column], i, &p));
+	return p;
+}
+
+static struct rig_row *
+record_at(const struct rig_call *c, size_t i)
+{
+	struct clv_param name = of_record(c, 0, i);
+	struct clv_param version = of_record(c, 1, i);
+	struct clv_param key = of_record(c, 2, i);
+	struct rig_row *r =
+	    rig_row(text_of(&c->params[3]), text_of(&name), u64_of(&version));
+
+	return r != NULL && !r->deleted && r->key_version < u64_of(&key) ? r
+									 : NULL;
+}
+
+static void
+put_records(struct rig_call *c)
+{
+	struct clv_param p, record;
+	struct rig_app *a;
+	struct rig_row *r;
+
+	if (!server_step(c, &a))
+		return;
+	for (size_t i = 0; element(&c->params[6], i, &p); i++)
+		if (record_at(c, i) == NULL) {
+			refuse(c, CLV_E_STALE, "a record is not there");
+			return;
+		}
+	for (size_t i = 0; element(&c->params[6], i, &p); i++) {
+		r = record_at(c, i);
+		p = of_record(c, 2, i);
+		r->key_version = u64_of(&p);
+		p = of_record(c, 3, i);
+		memcpy(r->hash, p.p, sizeof(r->hash));
+		record = of_record(c, 4, i);
+		RIG_REQUIRE(record.len == r->len);
+		memcpy(r->record, record.p, record.len);
+		if (r->current)
+			r->counter = a->counter + 1;
+	}
+	server_stepped(c, a);
+}
+
 /* Calls. */
 
 void
@@ -596,6 +716,8 @@ rig_do(struct rig_call *c)
 	case CLV_STMT_GET_OPS: get_ops(c); break;
 	case CLV_STMT_HISTORY: history(c); break;
 	case CLV_STMT_GET_RECORDS: get_records(c); break;
+	case CLV_STMT_ADD_KEY: add_key(c); break;
+	case CLV_STMT_PUT_RECORDS: put_records(c); break;
 	default: RIG_REQUIRE(!"a statement that no member may use");
 	}
 	if (rig.forge != NULL)

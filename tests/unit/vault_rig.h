@@ -26,7 +26,7 @@ __attribute__((noreturn)) void rig_fail(const char *, int, const char *);
 
 #define RIG_APPS 4
 #define RIG_ROWS 256
-#define RIG_KEYS 8
+#define RIG_KEYS (CLV_DATAKEYS_MAX + 1)
 
 struct rig_key {
 	uint64_t version, generation;
