@@ -256,7 +256,7 @@ struct keeper {
 	struct notice told;
 	struct members_live *live;
 	struct sealed_keys *sealed; /* NULL: none yet */
-	struct heads *heads; /* NULL: no system on this host yet */
+	struct heads *heads;	    /* NULL: no system on this host yet */
 	struct heads_watch watch;
 	struct rewrap *rewrap; /* rewrap.h */
 	struct reencrypt *reencrypt;
