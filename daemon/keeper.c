@@ -269,6 +269,7 @@ keeper_fini(struct keeper *k)
 	heads_claims_fini(&k->watch.claims);
 	heads_close(&k->heads);
 	members_live_free(&k->live);
+	member_forget_sealed(k);
 	lease_fini(k);
 	witness_fini(k);
 	peers_fini(k);

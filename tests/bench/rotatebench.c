@@ -197,6 +197,7 @@ struct keys {
 	uint8_t index[CLV_KEY_LEN], data[CLV_KEY_LEN];
 	uint32_t version;
 	uint64_t counter;
+	uint8_t mac[CLV_MANIFEST_MAC_LEN];
 };
 
 static void
@@ -207,7 +208,8 @@ open_app(const char *app, struct keys *ret)
 	    clv_keyring_system_id(keyring), app, 0, generation};
 	uint8_t of_app[CLV_KEY_LEN];
 	PGresult *r = check(PQexecParams(db,
-	    "SELECT k.version, k.wrapped, m.counter FROM claviger.data_key k"
+	    "SELECT k.version, k.wrapped, m.counter, m.mac FROM "
+	    "claviger.data_key k"
 	    " JOIN claviger.manifest m USING (app) WHERE app = $1"
 	    " ORDER BY k.version",
 	    1, NULL, values, NULL, NULL, 1));
@@ -221,6 +223,9 @@ open_app(const char *app, struct keys *ret)
 		    "unwrap");
 	}
 	ret->counter = u64_at(r, 0, 2);
+	if (PQgetlength(r, 0, 3) != sizeof(ret->mac))
+		errx(1, "%s has no manifest", app);
+	memcpy(ret->mac, PQgetvalue(r, 0, 3), sizeof(ret->mac));
 	PQclear(r);
 }
 
@@ -231,8 +236,6 @@ put_manifest(const char *app, struct clv_index *x, const struct keys *keys)
 	const char *values[2] = {app, (char *)mac};
 	const int lens[2] = {0, sizeof(mac)}, formats[2] = {0, 1};
 
-	for (uint32_t i = 1; i <= keys->version; i++)
-		need(clv_index_stage_key(x, i, keys->data), "stage");
 	clv_index_mac(x, keys->counter + 1, mac);
 	PQclear(check(PQexecParams(db,
 	    "UPDATE claviger.manifest SET counter = counter + 1, mac = $2"
@@ -253,8 +256,11 @@ fill_records(const char *app, unsigned n)
 	char text[400], name[32];
 
 	open_app(app, &keys);
+	need(keys.version == 1 ? CLV_OK : CLV_E_STALE, app); /* a new one */
 	need(clv_index_new(keys.index, clv_keyring_system_id(keyring), app, &x),
 	    "index");
+	need(clv_index_stage_key(x, 1, keys.data), "stage");
+	need(clv_index_commit(x, keys.counter, keys.mac), "manifest");
 	snprintf(text, sizeof(text),
 	    "INSERT INTO claviger.secret (app, name, version, deleted,"
 	    " key_version, record, hash, counter, op_id) SELECT '%s', r.n, 1,"

@@ -304,6 +304,7 @@ START_TEST(each_application_gets_one_key_and_no_record_stays_under_another)
 	    progress().rewritten, SECRETS + (SECRETS + 6) / 7 + 1 + 1);
 	member_unseals(); /* under the old key */
 	counter = rig_app("shop")->counter;
+	ck_assert_uint_eq(heads_look(rig.k.heads, "shop").linked, counter);
 	begin(); /* once */
 	finish();
 	ck_assert_uint_eq(rig_app("shop")->counter, counter);
