@@ -9,9 +9,10 @@
 /*
  * The body, in the encoding of buf.h; raw fields have fixed lengths:
  *
- *	u16 format 1, raw system id 16, u64 version, u64 epoch,
+ *	u16 format, raw system id 16, u64 version, u64 epoch,
  *	str network name, str address, u16 port, u8 escrow policy,
  *	raw thumbprints 2 x 32,
+ *	format 2 alone: raw recovery recipient, not zeros
  *	u32 n, n x generation: u32 number, u8 state, raw commitment, raw check
  *	u32 n, n x node: party, u8 number, u8 revoked, u8 sealed, raw next
  *	u32 n, n x member: party, u8 revoked, str scope, raw next
@@ -23,7 +24,8 @@
  * name: so there is one encoding for one content, and nothing can be there
  * twice.
  */
-#define FORMAT 1
+#define FORMAT 1	  /* no recovery recipient, */
+#define FORMAT_RECOVERY 2 /* or one */
 #define LIST_DOMAIN "claviger-list-01"
 
 /* Pointers to the n elements of an array in the order of `compare`. */
@@ -86,7 +88,9 @@ compare_apps(const void *a, const void *b)
 static void
 put_head(struct clv_buf *b, const struct clv_list *list)
 {
-	clv_buf_u16(b, FORMAT);
+	bool recovery = clv_list_has_recovery(list);
+
+	clv_buf_u16(b, recovery ? FORMAT_RECOVERY : FORMAT);
 	clv_buf_raw(b, list->system_id, sizeof(list->system_id));
 	clv_buf_u64(b, list->version);
 	clv_buf_u64(b, list->epoch);
@@ -95,6 +99,8 @@ put_head(struct clv_buf *b, const struct clv_list *list)
 	clv_buf_u16(b, list->port);
 	clv_buf_u8(b, list->escrow_policy);
 	clv_buf_raw(b, list->cert_thumb, sizeof(list->cert_thumb));
+	if (recovery)
+		clv_buf_raw(b, list->recovery_pk, sizeof(list->recovery_pk));
 }
 
 static int
@@ -249,7 +255,9 @@ get_bool(struct clv_rd *r)
 static int
 get_head(struct clv_rd *r, struct clv_list *list)
 {
-	if (clv_rd_u16(r) != FORMAT)
+	uint16_t format = clv_rd_u16(r);
+
+	if (format != FORMAT && format != FORMAT_RECOVERY)
 		return r->failed ? CLV_E_FORMAT : CLV_E_VERSION;
 	clv_rd_copy(r, list->system_id, sizeof(list->system_id));
 	list->version = clv_rd_u64(r);
@@ -259,7 +267,11 @@ get_head(struct clv_rd *r, struct clv_list *list)
 	list->port = clv_rd_u16(r);
 	list->escrow_policy = clv_rd_u8(r);
 	clv_rd_copy(r, list->cert_thumb, sizeof(list->cert_thumb));
-	if (r->failed || clv__list_check_head(list) != CLV_OK)
+	if (format == FORMAT_RECOVERY)
+		clv_rd_copy(r, list->recovery_pk, sizeof(list->recovery_pk));
+	if (r->failed ||
+	    clv_list_has_recovery(list) != (format == FORMAT_RECOVERY) ||
+	    clv__list_check_head(list) != CLV_OK)
 		return CLV_E_FORMAT;
 	return CLV_OK;
 }
