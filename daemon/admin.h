@@ -63,13 +63,21 @@ enum admin_op {
 	ADMIN_GENERATION_DESTROY = 19, /* u32 number -> u32 n, n x str where:
 					* backups that still hold it */
 	/* STATE: of the active server -> u32 generation that is published, or
-	 * else current, u8 state (enum rewrap_state), u64 keys, u64 left, u64
-	 * damaged, str why, str late: live members that did not have it in
-	 * time. CURRENT: u32 generation, published, is made current; the active
+	 * else current, u8 state (enum rewrap_state), u64 all there is to do
+	 * in that state, u64 left of it, u64 keys that do not open, u64 records
+	 * that were re-encrypted, u64 records and applications that cannot be,
+	 * str why, str late: live members that did not have it in time.
+	 * CURRENT: u32 generation, published, is made current; the active
 	 * server asks that of itself alone. */
 	ADMIN_ROTATE_STATE = 20,
 	ADMIN_ROTATE_CURRENT = 21,
-	ADMIN_MEMBER_SCOPE = 26 /* str name, str scope */
+	ADMIN_MEMBER_SCOPE = 26, /* str name, str scope */
+	/* REENCRYPT: u32 generation, begun and not current yet: when it is,
+	 * applications get new data keys, and their records are rewritten
+	 * under these. REENCRYPTED: u32 generation: that is done; the active
+	 * server asks it of itself alone. */
+	ADMIN_REENCRYPT = 27,
+	ADMIN_REENCRYPTED = 28
 };
 /* Answer: u32 result (two's complement), str text (what a person should read),
  * str late (names of live nodes that do not yet have the list on disk, joined

@@ -72,7 +72,8 @@ admin_change_build(struct admin *a)
 	c->holds = a->holds;
 	rewrap_progress(k, &p);
 	c->serves = role_serves(k->serving.state);
-	c->rewrapping = p.state == REWRAP_IS_RUNNING;
+	c->rewrapping =
+	    p.state == REWRAP_IS_RUNNING || p.state == REWRAP_IS_MAKING_KEYS;
 	if (!secret_is_proven(k)) { /* revoked, it may be, in the meantime */
 		admin_end(a, CLV_E_NOT_READY, k->secret.why);
 		return;

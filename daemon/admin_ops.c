@@ -206,6 +206,8 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_ROTATE_FINISH: return admin_rotate_is_published(list, args);
 	case ADMIN_ROTATE_CURRENT:
 		return clv_list_current(list)->number >= clv_rd_u32(args);
+	case ADMIN_REENCRYPT: return list->reencrypt >= clv_rd_u32(args);
+	case ADMIN_REENCRYPTED: return list->reencrypt != clv_rd_u32(args);
 	case ADMIN_GENERATION_DESTROY:
 		return admin_generation_is_destroyed(list, args);
 	case ADMIN_APP_ADD: return admin_app_is_added(list, args);
@@ -236,6 +238,8 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_ROTATE_BEGIN: return admin_rotate_begin(c, args);
 	case ADMIN_ROTATE_FINISH: return admin_rotate_finish(c, args);
 	case ADMIN_ROTATE_CURRENT: return admin_rotate_current(c, args);
+	case ADMIN_REENCRYPT: return admin_rotate_reencrypt(c, args);
+	case ADMIN_REENCRYPTED: return admin_rotate_reencrypted(c, args);
 	case ADMIN_GENERATION_DESTROY: return admin_generation_destroy(c, args);
 	case ADMIN_APP_ADD: return admin_app_add(c, args);
 	case ADMIN_APP_REMOVE: return admin_app_remove(c, args);

@@ -97,6 +97,8 @@ int admin_acl_check(struct admin_change *c, const char *acl, bool for_admins);
 int admin_rotate_begin(struct admin_change *c, struct clv_rd *args);
 int admin_rotate_finish(struct admin_change *c, struct clv_rd *args);
 int admin_rotate_current(struct admin_change *c, struct clv_rd *args);
+int admin_rotate_reencrypt(struct admin_change *c, struct clv_rd *args);
+int admin_rotate_reencrypted(struct admin_change *c, struct clv_rd *args);
 bool admin_rotate_is_published(
     const struct clv_list *list, struct clv_rd *args);
 int admin_keyring_copy(struct admin_change *c, struct clv_keyring **ret);

@@ -208,3 +208,41 @@ admin_rotate_current(struct admin_change *c, struct clv_rd *args)
 	make_current(c, g);
 	return CLV_OK;
 }
+
+/* Before any key is rewrapped: afterwards it does not show any more which data
+ * keys were made since. */
+int
+admin_rotate_reencrypt(struct admin_change *c, struct clv_rd *args)
+{
+	uint32_t number = clv_rd_u32(args);
+	const struct clv_list_generation *g = admin_rotate_pending(c->next);
+
+	if (clv_rd_end(args) != CLV_OK)
+		return CLV_E_PROTOCOL;
+	c->nothing = c->next->reencrypt == number;
+	if (!c->nothing && (g == NULL || g->number != number)) {
+		ADMIN_SAY(c,
+		    "generation %u was made without --reencrypt, and it is too "
+		    "late for that: when its keys are rewrapped, rotate once "
+		    "more",
+		    number);
+		return CLV_E_EXISTS;
+	}
+	c->next->reencrypt = number;
+	ADMIN_SAY(c, "generation %u comes with new data keys", number);
+	return CLV_OK;
+}
+
+int
+admin_rotate_reencrypted(struct admin_change *c, struct clv_rd *args)
+{
+	uint32_t number = clv_rd_u32(args);
+
+	if (clv_rd_end(args) != CLV_OK)
+		return CLV_E_PROTOCOL;
+	c->nothing = c->next->reencrypt != number;
+	if (!c->nothing)
+		c->next->reencrypt = 0;
+	ADMIN_SAY(c, "all records are under new data keys");
+	return CLV_OK;
+}

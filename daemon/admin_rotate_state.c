@@ -38,6 +38,8 @@ format(struct keeper *k, struct clv_buf *b)
 	clv_buf_u64(b, p.total);
 	clv_buf_u64(b, p.left);
 	clv_buf_u64(b, p.damaged);
+	clv_buf_u64(b, p.reencrypted);
+	clv_buf_u64(b, p.not_reencrypted);
 	clv_buf_str(b, published ? waits_for(k, w) : p.why);
 	clv_buf_str(b, late(w));
 }

@@ -17,6 +17,10 @@ const struct doctor_check doctor_checks[] = {
 	"chown and chmod it; if somebody could read a key, have this host "
 	"revoked, and join again",
 	DOCTOR_SYSTEM, doctor_files},
+    {"expiry", "this host's certificate does not end soon",
+	"it goes on being trusted, for its thumbprint is pinned; to have a new "
+	"one this host is revoked and joins again",
+	DOCTOR_SYSTEM, doctor_expiry},
     {"seen", "what this host has seen, on its disk",
 	"restore the file that is not older, or have this host join anew",
 	DOCTOR_SYSTEM, doctor_seen},

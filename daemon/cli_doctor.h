@@ -78,8 +78,12 @@ void doctor_note(struct doctor *d, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* cli_doctor_host.c */
+/* A certificate that ends soon, or has ended. */
+void doctor_cert(
+    struct doctor *d, const char *whose, const void *der, size_t len);
 void doctor_config(struct doctor *d);
 void doctor_files(struct doctor *d);
+void doctor_expiry(struct doctor *d);
 void doctor_seen(struct doctor *d);
 void doctor_daemon(struct doctor *d);
 void doctor_memory(struct doctor *d);

@@ -4,7 +4,9 @@
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include "daemon/cli_doctor.h"
+#include "daemon/tls.h"
 
 /* What is on this host. */
 
@@ -74,6 +76,47 @@ doctor_files(struct doctor *d)
 	if (config->database_passfile[0] != '\0')
 		check_file(d, config->database_passfile, "", config->front_user,
 		    0600, true);
+}
+
+void
+doctor_cert(struct doctor *d, const char *whose, const void *der, size_t len)
+{
+	struct cert_info info;
+	int left, r = cert_info(der, len, &info);
+
+	if (r != CLV_OK) {
+		doctor_found(d, whose, NULL,
+		    "the certificate cannot be read: %s", clv_result_text(r));
+		return;
+	}
+	left = cert_days_left(&info, (int64_t)time(NULL));
+	if (left < 0)
+		doctor_found(
+		    d, whose, NULL, "the certificate ended %d days ago", -left);
+	else if (left <= CERT_WARN_DAYS)
+		doctor_found(
+		    d, whose, NULL, "the certificate ends in %d days", left);
+}
+
+void
+doctor_expiry(struct doctor *d)
+{
+	char path[320];
+	struct clv_buf der;
+	int r = cli_become(d->c, &d->c->config);
+
+	clv_buf_init(&der);
+	snprintf(path, sizeof(path), "%s/tls.crt", d->c->config.state_dir);
+	if (r == CLV_OK) {
+		r = cert_load(path, &der);
+		cli_unbecome();
+	}
+	if (r == CLV_OK)
+		doctor_cert(d, path, der.data, der.len);
+	else
+		doctor_found(d, path, "claviger doctor --only files",
+		    "the certificate cannot be read: %s", clv_result_text(r));
+	clv_buf_fini(&der);
 }
 
 void

@@ -291,6 +291,8 @@ check_tls_row(struct doctor *d, const uint8_t *thumb, size_t row)
 		    "the row of the certificate with thumbprint %s was "
 		    "changed: %s",
 		    cli_hex(thumb, hex), clv_result_text(r));
+	else
+		doctor_cert(d, d->list->network_name, cert.data, cert.len);
 	clv_guard_put(d->c->guard, key);
 	clv_buf_fini(&cert);
 }

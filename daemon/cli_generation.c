@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "daemon/admin.h"
-#include "daemon/cli.h"
+#include "daemon/cli_rotate.h"
 
 static const char *
 state_name(uint8_t state)
@@ -127,6 +127,8 @@ print_all(const struct clv_list *list, const struct all *all, bool json)
 	struct cli_json *j = json ? cli_json_new() : NULL;
 
 	if (json)
+		cli_json_u64(j, "reencrypting_since", list->reencrypt);
+	if (json)
 		cli_json_array(j, "generations");
 	else
 		printf("%10s  %-10s %9s %8s %5s %7s %7s %7s  %s\n",
@@ -148,6 +150,23 @@ print_all(const struct clv_list *list, const struct all *all, bool json)
 		cli_json_print(j);
 }
 
+/* How far it is only the active server knows. */
+static void
+print_reencryption(struct cli *c, const struct clv_list *list)
+{
+	struct cli_rotation s = {0};
+
+	if (list->reencrypt == 0)
+		return;
+	printf("re-encryption was asked for with generation %u, and is not "
+	       "through",
+	    list->reencrypt);
+	if (cli_rotation_look(c, &s) == CLV_OK && cli_rotation_goes_on(&s))
+		printf(": %s, %" PRIu64 " of %" PRIu64 " left",
+		    cli_rotation_state(&s), s.left, s.total);
+	putchar('\n');
+}
+
 int
 cli_generation_list(struct cli *c)
 {
@@ -159,6 +178,8 @@ cli_generation_list(struct cli *c)
 		return r;
 	ask_refs(c, &all);
 	print_all(list, &all, cli_opt(c, "json") != NULL);
+	if (cli_opt(c, "json") == NULL)
+		print_reencryption(c, list);
 	clv_list_free(&list);
 	return CLV_OK;
 }

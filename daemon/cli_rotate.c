@@ -11,13 +11,14 @@
 /*
  * The order is the point: sealed to every node, then in a backup that was
  * opened again, then published to members, and only then current; after that
- * every key is rewrapped. After a failure the same command goes on with the
- * generation that was begun.
+ * every key is rewrapped. Re-encryption is asked for before it is current.
+ * After a failure the same command goes on with the generation that was begun.
  */
 struct rotate {
 	uint32_t generation;
 	bool goes_on; /* it was begun before, and has its backup */
 	bool serves;  /* there is an active server, which does the rest */
+	bool reencrypt;
 	const char *path;
 	char where[RECORD_WHERE_MAX];
 	char *passphrase;
@@ -65,6 +66,21 @@ attach(struct cli *c, struct rotate *t)
 	t->generation = s.generation;
 	t->goes_on = true;
 	return CLV_OK;
+}
+
+static int
+reencrypt(struct cli *c, const struct rotate *t)
+{
+	struct cli_answer a;
+	struct clv_buf b;
+	int r;
+
+	cli_admin_begin(&b, ADMIN_REENCRYPT);
+	clv_buf_u32(&b, t->generation);
+	r = cli_admin(c, &b, "ask for new data keys", &a);
+	cli_answer_fini(&a);
+	clv_buf_fini(&b);
+	return r;
 }
 
 /* The keyring does not travel: this node opens its own sealed copy, as every
@@ -137,10 +153,15 @@ print_text(const struct rotate *t, const struct cli_rotation *s)
 	else
 		printf("generation %u is current\n", t->generation);
 	if (!t->serves)
-		puts("the next active server rewraps the keys of applications");
+		printf("the next active server rewraps the keys of "
+		       "applications%s\n",
+		    t->reencrypt ? ", and re-encrypts their records" : "");
 	else if (s->total > 0)
 		printf("%llu keys are rewrapped\n",
 		    (unsigned long long)(s->total - s->damaged));
+	if (t->reencrypt && t->serves)
+		printf("%llu records are re-encrypted\n",
+		    (unsigned long long)s->reencrypted);
 	if (s->late[0] != '\0')
 		printf("live members that did not fetch it in time: %s\n",
 		    s->late);
@@ -175,6 +196,8 @@ print(const struct cli *c, const struct rotate *t, const struct cli_rotation *s,
 	cli_json_str(j, "where", t->goes_on ? "" : t->where);
 	cli_json_u64(j, "rewrapped", s->total - s->damaged);
 	cli_json_u64(j, "damaged", s->damaged);
+	cli_json_u64(j, "reencrypted", s->reencrypted);
+	cli_json_u64(j, "not_reencrypted", s->not_reencrypted);
 	add_late(s, a);
 	cli_answer_late(a, j);
 	cli_json_print(j);
@@ -188,13 +211,15 @@ rotate(struct cli *c, struct rotate *t)
 	int r = t->path != NULL ? begin(c, t) : attach(c, t);
 
 	cli_answer_init(&a);
+	if (r == CLV_OK && t->reencrypt)
+		r = reencrypt(c, t);
 	if (r == CLV_OK && t->goes_on)
 		t->serves = true;
 	else if (r == CLV_OK)
 		r = back_up(c, t, &a);
 	if (r == CLV_OK && t->serves)
 		r = cli_rotation_follow(c, t->generation, &s);
-	if (r == CLV_OK || s.damaged > 0)
+	if (r == CLV_OK || s.damaged + s.not_reencrypted > 0)
 		print(c, t, &s, &a);
 	cli_answer_fini(&a);
 	return r;
@@ -220,7 +245,7 @@ int
 cli_rotate(struct cli *c)
 {
 	struct cli_daemon d = {.started = false};
-	struct rotate t = {0};
+	struct rotate t = {.reencrypt = cli_opt(c, "reencrypt") != NULL};
 	int r = check_backup(c, &t);
 
 	if (r != CLV_OK)

@@ -31,6 +31,8 @@ cli_rotation_read(const struct cli_answer *a, struct cli_rotation *ret)
 	ret->total = clv_rd_u64(&rd);
 	ret->left = clv_rd_u64(&rd);
 	ret->damaged = clv_rd_u64(&rd);
+	ret->reencrypted = clv_rd_u64(&rd);
+	ret->not_reencrypted = clv_rd_u64(&rd);
 	clv_rd_str(&rd, ret->why, sizeof(ret->why));
 	cli_printable(ret->why);
 	clv_rd_str(&rd, ret->late, sizeof(ret->late));
@@ -38,10 +40,24 @@ cli_rotation_read(const struct cli_answer *a, struct cli_rotation *ret)
 	return clv_rd_end(&rd);
 }
 
+const char *
+cli_rotation_state(const struct cli_rotation *s)
+{
+	switch ((enum rewrap_state)s->state) {
+	case REWRAP_IS_IDLE: return "idle";
+	case REWRAP_IS_TO_COME: return "published";
+	case REWRAP_IS_MAKING_KEYS: return "new data keys";
+	case REWRAP_IS_RUNNING: return "rewrapping";
+	case REWRAP_IS_REENCRYPTING: return "re-encrypting";
+	case REWRAP_IS_DONE: break;
+	}
+	return "done";
+}
+
 bool
 cli_rotation_goes_on(const struct cli_rotation *s)
 {
-	return s->state == REWRAP_IS_RUNNING || s->state == REWRAP_IS_TO_COME;
+	return s->state != REWRAP_IS_IDLE && s->state != REWRAP_IS_DONE;
 }
 
 int
@@ -80,9 +96,9 @@ draw_bar(const struct cli_rotation *s, const char *why)
 	memset(bar, ' ', BAR);
 	memset(bar, '#', filled);
 	bar[BAR] = '\0';
-	fprintf(stderr,
-	    "\r\033[K... rewrapping [%s] %" PRIu64 " of %" PRIu64 "%s%.60s",
-	    bar, done, s->total, why[0] != '\0' ? ": " : "", why);
+	fprintf(stderr, "\r\033[K... %s [%s] %" PRIu64 " of %" PRIu64 "%s%.60s",
+	    cli_rotation_state(s), bar, done, s->total,
+	    why[0] != '\0' ? ": " : "", why);
 }
 
 static void
@@ -108,13 +124,19 @@ all_done(struct cli *c, const struct cli_rotation *s)
 {
 	draw(s, "");
 	end_line();
-	if (s->damaged == 0)
-		return CLV_OK;
-	return cli_fail(c, CLV_E_DAMAGED,
-	    "the log of the active server names them; claviger doctor",
-	    "%" PRIu64 " keys in the database do not open, and were not "
-	    "rewrapped",
-	    s->damaged);
+	if (s->damaged > 0)
+		return cli_fail(c, CLV_E_DAMAGED,
+		    "the log of the active server names them; claviger doctor",
+		    "%" PRIu64 " keys in the database do not open, or their "
+		    "application is damaged, and were not rewrapped",
+		    s->damaged);
+	if (s->not_reencrypted > 0)
+		return cli_fail(c, CLV_E_DAMAGED,
+		    "the log of the active server names them; claviger doctor",
+		    "%" PRIu64 " records or applications could not be "
+		    "re-encrypted",
+		    s->not_reencrypted);
+	return CLV_OK;
 }
 
 int

@@ -219,6 +219,7 @@ json_rotation(struct cli_json *j, const struct cli_rotation *s)
 	o = cli_json_push(j, "rewrapping");
 	cli_json_u64(o, "generation", s->generation);
 	cli_json_bool(o, "published", s->state == REWRAP_IS_TO_COME);
+	cli_json_str(o, "state", cli_rotation_state(s));
 	cli_json_u64(o, "keys", s->total);
 	cli_json_u64(o, "left", s->left);
 	cli_json_str(o, "why_waiting", s->why);
@@ -268,6 +269,8 @@ print_json(const struct view *v)
 	json_state(j, v);
 	json_backup(j, &v->backup);
 	json_rotation(j, &v->rotation);
+	cli_json_u64(
+	    j, "reencrypting_since", v->list != NULL ? v->list->reencrypt : 0);
 	if (v->member && v->daemon)
 		json_member(j, v);
 	return cli_json_print(j);
@@ -374,11 +377,35 @@ print_rotation(const struct cli_rotation *s)
 		    "before %u%s%s",
 		    s->left, s->total, s->generation,
 		    s->why[0] != '\0' ? ": " : "", s->why);
+	if (s->state == REWRAP_IS_MAKING_KEYS ||
+	    s->state == REWRAP_IS_REENCRYPTING)
+		line(cli_rotation_state(s), "%" PRIu64 " of %" PRIu64 " %s%s%s",
+		    s->left, s->total,
+		    s->state == REWRAP_IS_MAKING_KEYS
+			? "applications left without a new data key"
+			: "secrets left",
+		    s->why[0] != '\0' ? ": " : "", s->why);
 	if (s->damaged > 0)
 		line("DAMAGED",
-		    "%" PRIu64 " keys in the database do not open: "
+		    "%" PRIu64 " keys in the database are not rewrapped: "
 		    "claviger doctor",
 		    s->damaged);
+	if (s->not_reencrypted > 0)
+		line("DAMAGED",
+		    "%" PRIu64 " records or applications are not "
+		    "re-encrypted: claviger doctor",
+		    s->not_reencrypted);
+}
+
+/* What the list asks for, also where nobody can tell how far it is. */
+static void
+print_reencryption(const struct view *v)
+{
+	if (v->list != NULL && v->list->reencrypt != 0 &&
+	    !cli_rotation_goes_on(&v->rotation))
+		line("re-encryption",
+		    "asked for with generation %u, and not through",
+		    v->list->reencrypt);
 }
 
 static void
@@ -424,6 +451,7 @@ print_text(const struct view *v)
 	print_database(v);
 	print_backup(v);
 	print_rotation(&v->rotation);
+	print_reencryption(v);
 }
 
 /* What the daemon says, or when none runs what is on disk. */

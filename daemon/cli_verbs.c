@@ -80,6 +80,8 @@ static const struct cli_opt opts_join[] = {
 
 static const struct cli_opt opts_rotate[] = {
     {"backup", "FILE", "write the backup of the new keyring here", false},
+    {"reencrypt", NULL, "with new data keys, and every record under these",
+	false},
     CLI_PASS_OPTS,
     JSON,
     {NULL, NULL, NULL, false},
@@ -229,6 +231,8 @@ const struct cli_verb cli_verbs[] = {
 	2, 2, SERVER, cli_member_scope},
     {"member revoke", "HOST", "cut a member off", opts_json, 1, 1, SERVER,
 	cli_member_revoke},
+    {"cert show", "", "this host's certificate and the network name's",
+	opts_json, 0, 0, SYSTEM, cli_cert_show},
     {"fetch", "", "prove that this host gets the current key", opts_fetch, 0, 0,
 	SYSTEM, cli_fetch},
     {"settings show", "", "what this host and the system are set to", opts_json,

@@ -33,6 +33,7 @@ struct config {
 	uint32_t refresh_interval;  /* s, of a member; every node is one */
 	char cache[8];		    /* none | sealed */
 	uint32_t cache_max_age;	    /* s */
+	uint32_t reencrypt_rate;    /* records a second, 0: no bound */
 	bool encrypt_when_away;
 	char cluster[8]; /* auto (corosync.conf exists) | yes | no */
 	bool debug;

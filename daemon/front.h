@@ -160,6 +160,7 @@ void front_notice_put(struct front_notice **n);
 
 struct front_conn {
 	struct front_net *net;
+	struct front_conn *other; /* after it in a list of the table */
 	struct tls_conn *tls;
 	enum front_conn_state state;
 	bool close_after; /* what is being written */

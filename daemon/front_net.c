@@ -33,6 +33,7 @@
 #define LOG_LINES_MAX 10 /* about refused connections, a minute */
 #define LOG_PERIOD_MS 60000
 #define PINS_MAX 65536
+#define CHAINS 4096 /* of known connections, by their thumbprints */
 
 struct front_net {
 	struct front *front;
@@ -46,6 +47,8 @@ struct front_net {
 	uint32_t count;
 	uint32_t unknown;
 	uint32_t known_max;
+	struct front_conn *strangers; /* that are not known */
+	struct front_conn *chains[CHAINS];
 	uint64_t serial;
 	struct loop_timer *sweep;
 	unsigned log_lines;
@@ -138,6 +141,36 @@ find_conn(const struct front_net *net, uint64_t id)
 	return c != NULL && c->id == id ? c : NULL;
 }
 
+static struct front_conn **
+chain_of(struct front_net *net, const struct front_conn *c)
+{
+	const uint8_t *thumb = tls_conn_thumb(c->tls);
+
+	return &net->chains[(thumb[0] << 8 | thumb[1]) % CHAINS];
+}
+
+/* In which list it is: with thousands of them nobody looks through all. */
+static struct front_conn **
+list_of(struct front_net *net, const struct front_conn *c)
+{
+	return front_conn_is_known(c) ? chain_of(net, c) : &net->strangers;
+}
+
+static void
+enlist(struct front_conn **list, struct front_conn *c)
+{
+	c->other = *list;
+	*list = c;
+}
+
+static void
+delist(struct front_conn **list, const struct front_conn *c)
+{
+	while (*list != c)
+		list = &(*list)->other;
+	*list = c->other;
+}
+
 int
 front_net_watch(
     struct front_net *net, struct front_conn *c, bool read, bool write)
@@ -214,6 +247,7 @@ front_net_drop(struct front_net *net, struct front_conn *c, const char *why)
 {
 	if (why != NULL)
 		log_refusal(net, c, why);
+	delist(list_of(net, c), c);
 	if (!front_conn_is_known(c))
 		net->unknown--;
 	net->count--;
@@ -277,12 +311,9 @@ survey(const struct front_net *net, const uint8_t source[static 16],
     struct front_conn **ret_oldest)
 {
 	struct front_conn *c, *oldest = NULL;
-	uint32_t i, n = 0;
+	uint32_t n = 0;
 
-	for (i = 0; i < net->size; i++) {
-		c = net->table[i];
-		if (c == NULL || front_conn_is_known(c))
-			continue;
+	for (c = net->strangers; c != NULL; c = c->other) {
 		if (memcmp(c->source, source, sizeof(c->source)) == 0)
 			n++;
 		if (oldest == NULL || c->since_ms < oldest->since_ms)
@@ -318,15 +349,12 @@ front_net_admit(struct front_net *net, struct front_conn *c)
 {
 	const uint8_t *thumb = tls_conn_thumb(c->tls);
 	struct front_conn *other, *oldest = NULL;
-	uint32_t i, n = 0;
+	uint32_t n = 0;
 
 	if (net->count - net->unknown >= net->known_max)
 		return false;
-	for (i = 0; i < net->size; i++) {
-		other = net->table[i];
-		if (other == NULL || other == c ||
-		    !front_conn_is_known(other) ||
-		    memcmp(tls_conn_thumb(other->tls), thumb, 32) != 0)
+	for (other = *chain_of(net, c); other != NULL; other = other->other) {
+		if (memcmp(tls_conn_thumb(other->tls), thumb, 32) != 0)
 			continue;
 		n++;
 		if (oldest == NULL || other->since_ms < oldest->since_ms)
@@ -336,6 +364,8 @@ front_net_admit(struct front_net *net, struct front_conn *c)
 	 * without a word must be able to come back. */
 	if (n >= THUMB_MAX)
 		front_net_drop(net, oldest, NULL);
+	delist(&net->strangers, c);
+	enlist(chain_of(net, c), c);
 	net->unknown--;
 	front_listener_resume(&net->listener);
 	return true;
@@ -361,6 +391,7 @@ adopt(struct front_net *net, int fd, const struct sockaddr *from)
 		return;
 	}
 	net->table[slot] = c;
+	enlist(&net->strangers, c);
 	net->count++;
 	net->unknown++;
 	arm_sweep(net);

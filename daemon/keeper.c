@@ -17,6 +17,7 @@
 #include "daemon/member.h"
 #include "daemon/member_answers.h"
 #include "daemon/members_live.h"
+#include "daemon/reencrypt.h"
 #include "daemon/rewrap.h"
 
 /* Keyrings, identity and working copies, and a member's keys and values: a
@@ -233,6 +234,8 @@ keeper_init(
 	if (r == CLV_OK)
 		r = load_identity(k);
 	if (r == CLV_OK)
+		r = reencrypt_new(k, &k->reencrypt);
+	if (r == CLV_OK)
 		r = rewrap_new(k, &k->rewrap);
 	if (r == CLV_OK)
 		r = members_live_new(&k->live);
@@ -260,11 +263,13 @@ keeper_fini(struct keeper *k)
 	control_fini(k);
 	publish_fini(k);
 	rewrap_free(&k->rewrap);
+	reencrypt_free(&k->reencrypt);
 	db_cancel_pool(k);
 	member_fini(k);
 	heads_claims_fini(&k->watch.claims);
 	heads_close(&k->heads);
 	members_live_free(&k->live);
+	member_forget_sealed(k);
 	lease_fini(k);
 	witness_fini(k);
 	peers_fini(k);

@@ -19,7 +19,7 @@ noinst_HEADERS += %D%/config_key.h %D%/supervisor.h
 # keeper: roles, epoch, witness, control, serve
 libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/heads.c \
 	%D%/heads_claims.c %D%/heads_watch.c %D%/keeper.c %D%/lease.c %D%/member_answers.c \
-	%D%/member_port.c %D%/members_live.c %D%/peer_msg.c %D%/peers.c \
+	%D%/member_port.c %D%/member_sealed.c %D%/members_live.c %D%/peer_msg.c %D%/peers.c \
 	%D%/role.c %D%/secret.c %D%/serving.c %D%/witness.c
 noinst_HEADERS += %D%/heads.h %D%/heads_claims.h %D%/keeper.h %D%/member_answers.h \
 	%D%/members_live.h %D%/peer_msg.h %D%/role.h
@@ -39,10 +39,11 @@ noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
 # keeper: generations of the master secret
 libdaemon_la_SOURCES += %D%/admin_generation.c %D%/admin_rotate_state.c \
-	%D%/members_wait.c %D%/publish.c %D%/refs.c %D%/rewrap.c \
+	%D%/members_wait.c %D%/publish.c %D%/reencrypt.c %D%/reencrypt_key.c \
+	%D%/reencrypt_records.c %D%/refs.c %D%/rewrap.c \
 	%D%/rewrap_key.c %D%/rewrap_tls.c
 noinst_HEADERS += %D%/members_wait.h %D%/publish.h %D%/refs.h \
-	%D%/rewrap.h %D%/rewrap_impl.h
+	%D%/reencrypt.h %D%/reencrypt_impl.h %D%/rewrap.h %D%/rewrap_impl.h
 
 # keeper: the member role, its open applications, and the local API
 libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
@@ -60,7 +61,7 @@ noinst_HEADERS += %D%/inspect.h %D%/inspect_impl.h
 
 # front: TLS, PostgreSQL, corosync
 libdaemon_la_SOURCES += %D%/tls.c %D%/tls_client.c %D%/tls_test.c %D%/cert.c \
-	%D%/front.c %D%/front.h %D%/front_worker.c %D%/front_pins.c \
+	%D%/cert_info.c %D%/front.c %D%/front.h %D%/front_worker.c %D%/front_pins.c \
 	%D%/front_conn.c %D%/front_net.c %D%/front_listener.c \
 	%D%/front_db.c %D%/front_pool.c %D%/front_sql.c %D%/front_sql.h \
 	%D%/front_cluster.c %D%/front_resolve.c \
@@ -103,7 +104,8 @@ noinst_HEADERS += %D%/cli.h %D%/cli_init.h %D%/record.h
 noinst_LTLIBRARIES += libcli.la
 libcli_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(JSON_CFLAGS)
 libcli_la_LIBADD = libdaemon.la $(JSON_LIBS)
-libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c %D%/cli_cluster.c \
+libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c %D%/cli_cert.c \
+	%D%/cli_cluster.c \
 	%D%/cli_ctl.c %D%/cli_daemon.c %D%/cli_database.c %D%/cli_fetch.c \
 	%D%/cli_file.c %D%/cli_generation.c %D%/cli_host.c %D%/cli_init.c \
 	%D%/cli_join.c %D%/cli_json.c %D%/cli_list.c %D%/cli_main.c \

@@ -15,4 +15,11 @@ void member_give_heads(struct keeper *k, const struct member_reply *to,
  * right to encrypt is another than they were told last. */
 void member_notice(struct keeper *k);
 
+/* member_sealed.c: as clv_wire_keys_seal() with the keyring and list in force;
+ * the same question gets the same bytes, until it is forgotten. */
+int member_seal_keys(struct keeper *k, const char *scope,
+    const struct clv_wire_terms *terms, const uint8_t box_pk[static 32],
+    struct clv_buf *ret);
+void member_forget_sealed(struct keeper *k);
+
 #endif

@@ -10,6 +10,7 @@
 #include "daemon/keeper.h"
 #include "daemon/log.h"
 #include "daemon/member_answers.h"
+#include "daemon/members_live.h"
 
 /*
  * Requests that came over the server port. The front says which thumbprint
@@ -50,7 +51,7 @@ find_caller(const struct clv_list *list, const char *name,
 		ret->revoked = n->revoked;
 		return CLV_OK;
 	}
-	m = clv_list_member_by_name(list, name);
+	m = members_live_party(list, name);
 	if (m != NULL && thumb_fits(thumb, m->party.thumb, m->next_thumb)) {
 		ret->party = &m->party;
 		ret->scope = m->scope;

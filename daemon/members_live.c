@@ -119,17 +119,22 @@ by_name(const void *name, const void *member)
 	    name, ((const struct clv_list_member *)member)->party.name);
 }
 
-/* The list in force is sorted, and here each of very many is looked for. A
- * server node is a member too. */
+const struct clv_list_member *
+members_live_party(const struct clv_list *list, const char *name)
+{
+	if (list->member_count == 0)
+		return NULL;
+	return bsearch(name, list->members, list->member_count,
+	    sizeof(list->members[0]), by_name);
+}
+
+/* A server node is a member too. */
 static bool
 is_enrolled(const struct clv_list *list, const char *name)
 {
 	const struct clv_list_node *n = clv_list_node_by_name(list, name);
-	const struct clv_list_member *m = NULL;
+	const struct clv_list_member *m = members_live_party(list, name);
 
-	if (list->member_count > 0)
-		m = bsearch(name, list->members, list->member_count,
-		    sizeof(list->members[0]), by_name);
 	return (n != NULL && !n->revoked) || (m != NULL && !m->revoked);
 }
 

@@ -37,6 +37,10 @@ const struct member_live *members_live_next(
 void members_live_sweep(struct members_live *m, const struct clv_list *list);
 
 bool members_live_is(const struct member_live *e, uint64_t now_ms);
+/* Who has this name in the list in force, which is sorted; NULL: nobody. At
+ * each request one of very many is looked for. */
+const struct clv_list_member *members_live_party(
+    const struct clv_list *list, const char *name);
 /* How many live, and how many there could be. */
 size_t members_live_count(const struct members_live *m, uint64_t now_ms);
 size_t members_live_enrolled(const struct clv_list *list);

@@ -8,7 +8,9 @@
 
 #include <claviger/envelope.h>
 
+#include "daemon/admin.h"
 #include "daemon/log.h"
+#include "daemon/reencrypt.h"
 #include "daemon/rewrap.h"
 #include "daemon/rewrap_impl.h"
 
@@ -16,10 +18,14 @@
  * Pages of keys of older generations, in order, each unwrapped and wrapped in
  * slices, so that members are served in between, and written back by one
  * statement that names the generation each was of: repeating it changes
- * nothing. Whoever cannot go on begins again, and finds what is left.
+ * nothing. Whoever cannot go on begins again, and finds what is left. When it
+ * is asked for, applications get new data keys before, and after it their
+ * records are rewritten under them.
  */
 
 static void step_read(struct rewrap *w);
+static void step_members(void *arg);
+static void step_mark(struct rewrap *w);
 static void on_slice(void *arg);
 
 void
@@ -46,6 +52,7 @@ static void
 stop(struct rewrap *w)
 {
 	page_drop(w);
+	reencrypt_stop(w->k);
 	rewrap_enter(w, REWRAP_IDLE);
 }
 
@@ -58,7 +65,11 @@ begin(struct rewrap *w)
 	w->tls_at = 0;
 	w->counted = false;
 	w->damaged = 0;
-	step_read(w);
+	w->reencrypts = reencrypt_is_due(w->k, w->generation);
+	if (w->reencrypts)
+		step_members(w);
+	else
+		step_read(w);
 }
 
 static void
@@ -187,7 +198,20 @@ step_wrap(struct rewrap *w)
 	on_slice(w);
 }
 
-/* A member without the new key cannot open what is rewrapped. Live ones were
+static void
+on_new_keys(struct keeper *k)
+{
+	step_read(k->rewrap);
+}
+
+static void
+step_new_keys(struct rewrap *w)
+{
+	rewrap_enter(w, REWRAP_NEW_KEYS);
+	reencrypt_keys(w->k, w->epoch, w->generation, on_new_keys);
+}
+
+/* A member without the new key cannot open what is under it. Live ones were
  * waited for when it was published; not when it was made current without an
  * active server, and not by this one after a failover. */
 static void
@@ -199,7 +223,10 @@ step_members(void *arg)
 	rewrap_enter(w, REWRAP_MEMBERS);
 	if (members_wait(k, w->generation, REWRAP_MEET_MS)) {
 		w->why[0] = '\0';
-		step_wrap(w);
+		if (w->row_count > 0)
+			step_wrap(w);
+		else
+			step_new_keys(w);
 		return;
 	}
 	snprintf(w->why, sizeof(w->why), "%s",
@@ -335,22 +362,88 @@ step_read(struct rewrap *w)
 	rewrap_call(w, CLV_STMT_GET_OLD_KEYS, p, 5, on_page);
 }
 
-/* From outside. */
+/* All is under the new keys. */
 
-void
-rewrap_finish(struct rewrap *w)
+static void
+finish(struct rewrap *w)
 {
 	rewrap_enter(w, REWRAP_DONE);
-	w->left = 0;
 	w->why[0] = '\0';
 	if (w->damaged > 0)
 		log_error("%llu keys stay under generations before %u: they do "
-			  "not open",
+			  "not open, or their application is damaged",
 		    (unsigned long long)w->damaged, w->generation);
 	else if (w->counted)
 		log_notice(
 		    "every key is wrapped under generation %u", w->generation);
 }
+
+static void
+on_mark_time(void *arg)
+{
+	step_mark(arg);
+}
+
+static void
+on_marked(struct keeper *k, void *arg, int result, const void *p, size_t len)
+{
+	struct rewrap *w = rewrap_still(k, arg);
+
+	(void)p;
+	(void)len;
+	if (w == NULL)
+		return;
+	if (result == CLV_OK) {
+		log_notice("every record is under a new data key");
+		finish(w);
+	} else { /* another operation, or the database */
+		(void)loop_timer_set(
+		    k->loop, &w->timer, REWRAP_RETRY_MS, on_mark_time, w);
+	}
+}
+
+/* The signed list asks for it no more. */
+static void
+step_mark(struct rewrap *w)
+{
+	struct admin_origin from = {.done = on_marked};
+	struct clv_buf args;
+
+	rewrap_enter(w, REWRAP_MARK);
+	from.arg = (void *)(uintptr_t)w->serial;
+	clv_buf_init(&args);
+	clv_buf_u32(&args, w->k->secret.list->reencrypt);
+	admin_own(w->k, &from, ADMIN_REENCRYPTED, &args);
+	clv_buf_fini(&args);
+}
+
+/* What is damaged stays asked for: it may be mended for the next server. */
+static void
+on_records(struct keeper *k)
+{
+	struct rewrap *w = k->rewrap;
+	struct reencrypt_progress p;
+
+	reencrypt_progress(k, &p);
+	if (p.damaged == 0)
+		step_mark(w);
+	else
+		finish(w);
+}
+
+void
+rewrap_finish(struct rewrap *w)
+{
+	w->left = 0;
+	if (!w->reencrypts) {
+		finish(w);
+		return;
+	}
+	rewrap_enter(w, REWRAP_RECORDS);
+	reencrypt_records(w->k, on_records);
+}
+
+/* From outside. */
 
 int
 rewrap_new(struct keeper *k, struct rewrap **ret)
@@ -403,19 +496,43 @@ rewrap_wake(struct keeper *k)
 	begin(w);
 }
 
+static enum rewrap_state
+state_of(const struct rewrap *w)
+{
+	switch (w->step) {
+	case REWRAP_IDLE: return REWRAP_IS_IDLE;
+	case REWRAP_DONE: return REWRAP_IS_DONE;
+	case REWRAP_NEW_KEYS: return REWRAP_IS_MAKING_KEYS;
+	case REWRAP_RECORDS:
+	case REWRAP_MARK: return REWRAP_IS_REENCRYPTING;
+	default: return REWRAP_IS_RUNNING;
+	}
+}
+
 void
 rewrap_progress(const struct keeper *k, struct rewrap_progress *ret)
 {
 	const struct rewrap *w = k->rewrap;
+	struct reencrypt_progress p;
 
 	memset(ret, 0, sizeof(*ret));
 	if (w == NULL || w->step == REWRAP_IDLE)
 		return;
-	ret->state =
-	    w->step == REWRAP_DONE ? REWRAP_IS_DONE : REWRAP_IS_RUNNING;
+	ret->state = state_of(w);
 	ret->generation = w->generation;
 	ret->total = w->total;
 	ret->left = w->left;
 	ret->damaged = w->damaged;
 	memcpy(ret->why, w->why, sizeof(ret->why));
+	if (!w->reencrypts)
+		return;
+	reencrypt_progress(k, &p);
+	ret->reencrypted = p.rewritten;
+	ret->not_reencrypted = p.damaged;
+	if (ret->state != REWRAP_IS_MAKING_KEYS &&
+	    ret->state != REWRAP_IS_REENCRYPTING)
+		return;
+	ret->total = p.total;
+	ret->left = p.left;
+	memcpy(ret->why, p.why, sizeof(ret->why));
 }

@@ -22,15 +22,19 @@ enum rewrap_state {
 	REWRAP_IS_IDLE, /* this server does not do it: it is not active */
 	REWRAP_IS_RUNNING,
 	REWRAP_IS_DONE,
-	REWRAP_IS_TO_COME /* the generation is published, not current yet */
+	REWRAP_IS_TO_COME, /* the generation is published, not current yet */
+	/* before that, and after it, when re-encryption is asked for */
+	REWRAP_IS_MAKING_KEYS,
+	REWRAP_IS_REENCRYPTING
 };
 
 struct rewrap_progress {
 	enum rewrap_state state;
-	uint32_t generation; /* under which all are wrapped then */
-	uint64_t total, left;
-	uint64_t damaged; /* keys that do not open, and stay as they are */
-	char why[160];	  /* it cannot go on at the moment, "": it does */
+	uint32_t generation;  /* under which all are wrapped then */
+	uint64_t total, left; /* keys, applications that get one, or secrets */
+	uint64_t damaged;     /* keys that do not open, and stay as they are */
+	uint64_t reencrypted, not_reencrypted; /* records */
+	char why[160]; /* it cannot go on at the moment, "": it does */
 };
 
 struct keeper;

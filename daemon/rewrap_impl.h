@@ -13,11 +13,14 @@ enum rewrap_step {
 	REWRAP_IDLE,
 	REWRAP_READ,
 	REWRAP_COUNT,
-	REWRAP_MEMBERS, /* made current by nobody who has asked them */
+	REWRAP_MEMBERS,	 /* made current by nobody who has asked them */
+	REWRAP_NEW_KEYS, /* reencrypt.h */
 	REWRAP_WRAP,
 	REWRAP_WRITE,
 	REWRAP_TLS,
-	REWRAP_WAIT, /* something failed: all again, from what is left */
+	REWRAP_RECORDS, /* reencrypt.h */
+	REWRAP_MARK,	/* the list says that this is done */
+	REWRAP_WAIT,	/* something failed: all again, from what is left */
 	REWRAP_DONE
 };
 
@@ -59,6 +62,7 @@ struct rewrap {
 	struct rewrap_keys *keys;	   /* in here */
 	struct clv_buf column[REWRAP_COLUMNS];
 	size_t tls_at;
+	bool reencrypts; /* before and after it: reencrypt.h */
 	/* for people */
 	bool counted;
 	uint64_t total, left, damaged;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/log.h"
+#include "daemon/reencrypt.h"
 #include "daemon/rewrap_impl.h"
 
 /* One key: unwrapped under its generation, wrapped under the current one, and
@@ -63,8 +64,13 @@ rewrap_key(struct rewrap *w, const struct rewrap_row *row)
 {
 	uint8_t wrapped[CLV_DATAKEY_WRAPPED_LEN];
 	struct clv_buf *c = w->column;
-	int r = rewrap(w, row, wrapped);
+	int r;
 
+	if (reencrypt_left_out(w->k, row->app)) { /* it was said why */
+		w->damaged++;
+		return;
+	}
+	r = rewrap(w, row, wrapped);
 	if (r != CLV_OK) {
 		w->damaged++;
 		log_error("key %u of application %s in the database is not "

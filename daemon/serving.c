@@ -238,6 +238,7 @@ close_all(struct keeper *k)
 		log_error("the front does not take messages");
 	clv_buf_fini(&b);
 	lease_end(k);
+	member_forget_sealed(k);
 	witness_cancel(k, on_witness);
 	k->serving.epoch = 0;
 	peers_alive(k);

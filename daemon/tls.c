@@ -243,6 +243,22 @@ tls_conn_thumb(const struct tls_conn *c)
 	return c->thumb;
 }
 
+int
+tls_conn_cert(const struct tls_conn *c, struct clv_buf *ret)
+{
+	X509 *x = SSL_get0_peer_certificate(c->ssl);
+	unsigned char *der = NULL;
+	int len = x == NULL ? 0 : i2d_X509(x, &der);
+
+	if (x == NULL)
+		return CLV_E_NOT_FOUND;
+	if (len <= 0)
+		return CLV_E_NOMEM;
+	clv_buf_raw(ret, der, (size_t)len);
+	OPENSSL_free(der);
+	return clv_buf_result(ret);
+}
+
 const char *
 tls_conn_text(const struct tls_conn *c)
 {

@@ -10,8 +10,8 @@
 
 /*
  * TLS 1.3 with both sides pinned, and nothing else of OpenSSL reaches the rest
- * of the program: only tls.c and cert.c include its headers. No chain
- * building, tickets, resumption, renegotiation, key log, compression or
+ * of the program: only tls.c, cert.c and cert_info.c include its headers. No
+ * chain building, tickets, resumption, renegotiation, key log, compression or
  * configuration file. A connection is a step object like the store.
  */
 struct tls_ctx; /* certificate, key, pins; reference counted */
@@ -45,7 +45,9 @@ int tls_conn_read(struct tls_conn *c, void *p, size_t cap, size_t *ret_len);
 int tls_conn_write(
     struct tls_conn *c, const void *p, size_t len, size_t *ret_len);
 const uint8_t *tls_conn_thumb(const struct tls_conn *c); /* 32 B of the peer */
-const char *tls_conn_text(const struct tls_conn *c);	 /* why it failed */
+/* Its certificate, DER. CLV_E_NOT_FOUND (none came), CLV_E_NOMEM. */
+int tls_conn_cert(const struct tls_conn *c, struct clv_buf *ret);
+const char *tls_conn_text(const struct tls_conn *c); /* why it failed */
 
 /* A blocking client for commands: connect to host (name or number) and port,
  * handshake, then exchange one frame for another, all within timeout_ms. */
@@ -58,6 +60,8 @@ int tls_client_open(const char *host, uint16_t port, const void *cert_der,
  * CLV_E_TLS, CLV_E_PROTOCOL; *ret_why is the sentence. */
 int tls_client_exchange(struct tls_client *c, const struct clv_buf *body,
     struct clv_buf *ret_body, int timeout_ms, char ret_why[static 256]);
+/* The other end's certificate, DER. CLV_E_NOT_FOUND, CLV_E_NOMEM. */
+int tls_client_cert(const struct tls_client *c, struct clv_buf *ret);
 void tls_client_close(struct tls_client **c);
 
 /* cert.c: certificates. Self-signed P-256, 10 years, names for people: cn,
@@ -73,6 +77,22 @@ int cert_load(const char *path, struct clv_buf *ret_der);
 int cert_key_load(const char *path, struct clv_buf *ret_der);
 int cert_to_pem(const void *der, size_t len, struct clv_buf *ret_pem);
 int cert_key_to_pem(const void *der, size_t len, struct clv_buf *ret_pem);
+
+/* cert_info.c: what a certificate says, for people; only its thumbprint decides
+ * anything. Control characters may be in its names. CLV_E_FORMAT. */
+#define CERT_NAME_MAX 256
+#define CERT_NAMES_MAX 16 /* DNS and IP; more are left out */
+#define CERT_WARN_DAYS 30 /* before its end somebody should know */
+struct cert_info {
+	char subject[CERT_NAME_MAX]; /* RFC 4514 */
+	char name[CERT_NAMES_MAX][CERT_NAME_MAX];
+	int name_count;
+	int64_t not_before, not_after; /* seconds since 1970, UTC */
+	char key[48];		       /* P-256, or "RSA 2048" */
+};
+int cert_info(const void *cert_der, size_t len, struct cert_info *ret);
+/* Whole days until it ends; below 0: it has ended. */
+int cert_days_left(const struct cert_info *i, int64_t now);
 
 /* Start-up self-test: over a socket pair, a client whose certificate is not
  * pinned must be refused and one that is must be served. CLV_OK or CLV_E_TLS;

@@ -302,6 +302,12 @@ tls_client_exchange(struct tls_client *c, const struct clv_buf *body,
 	return r == CLV_OK ? r : tell(c->conn, r, ret_why);
 }
 
+int
+tls_client_cert(const struct tls_client *c, struct clv_buf *ret)
+{
+	return tls_conn_cert(c->conn, ret);
+}
+
 void
 tls_client_close(struct tls_client **client)
 {

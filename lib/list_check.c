@@ -82,6 +82,9 @@ check_generations(const struct clv_list *list)
 
 	for (i = 0; i < list->generation_count; i++)
 		current += list->generations[i].state == CLV_GEN_CURRENT;
+	if (list->reencrypt != 0 &&
+	    clv_list_generation(list, list->reencrypt) == NULL)
+		return CLV_E_INVALID;
 	return current == 1 ? CLV_OK : CLV_E_INVALID;
 }
 

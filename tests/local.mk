@@ -357,7 +357,7 @@ check_keeper_rotate_LDFLAGS = $(keeper_ldflags)
 
 # vault, member and local API, against a database that a rig plays
 vault_tests = check_api check_inspect check_member check_member_policy \
-	check_vault
+	check_reencrypt check_vault check_vault_fork
 check_PROGRAMS += $(vault_tests)
 TESTS += $(vault_tests)
 vault_rig = %D%/unit/vault_rig.c %D%/unit/vault_rig.h %D%/unit/vault_wrap.c \
@@ -385,10 +385,19 @@ check_member_LDFLAGS = $(vault_ldflags) -Wl,--wrap=keeper_send \
 check_member_policy_SOURCES = %D%/unit/check_member_policy.c
 check_member_policy_CPPFLAGS = $(unit_cppflags)
 check_member_policy_LDADD = $(daemon_libs)
+check_reencrypt_SOURCES = %D%/unit/check_reencrypt.c $(vault_rig)
+check_reencrypt_CPPFLAGS = $(unit_cppflags)
+check_reencrypt_LDADD = $(daemon_libs)
+check_reencrypt_LDFLAGS = $(vault_ldflags) -Wl,--wrap=db_poll_soon \
+	-Wl,--wrap=log_info -Wl,--wrap=member_refresh_soon
 check_vault_SOURCES = %D%/unit/check_vault.c $(vault_rig)
 check_vault_CPPFLAGS = $(unit_cppflags)
 check_vault_LDADD = $(daemon_libs)
 check_vault_LDFLAGS = $(vault_ldflags)
+check_vault_fork_SOURCES = %D%/unit/check_vault_fork.c $(vault_rig)
+check_vault_fork_CPPFLAGS = $(unit_cppflags)
+check_vault_fork_LDADD = $(daemon_libs)
+check_vault_fork_LDFLAGS = $(vault_ldflags)
 
 # daemon: front
 front_tests = check_cert check_tls check_front check_front_db \
@@ -515,7 +524,7 @@ EXTRA_DIST += %D%/model %D%/README
 # Figures as ratios, no tests: see tests/bench/README. Needs root and the
 # packages of the lab.
 bench_programs = bench-spawn bench-ready bench-keyprobe bench-store bench-record \
-	bench-api bench-libs \
+	bench-api bench-libs bench-server \
 	bench-network-name-dynamic bench-master-secret-dynamic
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += %D%/bench
@@ -538,6 +547,11 @@ bench_api_LDADD = libclaviger-core.la -lpthread
 bench_libs_SOURCES = %D%/bench/libsbench.c
 bench_libs_CPPFLAGS = $(SODIUM_CFLAGS) $(QB_CFLAGS) $(OPENSSL_CFLAGS)
 bench_libs_LDADD = $(SODIUM_LIBS) $(QB_LIBS) $(OPENSSL_LIBS)
+bench_server_SOURCES = %D%/bench/serverbench.c %D%/bench/serverbench.h \
+	%D%/bench/serverbench_link.c %D%/bench/serverbench_party.c \
+	%D%/bench/serverbench_peer.c
+bench_server_CPPFLAGS = $(unit_cppflags) $(OPENSSL_CFLAGS)
+bench_server_LDADD = libcli.la $(OPENSSL_LIBS)
 bench_network_name_dynamic_SOURCES = agents/network-name.c
 bench_network_name_dynamic_CFLAGS = $(agent_cflags)
 bench_network_name_dynamic_LDADD = $(network_name_LDADD)

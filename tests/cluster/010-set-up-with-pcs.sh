@@ -52,6 +52,15 @@ json_of() { # HOST VERB OPTION...: has it the keys that the manual lists?
 	    "$tests/json-keys" "$tests/../man/claviger.1" "$verb"
 }
 expect "status --json is as its manual says" json_of "$(promoted)" status
+cert_json() {
+	cl client cert show --json |
+	    "$tests/json-keys" "$tests/../man/claviger.1" "cert show"
+}
+expect "cert show --json is as its manual says" cert_json
+thumbprint=$(sed -n 's/^server thumbprint  *//p' "$LAB_ROOT/$lab/transcript" |
+    tail -n 1)
+expect "the network name's certificate is the one that init made" \
+    grep -qi "$thumbprint" <(cl client cert show)
 expect "fetch --json is as its manual says" json_of client fetch --check
 
 step "the resource as cluster commands prints it"

@@ -5,7 +5,7 @@
 
 scenario "a rotation while a member works, with a failover in its midst"
 lab_fresh
-log_allow 'pacemaker|stonith|fence|attrd|database|score|keeper|rewrapping cannot'
+log_allow 'pacemaker|stonith|fence|attrd|database|score|keeper|rewrapping cannot|re-encryption cannot'
 system_up
 must "the client runs the daemon" member_daemon client
 active=$(promoted)
@@ -86,6 +86,45 @@ expect_within 60 "all in order" all_ready
 expect_within 20 "the member goes on working" \
     worked "$(($(on client cat /tmp/put.done | wc -l) + 3))"
 
+step "one with new data keys, whose active node loses its keeper, too"
+active=$(promoted)
+passphrase "$active"
+# One record cannot be rewritten, and nobody else writes to that application.
+sql "BEGIN; SELECT FROM claviger.secret WHERE app = 'r5' FOR UPDATE;
+    SELECT pg_sleep(600); COMMIT" >/dev/null 2>&1 &
+lock=$!
+cl "$active" rotate --reencrypt --backup /root/claviger-4.age \
+    --passphrase-file $PASS --json >"$LAB_ROOT/$lab/rotation" 2>&1 &
+rotation=$!
+rewrapping="query LIKE '%claviger.put_records(%'"
+expect_within 120 "records are being rewritten" waits
+says_how_far() { cl "$active" status |
+    grep -E '^re-encrypting +[0-9]+ of [0-9]+ secrets left'; }
+expect "the status says how far" says_how_far
+old_records() { sql "SELECT count(*) FROM claviger.secret s
+    JOIN claviger.manifest m USING (app)
+    WHERE NOT s.deleted AND s.key_version < m.key_version"; }
+refute "not all of them are" test "$(old_records)" = 0
+must "its keeper is killed" daemon_kill "$active" KILL keeper
+must "what it had sent is undone" ended "$rewrapping"
+must "records can be rewritten again" ended "query LIKE '%pg_sleep(600)%'"
+expect_within 40 "another node serves" promoted_other "$active"
+wait "$lock"
+through() { cl "$1" generation list | grep -q COMMITMENT &&
+    ! cl "$1" generation list | grep -q re-encryption; }
+expect_within 60 "the new active server goes on by itself" \
+    through "$(promoted)"
+expect "no record is under an old data key" test "$(old_records)" = 0
+expect "each application has one new data key" \
+    test "$(sql "SELECT count(*) FROM claviger.data_key
+    WHERE version = 2 AND generation = 4")" = 6
+expect "and no more" test "$(sql "SELECT max(version)
+    FROM claviger.data_key")" = 2
+expect "the command has waited for that" wait "$rotation"
+expect_within 60 "all in order" all_ready
+expect_within 20 "the member goes on working" \
+    worked "$(($(on client cat /tmp/put.done | wc -l) + 3))"
+
 for w in $workers; do on client touch "/tmp/$w.stop"; done
 expect "not one request has failed" no_failure
 
@@ -97,13 +136,14 @@ gone() { cl "$active" generation destroy "$1" --yes; }
 expect_within 90 "generation 1 goes" gone 1
 must "generation 2 goes" gone 2
 expect "its backups are named" grep -q 'claviger-2.age' "$LAB_ROOT/$lab/last"
-expect_exit 2 'is current' "the current one does not" gone 3
+must "generation 3 goes" gone 3
+expect_exit 2 'is current' "the current one does not" gone 4
 # opened NODE: the generations in that node's sealed copy.
 holds_only() {
 	on "$1" claviger backup "/root/check-$1.age" --passphrase-file $PASS \
 	    >/dev/null 2>&1 &&
 	    ! on "$1" claviger backup verify "/root/check-$1.age" \
-	        --passphrase-file $PASS | grep -qE 'generations.*\b[12]\b'
+	        --passphrase-file $PASS | grep -qE 'generations.*\b[123]\b'
 }
 for node in n1 n2 n3; do
 	passphrase "$node"

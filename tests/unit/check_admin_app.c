@@ -355,6 +355,8 @@ static const struct {
     {ADMIN_ROTATE_BEGIN, "yy...."},
     {ADMIN_ROTATE_FINISH, "yy...."},
     {ADMIN_ROTATE_CURRENT, "y....."},
+    {ADMIN_REENCRYPT, "yy...."},
+    {ADMIN_REENCRYPTED, "y....."},
     {ADMIN_APP_ADD, "yyy..."},
     {ADMIN_APP_REMOVE, "yy.y.."},
     {ADMIN_APP_GRANT, "yy.y.."},

@@ -439,6 +439,36 @@ START_TEST(rotation_makes_seals_and_finishes_a_generation)
 }
 END_TEST
 
+static int
+ask_reencrypt(enum admin_op op, uint32_t generation)
+{
+	clv_buf_reset(&args);
+	clv_buf_u32(&args, generation);
+	change.nothing = false;
+	return apply(op);
+}
+
+START_TEST(reencryption_is_asked_for_before_the_generation_is_current)
+{
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPT, 1), CLV_E_EXISTS);
+	ck_assert_ptr_nonnull(strstr(change.text, "too late"));
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPT, 2), CLV_E_EXISTS);
+	clv_buf_reset(&args);
+	ck_assert_int_eq(apply(ADMIN_ROTATE_BEGIN), CLV_OK);
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPT, 1), CLV_E_EXISTS);
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPT, 2), CLV_OK);
+	ck_assert_uint_eq(change.next->reencrypt, 2);
+	ck_assert(!change.nothing);
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPT, 2), CLV_OK);
+	ck_assert(change.nothing);
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPTED, 1), CLV_OK);
+	ck_assert(change.nothing); /* that was another one */
+	ck_assert_uint_eq(change.next->reencrypt, 2);
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPTED, 2), CLV_OK);
+	ck_assert_uint_eq(change.next->reencrypt, 0);
+}
+END_TEST
+
 /* By a server that serves: through a state of its own, and never back. */
 START_TEST(rotation_is_published_before_it_is_current)
 {
@@ -481,7 +511,7 @@ START_TEST(truncated_arguments_break_the_protocol)
 	const enum admin_op ops[] = {ADMIN_NODE_APPROVE, ADMIN_NODE_REVOKE,
 	    ADMIN_MEMBER_ADD, ADMIN_MEMBER_REVOKE, ADMIN_MEMBER_SCOPE,
 	    ADMIN_SETTING, ADMIN_ROTATE_BEGIN, ADMIN_ROTATE_FINISH,
-	    ADMIN_ROTATE_CURRENT};
+	    ADMIN_ROTATE_CURRENT, ADMIN_REENCRYPT, ADMIN_REENCRYPTED};
 
 	clv_buf_u8(&args, 0);
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
@@ -517,6 +547,8 @@ main(void)
 	tcase_add_test(t, the_keyring_is_sealed_to_a_recovery_recipient);
 	tcase_add_test(t, a_rotation_seals_to_the_recovery_recipient_too);
 	tcase_add_test(t, rotation_makes_seals_and_finishes_a_generation);
+	tcase_add_test(
+	    t, reencryption_is_asked_for_before_the_generation_is_current);
 	tcase_add_test(t, rotation_is_published_before_it_is_current);
 	tcase_add_test(t, a_generation_that_was_not_begun_is_not_finished);
 	tcase_add_test(t, truncated_arguments_break_the_protocol);

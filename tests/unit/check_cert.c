@@ -410,6 +410,34 @@ START_TEST(pem_of_what_is_not_der_is_refused)
 }
 END_TEST
 
+START_TEST(what_it_says_is_shown)
+{
+	static const char *const names[] = {
+	    "secrets.example", "192.0.2.7", "2001:db8::7"};
+	const int64_t now = (int64_t)time(NULL), day = 86400;
+	struct clv_buf cert, key;
+	struct cert_info i;
+
+	clv_buf_init(&cert);
+	clv_buf_init(&key);
+	ck_assert_int_eq(cert_make("a,b", names, 3, &cert, &key), CLV_OK);
+	ck_assert_int_eq(cert_info(cert.data, cert.len, &i), CLV_OK);
+	ck_assert_str_eq(i.subject, "CN=a\\,b");
+	ck_assert_int_eq(i.name_count, 3);
+	for (int n = 0; n < 3; n++)
+		ck_assert_str_eq(i.name[n], names[n]);
+	ck_assert_str_eq(i.key, "P-256");
+	ck_assert(i.not_before < now && i.not_before > now - 2 * day);
+	ck_assert_int_eq(cert_days_left(&i, i.not_after - day), 1);
+	ck_assert_int_eq(cert_days_left(&i, i.not_after - day + 1), 0);
+	ck_assert_int_eq(cert_days_left(&i, i.not_after), 0);
+	ck_assert_int_eq(cert_days_left(&i, i.not_after + 1), -1);
+	ck_assert_int_eq(cert_info(cert.data, cert.len / 2, &i), CLV_E_FORMAT);
+	clv_buf_fini(&cert);
+	clv_buf_fini(&key);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -439,6 +467,7 @@ main(void)
 	tcase_add_test(
 	    t, missing_empty_foreign_and_huge_files_have_their_own_results);
 	tcase_add_test(t, pem_of_what_is_not_der_is_refused);
+	tcase_add_test(t, what_it_says_is_shown);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

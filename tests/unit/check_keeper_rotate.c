@@ -223,7 +223,7 @@ tell(unsigned i)
 	clv_rd_u32(&r);
 	t.generation = clv_rd_u32(&r);
 	t.state = clv_rd_u8(&r);
-	for (unsigned n = 0; n < 3; n++)
+	for (unsigned n = 0; n < 5; n++)
 		clv_rd_u64(&r);
 	clv_rd_str(&r, t.why, sizeof(t.why));
 	clv_rd_str(&r, t.late, sizeof(t.late));
@@ -675,6 +675,138 @@ START_TEST(a_rotation_that_is_not_through_is_gone_on_with)
 }
 END_TEST
 
+/* Re-encrypting: what there is to do is tried in check_reencrypt.c. */
+
+static int
+ask_reencrypt(unsigned i, uint8_t op, uint8_t id)
+{
+	struct clv_buf b;
+
+	rig_admin_begin(&b, op, id);
+	clv_buf_u32(&b, 2);
+	return rig_ask(i, &b, 30000);
+}
+
+static void
+reencrypt_set_up(void)
+{
+	rig_active();
+	rig_run(MEMBERS_MEET_MS);
+}
+
+/* To generation 2, with its backup, as far as the answer. */
+static void
+rotate_reencrypting(unsigned i)
+{
+	struct clv_buf b;
+
+	ck_assert_int_eq(rotate_begin(i, 1), CLV_OK);
+	rig_run(1000);
+	ck_assert_int_eq(ask_reencrypt(i, ADMIN_REENCRYPT, 5), CLV_OK);
+	ck_assert_uint_eq(rig_db_list()->reencrypt, 2);
+	finish_request(&b, 2, 2);
+	ck_assert_int_eq(rig_ask(i, &b, 30000), CLV_OK);
+}
+
+START_TEST(reencryption_is_asked_for_until_it_is_done)
+{
+	rotate_reencrypting(0);
+	rig_run(20000);
+	ck_assert_int_eq(progress(0).state, REWRAP_IS_DONE);
+	ck_assert_uint_eq(rig_db_list()->reencrypt, 0);
+	ck_assert_int_eq(state_of(2), CLV_GEN_CURRENT);
+	ck_assert_int_eq(ask_reencrypt(0, ADMIN_REENCRYPT, 6), CLV_E_EXISTS);
+	ck_assert_ptr_nonnull(strstr(rig.said, "too late"));
+}
+END_TEST
+
+START_TEST(nobody_but_the_server_itself_says_that_it_is_done)
+{
+	member_holds(0, 1);
+	rotate_reencrypting(0);
+	ck_assert_int_eq(ask_reencrypt(0, ADMIN_REENCRYPTED, 6), CLV_E_DENIED);
+	ck_assert_int_eq(ask_reencrypt(1, ADMIN_REENCRYPTED, 7), CLV_E_DENIED);
+	rig_run(1000);
+	ck_assert_uint_eq(rig_db_list()->reencrypt, 2);
+	ck_assert_int_eq(state_of(2), CLV_GEN_PUBLISHED);
+	ck_assert_int_eq(ask_reencrypt(0, ADMIN_REENCRYPT, 8), CLV_OK);
+	member_holds(0, 2);
+	rig_run(1000);
+	ck_assert_uint_eq(rig_db_list()->reencrypt, 0);
+}
+END_TEST
+
+/* Of the lists that are written each answer is lost once. */
+static void
+lose_every_other(struct rig_node *n, enum clv_stmt stmt, struct clv_buf *result)
+{
+	if (stmt == CLV_STMT_PUT_LIST && ++lose % 2 == 1) {
+		unsigned so_far = lose;
+
+		lose_stmt = stmt;
+		lose_answers(n, stmt, result);
+		lose = so_far;
+	}
+}
+
+START_TEST(the_step_to_done_is_made_in_spite_of_lost_answers)
+{
+	member_holds(0, 1);
+	rotate_reencrypting(0);
+	rig.forge = lose_every_other;
+	lose = 0;
+	member_holds(0, 2);
+	rig_run(60000);
+	ck_assert_uint_eq(lose, 4); /* current, and done */
+	ck_assert_uint_eq(rig_db_list()->reencrypt, 0);
+	ck_assert_int_eq(progress(0).state, REWRAP_IS_DONE);
+}
+END_TEST
+
+START_TEST(the_next_server_goes_on_with_it)
+{
+	member_holds(0, 1);
+	rotate_reencrypting(0);
+	rig_kill(0);
+	rig_run(16000);
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	member_holds(1, 2);
+	rig_run(MEMBERS_MEET_MS + REWRAP_MEET_MS);
+	ck_assert_int_eq(state_of(2), CLV_GEN_CURRENT);
+	ck_assert_int_eq(progress(1).state, REWRAP_IS_DONE);
+	ck_assert_uint_eq(rig_db_list()->reencrypt, 0);
+}
+END_TEST
+
+START_TEST(without_an_active_server_the_next_one_reencrypts)
+{
+	demote(0);
+	rotate_reencrypting(1);
+	ck_assert_int_eq(state_of(2), CLV_GEN_CURRENT);
+	ck_assert_uint_eq(rig_db_list()->reencrypt, 2);
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	rig_run(MEMBERS_MEET_MS + REWRAP_MEET_MS);
+	ck_assert_uint_eq(rig_db_list()->reencrypt, 0);
+}
+END_TEST
+
+/* A key that is wrapped under the new generation would pass for a new one. */
+START_TEST(no_key_is_rewrapped_before_there_are_new_ones)
+{
+	add_apps();
+	rotate_reencrypting(0);
+	rig_run(20000);
+	check_all_under(1);
+	ck_assert_int_eq(progress(0).state, REWRAP_IS_MAKING_KEYS);
+	ck_assert_uint_eq(progress(0).total, APPS);
+	ck_assert_uint_eq(progress(0).left, APPS);
+	ck_assert_str_eq(progress(0).why, "this host has no keys yet");
+	ck_assert_int_eq(tell(0).state, REWRAP_IS_MAKING_KEYS);
+	check_begun(0, 9, 2, 1); /* no other rotation meanwhile */
+	ck_assert_uint_eq(rig_db_list()->reencrypt, 2);
+}
+END_TEST
+
 /* Destroying. */
 
 static int
@@ -901,6 +1033,16 @@ suite(void)
 	t = tcase_create("killed");
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, a_killed_server_is_followed_by_one_that_goes_on);
+	suite_add_tcase(s, t);
+	t = tcase_create("reencrypt");
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, reencrypt_set_up, rig_fini);
+	tcase_add_test(t, reencryption_is_asked_for_until_it_is_done);
+	tcase_add_test(t, nobody_but_the_server_itself_says_that_it_is_done);
+	tcase_add_test(t, the_step_to_done_is_made_in_spite_of_lost_answers);
+	tcase_add_test(t, the_next_server_goes_on_with_it);
+	tcase_add_test(t, without_an_active_server_the_next_one_reencrypts);
+	tcase_add_test(t, no_key_is_rewrapped_before_there_are_new_ones);
 	suite_add_tcase(s, t);
 	t = tcase_create("destroy");
 	tcase_set_timeout(t, 60);

@@ -105,6 +105,29 @@ START_TEST(opened_list_says_what_was_signed)
 }
 END_TEST
 
+/* Format 1 without it: lists that were signed before it was thought of. */
+START_TEST(reencryption_is_asked_for_by_a_list_of_another_format)
+{
+	struct clv_list *l = NULL;
+	size_t len;
+
+	ck_assert_int_eq(sign(), CLV_OK);
+	len = signed_list.len;
+	ck_assert_uint_eq(signed_list.data[1], 1);
+	list->reencrypt = list->generations[0].number;
+	ck_assert_int_eq(sign(), CLV_OK);
+	ck_assert_uint_eq(signed_list.data[1], 2);
+	ck_assert_uint_eq(signed_list.len, len + 4);
+	ck_assert_int_eq(
+	    open_list(signed_list.data, signed_list.len, &l), CLV_OK);
+	ck_assert_uint_eq(l->reencrypt, list->reencrypt);
+	ck_assert_str_eq(l->apps[1].name, "payroll");
+	clv_list_free(&l);
+	list->reencrypt++;
+	ck_assert_int_eq(sign(), CLV_E_INVALID);
+}
+END_TEST
+
 START_TEST(order_of_adding_does_not_matter)
 {
 	struct clv_buf first = {0};
@@ -223,9 +246,10 @@ static const struct {
 	uint8_t value;
 	int result;
 } changes[] = {
-    {1, 3, CLV_E_VERSION}, {1, 2, CLV_E_FORMAT}, {1, 0, CLV_E_VERSION},
-    {NAME_AT, ' ', CLV_E_FORMAT}, {NAME_AT, '-', CLV_E_FORMAT},
-    {NAME_AT, '\n', CLV_E_FORMAT}, {ADDRESS_AT, 'x', CLV_E_FORMAT},
+    {1, 5, CLV_E_VERSION}, {1, 0, CLV_E_VERSION}, {1, 2, CLV_E_FORMAT},
+    {1, 3, CLV_E_FORMAT}, {1, 4, CLV_E_FORMAT}, {NAME_AT, ' ', CLV_E_FORMAT},
+    {NAME_AT, '-', CLV_E_FORMAT}, {NAME_AT, '\n', CLV_E_FORMAT},
+    {ADDRESS_AT, 'x', CLV_E_FORMAT},
     {ADDRESS_AT, '9', CLV_E_FORMAT}, /* 992.0.2.10 */
     {POLICY_AT, 0, CLV_E_FORMAT}, {POLICY_AT, 3, CLV_E_FORMAT},
     {GEN_COUNT_AT + 3, 2, CLV_E_FORMAT}, {GEN_COUNT_AT + 3, 0, CLV_E_FORMAT},
@@ -637,7 +661,7 @@ START_TEST(a_recovery_recipient_is_a_format_of_its_own)
 	memset(list->recovery_pk, 7, sizeof(list->recovery_pk));
 	ck_assert(clv_list_has_recovery(list));
 	ck_assert_int_eq(sign(), CLV_OK);
-	ck_assert_uint_eq(signed_list.data[1], 2);
+	ck_assert_uint_eq(signed_list.data[1], 3);
 	ck_assert_uint_eq(signed_list.len, len + 32);
 	ck_assert_int_eq(clv_list_open(signed_list.data, signed_list.len,
 			     clv_keyring_sign_pk(keyring), &opened),
@@ -646,6 +670,11 @@ START_TEST(a_recovery_recipient_is_a_format_of_its_own)
 	clv_list_free(&opened);
 	memset(signed_list.data + GEN_COUNT_AT, 0, 32);
 	ck_assert_int_eq(reopen(), CLV_E_FORMAT);
+	list->reencrypt = 1; /* and both together */
+	ck_assert_int_eq(sign(), CLV_OK);
+	ck_assert_uint_eq(signed_list.data[1], 4);
+	ck_assert_uint_eq(signed_list.len, len + 36);
+	ck_assert_int_eq(reopen(), CLV_OK);
 }
 END_TEST
 
@@ -794,6 +823,8 @@ main(void)
 	tcase_add_checked_fixture(b, set_up, tear_down);
 	tcase_add_checked_fixture(l, set_up, tear_down);
 	tcase_add_test(c, opened_list_says_what_was_signed);
+	tcase_add_test(
+	    c, reencryption_is_asked_for_by_a_list_of_another_format);
 	tcase_add_test(c, order_of_adding_does_not_matter);
 	tcase_add_test(c, list_is_appended_to_the_buffer);
 	tcase_add_test(c, every_changed_byte_breaks_the_signature);

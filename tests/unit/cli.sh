@@ -370,6 +370,17 @@ expect $? 0 'ip=127.0.0.9 network_name=127.0.0.9 nic=eth1' 'pcs commands'
 expect $? 0 'op monitor interval=5s timeout=10s role=Promoted' 'its monitors'
 on n1 cluster commands
 refuse $? 2 'either --pcs or --crm' 'cluster commands of nothing'
+on n1 cert show
+expect $? 8 '^this host: n1' 'cert show without a server'
+is 'what openssl says' grep -qF "$(openssl x509 -noout -fingerprint -sha256 \
+	-in "$tmp/n1/state/tls.crt" | sed 's/.*=//')" "$tmp/out"
+cp -p "$tmp/n1/state/tls.crt" "$tmp/n1/tls.crt.old"
+openssl req -x509 -key "$tmp/n1/state/tls.key" -subj /CN=n1 -days 5 \
+	>"$tmp/n1/state/tls.crt" 2>/dev/null
+on n1 cert show
+is 'a certificate that ends soon is warned of' \
+	grep -q 'certificate of n1: [45] days left' "$tmp/err"
+cat "$tmp/n1/tls.crt.old" >"$tmp/n1/state/tls.crt"
 on n1 fetch --check
 refuse $? 8 'cannot be used' 'fetch without a server'
 

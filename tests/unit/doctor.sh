@@ -183,6 +183,9 @@ finds files 'tls.key: it belongs to user' 'a key of somebody else'
 chown daemon "$state/tls.key"
 mv "$state/tls.crt" "$tmp/tls.crt"
 finds files 'tls.crt: No such file' 'a file that is missing'
+openssl req -x509 -key "$state/tls.key" -subj /CN=n1 -days 5 \
+	>"$state/tls.crt" 2>/dev/null
+finds expiry 'the certificate ends in [45] days' 'a certificate that ends soon'
 mv "$tmp/tls.crt" "$state/tls.crt"
 chmod 755 "$state"
 finds files "$state: its mode is 0755" 'a folder that others may read'
