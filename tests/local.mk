@@ -432,7 +432,7 @@ check_front_db_LDADD = $(front_libs) $(LIBPQ_LIBS)
 # command
 check_PROGRAMS += check_cli
 TESTS += check_cli %D%/unit/cli.sh %D%/unit/doctor.sh
-EXTRA_DIST += %D%/json-keys %D%/unit/cli.sh %D%/unit/doctor.sh
+EXTRA_DIST += %D%/json-keys %D%/unit/ceremony.py %D%/unit/cli.sh %D%/unit/doctor.sh
 check_cli_SOURCES = %D%/unit/check_cli.c
 check_cli_CPPFLAGS = $(unit_cppflags)
 check_cli_LDADD = libcli.la $(CHECK_LIBS)
@@ -524,7 +524,7 @@ EXTRA_DIST += %D%/model %D%/README
 # Figures as ratios, no tests: see tests/bench/README. Needs root and the
 # packages of the lab.
 bench_programs = bench-spawn bench-ready bench-keyprobe bench-store bench-record \
-	bench-api bench-libs bench-rotate bench-server \
+	bench-api bench-libs bench-rotate bench-server bench-value \
 	bench-network-name-dynamic bench-master-secret-dynamic
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += %D%/bench
@@ -555,6 +555,9 @@ bench_server_SOURCES = %D%/bench/serverbench.c %D%/bench/serverbench.h \
 	%D%/bench/serverbench_peer.c
 bench_server_CPPFLAGS = $(unit_cppflags) $(OPENSSL_CFLAGS)
 bench_server_LDADD = libcli.la $(OPENSSL_LIBS)
+bench_value_SOURCES = %D%/bench/valuebench.c
+bench_value_CPPFLAGS = $(unit_cppflags) $(LIBPQ_CFLAGS)
+bench_value_LDADD = libclaviger-core.la $(SODIUM_LIBS) $(LIBPQ_LIBS) -lpthread
 bench_network_name_dynamic_SOURCES = agents/network-name.c
 bench_network_name_dynamic_CFLAGS = $(agent_cflags)
 bench_network_name_dynamic_LDADD = $(network_name_LDADD)
