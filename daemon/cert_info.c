@@ -62,14 +62,14 @@ read_names(const X509 *x, struct cert_info *ret)
 {
 	GENERAL_NAMES *all =
 	    X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
-	char one[CERT_NAME_MAX];
+	char *name;
 
 	for (int i = 0;
 	     i < sk_GENERAL_NAME_num(all) && ret->name_count < CERT_NAMES_MAX;
 	     i++) {
-		name_text(sk_GENERAL_NAME_value(all, i), one, sizeof(one));
-		if (one[0] != '\0')
-			strcpy(ret->name[ret->name_count++], one);
+		name = ret->name[ret->name_count];
+		name_text(sk_GENERAL_NAME_value(all, i), name, CERT_NAME_MAX);
+		ret->name_count += name[0] != '\0';
 	}
 	sk_GENERAL_NAME_pop_free(all, GENERAL_NAME_free);
 }

@@ -33,6 +33,7 @@ next_of(int result)
 		       "user and groups";
 	case CLV_E_NOT_FOUND: return "claviger list shows what there is";
 	case CLV_E_ROLLBACK:
+	case CLV_E_FORKED:
 		return "do not write until it is known who changed the "
 		       "database";
 	case CLV_E_DATABASE_AWAY:

@@ -17,6 +17,9 @@ static const struct {
     {"rolled-back",
 	"find out who restored the database; what was written since is lost: "
 	"see RESTORED DATABASE in claviger(1)"},
+    {"forked",
+	"find out who restored the database; what was written after the day it "
+	"was set back to is lost: see RESTORED DATABASE in claviger(1)"},
     {"generation",
 	"claviger status: is this host's key newer than the server's list? "
 	"claviger restore FILE on a server node"},

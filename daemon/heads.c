@@ -14,16 +14,17 @@
 #include "daemon/log.h"
 #include "daemon/state.h"
 
-/* File: u32 format 1, u32 n, n x { str app, u64 counter }, raw BLAKE2b-256. */
+/* File: u32 format 1, u32 n, n x { str app, u64 counter, u64 linked, raw link
+ * 8 }, raw BLAKE2b-256. */
 #define AGAIN_MS 10000 /* when it could not be written */
 #define HEADS_FORMAT 1
 #define HEADS_MAX 8192 /* applications, and as many that were removed */
-#define HEADS_LEN_MAX (HEADS_MAX * (4 + CLV_NAME_MAX + 8) + 64)
+#define HEADS_LEN_MAX (HEADS_MAX * (4 + CLV_NAME_MAX + 24) + 64)
 #define SUM_LEN 32
 
 struct head {
 	char app[CLV_NAME_MAX];
-	uint64_t counter;
+	struct clv_head seen;
 	uint64_t serial; /* when it was raised */
 };
 
@@ -71,7 +72,15 @@ heads_get(const struct heads *h, const char *app)
 {
 	const struct head *e = find(h, app);
 
-	return e != NULL ? e->counter : 0;
+	return e != NULL ? e->seen.counter : 0;
+}
+
+struct clv_head
+heads_look(const struct heads *h, const char *app)
+{
+	const struct head *e = find(h, app);
+
+	return e != NULL ? e->seen : (struct clv_head){0};
 }
 
 const char *
@@ -95,7 +104,7 @@ heads_get_then(const struct heads *h, const char *app, uint64_t serial)
 {
 	const struct head *e = find(h, app);
 
-	return e != NULL && e->serial <= serial ? e->counter : 0;
+	return e != NULL && e->serial <= serial ? e->seen.counter : 0;
 }
 
 static int
@@ -118,18 +127,31 @@ add(struct heads *h, const char *app, struct head **ret)
 	return CLV_OK;
 }
 
-static int
-raise_in_memory(struct heads *h, const char *app, uint64_t counter)
+static void
+set_link(struct clv_head *e, const struct clv_head *to)
 {
+	e->linked = to->linked;
+	memcpy(e->link, to->link, sizeof(e->link));
+}
+
+/* Whatever of it is higher. CLV_E_EXISTS: nothing is. */
+static int
+raise_in_memory(struct heads *h, const char *app, const struct clv_head *to)
+{
+	struct clv_head had = heads_look(h, app);
 	struct head *e = find(h, app);
 	int r = CLV_OK;
 
-	if (counter <= (e != NULL ? e->counter : 0))
+	if (to->counter <= had.counter && to->linked <= had.linked)
 		return CLV_E_EXISTS;
 	if (e == NULL && (r = add(h, app, &e)) != CLV_OK)
 		return r;
-	e->counter = counter;
-	e->serial = ++h->serial;
+	if (to->linked > had.linked)
+		set_link(&e->seen, to);
+	if (to->counter > had.counter) {
+		e->seen.counter = to->counter;
+		e->serial = ++h->serial;
+	}
 	return CLV_OK;
 }
 
@@ -147,7 +169,9 @@ save(struct heads *h)
 	clv_buf_u32(&b, (uint32_t)h->n);
 	for (size_t i = 0; i < h->n; i++) {
 		clv_buf_str(&b, h->heads[i].app);
-		clv_buf_u64(&b, h->heads[i].counter);
+		clv_buf_u64(&b, h->heads[i].seen.counter);
+		clv_buf_u64(&b, h->heads[i].seen.linked);
+		clv_buf_raw(&b, h->heads[i].seen.link, CLV_LINK_LEN);
 	}
 	crypto_generichash(sum, sizeof(sum), b.data, b.len, NULL, 0);
 	clv_buf_raw(&b, sum, sizeof(sum));
@@ -171,10 +195,10 @@ on_save(void *arg)
 		(void)loop_timer_set(h->loop, &h->timer, AGAIN_MS, on_save, h);
 }
 
-void
-heads_raise(struct heads *h, const char *app, uint64_t counter)
+static void
+raise_to(struct heads *h, const char *app, const struct clv_head *to)
 {
-	int r = raise_in_memory(h, app, counter);
+	int r = raise_in_memory(h, app, to);
 
 	if (r == CLV_E_FULL || r == CLV_E_NOMEM)
 		log_warning("it is not kept what was seen of application %s: "
@@ -186,6 +210,36 @@ heads_raise(struct heads *h, const char *app, uint64_t counter)
 	if (h->timer == NULL)
 		(void)loop_timer_set(
 		    h->loop, &h->timer, h->save_ms, on_save, h);
+}
+
+void
+heads_raise(struct heads *h, const char *app, uint64_t counter)
+{
+	const struct clv_head to = {.counter = counter};
+
+	raise_to(h, app, &to);
+}
+
+void
+heads_see(struct heads *h, const char *app, uint64_t counter,
+    const uint8_t mac[static CLV_MANIFEST_MAC_LEN])
+{
+	struct clv_head to = {.counter = counter};
+
+	if (clv_manifest_link(mac, counter, counter, to.link))
+		to.linked = counter;
+	raise_to(h, app, &to);
+}
+
+void
+heads_learn(struct heads *h, const char *app, const struct clv_head *said)
+{
+	const struct clv_head had = heads_look(h, app);
+	struct clv_head to = *said;
+
+	if (had.linked > 0 && to.linked <= had.linked + CLV_MANIFEST_LINKS)
+		set_link(&to, &had);
+	raise_to(h, app, &to);
 }
 
 static int
@@ -206,9 +260,17 @@ parse(struct heads *h, const uint8_t *p, size_t len)
 	n = clv_rd_u32(&rd);
 	for (uint32_t i = 0; i < n && !rd.failed; i++) {
 		char app[CLV_NAME_MAX];
+		struct clv_head to;
+		const uint8_t *link;
 
 		clv_rd_str(&rd, app, sizeof(app));
-		(void)raise_in_memory(h, app, clv_rd_u64(&rd));
+		to.counter = clv_rd_u64(&rd);
+		to.linked = clv_rd_u64(&rd);
+		link = clv_rd_raw(&rd, sizeof(to.link));
+		if (link == NULL)
+			break;
+		memcpy(to.link, link, sizeof(to.link));
+		(void)raise_in_memory(h, app, &to);
 	}
 	return clv_rd_end(&rd) == CLV_OK ? CLV_OK : CLV_E_DAMAGED;
 }

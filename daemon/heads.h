@@ -4,14 +4,16 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <claviger/manifest.h>
 #include "daemon/loop.h"
 
 /*
  * The highest counter of each application's manifest that this host has seen,
- * in either role: a database that knows less is older than that. In a checked
- * file, two copies, like daemon/state.h, but written some time after a change,
- * for that happens with each write of an application. What a crash may forget
- * the active server remembers, and every member tells that one.
+ * in either role, and its link: a database that knows less is older than that,
+ * and one that has another link there was set back and then written on. In a
+ * checked file, two copies, like daemon/state.h, but written some time after a
+ * change, for that happens with each write of an application. What a crash may
+ * forget the active server remembers, and every member tells that one.
  */
 struct heads;
 
@@ -22,7 +24,17 @@ int heads_open(
 void heads_close(struct heads **h); /* writes what is not written yet */
 
 uint64_t heads_get(const struct heads *h, const char *app); /* 0: never seen */
+/* All of it; zeros: never seen. */
+struct clv_head heads_look(const struct heads *h, const char *app);
+/* It was at that counter; which one that was is not known. */
 void heads_raise(struct heads *h, const char *app, uint64_t counter);
+/* This host has verified that manifest, or written it. */
+void heads_see(struct heads *h, const char *app, uint64_t counter,
+    const uint8_t mac[static CLV_MANIFEST_MAC_LEN]);
+/* Others say so. Their link is taken only where ours says nothing any more:
+ * theirs may be of a database that was set back, and ours is what finds that.
+ */
+void heads_learn(struct heads *h, const char *app, const struct clv_head *said);
 
 /* The next in order of names after `after`, NULL at the end; borrowed until one
  * is raised. */

@@ -38,6 +38,16 @@ is_at(const struct heads_claims *c, size_t at, const char *app)
 	return at < c->n && strcmp(c->of[at].app, app) == 0;
 }
 
+static bool
+is_new(const struct heads_claim *had, const struct heads_claim *said)
+{
+	if (strcmp(said->by, had->by) != 0)
+		return said->head.counter > had->head.counter;
+	return said->head.counter != had->head.counter ||
+	       said->head.linked != had->head.linked ||
+	       memcmp(said->head.link, had->head.link, CLV_LINK_LEN) != 0;
+}
+
 int
 heads_claims_put(struct heads_claims *c, const struct heads_claim *said)
 {
@@ -45,9 +55,7 @@ heads_claims_put(struct heads_claims *c, const struct heads_claim *said)
 	struct heads_claim *more;
 
 	if (is_at(c, at, said->app)) {
-		if (said->counter == c->of[at].counter ||
-		    (said->counter < c->of[at].counter &&
-			strcmp(said->by, c->of[at].by) != 0))
+		if (!is_new(&c->of[at], said))
 			return CLV_E_EXISTS;
 		c->of[at] = *said;
 		return CLV_OK;

@@ -5,16 +5,17 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <claviger/list.h>
+#include <claviger/manifest.h>
 
 /*
  * What members say that they have seen of applications, as long as it is
- * higher than what this server has verified. One for each application, by
- * name: the highest.
+ * higher than what this server knows, or another link. One for each
+ * application, by name: the highest.
  */
 struct heads_claim {
 	char app[CLV_NAME_MAX];
 	char by[CLV_NAME_MAX];
-	uint64_t counter;
+	struct clv_head head;
 	uint64_t look; /* of heads_watch.c, that was under way or over */
 };
 

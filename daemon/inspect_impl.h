@@ -68,7 +68,9 @@ struct inspect {
 	char name[VAULT_NAME_MAX]; /* where the next page begins */
 	uint64_t counter, version;
 	size_t rows;
-	bool fits; /* the manifest vouches for the rows */
+	struct clv_head seen; /* when the last page was asked for */
+	bool fits;	      /* the manifest vouches for the rows */
+	bool forked; /* ... and was not written on top of what was seen */
 	/* records */
 	uint64_t done;
 	struct inspect_doubt *doubts;

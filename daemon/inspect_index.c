@@ -101,6 +101,8 @@ commit(struct inspect *i, uint64_t counter, const struct db_field *mac)
 	clv_index_mac(i->index, counter, own);
 	i->fits = mac->len == sizeof(own) &&
 		  clv_index_fits(i->index, counter, mac->p);
+	i->forked = i->fits &&
+		    clv_head_check(&i->seen, counter, mac->p) == CLV_E_FORKED;
 	return clv_index_commit(i->index, counter, i->fits ? mac->p : own);
 }
 
@@ -122,13 +124,16 @@ judge_newest(struct inspect *i)
 static void
 judge(struct inspect *i, uint64_t counter)
 {
-	const struct clv_index *held = inspect_held(i);
-	uint64_t seen = heads_get(i->v->k->heads, i->app);
+	uint64_t seen = i->seen.counter;
+	bool sound = i->fits && counter >= seen && !i->forked;
 
-	if (held != NULL && clv_index_counter(held) > seen)
-		seen = clv_index_counter(held);
-	inspect_go_on(
-	    i, i->fits && counter >= seen ? INSPECT_RECORDS : INSPECT_GONE);
+	inspect_go_on(i, sound ? INSPECT_RECORDS : INSPECT_GONE);
+	if (i->forked)
+		inspect_found(&i->found, "forked", i->app,
+		    "change %" PRIu64 " of it that has been seen is not in the "
+		    "database: that was set back to an earlier change, and "
+		    "then written on",
+		    i->seen.linked);
 	if (counter < seen)
 		inspect_found(&i->found, "rolled-back", i->app,
 		    "the database is at change %" PRIu64 " of it, and change "
@@ -265,6 +270,18 @@ on_page(struct keeper *k, void *arg, const struct db_result *r)
 	inspect_tell(i);
 }
 
+/* What is seen later the answer need not know. */
+static struct clv_head
+seen_so_far(const struct inspect *i)
+{
+	const struct clv_index *held = inspect_held(i);
+	struct clv_head seen = heads_look(i->v->k->heads, i->app);
+
+	if (held != NULL && clv_index_counter(held) > seen.counter)
+		seen.counter = clv_index_counter(held);
+	return seen;
+}
+
 static void
 ask_page(struct inspect *i)
 {
@@ -276,6 +293,7 @@ ask_page(struct inspect *i)
 	    clv_param_u64(INSPECT_NAMES, limit),
 	};
 
+	i->seen = seen_so_far(i);
 	inspect_call(i, CLV_STMT_GET_CHANGES, p, 4, on_page, i);
 }
 

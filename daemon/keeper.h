@@ -197,7 +197,8 @@ struct challenge {
 	uint64_t until_ms; /* 0: free */
 };
 
-/* heads_watch.c: is the database as far as what was seen of it? */
+/* heads_watch.c: is the database as far as what was seen of it, and has it come
+ * from there? */
 struct heads;
 struct heads_watch {
 	bool asking;
@@ -205,11 +206,14 @@ struct heads_watch {
 	uint64_t look;	 /* counted */
 	uint64_t serial; /* what was known when it was asked for */
 	char after[CLV_NAME_MAX];
-	/* By this look, the first that is not; who has seen more, "": we. */
+	/* By this look, the first that is not; CLV_E_ROLLBACK or CLV_E_FORKED;
+	 * and who has seen that, "": we. */
 	char found[CLV_NAME_MAX], by[CLV_NAME_MAX];
+	int how;
 	uint64_t there, seen;
 	char behind[CLV_NAME_MAX]; /* ... by the last one, "": none */
 	char behind_of[CLV_NAME_MAX];
+	int behind_how;
 	struct heads_claims claims;
 	bool claimed; /* something that was not looked at yet */
 };
@@ -411,9 +415,10 @@ void member_pins(struct keeper *k); /* tell the front who may connect */
 /* heads_watch.c */
 void heads_watch_look(struct keeper *k); /* when it is time */
 /* That host says so; it may also write to that application. */
-void heads_watch_claim(
-    struct keeper *k, const char *app, uint64_t counter, const char *by);
-/* Has the database, by the last look, less than was seen? And what of. */
+void heads_watch_claim(struct keeper *k, const char *app,
+    const struct clv_head *head, const char *by);
+/* Has the database, by the last look, less than was seen, or something else?
+ * And what of. */
 bool heads_watch_behind(const struct keeper *k);
 void heads_watch_reason(const struct keeper *k, char *dst, size_t cap);
 

@@ -89,8 +89,8 @@ is_listed(const struct clv_list *list, const char *app)
 
 /*
  * What a member tells of the applications of its scope is looked at, and
- * handed out when it was verified. What is higher than the database's own is
- * how a database that went back is found.
+ * handed out when it was verified. What is higher than the database's own, or
+ * has another link, is how a database that went back is found.
  */
 void
 member_give_heads(struct keeper *k, const struct member_reply *to,
@@ -106,10 +106,10 @@ member_give_heads(struct keeper *k, const struct member_reply *to,
 		if (!clv_scope_has(scope, heads[i].app) ||
 		    !is_listed(k->secret.list, heads[i].app))
 			continue;
-		heads_watch_claim(k, heads[i].app, heads[i].counter, to->name);
+		heads_watch_claim(k, heads[i].app, &heads[i].head, to->name);
 		heads[known] = heads[i];
-		heads[known].counter = heads_get(k->heads, heads[i].app);
-		known += heads[known].counter > 0;
+		heads[known].head = heads_look(k->heads, heads[i].app);
+		known += heads[known].head.counter > 0;
 	}
 	clv_buf_init(&b);
 	if (r == CLV_OK)

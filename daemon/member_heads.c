@@ -7,9 +7,9 @@
 #include "daemon/member.h"
 
 /*
- * Counters of the applications of our scope: the server is told what was seen
- * here, and says what it has seen, so that a database that went back is found
- * by a host that has forgotten, or is new.
+ * Counters and links of the applications of our scope: the server is told what
+ * was seen here, and says what it has seen, so that a database that went back
+ * is found by a host that has forgotten, or is new.
  */
 
 int
@@ -26,7 +26,7 @@ member_heads_ask(struct member *m, bool first)
 		const char *app = m->apps[m->head_at++].name;
 
 		memcpy(heads[n].app, app, sizeof(heads[n].app));
-		heads[n].counter = heads_get(m->k->heads, app);
+		heads[n].head = heads_look(m->k->heads, app);
 	}
 	clv_buf_init(&payload);
 	r = clv_wire_heads_format(heads, n, &payload);
@@ -47,6 +47,6 @@ member_heads_take(struct member *m, const struct clv_wire_answer *a)
 	if (r != CLV_OK)
 		return r;
 	for (size_t i = 0; i < n; i++)
-		heads_raise(m->k->heads, heads[i].app, heads[i].counter);
+		heads_learn(m->k->heads, heads[i].app, &heads[i].head);
 	return m->head_at < m->app_count ? CLV_E_AGAIN : CLV_OK;
 }

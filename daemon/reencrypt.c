@@ -274,6 +274,7 @@ reencrypt_stop(struct keeper *k)
 
 	enter(r);
 	r->phase = REENCRYPT_IDLE;
+	r->out_count = 0; /* the next one looks by itself */
 	reencrypt_page_drop(r);
 }
 

@@ -24,11 +24,11 @@ on_added(struct keeper *k, void *arg, const struct db_result *res)
 		return;
 	}
 	reencrypt_follow(r);
-	if (db_u64(res, 0, 0) == CLV_PUT_CONFLICT) {
+	if (db_u64(res, 0, 0) != CLV_PUT_DONE) {
 		reencrypt_open_in(r, 0); /* somebody has written */
 		return;
 	}
-	heads_raise(k->heads, r->app, r->expect + 1);
+	heads_see(k->heads, r->app, r->expect + 1, r->mac);
 	log_info("application %s has data key %u", r->app, r->key_version);
 	reencrypt_next(r);
 }

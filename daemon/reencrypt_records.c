@@ -98,7 +98,7 @@ carry_on(struct reencrypt *r)
 {
 	struct vault_app *a = vault_open_now(r->k->member->vault, r->app);
 
-	heads_raise(r->k->heads, r->app, r->expect + 1);
+	heads_see(r->k->heads, r->app, r->expect + 1, r->mac);
 	if (a == NULL || a->index == NULL)
 		return;
 	if (!a->indexed || clv_index_counter(a->index) != r->expect)
@@ -117,7 +117,7 @@ on_written(struct keeper *k, void *arg, const struct db_result *res)
 		return;
 	if (res->result != CLV_OK) {
 		reencrypt_failed(r, res);
-	} else if (db_u64(res, 0, 0) == CLV_PUT_CONFLICT) {
+	} else if (db_u64(res, 0, 0) != CLV_PUT_DONE) {
 		reencrypt_follow(r); /* others have written: the page again */
 		reencrypt_open_in(r, 0);
 	} else {

@@ -81,8 +81,7 @@ int cert_key_to_pem(const void *der, size_t len, struct clv_buf *ret_pem);
 /* cert_info.c: what a certificate says, for people; only its thumbprint decides
  * anything. Control characters may be in its names. CLV_E_FORMAT. */
 #define CERT_NAME_MAX 256
-#define CERT_NAMES_MAX 16 /* alternative names: DNS and IP, more are left out \
-			   */
+#define CERT_NAMES_MAX 16 /* DNS and IP; more are left out */
 #define CERT_WARN_DAYS 30 /* before its end somebody should know */
 struct cert_info {
 	char subject[CERT_NAME_MAX]; /* RFC 4514 */

@@ -36,6 +36,7 @@ struct get {
 	char name[VAULT_NAME_MAX];
 	uint64_t version; /* 0: the current one */
 	uint64_t known;	  /* counter of the index when it was asked */
+	struct clv_head seen;
 	unsigned tries;
 	bool reloaded; /* the keys */
 	vault_fn fn;
@@ -99,8 +100,9 @@ end_damaged(struct get *g, const char *what)
  * One that does not follow is loaded anew; when that does not fit either, the
  * loader says so. */
 static int
-fold(struct vault_app *a, const struct db_result *r)
+fold(struct get *g, const struct db_result *r)
 {
+	struct vault_app *a = g->a;
 	char name[VAULT_NAME_MAX];
 	size_t changes = 0;
 	int rc = CLV_OK;
@@ -121,7 +123,22 @@ fold(struct vault_app *a, const struct db_result *r)
 	if (rc != CLV_OK)
 		return rc;
 	return vault_index_commit(
-	    a, db_u64(r, 0, C_COUNTER), db_field(r, 0, C_HASH));
+	    a, &g->seen, db_u64(r, 0, C_COUNTER), db_field(r, 0, C_HASH));
+}
+
+/* Another one under the same counter: the loader says why. */
+static int
+check_held(const struct vault_app *a, const struct db_result *r)
+{
+	const struct db_field *head = db_field(r, 0, C_HASH);
+	uint64_t counter = db_u64(r, 0, C_COUNTER);
+
+	if (head->len < CLV_MANIFEST_HEAD_LEN)
+		return CLV_E_DAMAGED;
+	return counter < clv_index_counter(a->index) ||
+		       clv_index_is_at(a->index, counter, head->p)
+		   ? CLV_OK
+		   : CLV_E_DAMAGED;
 }
 
 static size_t
@@ -284,9 +301,11 @@ on_row(struct keeper *k, void *arg, const struct db_result *r)
 	}
 	counter = db_u64(r, 0, C_COUNTER);
 	if (counter > clv_index_counter(g->a->index))
-		rc = fold(g->a, r);
+		rc = fold(g, r);
 	else if (counter < g->known)
 		rc = CLV_E_ROLLBACK;
+	else
+		rc = check_held(g->a, r);
 	if (rc == CLV_E_AGAIN)
 		vault_index_follow(g->a);
 	else if (rc != CLV_OK)
@@ -312,6 +331,7 @@ ask(struct get *g)
 	};
 
 	g->known = clv_index_counter(g->a->index);
+	g->seen = heads_look(g->v->k->heads, g->app);
 	g->a->calls++;
 	db_call_pool(
 	    g->v->k, CLV_STMT_GET_SECRET, p, 5, VAULT_WAIT_MS, on_row, g);

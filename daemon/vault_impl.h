@@ -47,6 +47,7 @@ struct vault_app {
 	unsigned key_loads;	 /* since an index was verified */
 	struct clv_index *index; /* NULL: not loaded */
 	bool indexed;		 /* it is verified */
+	struct clv_head seen;	 /* when its last page was asked for */
 	uint32_t newest;	 /* data key, by a verified index; 0: unknown */
 	bool current;		 /* verified since the last refresh */
 	bool loading;		 /* a statement for the waiters is under way */
@@ -121,9 +122,10 @@ void vault_index_follow(struct vault_app *a);
 /* One row of a change: what columns it is in. */
 int vault_index_stage(struct vault_app *a, const char *name, uint64_t version,
     bool deleted, const struct db_field *hash);
-/* The staged rows lead to this counter, says the database. */
-int vault_index_commit(
-    struct vault_app *a, uint64_t counter, const struct db_field *mac);
+/* The staged rows lead to this counter, says the database. seen: what was
+ * known when it was asked; what was written since it need not know. */
+int vault_index_commit(struct vault_app *a, const struct clv_head *seen,
+    uint64_t counter, const struct db_field *mac);
 /* Text of a column, checked; false when it is none. */
 bool vault_text(const struct db_field *f, char *dst, size_t cap);
 

@@ -48,20 +48,31 @@ vault_index_stage(struct vault_app *a, const char *name, uint64_t version,
 	return clv_index_stage(a->index, &c);
 }
 
-int
-vault_index_commit(
-    struct vault_app *a, uint64_t counter, const struct db_field *mac)
+/* That it was set back and written on is said only by what fits the rows. */
+static int
+check_manifest(const struct vault_app *a, const struct clv_head *seen,
+    uint64_t counter, const struct db_field *mac)
 {
 	int r;
 
 	if (mac->len != CLV_MANIFEST_MAC_LEN)
-		r = CLV_E_DAMAGED;
-	else if (counter < heads_get(a->v->k->heads, a->name))
-		r = CLV_E_ROLLBACK;
-	else
+		return CLV_E_DAMAGED;
+	r = clv_head_check(seen, counter, mac->p);
+	if (r == CLV_E_FORKED && !clv_index_fits(a->index, counter, mac->p))
+		return CLV_E_DAMAGED;
+	return r;
+}
+
+int
+vault_index_commit(struct vault_app *a, const struct clv_head *seen,
+    uint64_t counter, const struct db_field *mac)
+{
+	int r = check_manifest(a, seen, counter, mac);
+
+	if (r == CLV_OK)
 		r = clv_index_commit(a->index, counter, mac->p);
 	if (r == CLV_OK)
-		heads_raise(a->v->k->heads, a->name, counter);
+		heads_see(a->v->k->heads, a->name, counter, mac->p);
 	else
 		clv_index_abort(a->index);
 	if (r == CLV_OK)
@@ -88,6 +99,13 @@ fail(struct vault_app *a, int result)
 		    "the database is older than what was seen of application "
 		    "%s: it was restored, or rows were taken away: claviger "
 		    "doctor",
+		    a->name);
+		break;
+	case CLV_E_FORKED:
+		snprintf(text, sizeof(text),
+		    "the database went another way than what was seen of "
+		    "application %s: it was set back, and then written on: "
+		    "claviger doctor",
 		    a->name);
 		break;
 	case CLV_E_DAMAGED:
@@ -165,7 +183,8 @@ does_not_fit(struct vault_app *a, int result)
 {
 	bool is_first = clv_index_counter(a->index) == 0;
 
-	if (result == CLV_E_ROLLBACK || result == CLV_E_FULL) {
+	if (result == CLV_E_ROLLBACK || result == CLV_E_FORKED ||
+	    result == CLV_E_FULL) {
 		fail(a, result);
 	} else if (!is_first) {
 		vault_index_drop(a);
@@ -214,7 +233,7 @@ on_page(struct keeper *k, void *arg, const struct db_result *r)
 	}
 	if (rc == CLV_OK)
 		rc = vault_index_commit(
-		    a, db_u64(r, last, 5), db_field(r, last, 6));
+		    a, &a->seen, db_u64(r, last, 5), db_field(r, last, 6));
 	if (rc != CLV_OK) {
 		does_not_fit(a, rc);
 		return;
@@ -239,6 +258,7 @@ ask_page(struct vault_app *a)
 	};
 
 	a->calls++;
+	a->seen = heads_look(a->v->k->heads, a->name);
 	db_call_pool(
 	    a->v->k, CLV_STMT_GET_CHANGES, p, 4, VAULT_WAIT_MS, on_page, a);
 }

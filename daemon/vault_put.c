@@ -256,7 +256,7 @@ batch_written(struct vault_batch *b)
 	    (batch_stage(b) != CLV_OK ||
 		clv_index_commit(a->index, b->expect + 1, b->mac) != CLV_OK))
 		vault_index_drop(a);
-	heads_raise(a->v->k->heads, a->name, b->expect + 1);
+	heads_see(a->v->k->heads, a->name, b->expect + 1, b->mac);
 	for (p = batch_free(b); p != NULL; p = next, n++) {
 		next = p->next;
 		r.version = p->version;

@@ -195,7 +195,8 @@ clv_index_is_newest(
 
 static void
 make_manifest(const struct clv_index *x, uint64_t counter,
-    const struct clv__newest *newest, uint8_t ret[static CLV_MANIFEST_MAC_LEN])
+    const struct clv__newest *newest, const uint8_t *links,
+    uint8_t ret[static CLV_MANIFEST_MAC_LEN])
 {
 	const struct clv__manifest m = {
 	    .system_id = x->system_id,
@@ -204,28 +205,48 @@ make_manifest(const struct clv_index *x, uint64_t counter,
 	    .count = x->table.count,
 	    .sum = x->sum,
 	    .newest = *newest,
+	    .links = links,
 	};
 
 	clv__manifest_mac(x->key, &m, ret);
+}
+
+/* Those that a manifest has which comes of the committed one. */
+static void
+links_before(const struct clv_index *x, uint64_t counter,
+    uint8_t ret[static CLV__LINKS_LEN])
+{
+	uint64_t steps = counter - x->counter;
+	size_t at;
+
+	memset(ret, 0, CLV__LINKS_LEN);
+	if (counter < x->counter || steps > CLV_MANIFEST_LINKS)
+		return;
+	at = (size_t)steps * CLV_LINK_LEN;
+	memcpy(ret + at, x->links, CLV__LINKS_LEN - at);
+	if (steps > 0)
+		memcpy(ret + at - CLV_LINK_LEN, x->link, CLV_LINK_LEN);
 }
 
 void
 clv_index_mac(const struct clv_index *x, uint64_t counter,
     uint8_t ret[static CLV_MANIFEST_MAC_LEN])
 {
-	make_manifest(x, counter, &x->newest, ret);
+	uint8_t links[CLV__LINKS_LEN];
+
+	links_before(x, counter, links);
+	make_manifest(x, counter, &x->newest, links, ret);
 }
 
 /* Two writers may have made a MAC under the same counter, and one of them lost:
  * that both are genuine must not matter. */
 static bool
-is_as_held(const struct clv_index *x, const struct clv__newest *newest)
+comes_of_held(const struct clv_index *x, uint64_t counter,
+    const uint8_t mac[static CLV_MANIFEST_MAC_LEN])
 {
-	const struct clv__newest *held = &x->committed_newest;
+	const uint8_t *link = clv__manifest_link(mac, counter, x->counter);
 
-	return sodium_memcmp(x->sum, x->committed_sum, sizeof(x->sum)) == 0 &&
-	       newest->version == held->version &&
-	       memcmp(newest->check, held->check, sizeof(held->check)) == 0;
+	return link == NULL || sodium_memcmp(link, x->link, CLV_LINK_LEN) == 0;
 }
 
 static int
@@ -238,9 +259,9 @@ verify(const struct clv_index *x, uint64_t counter,
 	if (x->any && counter < x->counter)
 		return CLV_E_STALE;
 	if (x->any && (newest->version < x->committed_newest.version ||
-			  (counter == x->counter && !is_as_held(x, newest))))
+			  !comes_of_held(x, counter, mac)))
 		return CLV_E_DAMAGED;
-	make_manifest(x, counter, newest, want);
+	make_manifest(x, counter, newest, clv__manifest_links(mac), want);
 	return sodium_memcmp(want, mac, sizeof(want)) == 0 ? CLV_OK
 							   : CLV_E_DAMAGED;
 }
@@ -251,6 +272,15 @@ forget_undo(struct clv_index *x)
 	free(x->undo);
 	x->undo = NULL;
 	x->undo_count = x->undo_cap = 0;
+}
+
+bool
+clv_index_is_at(const struct clv_index *x, uint64_t counter,
+    const uint8_t head[static CLV_MANIFEST_HEAD_LEN])
+{
+	return counter == x->counter &&
+	       sodium_memcmp(head + CLV_MANIFEST_HEAD_LEN - CLV__ENTRY_LEN,
+		   x->link, CLV_LINK_LEN) == 0;
 }
 
 bool
@@ -287,6 +317,9 @@ clv_index_commit(struct clv_index *x, uint64_t counter,
 	x->count = x->table.count;
 	memcpy(x->committed_sum, x->sum, sizeof(x->sum));
 	x->newest = x->committed_newest = newest;
+	memcpy(x->links, clv__manifest_links(mac), CLV__LINKS_LEN);
+	memcpy(
+	    x->link, clv__manifest_link(mac, counter, counter), CLV_LINK_LEN);
 	return CLV_OK;
 }
 

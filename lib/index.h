@@ -60,6 +60,8 @@ struct clv_index {
 	size_t count; /* of the table's entries, so many are committed */
 	uint8_t committed_sum[CLV__ENTRY_LEN];
 	struct clv__newest committed_newest;
+	uint8_t link[CLV_LINK_LEN];    /* of that counter; zeros: none */
+	uint8_t links[CLV__LINKS_LEN]; /* before it */
 
 	struct clv__undo *undo; /* of committed entries that are staged */
 	size_t undo_count, undo_cap;

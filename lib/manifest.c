@@ -2,11 +2,13 @@
 #include <string.h>
 #include <sodium.h>
 #include <claviger/identity.h>
+#include <claviger/result.h>
 #include "keyring.h"
 #include "manifest.h"
 #include "pack.h"
 
 #define STACK_LEN 2048 /* as in envelope.c; a hash alone needs less */
+#define MAC_LEN 32
 
 void
 clv_record_hash(
@@ -67,7 +69,7 @@ clv__manifest_mac(const uint8_t key[static CLV_KEY_LEN],
     const struct clv__manifest *m, uint8_t ret[static CLV_MANIFEST_MAC_LEN])
 {
 	uint8_t in[CLV_SYSTEM_ID_LEN + 4 + CLV_NAME_MAX + 8 + 8 +
-		   CLV__ENTRY_LEN + 4 + CLV__CHECK_LEN];
+		   CLV__ENTRY_LEN + 4 + CLV__CHECK_LEN + CLV__LINKS_LEN];
 	uint8_t *at;
 
 	at = clv__pack_raw(in, m->system_id, CLV_SYSTEM_ID_LEN);
@@ -76,6 +78,54 @@ clv__manifest_mac(const uint8_t key[static CLV_KEY_LEN],
 	at = clv__pack_u64(at, m->count);
 	at = clv__pack_raw(at, m->sum, CLV__ENTRY_LEN);
 	at = pack_newest(at, &m->newest);
-	mac(key, "claviger-manifst", in, (size_t)(at - in),
-	    pack_newest(ret, &m->newest));
+	at = clv__pack_raw(at, m->links, CLV__LINKS_LEN);
+	ret = pack_newest(ret, &m->newest);
+	mac(key, "claviger-manifst", in, (size_t)(at - in), ret);
+	memcpy(ret + MAC_LEN, m->links, CLV__LINKS_LEN);
+}
+
+const uint8_t *
+clv__manifest_links(const uint8_t manifest[static CLV_MANIFEST_MAC_LEN])
+{
+	return manifest + CLV_MANIFEST_HEAD_LEN;
+}
+
+const uint8_t *
+clv__manifest_link(const uint8_t manifest[static CLV_MANIFEST_MAC_LEN],
+    uint64_t counter, uint64_t at)
+{
+	uint64_t ago = counter - at;
+
+	if (at > counter || ago > CLV_MANIFEST_LINKS)
+		return NULL;
+	if (ago == 0)
+		return manifest + CLV_MANIFEST_HEAD_LEN - MAC_LEN;
+	return clv__manifest_links(manifest) + (ago - 1) * CLV_LINK_LEN;
+}
+
+bool
+clv_manifest_link(const uint8_t mac[static CLV_MANIFEST_MAC_LEN],
+    uint64_t counter, uint64_t at, uint8_t ret[static CLV_LINK_LEN])
+{
+	const uint8_t *link = clv__manifest_link(mac, counter, at);
+
+	if (link == NULL || sodium_is_zero(link, CLV_LINK_LEN))
+		return false;
+	memcpy(ret, link, CLV_LINK_LEN);
+	return true;
+}
+
+int
+clv_head_check(const struct clv_head *seen, uint64_t counter,
+    const uint8_t mac[static CLV_MANIFEST_MAC_LEN])
+{
+	uint8_t link[CLV_LINK_LEN];
+
+	if (counter < seen->counter)
+		return CLV_E_ROLLBACK;
+	if (seen->linked > 0 &&
+	    clv_manifest_link(mac, counter, seen->linked, link) &&
+	    memcmp(link, seen->link, sizeof(link)) != 0)
+		return CLV_E_FORKED;
+	return CLV_OK;
 }

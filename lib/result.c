@@ -78,6 +78,8 @@ static const struct {
     [-CLV_E_SHARES] = {"share-count", "not the number of shares that is needed",
 	28},
     [-CLV_E_DIGEST] = {"wrong-share", "a share is wrong", 29},
+    [-CLV_E_FORKED] = {"forked",
+	"the database was set back and then written on", 20},
 };
 
 _Static_assert(

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
+#include <sodium.h>
 #include <claviger/buf.h>
 #include <claviger/result.h>
 #include <claviger/wire.h>
 
 /* FETCH's u32 generation, u64 list version; HEADS' u32 n, n x { str
- * application, u64 counter }. */
+ * application, u64 counter, u64 linked, raw link 8 }. */
 
 void
 clv_wire_holds_format(const struct clv_wire_holds *h, struct clv_buf *ret)
@@ -34,8 +35,12 @@ static bool
 is_head_valid(
     const struct clv_wire_head *all, size_t n, const struct clv_wire_head *h)
 {
+	bool is_linked = !sodium_is_zero(h->head.link, sizeof(h->head.link));
+
 	if (clv_name_check(h->app) != CLV_OK ||
-	    h->counter > CLV_WIRE_COUNTER_MAX)
+	    h->head.counter > CLV_WIRE_COUNTER_MAX ||
+	    h->head.linked > h->head.counter ||
+	    (h->head.linked > 0) != is_linked)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(all[i].app, h->app) == 0)
@@ -55,7 +60,9 @@ clv_wire_heads_format(
 	clv_buf_u32(ret, (uint32_t)n);
 	for (size_t i = 0; i < n; i++) {
 		clv_buf_str(ret, h[i].app);
-		clv_buf_u64(ret, h[i].counter);
+		clv_buf_u64(ret, h[i].head.counter);
+		clv_buf_u64(ret, h[i].head.linked);
+		clv_buf_raw(ret, h[i].head.link, sizeof(h[i].head.link));
 	}
 	return clv_buf_result(ret);
 }
@@ -64,6 +71,7 @@ int
 clv_wire_heads_parse(const void *p, size_t len,
     struct clv_wire_head ret[static CLV_WIRE_HEADS_MAX], size_t *ret_n)
 {
+	const uint8_t *link;
 	struct clv_rd r;
 	uint32_t n;
 
@@ -73,8 +81,13 @@ clv_wire_heads_parse(const void *p, size_t len,
 		return CLV_E_FORMAT;
 	for (uint32_t i = 0; i < n; i++) {
 		clv_rd_str(&r, ret[i].app, sizeof(ret[i].app));
-		ret[i].counter = clv_rd_u64(&r);
-		if (r.failed || !is_head_valid(ret, i, &ret[i]))
+		ret[i].head.counter = clv_rd_u64(&r);
+		ret[i].head.linked = clv_rd_u64(&r);
+		link = clv_rd_raw(&r, sizeof(ret[i].head.link));
+		if (link == NULL)
+			return CLV_E_FORMAT;
+		memcpy(ret[i].head.link, link, sizeof(ret[i].head.link));
+		if (!is_head_valid(ret, i, &ret[i]))
 			return CLV_E_FORMAT;
 	}
 	if (clv_rd_end(&r) != CLV_OK)

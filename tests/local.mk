@@ -357,7 +357,7 @@ check_keeper_rotate_LDFLAGS = $(keeper_ldflags)
 
 # vault, member and local API, against a database that a rig plays
 vault_tests = check_api check_inspect check_member check_member_policy \
-	check_reencrypt check_vault
+	check_reencrypt check_vault check_vault_fork
 check_PROGRAMS += $(vault_tests)
 TESTS += $(vault_tests)
 vault_rig = %D%/unit/vault_rig.c %D%/unit/vault_rig.h %D%/unit/vault_wrap.c \
@@ -394,6 +394,10 @@ check_vault_SOURCES = %D%/unit/check_vault.c $(vault_rig)
 check_vault_CPPFLAGS = $(unit_cppflags)
 check_vault_LDADD = $(daemon_libs)
 check_vault_LDFLAGS = $(vault_ldflags)
+check_vault_fork_SOURCES = %D%/unit/check_vault_fork.c $(vault_rig)
+check_vault_fork_CPPFLAGS = $(unit_cppflags)
+check_vault_fork_LDADD = $(daemon_libs)
+check_vault_fork_LDFLAGS = $(vault_ldflags)
 
 # daemon: front
 front_tests = check_cert check_tls check_front check_front_db \

@@ -10,11 +10,11 @@
 /*
  * The manifest of an application, claviger-formats(7): a counter, one higher
  * with each write transaction, which data key is the newest, and a MAC over
- * both and over the application's current entries, one for each name, deleted
- * names included (tombstones). The entries are summed, so that a change costs
- * the same however many there are. The sum stands nowhere: whoever verifies
- * computes it from the rows, which it thereby compares one by one with what the
- * last writer had.
+ * both, over the application's current entries, one for each name, deleted
+ * names included (tombstones), and over the MACs before it. The entries are
+ * summed, so that a change costs the same however many there are. The sum
+ * stands nowhere: whoever verifies computes it from the rows, which it thereby
+ * compares one by one with what the last writer had.
  *
  *   entry = BLAKE2b-256(key: index key, personal: "claviger-index01",
  *                       str name | u64 version | u8 deleted | raw hash 32)
@@ -23,13 +23,42 @@
  *                       of no message)
  *   mac   = BLAKE2b-256(key: index key, personal: "claviger-manifst",
  *                       raw system | str app | u64 counter | u64 count |
- *                       raw sum 32 | u32 key version | raw check 32)
+ *                       raw sum 32 | u32 key version | raw check 32 |
+ *                       raw links)
+ *   link  = the first 8 bytes of a mac
+ *   links = those of the last 120 counters before this one, the newest first;
+ *           zeros where there was none
  *
- * It lies in the database as u32 key version | raw check 32 | raw mac 32.
+ * It lies in the database as u32 key version | raw check 32 | raw mac 32 |
+ * raw links. Who has seen the link of one counter tells by a later manifest
+ * whether it has come from there: a database that was set back and then written
+ * on has another one in its place.
  */
 
 #define CLV_RECORD_HASH_LEN 32
-#define CLV_MANIFEST_MAC_LEN (4 + 32 + 32)
+#define CLV_LINK_LEN 8
+#define CLV_MANIFEST_LINKS 120
+#define CLV_MANIFEST_HEAD_LEN (4 + 32 + 32) /* without the links */
+#define CLV_MANIFEST_MAC_LEN \
+	(CLV_MANIFEST_HEAD_LEN + CLV_MANIFEST_LINKS * CLV_LINK_LEN)
+
+/* What was seen of an application. */
+struct clv_head {
+	uint64_t counter;	    /* the highest; 0: none */
+	uint64_t linked;	    /* the highest whose link is known; ... */
+	uint8_t link[CLV_LINK_LEN]; /* ... zeros if there is none */
+};
+
+/* The link of the counter `at`, says this manifest of a counter; it is as good
+ * as the manifest. false: that is later or too long ago, or before the
+ * application was made. */
+bool clv_manifest_link(const uint8_t mac[static CLV_MANIFEST_MAC_LEN],
+    uint64_t counter, uint64_t at, uint8_t ret[static CLV_LINK_LEN]);
+/* Is that what was seen, or what came of it? CLV_E_ROLLBACK: the counter is
+ * lower. CLV_E_FORKED: it was set back, and then written on. CLV_OK also when
+ * that cannot be told any more. */
+int clv_head_check(const struct clv_head *seen, uint64_t counter,
+    const uint8_t mac[static CLV_MANIFEST_MAC_LEN]);
 
 /* BLAKE2b-256 of a record as it lies in the database. */
 void clv_record_hash(
@@ -89,9 +118,9 @@ void clv_index_mac(const struct clv_index *x, uint64_t counter,
  * The staged state becomes the committed one if the manifest (counter, mac)
  * vouches for it; otherwise all that was staged is dropped. Which data key is
  * the newest is what the manifest says. CLV_E_STALE: the counter is below the
- * one held. CLV_E_DAMAGED: the MAC is of other rows or another data key, the
- * counter is the one held and yet something changed, or an older data key has
- * become the newest.
+ * one held. CLV_E_DAMAGED: the MAC is of other rows or another data key, it has
+ * not come from the one held (under the same counter it is that one), or an
+ * older data key has become the newest.
  */
 int clv_index_commit(struct clv_index *x, uint64_t counter,
     const uint8_t mac[static CLV_MANIFEST_MAC_LEN]);
@@ -99,6 +128,9 @@ void clv_index_abort(struct clv_index *x);
 /* Would that commit succeed? Nothing is changed. */
 bool clv_index_fits(const struct clv_index *x, uint64_t counter,
     const uint8_t mac[static CLV_MANIFEST_MAC_LEN]);
+/* Is that the manifest held? The head tells. */
+bool clv_index_is_at(const struct clv_index *x, uint64_t counter,
+    const uint8_t head[static CLV_MANIFEST_HEAD_LEN]);
 
 /*
  * Is this row of the database what must be served? version 0: the database

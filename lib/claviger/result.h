@@ -64,7 +64,8 @@ enum clv_result {
 	CLV_E_DUPLICATE = -52,	/* one share twice */
 	CLV_E_SHARES = -53,	/* fewer or more shares than are needed */
 	CLV_E_DIGEST = -54,	/* the shares make no secret together */
-	CLV_E_LAST = -55	/* one past the last */
+	CLV_E_FORKED = -55,	/* the database was set back and written on */
+	CLV_E_LAST = -56	/* one past the last */
 };
 
 /* Text of a result: a static sentence part without a full stop; never NULL. */

@@ -96,9 +96,11 @@ enum clv_stmt {
 	/* app text, name text, version int8 (0: newest), known_counter int8,
 	 * limit int8 -> kind int8, name text, version int8, deleted bool,
 	 * key_version int8, hash bytea, record bytea, counter int8. Of one
-	 * instant: the manifest (kind 0: its counter, its MAC as hash), the
-	 * secret (kind 1), if it is there, and the current rows above
-	 * known_counter (kind 2, without record), at most `limit`. */
+	 * instant: the manifest (kind 0: its counter, its MAC as hash, of which
+	 * only CLV_MANIFEST_HEAD_LEN bytes come when the counter is not above
+	 * known_counter), the secret (kind 1), if it is there, and the current
+	 * rows above known_counter (kind 2, without record), at most `limit`.
+	 */
 	CLV_STMT_GET_SECRET,
 	/* app text, epoch int8, expect_counter int8, mac bytea, op_id bytea,
 	 * then of each row: names text[], versions int8[], key_versions int8[]

@@ -8,6 +8,7 @@
 #include <claviger/identity.h>
 #include <claviger/keyring.h>
 #include <claviger/list.h>
+#include <claviger/manifest.h>
 
 /*
  * The server port, inside TLS 1.3 with both sides pinned. A frame is a 32-bit
@@ -38,9 +39,9 @@ enum clv_wire_op {
 	/* payload: str name, the applications after it are asked for; answer
 	 * payload: clv_wire_apps */
 	CLV_WIRE_APPS = 4,
-	/* payload: heads that the caller has verified, or 0 for one that it
-	 * only asks about; answer payload: the highest that the server knows
-	 * of each of these, the unknown ones left out */
+	/* payload: what the caller has seen, or 0 of an application that it
+	 * only asks about; answer payload: what the server has seen of each
+	 * of these, the unknown ones left out */
 	CLV_WIRE_HEADS = 5,
 	/* An answer that nobody asked for: something in its head has changed.
 	 * It may be an old one, played again: it is a reason to fetch, and
@@ -169,13 +170,13 @@ int clv_wire_apps_parse(
     const void *p, size_t len, const char *after, struct clv_wire_apps *ret);
 bool clv_wire_apps_next(struct clv_wire_apps *apps, struct clv_wire_app *ret);
 
-/* Payload of HEADS, either way: counters of applications' manifests, none
+/* Payload of HEADS, either way: what was seen of applications' manifests, none
  * twice, at most CLV_WIRE_HEADS_MAX (CLV_E_FULL). */
-#define CLV_WIRE_HEADS_MAX 100
+#define CLV_WIRE_HEADS_MAX 80
 #define CLV_WIRE_COUNTER_MAX (UINT64_C(1) << 62)
 struct clv_wire_head {
 	char app[CLV_NAME_MAX];
-	uint64_t counter;
+	struct clv_head head;
 };
 int clv_wire_heads_format(
     const struct clv_wire_head *h, size_t n, struct clv_buf *ret);

@@ -23,7 +23,8 @@ ALTER TABLE claviger.system ADD COLUMN alone_from timestamptz NOT NULL
 -- no key): the counter of a later one of that name goes on. Each write changes
 -- it first, so that they come one after the other; op_id is the last one's.
 -- key_version is that of the newest data key, and so is what mac begins with, for
--- which it vouches: claviger-formats(7).
+-- which it vouches: claviger-formats(7). A row is so short that nothing of it is
+-- compressed or kept elsewhere, and that a page has room for several of them.
 --
 -- Neither this table nor `secret` has a CHECK: PostgreSQL reads its text anew
 -- for each statement, which is a third of what a write costs. The functions
@@ -223,6 +224,7 @@ END $$;
 
 -- STABLE: one snapshot. Three short queries cost less than one with all in it.
 -- Their plans are made once a connection, perhaps while the tables are empty.
+-- Who has the newest manifest gets its head alone, without the links.
 CREATE FUNCTION claviger.get_secret(p_app text, p_name text,
     p_version bigint, p_counter bigint, p_limit bigint, OUT kind bigint,
     OUT name text, OUT version bigint, OUT deleted boolean,
@@ -234,7 +236,8 @@ SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
 	newest bigint;
 BEGIN
-	SELECT 0, '', 0, false, 0, m.mac, '', m.counter, m.counter
+	SELECT 0, '', 0, false, 0, CASE WHEN m.counter > p_counter
+	    THEN m.mac ELSE substr(m.mac, 1, 68) END, '', m.counter, m.counter
 	INTO kind, name, version, deleted, key_version, hash, record, counter,
 	    newest
 	FROM claviger.manifest m WHERE m.app = p_app;
@@ -273,7 +276,7 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 BEGIN
 	UPDATE claviger.manifest m SET counter = p_counter + 1,
-	    mac = CASE WHEN octet_length(p_mac) BETWEEN 32 AND 128 THEN p_mac END,
+	    mac = CASE WHEN octet_length(p_mac) BETWEEN 32 AND 1200 THEN p_mac END,
 	    op_id = CASE WHEN octet_length(p_op_id) = 16 THEN p_op_id END
 	FROM (SELECT FROM claviger.system WHERE epoch >= p_epoch FOR KEY SHARE) s
 	WHERE m.app = p_app AND m.counter = p_counter
@@ -422,7 +425,7 @@ BEGIN
 	INSERT INTO claviger.manifest AS m (app, counter, mac, op_id,
 	    key_version)
 	VALUES (p_app, CASE WHEN octet_length(p_app) BETWEEN 1 AND 64
-	    AND octet_length(p_mac) BETWEEN 32 AND 128 AND p_counter > 0
+	    AND octet_length(p_mac) BETWEEN 32 AND 1200 AND p_counter > 0
 	    THEN p_counter END, p_mac, p_op_id, 1)
 	ON CONFLICT (app) DO UPDATE SET counter = excluded.counter,
 	    mac = excluded.mac, op_id = excluded.op_id, key_version = 1
@@ -545,7 +548,7 @@ BEGIN
 		RETURN;
 	END IF;
 	UPDATE claviger.manifest f SET counter = p_counter + 1,
-	    mac = CASE WHEN octet_length(p_mac) BETWEEN 32 AND 128
+	    mac = CASE WHEN octet_length(p_mac) BETWEEN 32 AND 1200
 	    THEN p_mac END, op_id = p_op_id, key_version = p_version
 	WHERE f.app = p_app AND f.key_version = p_version - 1
 	AND p_version BETWEEN 2 AND 1000;
@@ -587,7 +590,7 @@ DECLARE
 BEGIN
 	PERFORM claviger.guard(p_epoch, p_instance);
 	UPDATE claviger.manifest m SET counter = p_counter + 1,
-	    mac = CASE WHEN octet_length(p_mac) BETWEEN 32 AND 128 THEN p_mac END,
+	    mac = CASE WHEN octet_length(p_mac) BETWEEN 32 AND 1200 THEN p_mac END,
 	    op_id = CASE WHEN octet_length(p_op_id) = 16 THEN p_op_id END
 	WHERE m.app = p_app AND m.counter = p_counter;
 	IF NOT FOUND THEN

@@ -6,6 +6,7 @@
 scenario "an application's secrets, on nodes and on a member host"
 lab_system
 log_allow 'database|pacemaker|score|changed from outside|older than what was seen'
+log_allow 'went another way|another change'
 active=$(promoted)
 must "the client runs the daemon, with its own access to the database" \
     member_daemon client
@@ -159,6 +160,23 @@ expect_exit 20 'older than what was seen' "who wrote knows that it did" \
     cl client get shop db/password
 expect_exit 20 'older than what was seen' "and writes nothing to it" \
     eval 'echo x | on client claviger put shop db/password'
+other=n3
+[ "$active" != n3 ] || other=n2
+for more in 1 2 3; do
+	must "whoever did not see it writes on ($more)" \
+	    put_secret $other shop db/password "$(secret_new)"
+done
+must "the member is restarted" member_restart client
+went_another_way() {
+	local said rc=0
+	said=$(on client claviger get shop other 2>&1) || rc=$?
+	[ $rc = 20 ] && grep -q 'went another way' <<<"$said"
+}
+expect_within 30 "whoever did finds that it went another way" went_another_way
+expect_exit 20 'went another way' "and writes nothing to it" \
+    eval 'echo x | on client claviger put shop db/password'
+expect_exit 23 'FOUND +applications +shop:.*then written on' \
+    "doctor says so" cl client doctor --only applications
 sql "DROP SCHEMA kept CASCADE" >/dev/null
 expect_exit 4 '[0-9]+ secrets' "it is not removed without being meant" \
     cl "$active" app remove shop

@@ -157,7 +157,8 @@ save_keys(void)
 static void
 save_heads(void)
 {
-	const struct clv_wire_head heads[] = {{"payroll", 7}, {"crm", 0}};
+	const struct clv_wire_head heads[] = {
+	    {"payroll", {7, 6, "a link"}}, {"crm", {0}}};
 	const struct clv_wire_holds holds = {7, 3};
 	struct clv_buf b = {0};
 

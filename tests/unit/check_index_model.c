@@ -16,6 +16,7 @@ struct state {
 static struct model {
 	struct state committed[NAMES], staged[NAMES];
 	uint64_t counter;
+	uint8_t link[2 * STEPS][CLV_LINK_LEN]; /* by counter */
 } model;
 static char model_names[NAMES][8];
 
@@ -30,9 +31,23 @@ pick(unsigned n)
 	return (unsigned)((dice >> 11) % n);
 }
 
+/* One counter after the other, as far as there are links. */
+static void
+model_links(uint64_t counter, uint8_t *ret)
+{
+	for (uint64_t ago = 1; ago <= CLV_MANIFEST_LINKS; ago++) {
+		memset(ret, 0, CLV_LINK_LEN);
+		if (ago <= counter && counter >= model.counter &&
+		    counter - ago <= model.counter)
+			memcpy(ret, model.link[counter - ago], CLV_LINK_LEN);
+		ret += CLV_LINK_LEN;
+	}
+}
+
 static void
 model_mac(uint64_t counter, uint8_t ret[static CLV_MANIFEST_MAC_LEN])
 {
+	uint8_t *links = ret + CLV_MANIFEST_HEAD_LEN;
 	static const uint8_t no_key[36];
 	struct clv_buf b = {0};
 	uint8_t sum[32] = {0}, entry[32];
@@ -63,6 +78,8 @@ model_mac(uint64_t counter, uint8_t ret[static CLV_MANIFEST_MAC_LEN])
 	clv_buf_u64(&b, count);
 	clv_buf_raw(&b, sum, 32);
 	clv_buf_raw(&b, no_key, sizeof(no_key));
+	model_links(counter, links);
+	clv_buf_raw(&b, links, CLV_MANIFEST_LINKS * CLV_LINK_LEN);
 	memcpy(ret, no_key, sizeof(no_key));
 	crypto_generichash_blake2b_salt_personal(ret + sizeof(no_key), 32,
 	    b.data, b.len, key, 32, NULL, (const uint8_t *)"claviger-manifst");
@@ -123,6 +140,7 @@ step_commit(void)
 	if (want == CLV_OK) {
 		memcpy(model.committed, model.staged, sizeof(model.staged));
 		model.counter = counter;
+		memcpy(model.link[counter], mac + 36, CLV_LINK_LEN);
 	} else
 		memcpy(model.staged, model.committed, sizeof(model.staged));
 }
@@ -195,6 +213,7 @@ START_TEST(thousands_of_steps_are_as_a_model_says)
 		snprintf(model_names[i], sizeof(model_names[i]), "n%02u", i);
 	model_mac(0, db.mac);
 	ck_assert_int_eq(clv_index_commit(x, 0, db.mac), CLV_OK);
+	memcpy(model.link[0], db.mac + 36, CLV_LINK_LEN);
 	for (i = 0; i < STEPS; i++)
 		step();
 	step_abort();

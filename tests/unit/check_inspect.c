@@ -337,6 +337,35 @@ START_TEST(a_database_that_went_back_is_named)
 }
 END_TEST
 
+/* As far as the counter goes, it is newer than what was seen. */
+START_TEST(a_database_that_went_another_way_is_named)
+{
+	struct rig_tables before;
+
+	put("a", "1");
+	rig_save(&before);
+	put("b", "1");
+	put("c", "1");
+	if (!holds(_i))
+		rig_restart();
+	rig_restore(&before);
+	rig_swap();
+	for (unsigned n = 0; n < 4; n++)
+		put("a", "2");
+	inspect(_i);
+	ck_clean();
+	rig_swap();
+	inspect(_i);
+	ck_said("forked:shop: change 4 of it that has been seen is not in the "
+		"database");
+	ck_silent("rolled-back");
+	ck_silent("rows-changed");
+	if (holds(_i))
+		ck_said("row-missing:c:");
+	ck_assert(got.done == 1);
+}
+END_TEST
+
 START_TEST(a_manifest_that_went_back_is_named)
 {
 	uint8_t mac[32];
@@ -617,6 +646,7 @@ inspect_suite(void)
 	    an_undone_deletion_is_named,
 	    two_current_rows_of_one_name_are_named,
 	    a_database_that_went_back_is_named,
+	    a_database_that_went_another_way_is_named,
 	    a_manifest_that_went_back_is_named,
 	    keys_that_were_changed_are_named,
 	    keys_that_changed_places_are_named,

@@ -428,11 +428,12 @@ END_TEST
 
 /* ---- heads ---- */
 
-/* Tell and ask; the counter that comes back, 0: none. */
-static uint64_t
-head(const struct clv_identity *id, const char *app, uint64_t counter)
+/* Tell and ask; what comes back, zeros: nothing. */
+static struct clv_head
+head_of(
+    const struct clv_identity *id, const char *app, const struct clv_head *said)
 {
-	struct clv_wire_head h = {.counter = counter};
+	struct clv_wire_head h = {.head = *said};
 	struct clv_wire_head got[CLV_WIRE_HEADS_MAX];
 	const struct clv_wire_answer *a;
 	struct clv_buf b;
@@ -448,9 +449,18 @@ head(const struct clv_identity *id, const char *app, uint64_t counter)
 	    clv_wire_heads_parse(a->payload, a->payload_len, got, &n), CLV_OK);
 	ck_assert_uint_le(n, 1);
 	if (n == 0)
-		return 0;
+		return (struct clv_head){0};
 	ck_assert_str_eq(got[0].app, app);
-	return got[0].counter;
+	return got[0].head;
+}
+
+/* The counter alone. */
+static uint64_t
+head(const struct clv_identity *id, const char *app, uint64_t counter)
+{
+	const struct clv_head said = {.counter = counter};
+
+	return head_of(id, app, &said).counter;
 }
 
 /* What the node says why it is not all right. */
@@ -576,6 +586,111 @@ START_TEST(application_that_the_database_lost_is_found)
 	memset(rig_db_app("payroll"), 0, sizeof(struct rig_app));
 	rig_run(65000);
 	ck_assert_ptr_nonnull(strstr(reason(), "application payroll"));
+}
+END_TEST
+
+/* The links, where every byte of one is the same. */
+
+static struct clv_head
+tell_link(unsigned member, uint64_t counter, uint8_t link)
+{
+	struct clv_head said = {.counter = counter, .linked = counter};
+
+	if (link == 0)
+		said = (struct clv_head){0};
+	memset(said.link, link, sizeof(said.link));
+	return head_of(rig.member[member], "payroll", &said);
+}
+
+/* links: of this counter, the one before, ... */
+static void
+database_has_links(uint64_t counter, const char *links)
+{
+	struct rig_app *a = rig_db_app("payroll");
+	uint8_t *at = a->mac + CLV_MANIFEST_HEAD_LEN;
+
+	a->counter = counter;
+	memset(a->mac, 0, sizeof(a->mac));
+	memset(a->mac + 36, *links++, CLV_LINK_LEN);
+	for (; *links != '\0'; at += CLV_LINK_LEN)
+		memset(at, *links++, CLV_LINK_LEN);
+	rig_run(65000);
+}
+
+static void
+ck_handed_out(uint64_t counter, uint64_t linked, uint8_t link)
+{
+	struct clv_head h = tell_link(0, 0, 0);
+
+	ck_assert_uint_eq(h.counter, counter);
+	ck_assert_uint_eq(h.linked, linked);
+	ck_assert_uint_eq(h.link[0], link);
+	ck_assert_uint_eq(h.link[7], link);
+}
+
+START_TEST(link_is_handed_out_when_the_database_has_it)
+{
+	tell_link(1, 5, 'e');
+	ck_handed_out(1, 0, 0);
+	database_has_links(7, "gfe");
+	ck_assert_str_eq(reason(), "");
+	ck_handed_out(5, 5, 'e');
+	/* Ours counts as long as it can be compared. */
+	tell_link(1, 7, 'g');
+	database_has_links(8, "hgfe");
+	ck_assert_str_eq(reason(), "");
+	ck_handed_out(7, 5, 'e');
+	rig_run(KEEPER_HEADS_MS);
+	rig_kill(0);
+	rig_up(0);
+	ck_assert_uint_eq(
+	    heads_look(rig_keeper(0)->heads, "payroll").linked, 5);
+}
+END_TEST
+
+/* Who lies holds up nobody. */
+START_TEST(link_that_the_database_never_had_is_not_handed_out)
+{
+	tell_link(1, 5, 'x');
+	database_has_links(7, "gfe");
+	ck_assert_ptr_nonnull(
+	    strstr(reason(), "m2 says that it has seen another state of "
+			     "application payroll"));
+	ck_assert_ptr_nonnull(strstr(rig.log, "another change 5"));
+	ck_handed_out(5, 0, 0);
+	/* until it says something else */
+	tell_link(1, 5, 'e');
+	database_has_links(7, "gfe");
+	ck_assert_str_eq(reason(), "");
+	ck_handed_out(5, 5, 'e');
+	tell_link(0, 6, 'x');
+	database_has_links(7, "gfe");
+	ck_assert_str_ne(reason(), "");
+	ck_handed_out(6, 5, 'e');
+	/* or it is too long ago, or of an application that was made anew */
+	database_has_links(6 + CLV_MANIFEST_LINKS, "z");
+	ck_assert_str_eq(reason(), "");
+}
+END_TEST
+
+START_TEST(database_that_went_another_way_is_found_without_a_read)
+{
+	tell_link(1, 5, 'e');
+	database_has_links(7, "gfe");
+	ck_assert_str_eq(reason(), "");
+	database_has_links(8, "hgfx");
+	ck_assert_str_eq(reason(), "the database has another state of "
+				   "application payroll than was seen: "
+				   "claviger doctor");
+	ck_assert_ptr_nonnull(strstr(rig.log, "its change 5 is another one"));
+	/* the other one is back */
+	database_has_links(9, "ihgfe");
+	ck_assert_str_eq(reason(), "");
+	/* made anew: there was none */
+	database_has_links(10, "jihgfx");
+	ck_assert_str_ne(reason(), "");
+	database_has_links(12, "l");
+	ck_assert_str_eq(reason(), "");
 }
 END_TEST
 
@@ -716,6 +831,10 @@ add_heads(Suite *s)
 	tcase_add_test(t, database_that_went_back_is_found_without_a_read);
 	tcase_add_test(t, application_that_the_database_lost_is_found);
 	tcase_add_test(t, answer_that_is_overtaken_is_no_alarm);
+	tcase_add_test(t, link_is_handed_out_when_the_database_has_it);
+	tcase_add_test(t, link_that_the_database_never_had_is_not_handed_out);
+	tcase_add_test(
+	    t, database_that_went_another_way_is_found_without_a_read);
 }
 
 static void

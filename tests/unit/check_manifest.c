@@ -4,29 +4,32 @@
 START_TEST(the_mac_is_as_the_manual_says)
 {
 	struct clv_index *i = new_index("crm");
-	char text[2 * CLV_MANIFEST_MAC_LEN + 1];
+	char text[2 * (CLV_MANIFEST_HEAD_LEN + 16) + 1];
 	uint8_t mac[CLV_MANIFEST_MAC_LEN], data_key[32];
 
 	for (uint8_t b = 0; b < 32; b++)
 		data_key[b] = 32 + b;
 	stage_key(i, 1, data_key);
-	clv_index_mac(i, 1, mac);
-	sodium_bin2hex(text, sizeof(text), mac, sizeof(mac));
+	clv_index_mac(i, 257, mac);
+	ck_assert_int_eq(clv_index_commit(i, 257, mac), CLV_OK);
+	sodium_bin2hex(text, sizeof(text), mac, sizeof(text) / 2);
 	ck_assert_str_eq(text,
 	    "00000001"
 	    "062d3a6f2c25ab4e718df32ea3a243238a778aeead231ef88024639fedce389e"
-	    "5c2aef3cce0d0a00d4e5a3696b562daf2bd91ef1b9b2d39273f8462481b60b5f");
+	    "f28bd4c10ca1e3f418c3e89c50ddf748db2ddbac700215376f0abfd8c0f35474"
+	    "00000000000000000000000000000000");
 	stage_key(i, 2, key);
 	stage_key(i, 3, data_key);
 	stage(i, tombstone("gone", 9));
 	stage(i, row("b/c", 1ull << 33, 0xff));
 	stage(i, row("a", 1, 1));
 	clv_index_mac(i, 258, mac);
-	sodium_bin2hex(text, sizeof(text), mac, sizeof(mac));
+	sodium_bin2hex(text, sizeof(text), mac, sizeof(text) / 2);
 	ck_assert_str_eq(text,
 	    "00000003"
 	    "062d3a6f2c25ab4e718df32ea3a243238a778aeead231ef88024639fedce389e"
-	    "aa993258db5c8759006e61423a8aaa0a4cb97f61ef592bc4e662422c42963d38");
+	    "e374d6c2bc4341d88921dba597900d97fd90059ad81b216f0b9f596c091bbb7a"
+	    "f28bd4c10ca1e3f40000000000000000");
 	clv_index_free(&i);
 }
 END_TEST
@@ -237,6 +240,152 @@ START_TEST(a_manifest_of_elsewhere_is_refused)
 }
 END_TEST
 
+/* The links: which way the database has come. */
+
+static struct clv_head
+head_of(const struct database *d)
+{
+	struct clv_head h = {.counter = d->counter, .linked = d->counter};
+
+	ck_assert(clv_manifest_link(d->mac, d->counter, d->counter, h.link));
+	ck_assert_mem_eq(h.link, d->mac + 36, sizeof(h.link));
+	return h;
+}
+
+START_TEST(a_manifest_tells_the_links_before_it)
+{
+	uint8_t links[300][CLV_LINK_LEN], link[CLV_LINK_LEN];
+	struct clv_head h;
+
+	for (uint8_t n = 1; n < 250; n++) {
+		write_row(row("alpha", 2u + n, n));
+		h = head_of(&db);
+		memcpy(links[db.counter], h.link, sizeof(link));
+	}
+	for (uint64_t at = db.counter - CLV_MANIFEST_LINKS; at <= db.counter;
+	     at++) {
+		ck_assert(clv_manifest_link(db.mac, db.counter, at, link));
+		ck_assert_mem_eq(link, links[at], sizeof(link));
+	}
+	ck_assert(!clv_manifest_link(
+	    db.mac, db.counter, db.counter - CLV_MANIFEST_LINKS - 1, link));
+	ck_assert(!clv_manifest_link(db.mac, db.counter, 0, link));
+	ck_assert(!clv_manifest_link(db.mac, db.counter, db.counter + 1, link));
+	ck_assert(!clv_manifest_link(db.mac, db.counter, UINT64_MAX, link));
+}
+END_TEST
+
+/* What was seen, set back to a counter before, and written on by another host,
+ * which knows nothing of what was lost. */
+static struct clv_head
+fork_off(uint64_t lost, uint64_t written)
+{
+	const struct database before = db;
+	struct clv_index *other = NULL;
+	struct clv_head seen;
+
+	for (uint8_t n = 0; n < lost; n++)
+		write_row(row("delta", 2u + n, n));
+	seen = head_of(&db);
+	db = before;
+	ck_assert_int_eq(load(&db, &other), CLV_OK);
+	clv_index_free(&x);
+	x = other;
+	for (uint8_t n = 0; n < written; n++)
+		write_row(row("delta", 2u + n, 100u + n));
+	return seen;
+}
+
+START_TEST(a_database_that_went_another_way_is_found)
+{
+	struct clv_head seen = fork_off(3, 2), none = {0}, higher;
+
+	ck_assert_int_eq(
+	    clv_head_check(&seen, db.counter, db.mac), CLV_E_ROLLBACK);
+	for (unsigned n = 0; n <= CLV_MANIFEST_LINKS; n++) {
+		write_row(row("delta", 4u + n, (uint8_t)(200 - n)));
+		ck_assert_int_eq(
+		    clv_head_check(&seen, db.counter, db.mac), CLV_E_FORKED);
+		ck_assert_int_eq(load(&db, NULL), CLV_OK); /* it is genuine */
+	}
+	ck_assert_int_eq(clv_head_check(&none, db.counter, db.mac), CLV_OK);
+	/* the highest counter is not the one whose link is known */
+	higher = seen;
+	higher.counter = db.counter;
+	ck_assert_int_eq(
+	    clv_head_check(&higher, db.counter, db.mac), CLV_E_FORKED);
+	higher.counter++;
+	ck_assert_int_eq(
+	    clv_head_check(&higher, db.counter, db.mac), CLV_E_ROLLBACK);
+	/* so long ago that it cannot be told */
+	write_row(row("alpha", 3, 1));
+	ck_assert_int_eq(clv_head_check(&seen, db.counter, db.mac), CLV_OK);
+}
+END_TEST
+
+START_TEST(what_comes_of_what_was_seen_is_no_other_way)
+{
+	struct clv_head seen = head_of(&db);
+
+	for (unsigned n = 0; n < 2 * CLV_MANIFEST_LINKS; n++) {
+		ck_assert_int_eq(
+		    clv_head_check(&seen, db.counter, db.mac), CLV_OK);
+		write_row(row("alpha", 3u + n, (uint8_t)n));
+		if (n % 7 == 0)
+			seen = head_of(&db);
+	}
+}
+END_TEST
+
+/* The rows that were lost have all been written anew, so that those that came
+ * since fit on top of what is held. */
+START_TEST(an_index_does_not_follow_to_another_way)
+{
+	struct clv_index *held = NULL;
+	const struct database before = db;
+	struct clv_change last;
+
+	write_row(row("delta", 2, 55));
+	ck_assert_int_eq(load(&db, &held), CLV_OK);
+	db = before;
+	fork_off(0, 2);
+	last = *db_row(&db, "delta");
+	stage(held, last);
+	ck_assert_int_eq(
+	    clv_index_commit(held, db.counter, db.mac), CLV_E_DAMAGED);
+	/* and under the same counter it is another one */
+	ck_assert(clv_index_is_at(x, db.counter, db.mac));
+	ck_assert(!clv_index_is_at(held, db.counter, db.mac));
+	ck_assert(!clv_index_is_at(held, db.counter - 1, db.mac));
+	clv_index_free(&held);
+}
+END_TEST
+
+/* Made anew under its name, and a higher counter: with another index key. */
+START_TEST(an_application_that_was_made_again_is_no_other_way)
+{
+	struct clv_head seen = head_of(&db);
+	struct clv_index *i;
+
+	key[0] ^= 1;
+	i = new_index("crm");
+	db.counter += 2;
+	clv_index_mac(i, db.counter, db.mac);
+	ck_assert_int_eq(clv_index_commit(i, db.counter, db.mac), CLV_OK);
+	ck_assert_int_eq(clv_head_check(&seen, db.counter, db.mac), CLV_OK);
+	for (unsigned n = 0; n < 200; n++) {
+		stage(i, row("alpha", 1u + n, (uint8_t)n));
+		clv_index_mac(i, ++db.counter, db.mac);
+		ck_assert_int_eq(
+		    clv_index_commit(i, db.counter, db.mac), CLV_OK);
+		ck_assert_int_eq(
+		    clv_head_check(&seen, db.counter, db.mac), CLV_OK);
+	}
+	clv_index_free(&i);
+	key[0] ^= 1;
+}
+END_TEST
+
 /* Another newest data key: by its number, or by what it is. */
 
 static int
@@ -343,5 +492,11 @@ main(void)
 	tcase_add_test(t, the_mac_is_as_the_manual_says);
 	tcase_add_test(t, a_record_is_hashed_whole);
 	add_attacks(add_cases(s, "a_hostile_database"));
+	t = add_cases(s, "links");
+	tcase_add_test(t, a_manifest_tells_the_links_before_it);
+	tcase_add_test(t, a_database_that_went_another_way_is_found);
+	tcase_add_test(t, what_comes_of_what_was_seen_is_no_other_way);
+	tcase_add_test(t, an_index_does_not_follow_to_another_way);
+	tcase_add_test(t, an_application_that_was_made_again_is_no_other_way);
 	return run_suite(s);
 }

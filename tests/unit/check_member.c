@@ -37,7 +37,7 @@ static struct server {
 static struct clv_buf question; /* a frame; empty: none */
 static struct clv_wire_request q;
 static unsigned asked[32];
-static uint64_t told_head; /* of shop, by the member */
+static struct clv_head told_head; /* of shop, by the member */
 static struct clv_wire_holds holds;
 static int64_t wall;
 
@@ -201,10 +201,13 @@ put_heads(struct clv_buf *b)
 	    clv_wire_heads_parse(q.payload, q.payload_len, heads, &n), CLV_OK);
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(heads[i].app, "shop") == 0)
-			told_head = heads[i].counter;
+			told_head = heads[i].head;
 	memset(&ours, 0, sizeof(ours));
 	strcpy(ours.app, "shop");
-	ours.counter = server.head;
+	ours.head.counter = server.head;
+	ours.head.linked = server.head > 0 ? server.head - 1 : 0;
+	memset(
+	    ours.head.link, server.head > 0 ? 's' : 0, sizeof(ours.head.link));
 	ck_assert_int_eq(
 	    clv_wire_heads_format(&ours, server.head > 0, b), CLV_OK);
 }
@@ -333,7 +336,7 @@ set_up(void)
 	    .pages = 1,
 	    .users = "user:root,unit:shop.service"};
 	memset(asked, 0, sizeof(asked));
-	told_head = 0;
+	memset(&told_head, 0, sizeof(told_head));
 	wall = 1800000000;
 	clv_buf_init(&question);
 	ck_assert_int_eq(start(), CLV_OK);
@@ -991,14 +994,26 @@ END_TEST
 
 START_TEST(heads_are_exchanged)
 {
+	uint8_t mac[CLV_MANIFEST_MAC_LEN];
+	struct clv_head head;
+
 	server.head = 44;
 	make_fresh();
 	ck_assert_uint_eq(heads_get(m->k->heads, "shop"), 44);
-	heads_raise(m->k->heads, "shop", 50);
+	ck_assert_uint_eq(heads_look(m->k->heads, "shop").linked, 43);
+	memset(mac, 'm', sizeof(mac));
+	heads_see(m->k->heads, "shop", 50, mac);
+	server.head = 52;
 	member_refresh_begin(m);
 	run(100);
-	ck_assert_uint_eq(told_head, 50);
-	ck_assert_uint_eq(heads_get(m->k->heads, "shop"), 50);
+	ck_assert_uint_eq(told_head.counter, 50);
+	ck_assert_uint_eq(told_head.linked, 50);
+	ck_assert_mem_eq(told_head.link, mac, sizeof(told_head.link));
+	/* The server's may be of a database that was set back. */
+	head = heads_look(m->k->heads, "shop");
+	ck_assert_uint_eq(head.counter, 52);
+	ck_assert_uint_eq(head.linked, 50);
+	ck_assert_mem_eq(head.link, mac, sizeof(head.link));
 }
 END_TEST
 

@@ -280,8 +280,8 @@ END_TEST
 START_TEST(manifest_out_of_bounds_is_refused)
 {
 	static const char long_name[66] = {[0 ... 64] = 'x'};
-	static const uint8_t long_mac[129];
-	static const size_t sizes[][2] = {{31, 16}, {129, 16}, {32, 15}};
+	static const uint8_t long_mac[1201];
+	static const size_t sizes[][2] = {{31, 16}, {1201, 16}, {32, 15}};
 	struct store_row one = row("a", 1, 'a');
 	struct store_rows r;
 

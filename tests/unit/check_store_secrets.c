@@ -39,9 +39,13 @@ START_TEST(written_secret_is_read_with_the_manifest_and_what_changed)
 	ck_col(2, NAME, "db/password");
 	ck_col(2, RECORD, "");
 	ck_num(2, COUNTER, 2);
-	/* whoever knows that gets it no more */
+	/* whoever knows that gets it no more, and of the manifest the head */
 	ck_ok(s, get("db/password", 0, 2));
 	ck_assert_uint_eq(clv_store_rows(s), 2);
+	ck_num(0, COUNTER, 2);
+	ck_assert(col_is(0, HASH, mac, CLV_MANIFEST_HEAD_LEN));
+	ck_ok(s, get("db/password", 0, INT64_MAX));
+	ck_assert(col_is(0, HASH, mac, CLV_MANIFEST_HEAD_LEN));
 }
 END_TEST
 
@@ -139,6 +143,39 @@ START_TEST(tables_that_were_empty_are_searched_by_index)
 	    11);
 	ck_assert_int_eq(whole_scans(), before);
 	sql("COMMIT");
+}
+END_TEST
+
+/* A write changes the manifest's row where it stands, of whatever size it may
+ * be: no index, and no other table, has a part of it. */
+START_TEST(manifest_stays_in_its_place)
+{
+	sql("DELETE FROM claviger.manifest");
+	sql("INSERT INTO claviger.manifest SELECT repeat('a', 64), 1,"
+	    " substr(string_agg(sha512(i::text::bytea), ''), 1, 1200),"
+	    " '0123456789abcdef', 1 FROM generate_series(1, 19) i");
+	for (int i = 1; i <= 40; i++) {
+		sql("SELECT claviger.put_secrets(app, %u, %d, mac,"
+		    " 'batch %d op id 1', '{a}', '{%d}', '{1}',"
+		    " ARRAY[substr(mac, 1, 32)], '{record}', '{0}',"
+		    " '{row %d op ident1}') FROM claviger.manifest",
+		    EPOCH, i, 10 + i, i, 10 + i);
+		sql("SELECT pg_stat_force_next_flush()");
+	}
+	ck_assert_int_eq(sql_int("SELECT counter FROM claviger.manifest"), 41);
+	ck_assert_int_eq(sql_int("SELECT octet_length(mac) FROM"
+				 " claviger.manifest"),
+	    1200);
+	sql("SELECT pg_stat_force_next_flush()");
+	ck_assert_int_eq(
+	    sql_int("SELECT count(*) FROM pg_stat_all_tables WHERE relid ="
+		    " 'claviger.manifest'::regclass AND n_tup_upd >= 40"
+		    " AND n_tup_hot_upd = n_tup_upd"),
+	    1);
+	ck_assert_int_eq(
+	    sql_int("SELECT pg_relation_size(reltoastrelid) FROM pg_class"
+		    " WHERE oid = 'claviger.manifest'::regclass"),
+	    0);
 }
 END_TEST
 
@@ -272,6 +309,7 @@ add_reads(Suite *suite)
 	tcase_add_test(t, newest_version_is_read_unless_another_is_asked_for);
 	tcase_add_test(t, application_that_is_not_there_has_no_rows);
 	tcase_add_test(t, tables_that_were_empty_are_searched_by_index);
+	tcase_add_test(t, manifest_stays_in_its_place);
 	tcase_add_test(t, changes_are_those_of_the_current_rows);
 	tcase_add_test(t, changes_are_cut_at_the_limit);
 	tcase_add_test(t, pages_of_any_size_hold_every_current_row_once);

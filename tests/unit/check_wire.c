@@ -821,7 +821,12 @@ fill_heads(size_t n)
 	for (size_t i = 0; i < n; i++) {
 		memset(heads_in[i].app, 'a', sizeof(heads_in[i].app) - 1);
 		heads_in[i].app[i % 64] = (char)('b' + i / 64);
-		heads_in[i].counter = CLV_WIRE_COUNTER_MAX - i;
+		heads_in[i].head = (struct clv_head){0};
+		heads_in[i].head.counter = CLV_WIRE_COUNTER_MAX - i;
+		if (i % 3 == 0)
+			continue;
+		heads_in[i].head.linked = CLV_WIRE_COUNTER_MAX - i * i;
+		memset(heads_in[i].head.link, (int)i, CLV_LINK_LEN);
 	}
 }
 
@@ -854,7 +859,15 @@ END_TEST
 START_TEST(wrong_heads_are_not_sent)
 {
 	fill_heads(2);
-	heads_in[1].counter = CLV_WIRE_COUNTER_MAX + 1;
+	heads_in[1].head.counter = CLV_WIRE_COUNTER_MAX + 1;
+	ck_assert_int_eq(
+	    clv_wire_heads_format(heads_in, 2, &frame), CLV_E_INVALID);
+	fill_heads(2);
+	heads_in[1].head.linked = heads_in[1].head.counter + 1;
+	ck_assert_int_eq(
+	    clv_wire_heads_format(heads_in, 2, &frame), CLV_E_INVALID);
+	fill_heads(2);
+	heads_in[1].head.linked = 0; /* a link of none */
 	ck_assert_int_eq(
 	    clv_wire_heads_format(heads_in, 2, &frame), CLV_E_INVALID);
 	fill_heads(2);
@@ -876,12 +889,21 @@ static const struct {
 } bad_heads[] = {
     {"", 0},
     {"\0\0\0\1", 4},
-    {"\0\0\0\x65", 4},
+    {"\0\0\0\x51", 4},
     {"\xff\xff\xff\xff", 4},
-    {"\0\0\0\1\0\0\0\1a" ZEROS "x", 18},
-    {"\0\0\0\1\0\0\0\1-" ZEROS, 17},
-    {"\0\0\0\1\0\0\0\1a\x7f" ZEROS, 17},
-    {"\0\0\0\2\0\0\0\1a" ZEROS "\0\0\0\1a" ZEROS, 30},
+    {"\0\0\0\1\0\0\0\1a" ZEROS ZEROS, 25},
+    {"\0\0\0\1\0\0\0\1a" ZEROS ZEROS ZEROS "x", 34},
+    {"\0\0\0\1\0\0\0\1-" ZEROS ZEROS ZEROS, 33},
+    {"\0\0\0\1\0\0\0\1a\x7f" ZEROS ZEROS ZEROS, 33},
+    {"\0\0\0\1\0\0\0\1a\0\0\0\0\0\0\0\1" ZEROS "a link..", 33},
+    {"\0\0\0\1\0\0\0\1a\0\0\0\0\0\0\0\1"
+     "\0\0\0\0\0\0\0\1" ZEROS,
+	33},
+    {"\0\0\0\1\0\0\0\1a\0\0\0\0\0\0\0\1"
+     "\0\0\0\0\0\0\0\2"
+     "a link..",
+	33},
+    {"\0\0\0\2\0\0\0\1a" ZEROS ZEROS ZEROS "\0\0\0\1a" ZEROS ZEROS ZEROS, 62},
 };
 
 START_TEST(bad_heads_are_refused)

@@ -89,14 +89,9 @@ rig_insert_key(const char *app, uint64_t version, uint32_t generation)
 	return key;
 }
 
-/* The manifest of the rows and keys that are there. */
 static void
-set_manifest(struct rig_app *a)
+stage_rows(struct clv_index *x, const struct rig_app *a)
 {
-	struct clv_index *x = NULL;
-
-	RIG_REQUIRE(clv_index_new(a->keys[0].plain, rig.system_id, a->name,
-			&x) == CLV_OK);
 	for (size_t i = 0; i < rig.db.row_count; i++) {
 		const struct rig_row *r = &rig.db.rows[i];
 		struct clv_change c = {r->name, r->version, r->deleted, {0}};
@@ -105,7 +100,21 @@ set_manifest(struct rig_app *a)
 		if (r->current && strcmp(r->app, a->name) == 0)
 			RIG_REQUIRE(clv_index_stage(x, &c) == CLV_OK);
 	}
-	for (uint32_t i = 1; i < a->key_count; i++)
+}
+
+/* The manifest of the rows and keys that are there; on top of the one that is
+ * there, if that fits. */
+static void
+set_manifest(struct rig_app *a)
+{
+	struct clv_index *x = NULL;
+
+	RIG_REQUIRE(clv_index_new(a->keys[0].plain, rig.system_id, a->name,
+			&x) == CLV_OK);
+	stage_rows(x, a);
+	if (clv_index_commit(x, a->counter - 1, a->mac) != CLV_OK)
+		stage_rows(x, a);
+	for (uint32_t i = clv_index_key_version(x) + 1; i < a->key_count; i++)
 		RIG_REQUIRE(
 		    clv_index_stage_key(x, i, a->keys[i].plain) == CLV_OK);
 	clv_index_mac(x, a->counter, a->mac);
@@ -369,7 +378,9 @@ get_secret(struct rig_call *c)
 		out_u64(0);
 		out_bool(false);
 		out_u64(0);
-		clv_buf_bytes(&out, a->mac, sizeof(a->mac));
+		clv_buf_bytes(&out, a->mac,
+		    a->counter > u64_of(&c->params[3]) ? sizeof(a->mac)
+						       : CLV_MANIFEST_HEAD_LEN);
 		out_text("");
 		out_u64(a->counter);
 	}
@@ -841,6 +852,14 @@ rig_generations(uint32_t n)
 }
 
 static void
+make_dir(void)
+{
+	strcpy(rig.dir, "/tmp/check-vault-XXXXXX");
+	RIG_REQUIRE(mkdtemp(rig.dir) != NULL);
+	strcpy(rig.member.dir, rig.dir);
+}
+
+static void
 open_vault(void)
 {
 	RIG_REQUIRE(heads_open(rig.k.loop, rig.dir, MEMBER_HEADS_MS,
@@ -856,8 +875,7 @@ rig_init(void)
 
 	memset(&rig, 0, sizeof(rig));
 	RIG_REQUIRE(sodium_init() >= 0);
-	strcpy(rig.dir, "/tmp/check-vault-XXXXXX");
-	RIG_REQUIRE(mkdtemp(rig.dir) != NULL);
+	make_dir();
 	if (guard == NULL)
 		RIG_REQUIRE(clv_guard_new(640 * 1024, &guard) == CLV_OK);
 	rig.k.guard = guard;
@@ -868,7 +886,6 @@ rig_init(void)
 	rig.member.k = &rig.k;
 	rig.member.state = CLV_MEMBER_FRESH;
 	rig.member.seen.epoch = rig.db.epoch = 7;
-	strcpy(rig.member.dir, rig.dir);
 	randombytes_buf(rig.system_id, sizeof(rig.system_id));
 	memcpy(rig.member.system_id, rig.system_id, sizeof(rig.system_id));
 	randombytes_buf(rig.dist, sizeof(rig.dist));
@@ -885,26 +902,62 @@ rig_restart(void)
 	open_vault();
 }
 
+static void
+turn(const struct rig_host *h)
+{
+	memcpy(rig.dir, h->dir, sizeof(rig.dir));
+	strcpy(rig.member.dir, rig.dir);
+	rig.k.heads = h->heads;
+	rig.vault = rig.member.vault = h->vault;
+}
+
 void
-rig_fini(void)
+rig_swap(void)
+{
+	struct rig_host was = {rig.vault, rig.k.heads, ""};
+
+	memcpy(was.dir, rig.dir, sizeof(was.dir));
+	if (rig.other.dir[0] != '\0') {
+		turn(&rig.other);
+	} else {
+		make_dir();
+		open_vault();
+	}
+	rig.other = was;
+}
+
+static void
+host_fini(struct rig_host *h)
 {
 	static const char *const files[] = {"heads", "heads.bak"};
 	char path[128];
 
+	if (h->dir[0] == '\0')
+		return;
+	vault_free(&h->vault);
+	heads_close(&h->heads);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", h->dir, files[i]);
+		(void)unlink(path);
+	}
+	RIG_REQUIRE(rmdir(h->dir) == 0);
+}
+
+void
+rig_fini(void)
+{
+	struct rig_host host = {rig.vault, rig.k.heads, ""};
+
 	RIG_REQUIRE(rig_open() == 0);
-	vault_free(&rig.vault);
-	heads_close(&rig.k.heads);
+	memcpy(host.dir, rig.dir, sizeof(host.dir));
+	host_fini(&host);
+	host_fini(&rig.other);
 	clv_guard_put(rig.k.guard, rig.member.keys);
 	RIG_REQUIRE(clv_guard_used(rig.k.guard) == 0);
 	loop_timer_del(rig.k.loop, &rig.member.next);
 	loop_timer_del(rig.k.loop, &rig.member.deadline);
 	loop_free(&rig.k.loop);
 	rig_drop(&rig.db);
-	for (size_t i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/%s", rig.dir, files[i]);
-		(void)unlink(path);
-	}
-	RIG_REQUIRE(rmdir(rig.dir) == 0);
 }
 
 /* Callers. */

@@ -68,12 +68,19 @@ struct rig_call {
 	size_t bytes_len;
 };
 
+struct rig_host {
+	struct vault *vault;
+	struct heads *heads;
+	char dir[64]; /* "": there is none */
+};
+
 struct rig {
 	struct keeper k;
 	struct config config;
 	struct member member;
 	struct vault *vault;
 	char dir[64];
+	struct rig_host other; /* whose turn it is not */
 	uint8_t system_id[CLV_SYSTEM_ID_LEN];
 	uint8_t dist[4][CLV_KEY_LEN]; /* distribution keys, by generation */
 	struct rig_tables db;
@@ -110,6 +117,9 @@ void rig_restore(struct rig_tables *from); /* transferred */
 void rig_drop(struct rig_tables *t);
 /* The vault ends and begins anew, as with the process. */
 void rig_restart(void);
+/* The other of two hosts has the turn: the same database and keys, but a vault
+ * of its own and what it has seen. */
+void rig_swap(void);
 
 /* The i-th call that is open. */
 struct rig_call *rig_call(unsigned i);

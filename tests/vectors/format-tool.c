@@ -102,11 +102,22 @@ print_tombstone(struct clv_index *x, const char *name, uint64_t version)
 	printf(" %" PRIu64 "\n", version);
 }
 
+static void
+print_manifest(struct clv_index *x, uint64_t counter)
+{
+	uint8_t mac[CLV_MANIFEST_MAC_LEN];
+
+	clv_index_mac(x, counter, mac);
+	must(clv_index_commit(x, counter, mac), "commit");
+	printf("manifest %" PRIu64, counter);
+	print_hex(mac, sizeof(mac));
+	putchar('\n');
+}
+
 int
 main(void)
 {
 	struct clv_index *x = NULL;
-	uint8_t mac[CLV_MANIFEST_MAC_LEN];
 
 	if (sodium_init() < 0)
 		return 1;
@@ -122,11 +133,9 @@ main(void)
 	print_record(x, 2, CLV_RECORD_SECRET, "empty", UINT64_MAX, 0);
 	print_record(x, 2, CLV_RECORD_SEALED, "", 0, 64);
 	print_record(x, 1, CLV_RECORD_SEALED, "customer \xc3\xa4", 0, 65);
+	print_manifest(x, COUNTER);
 	print_tombstone(x, "gone", 3);
-	clv_index_mac(x, COUNTER, mac);
-	printf("manifest %" PRIu64, COUNTER);
-	print_hex(mac, sizeof(mac));
-	putchar('\n');
+	print_manifest(x, COUNTER + 1);
 	clv_index_free(&x);
 	return 0;
 }

@@ -182,9 +182,10 @@ def record_hash(record):
     return hashlib.blake2b(record, digest_size=32).digest()
 
 
-def manifest_mac(index_key, system, app, counter, rows, version, data_key):
+def manifest_mac(index_key, system, app, counter, rows, version, data_key,
+                 links):
     """rows: (name, version, deleted, hash of the record); version and key of
-    the newest data key"""
+    the newest data key; links of the counters before"""
     total = sum(int.from_bytes(
         keyed(index_key, b"claviger-index01",
               string(name) + u64(version) + u8(deleted) + digest), "little")
@@ -193,7 +194,13 @@ def manifest_mac(index_key, system, app, counter, rows, version, data_key):
     return newest + keyed(index_key, b"claviger-manifst",
                           system + string(app) + u64(counter) +
                           u64(len(rows)) +
-                          (total % (1 << 256)).to_bytes(32, "little") + newest)
+                          (total % (1 << 256)).to_bytes(32, "little") +
+                          newest + links) + links
+
+
+def links_after(manifest):
+    """Those of the counter behind that of this manifest."""
+    return (manifest[36:44] + manifest[68:])[:120 * 8]
 
 
 # --- what format-tool writes: a word, then fields, numbers or hexadecimal
@@ -201,7 +208,7 @@ def manifest_mac(index_key, system, app, counter, rows, version, data_key):
 class Reader:
     def __init__(self):
         self.keys, self.rows, self.opened = {}, [], 0
-        self.verified = False
+        self.verified, self.before = False, None
         self.words = {"distribution": self.distribution, "key": self.key,
                       "record": self.record, "tombstone": self.tombstone,
                       "manifest": self.manifest}
@@ -234,12 +241,12 @@ class Reader:
         self.rows.append((bytes.fromhex(name), int(version), 1, bytes(32)))
 
     def manifest(self, counter, mac):
-        newest = max(self.keys)
+        newest, mac = max(self.keys), bytes.fromhex(mac)
+        links = links_after(self.before) if self.before else mac[68:]
         if manifest_mac(self.keys[0], self.system, self.app, int(counter),
-                        self.rows, newest,
-                        self.keys[newest]) != bytes.fromhex(mac):
+                        self.rows, newest, self.keys[newest], links) != mac:
             raise Refused("manifest")
-        self.verified = True
+        self.verified, self.before = True, mac
 
 
 def vectors():
@@ -265,8 +272,11 @@ def vectors():
     rows = [(b"a", 1, 0, bytes([1]) * 32),
             (b"b/c", 1 << 33, 0, bytes([0xff]) * 32),
             (b"gone", 9, 1, bytes(32))]
-    show("manifest, empty", manifest_mac(key, system, b"crm", 1, [], 1, other))
-    show("manifest", manifest_mac(key, system, b"crm", 258, rows, 3, other))
+    first = manifest_mac(key, system, b"crm", 257, [], 1, other,
+                         bytes(120 * 8))
+    show("manifest, empty", first)
+    show("manifest", manifest_mac(key, system, b"crm", 258, rows, 3, other,
+                                  links_after(first)))
 
 
 def flipped(field, at):
@@ -287,6 +297,7 @@ CHANGES = [("key", 1, 0, higher), ("key", 2, 0, higher),
            ("record", 4, -1, flipped), ("tombstone", 1, 0, flipped),
            ("tombstone", 2, 0, higher), ("manifest", 1, 0, higher),
            ("manifest", 2, 3, flipped), ("manifest", 2, 4, flipped),
+           ("manifest", 2, 40, flipped), ("manifest", 2, 68, flipped),
            ("manifest", 2, -1, flipped)]
 
 
