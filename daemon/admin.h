@@ -18,8 +18,9 @@ enum admin_op {
 	ADMIN_MEMBER_REVOKE = 4, /* str name */
 	ADMIN_SETTING = 5,	 /* str key, str value: escrow_policy (auto |
 				  * manual), network_name, address, port,
-				  * system_admins, app_creators (access lists)
-				  */
+				  * system_admins, app_creators (access lists),
+				  * recovery_recipient (age1…, by root alone:
+				  * the keyring is sealed to it) */
 	ADMIN_BACKUP_DONE = 6,	 /* u32 generation, str where */
 	ADMIN_JOINS =
 	    7, /* -> u32 n, n x (str name, str fingerprint, u64 age_s) */

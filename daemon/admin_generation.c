@@ -185,6 +185,8 @@ admin_generation_drop_copies(struct admin *a)
 	for (size_t i = 0; i < list->node_count; i++)
 		if (!list->nodes[i].revoked)
 			clv_array_add_u64(&keep, list->nodes[i].number);
+	if (clv_list_has_recovery(list))
+		clv_array_add_u64(&keep, CLV_ESCROW_RECOVERY);
 	p[2] = clv_param_array(&keep);
 	if (clv_buf_result(&keep) == CLV_OK)
 		admin_call(a, CLV_STMT_DROP_ESCROWS, p, 3, on_dropped);

@@ -90,6 +90,19 @@ find_roles(const struct clv_list *list, const struct clv_list_app *app,
 	return r;
 }
 
+/* Whose private half that is has the master secret. */
+static bool
+is_root_setting(uint8_t op, const struct clv_rd *args)
+{
+	struct clv_rd rd = *args;
+	char key[64];
+
+	if (op != ADMIN_SETTING)
+		return false;
+	clv_rd_str(&rd, key, sizeof(key));
+	return strcmp(key, "recovery_recipient") == 0;
+}
+
 int
 admin_may(const struct clv_list *list, const struct auth_caller *caller,
     uint8_t op, const struct clv_rd *args, char why[static ADMIN_WHY_MAX])
@@ -101,6 +114,11 @@ admin_may(const struct clv_list *list, const struct auth_caller *caller,
 	if (caller == NULL)
 		return CLV_OK;
 	r = find_roles(list, named(list, op, args), caller, &roles);
+	if (r == CLV_OK && is_root_setting(op, args)) {
+		snprintf(why, ADMIN_WHY_MAX,
+		    "only root may say who can recover the master secret");
+		r = CLV_E_DENIED;
+	}
 	if (r == CLV_OK && !auth_may(need, roles)) {
 		snprintf(why, ADMIN_WHY_MAX,
 		    "user %u may not do that (%s): ask an administrator, or "

@@ -19,7 +19,7 @@ next_number(const struct clv_list *list)
 	for (size_t i = 0; i < list->node_count; i++)
 		if (list->nodes[i].number > highest)
 			highest = list->nodes[i].number;
-	return highest == 255 ? 0 : (uint8_t)(highest + 1);
+	return highest == CLV_ESCROW_RECOVERY - 1 ? 0 : (uint8_t)(highest + 1);
 }
 
 static int
@@ -42,7 +42,7 @@ node_entry(struct admin_change *c, const char *name, struct clv_list_node **ret)
 	}
 	if (number == 0) {
 		ADMIN_SAY(c,
-		    "255 server nodes have been enrolled: no number is left");
+		    "254 server nodes have been enrolled: no number is left");
 		return CLV_E_FULL;
 	}
 	/* A revoked name comes back as a new node under a new number. */

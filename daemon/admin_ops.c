@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <claviger/age.h>
 #include <claviger/result.h>
 
 #include "daemon/admin_ops.h"
@@ -106,6 +107,21 @@ set_creators(struct admin_change *c, const char *value)
 	return set_access(c, &c->next->creators, value);
 }
 
+/* Whoever only looks whether it is so already has no keyring. */
+static int
+set_recovery(struct admin_change *c, const char *value)
+{
+	uint8_t pk[CLV_AGE_KEY_LEN];
+	int r = clv_age_recipient_parse(value, pk);
+
+	if (r != CLV_OK || sodium_is_zero(pk, sizeof(pk)))
+		return CLV_E_INVALID;
+	memcpy(c->next->recovery_pk, pk, sizeof(pk));
+	if (c->keyring == NULL)
+		return CLV_OK;
+	return admin_seal_to(c, c->keyring, CLV_ESCROW_RECOVERY, pk);
+}
+
 static const struct {
 	const char *key;
 	const char *values;
@@ -118,6 +134,7 @@ static const struct {
     {"system_admins", "user:NAME and group:NAME, joined by ','",
 	set_system_admins},
     {"app_creators", "user:NAME and group:NAME, joined by ','", set_creators},
+    {"recovery_recipient", "a recipient of age, age1…", set_recovery},
 };
 
 static int
@@ -142,7 +159,7 @@ setting(struct admin_change *c, struct clv_rd *args)
 	}
 	ADMIN_SAY(c,
 	    "unknown setting %s: escrow_policy, network_name, address, port, "
-	    "system_admins, app_creators",
+	    "system_admins, app_creators, recovery_recipient",
 	    key);
 	return CLV_E_INVALID;
 }
@@ -156,7 +173,9 @@ same_settings(const struct clv_list *a, const struct clv_list *b)
 	       strcmp(a->address, b->address) == 0 &&
 	       strcmp(a->network_name, b->network_name) == 0 &&
 	       strcmp(a->system_admins, b->system_admins) == 0 &&
-	       strcmp(a->creators, b->creators) == 0;
+	       strcmp(a->creators, b->creators) == 0 &&
+	       memcmp(a->recovery_pk, b->recovery_pk, sizeof(a->recovery_pk)) ==
+		   0;
 }
 
 static bool

@@ -102,7 +102,8 @@ int admin_rotate_reencrypted(struct admin_change *c, struct clv_rd *args);
 bool admin_rotate_is_published(
     const struct clv_list *list, struct clv_rd *args);
 int admin_keyring_copy(struct admin_change *c, struct clv_keyring **ret);
-/* new_keyring, to every node that has the keyring or may have it. */
+/* new_keyring, to every node that has the keyring or may have it, and to the
+ * recovery recipient. */
 int admin_seal_to_all(struct admin_change *c);
 /* The generation that was begun and is not current yet, or NULL. */
 struct clv_list_generation *admin_rotate_pending(const struct clv_list *list);

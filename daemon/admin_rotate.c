@@ -82,6 +82,9 @@ admin_seal_to_all(struct admin_change *c)
 		r = admin_seal_to(
 		    c, c->new_keyring, n->number, n->party.box_pk);
 	}
+	if (r == CLV_OK && clv_list_has_recovery(c->next))
+		r = admin_seal_to(c, c->new_keyring, CLV_ESCROW_RECOVERY,
+		    c->next->recovery_pk);
 	return r;
 }
 

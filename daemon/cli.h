@@ -71,6 +71,9 @@ struct cli {
 	bool quiet; /* what fails is asked again, and not said each time */
 };
 
+/* cli_main.c. Is everything there (enum cli_need)? Says what is not. */
+int cli_need(const struct cli *c, unsigned needs);
+
 /* cli_opt.c: verbs and their options. */
 const struct cli_verb *cli_verb_find(int argc, char **argv, int *ret_words);
 int cli_opt_parse(struct cli *c, int argc, char **argv);
@@ -124,6 +127,10 @@ int cli_passphrase(struct cli *c, enum cli_pass_use use, char **ret);
 int cli_ask(struct cli *c, const char *prompt, char **ret);
 /* The rules for a file: regular or a pipe, only its owner may read it. */
 int cli_pass_file(struct clv_guard *guard, const char *path, char **ret,
+    char ret_why[static 256]);
+/* The same of any lines; "-" is standard input. */
+#define CLI_LINES_LEN_MAX 8192
+int cli_pass_lines(struct clv_guard *guard, const char *path, char **ret,
     char ret_why[static 256]);
 
 /* cli_file.c: files of this host. */
@@ -287,6 +294,14 @@ int cli_keyring_export(struct cli *c, struct clv_keyring **ret);
 int cli_keyring_check(
     struct cli *c, const struct clv_keyring *k, const struct clv_list *list);
 
+/* The recovery copy beside a backup; false when dst is too short. */
+bool cli_backup_beside(const char *path, char *dst, size_t cap);
+
+/* cli_restore.c: give this node the keyring that open() finds. */
+typedef int (*cli_keyring_source)(
+    struct cli *c, void *arg, struct clv_keyring **ret);
+int cli_restore_from(struct cli *c, cli_keyring_source open, void *arg);
+
 /* cli_json.c: the only file that knows json-c. */
 struct cli_json *cli_json_new(void);
 void cli_json_str(struct cli_json *j, const char *key, const char *value);
@@ -325,6 +340,9 @@ int cli_doctor(struct cli *c);
 int cli_backup(struct cli *c);
 int cli_backup_verify(struct cli *c);
 int cli_restore(struct cli *c);
+int cli_recovery_create(struct cli *c);
+int cli_recovery_recipient(struct cli *c);
+int cli_recovery_combine(struct cli *c);
 int cli_node_list(struct cli *c);
 int cli_node_approve(struct cli *c);
 int cli_node_revoke(struct cli *c);

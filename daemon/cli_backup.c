@@ -58,6 +58,38 @@ cli_backup_where(struct cli *c, const char *path, char *dst, size_t cap)
 	return CLV_OK;
 }
 
+bool
+cli_backup_beside(const char *path, char *dst, size_t cap)
+{
+	return (size_t)snprintf(dst, cap, "%s.recovery", path) < cap;
+}
+
+/* A passphrase stands alone in an age file: the recovery copy is another one,
+ * beside it. A host without a list has no recipient yet: that is init. */
+static int
+write_beside(struct cli *c, const struct clv_keyring *k, const char *path)
+{
+	char beside[PATH_MAX], why[256] = "";
+	struct clv_list *list = NULL;
+	int r = CLV_OK;
+
+	if (cli_list_get(c, &list) != CLV_OK || !clv_list_has_recovery(list))
+		goto out;
+	if (cli_backup_beside(path, beside, sizeof(beside)))
+		r = clv_backup_write_recovery(
+		    c->guard, k, beside, list->recovery_pk, why);
+	else
+		r = CLV_E_INVALID;
+	if (r != CLV_OK)
+		r = cli_fail(c, r,
+		    "mend that, then repeat the command with a new file name",
+		    "%s was written, but not its recovery copy: %s", path,
+		    why[0] != '\0' ? why : clv_result_text(r));
+out:
+	clv_list_free(&list);
+	return r;
+}
+
 int
 cli_backup_write(struct cli *c, const struct clv_keyring *k, const char *path,
     const char *passphrase)
@@ -68,7 +100,7 @@ cli_backup_write(struct cli *c, const struct clv_keyring *k, const char *path,
 	cli_progress("writing the backup and opening it again");
 	r = clv_backup_write(c->guard, k, path, passphrase, why);
 	if (r == CLV_OK)
-		return CLV_OK;
+		return write_beside(c, k, path);
 	return cli_fail(c, r,
 	    "mend that, then repeat the command with a new file name",
 	    "no backup was written: %s",
@@ -221,14 +253,22 @@ print_backup(
     struct cli *c, const char *path, const char *where, uint32_t generation)
 {
 	bool recorded = record(c, generation, where);
+	char beside[PATH_MAX];
 	struct cli_json *j;
 
+	if (!cli_backup_beside(path, beside, sizeof(beside)) ||
+	    access(beside, F_OK) != 0)
+		beside[0] = '\0';
 	if (cli_opt(c, "json") == NULL) {
 		printf("%s: generation %u, opened again\n", path, generation);
+		if (beside[0] != '\0')
+			printf("%s: the same, for the recovery recipient\n",
+			    beside);
 		return;
 	}
 	j = cli_json_new();
 	cli_json_str(j, "backup", path);
+	cli_json_str(j, "recovery", beside);
 	cli_json_str(j, "where", where);
 	cli_json_u64(j, "generation", generation);
 	cli_json_bool(j, "recorded", recorded);

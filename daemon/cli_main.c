@@ -48,11 +48,9 @@ no_config(const struct cli *c)
 	    c->path, clv_result_text(c->config_result));
 }
 
-static int
-check_needs(const struct cli *c)
+int
+cli_need(const struct cli *c, unsigned needs)
 {
-	unsigned needs = c->verb->needs;
-
 	if ((needs & CLI_NEED_ADMIN) != 0)
 		needs = geteuid() != 0 ? 0
 				       : CLI_NEED_CONFIG | CLI_NEED_SYSTEM |
@@ -93,7 +91,7 @@ run(struct cli *c, int argc, char **argv)
 		return r;
 	config_defaults(&c->config);
 	c->config_result = config_load(c->path, &c->config, c->config_why);
-	r = check_needs(c);
+	r = cli_need(c, c->verb->needs);
 	return r != CLV_OK ? r : c->verb->run(c);
 }
 

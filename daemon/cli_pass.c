@@ -55,25 +55,29 @@ strip(char *p, size_t len, char ret_why[static 256])
 	return CLV_OK;
 }
 
-/* Takes the whole of fd; the buffer is the guard's. */
+/* Takes the whole of fd, one line or many; the buffer is the guard's. */
 static int
-from_fd(struct clv_guard *guard, int fd, char **ret, char ret_why[static 256])
+from_fd(struct clv_guard *guard, int fd, bool lines, char **ret,
+    char ret_why[static 256])
 {
-	char *p = clv_guard_get(guard, CLI_PASS_LEN_MAX + 2);
-	size_t len;
+	size_t cap = (lines ? CLI_LINES_LEN_MAX : CLI_PASS_LEN_MAX) + 2, len;
+	char *p = clv_guard_get(guard, cap);
 	int r;
 
 	if (p == NULL)
 		return CLV_E_FULL;
-	r = read_all(fd, false, p, CLI_PASS_LEN_MAX + 2, &len);
+	r = read_all(fd, false, p, cap, &len);
 	if (r == CLV_E_FULL) {
-		snprintf(ret_why, 256, "it is longer than %d bytes",
-		    CLI_PASS_LEN_MAX);
+		snprintf(ret_why, 256, "it is longer than %zu bytes", cap - 2);
 		r = CLV_E_INVALID;
 	} else if (r != CLV_OK)
 		snprintf(ret_why, 256, "%s", strerror(errno));
-	else
+	else if (!lines)
 		r = strip(p, len, ret_why);
+	else if (strlen(p) != len) {
+		snprintf(ret_why, 256, "it holds a NUL byte");
+		r = CLV_E_INVALID;
+	}
 	if (r != CLV_OK) {
 		clv_guard_put(guard, p);
 		return r;
@@ -109,8 +113,8 @@ check_file(int fd, char ret_why[static 256])
 	return CLV_OK;
 }
 
-int
-cli_pass_file(struct clv_guard *guard, const char *path, char **ret,
+static int
+from_file(struct clv_guard *guard, const char *path, bool lines, char **ret,
     char ret_why[static 256])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -122,9 +126,25 @@ cli_pass_file(struct clv_guard *guard, const char *path, char **ret,
 	}
 	r = check_file(fd, ret_why);
 	if (r == CLV_OK)
-		r = from_fd(guard, fd, ret, ret_why);
+		r = from_fd(guard, fd, lines, ret, ret_why);
 	close(fd);
 	return r;
+}
+
+int
+cli_pass_file(struct clv_guard *guard, const char *path, char **ret,
+    char ret_why[static 256])
+{
+	return from_file(guard, path, false, ret, ret_why);
+}
+
+int
+cli_pass_lines(struct clv_guard *guard, const char *path, char **ret,
+    char ret_why[static 256])
+{
+	if (strcmp(path, "-") == 0)
+		return from_fd(guard, STDIN_FILENO, true, ret, ret_why);
+	return from_file(guard, path, true, ret, ret_why);
 }
 
 /* Only to interrupt read(): the terminal is put back before we end. */
@@ -309,7 +329,7 @@ from_option(struct cli *c, const char *file, const char *number, char **ret)
 	if (cli_number_parse(number, 0, 1 << 20, &fd) != CLV_OK)
 		return cli_fail(c, CLV_E_USAGE, "give it as N, with N<FILE",
 		    "--passphrase-fd '%s' is not a number", number);
-	r = from_fd(c->guard, (int)fd, ret, why);
+	r = from_fd(c->guard, (int)fd, false, ret, why);
 	return r == CLV_OK
 		   ? r
 		   : cli_fail(c, r, next,

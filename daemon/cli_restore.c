@@ -126,12 +126,12 @@ wait_for_copy(struct cli *c, const struct restore *s)
 }
 
 static int
-restore(struct cli *c, struct restore *s)
+restore(struct cli *c, struct restore *s, cli_keyring_source open, void *arg)
 {
 	int r = cli_host_load(c, &s->host);
 
 	if (r == CLV_OK)
-		r = cli_backup_read(c, c->args[0], &s->keyring);
+		r = open(c, arg, &s->keyring);
 	if (r == CLV_OK)
 		r = cli_keyring_check(c, s->keyring, NULL);
 	if (r == CLV_OK)
@@ -172,7 +172,7 @@ print(struct cli *c, const struct restore *s)
 }
 
 int
-cli_restore(struct cli *c)
+cli_restore_from(struct cli *c, cli_keyring_source open, void *arg)
 {
 	struct restore s;
 	int r = cli_guard(c);
@@ -181,7 +181,7 @@ cli_restore(struct cli *c)
 		return r;
 	memset(&s, 0, sizeof(s));
 	cli_host_init(&s.host);
-	r = restore(c, &s);
+	r = restore(c, &s, open, arg);
 	if (r == CLV_OK)
 		print(c, &s);
 	cli_daemon_stop(c, &s.daemon);
@@ -189,4 +189,17 @@ cli_restore(struct cli *c)
 	clv_list_free(&s.list);
 	cli_host_fini(&s.host);
 	return r;
+}
+
+static int
+from_backup(struct cli *c, void *arg, struct clv_keyring **ret)
+{
+	(void)arg;
+	return cli_backup_read(c, c->args[0], ret);
+}
+
+int
+cli_restore(struct cli *c)
+{
+	return cli_restore_from(c, from_backup, NULL);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sodium.h>
+#include <claviger/age.h>
 #include "daemon/admin.h"
 #include "daemon/cli.h"
 
@@ -40,7 +41,7 @@ put_number(struct rows *t, const char *key, uint64_t value)
 static void
 of_system(struct rows *t, const struct clv_list *list)
 {
-	char hex[CLI_HEX];
+	char hex[CLI_HEX], recipient[CLV_AGE_RECIPIENT_MAX];
 
 	put(t, "network_name", list->network_name);
 	put(t, "address", list->address);
@@ -49,6 +50,10 @@ of_system(struct rows *t, const struct clv_list *list)
 	    list->escrow_policy == CLV_ESCROW_MANUAL ? "manual" : "auto");
 	put(t, "system_admins", list->system_admins);
 	put(t, "app_creators", list->creators);
+	if (!clv_list_has_recovery(list) ||
+	    clv_age_recipient_format(list->recovery_pk, recipient) != CLV_OK)
+		recipient[0] = '\0';
+	put(t, "recovery_recipient", recipient);
 	put(t, "server_thumbprint", cli_hex(list->cert_thumb[0], hex));
 	if (!sodium_is_zero(list->cert_thumb[1], 32))
 		put(t, "server_thumbprint_next",

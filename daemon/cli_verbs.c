@@ -87,6 +87,24 @@ static const struct cli_opt opts_rotate[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct cli_opt opts_recovery_create[] = {
+    {"shares", "K/N", "make N shares, any K of which recover (2 to 16)", true},
+    {"directory", "DIR", "one file a share here, not one screen", false},
+    {"verify", "words|whole", "what is typed back of each share", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_recovery_combine[] = {
+    {"share-file", "FILE[,FILE]", "shares, one a line; - is standard input",
+	false},
+    {"identity", "FILE", "only write the recovery identity, for age", false},
+    {"backup", "FILE", "only write a passphrase backup", false},
+    CLI_PASS_OPTS,
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_yes[] = {
     {"yes", NULL, "do not ask", false},
     JSON,
@@ -187,6 +205,13 @@ const struct cli_verb cli_verbs[] = {
 	opts_passphrase, 1, 1, 0, cli_backup_verify},
     {"restore", "FILE", "give this node the master secret from a backup",
 	opts_passphrase, 1, 1, SERVER, cli_restore},
+    {"recovery create", "", "make a recovery identity, in shares",
+	opts_recovery_create, 0, 0, SERVER, cli_recovery_create},
+    {"recovery recipient", "RECIPIENT",
+	"set a recovery identity made elsewhere", opts_json, 1, 1, SERVER,
+	cli_recovery_recipient},
+    {"recovery combine", "[FILE]", "restore this node by shares",
+	opts_recovery_combine, 0, 1, 0, cli_recovery_combine},
     {"rotate", "", "make a new generation of the master secret", opts_rotate, 0,
 	0, SERVER, cli_rotate},
     {"generation list", "", "generations, and what refers to each", opts_json,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <sodium.h>
 #include <claviger/age.h>
+#include <claviger/buf.h>
 #include <claviger/result.h>
 #include "lib/backup_impl.h"
 
@@ -205,7 +206,8 @@ read_back(struct draft *d, const char *passphrase, const char *text, size_t len)
 	d->fd = openat(d->dir, d->temp, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (d->fd < 0)
 		return clv__backup_why_errno(d->why, "open again", d->path);
-	r = clv__backup_read_fd(d->guard, d->fd, d->path, passphrase, &k, why);
+	r = clv__backup_read_fd(
+	    d->guard, d->fd, d->path, passphrase, NULL, &k, why);
 	if (r == CLV_OK)
 		r = compare(d->guard, k, text, len);
 	clv_keyring_free(&k);
@@ -312,4 +314,88 @@ clv_backup_write(struct clv_guard *guard, const struct clv_keyring *k,
 		    CLV_PASSPHRASE_LEN_MIN);
 	return clv__backup_write(
 	    guard, k, path, passphrase, CLV_AGE_SCRYPT_LOGN_WRITE, ret_why);
+}
+
+/* Byte for byte what was written? There is no key here to open it with. */
+static int
+compare_bytes(struct draft *d, const struct clv_buf *file)
+{
+	uint8_t piece[4096];
+	size_t at = 0;
+	ssize_t n;
+
+	d->fd = openat(d->dir, d->temp, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (d->fd < 0)
+		return clv__backup_why_errno(d->why, "open again", d->path);
+	while ((n = read(d->fd, piece, sizeof(piece))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return clv__backup_why_errno(
+			    d->why, "read again", d->path);
+		if ((size_t)n > file->len - at ||
+		    memcmp(file->data + at, piece, (size_t)n) != 0)
+			break;
+		at += (size_t)n;
+	}
+	if (n == 0 && at == file->len)
+		return CLV_OK;
+	return clv__backup_why(d->why, CLV_E_MISMATCH,
+	    "what was read back from the disk for %.100s is not what was "
+	    "written; the disk may be failing, choose another one",
+	    d->path);
+}
+
+static int
+seal_keyring(struct clv_guard *guard, const struct clv_keyring *k,
+    const uint8_t pk[static 32], struct clv_buf *ret)
+{
+	uint8_t recipient[1][CLV_AGE_KEY_LEN];
+	char *text = NULL;
+	size_t len;
+	int r = clv_keyring_format(k, &text, &len);
+
+	memcpy(recipient[0], pk, sizeof(recipient[0]));
+	if (r == CLV_OK)
+		r = clv_age_seal(guard,
+		    (const uint8_t(*)[CLV_AGE_KEY_LEN])recipient, 1, false,
+		    text, len, ret);
+	clv_guard_put(guard, text);
+	return r;
+}
+
+int
+clv_backup_write_recovery(struct clv_guard *guard, const struct clv_keyring *k,
+    const char *path, const uint8_t pk[static 32], char ret_why[static 256])
+{
+	struct draft d = {.guard = guard, .path = path, .dir = -1, .fd = -1};
+	struct clv_buf file;
+	int r;
+
+	d.why = ret_why;
+	ret_why[0] = '\0';
+	clv_buf_init(&file);
+	r = seal_keyring(guard, k, pk, &file);
+	if (r == CLV_E_INVALID)
+		clv__backup_why(ret_why, r,
+		    "nothing can be sealed to this recipient; set another one");
+	else if (r != CLV_OK)
+		why_not_written(&d, r);
+	if (r == CLV_OK)
+		r = open_dir(&d);
+	if (r == CLV_OK)
+		r = open_temp(&d);
+	if (r == CLV_OK)
+		r = write_fd(&d, file.data, file.len);
+	if (r == CLV_E_SYSTEM && d.error != 0)
+		why_not_written(&d, r);
+	if (r == CLV_OK)
+		r = sync_temp(&d);
+	if (r == CLV_OK)
+		r = compare_bytes(&d, &file);
+	if (r == CLV_OK)
+		r = give_name(&d);
+	clv_buf_fini(&file);
+	end_draft(&d, r);
+	return r;
 }

@@ -17,9 +17,10 @@ int clv__backup_write(struct clv_guard *guard, const struct clv_keyring *k,
     const char *path, const char *passphrase, unsigned logn,
     char ret_why[static CLV__BACKUP_WHY_LEN]);
 
-/* Decrypt the file open as fd, from its start. name is for ret_why. */
+/* Decrypt the file open as fd, from its start, by a passphrase, or by sk where
+ * that is NULL. name is for ret_why. */
 int clv__backup_read_fd(struct clv_guard *guard, int fd, const char *name,
-    const char *passphrase, struct clv_keyring **ret,
+    const char *passphrase, const uint8_t *sk, struct clv_keyring **ret,
     char ret_why[static CLV__BACKUP_WHY_LEN]);
 
 #endif

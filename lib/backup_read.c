@@ -61,7 +61,8 @@ why_not_opened(char *ret_why, int r, const char *name)
 		break;
 	case CLV_E_NO_IDENTITY:
 		text = "is sealed to a recipient, not to a passphrase; open "
-		       "it with `age -d -i` and the recipient's identity";
+		       "it with claviger recovery combine, or `age -d -i` and "
+		       "the recipient's identity";
 		break;
 	case CLV_E_WORK_FACTOR:
 		text = "asks for a scrypt work factor above 20; this program "
@@ -124,9 +125,19 @@ feed(struct clv_age_reader *reader, int fd, const char *name, char *ret_why)
 	return r == CLV_OK ? r : why_not_opened(ret_why, r, name);
 }
 
+static int
+new_reader(struct clv_guard *guard, const char *passphrase, const uint8_t *sk,
+    struct plain *plain, struct clv_age_reader **ret)
+{
+	if (passphrase == NULL)
+		return clv_age_read_identity(guard, sk, keep, plain, ret);
+	return clv_age_read_passphrase(
+	    guard, passphrase, CLV_AGE_SCRYPT_LOGN_MAX, keep, plain, ret);
+}
+
 int
 clv__backup_read_fd(struct clv_guard *guard, int fd, const char *name,
-    const char *passphrase, struct clv_keyring **ret,
+    const char *passphrase, const uint8_t *sk, struct clv_keyring **ret,
     char ret_why[static CLV__BACKUP_WHY_LEN])
 {
 	struct clv_age_reader *reader = NULL;
@@ -136,13 +147,18 @@ clv__backup_read_fd(struct clv_guard *guard, int fd, const char *name,
 	plain.text = clv_guard_get(guard, CLV_KEYRING_TEXT_MAX);
 	if (plain.text == NULL)
 		return why_not_opened(ret_why, CLV_E_FULL, name);
-	r = clv_age_read_passphrase(
-	    guard, passphrase, CLV_AGE_SCRYPT_LOGN_MAX, keep, &plain, &reader);
+	r = new_reader(guard, passphrase, sk, &plain, &reader);
 	if (r != CLV_OK) /* an empty one opens nothing */
 		r = why_not_opened(
 		    ret_why, r == CLV_E_INVALID ? CLV_E_PASSPHRASE : r, name);
 	else
 		r = feed(reader, fd, name, ret_why);
+	if (r == CLV_E_NO_IDENTITY && passphrase == NULL)
+		r = clv__backup_why(ret_why, r,
+		    "%.100s is not sealed to this recovery identity; use "
+		    "the shares of the recipient that was in force when it was "
+		    "written",
+		    name);
 	clv_age_reader_free(&reader); /* makes room for the keyring */
 	if (r != CLV_OK)
 		goto out;
@@ -155,9 +171,9 @@ out:
 	return r;
 }
 
-int
-clv_backup_read(struct clv_guard *guard, const char *path,
-    const char *passphrase, struct clv_keyring **ret, char ret_why[static 256])
+static int
+read_path(struct clv_guard *guard, const char *path, const char *passphrase,
+    const uint8_t *sk, struct clv_keyring **ret, char ret_why[static 256])
 {
 	struct stat st;
 	int fd, r;
@@ -173,7 +189,22 @@ clv_backup_read(struct clv_guard *guard, const char *path,
 		    "%.100s is a directory; give the path of a backup", path);
 	else
 		r = clv__backup_read_fd(
-		    guard, fd, path, passphrase, ret, ret_why);
+		    guard, fd, path, passphrase, sk, ret, ret_why);
 	close(fd);
 	return r;
+}
+
+int
+clv_backup_read(struct clv_guard *guard, const char *path,
+    const char *passphrase, struct clv_keyring **ret, char ret_why[static 256])
+{
+	return read_path(guard, path, passphrase, NULL, ret, ret_why);
+}
+
+int
+clv_backup_read_recovery(struct clv_guard *guard, const char *path,
+    const uint8_t sk[static 32], struct clv_keyring **ret,
+    char ret_why[static 256])
+{
+	return read_path(guard, path, NULL, sk, ret, ret_why);
 }

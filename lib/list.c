@@ -322,3 +322,9 @@ clv_list_prove(const struct clv_list *list, const struct clv_keyring *k)
 		return CLV_E_DAMAGED;
 	return CLV_OK;
 }
+
+bool
+clv_list_has_recovery(const struct clv_list *list)
+{
+	return !sodium_is_zero(list->recovery_pk, sizeof(list->recovery_pk));
+}

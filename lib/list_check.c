@@ -49,7 +49,9 @@ clv__list_check_generation(const struct clv_list_generation *g)
 int
 clv__list_check_node(const struct clv_list_node *n)
 {
-	return n->number != 0 ? clv_name_check(n->party.name) : CLV_E_INVALID;
+	return n->number != 0 && n->number != CLV_ESCROW_RECOVERY
+		   ? clv_name_check(n->party.name)
+		   : CLV_E_INVALID;
 }
 
 int

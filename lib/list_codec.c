@@ -11,7 +11,9 @@
  *
  *	u16 format, raw system id 16, u64 version, u64 epoch,
  *	str network name, str address, u16 port, u8 escrow policy,
- *	raw thumbprints 2 x 32, in format 2: u32 re-encrypt, not 0
+ *	raw thumbprints 2 x 32,
+ *	in formats 2 and 4: u32 re-encrypt, not 0,
+ *	in formats 3 and 4: raw recovery recipient, not zeros
  *	u32 n, n x generation: u32 number, u8 state, raw commitment, raw check
  *	u32 n, n x node: party, u8 number, u8 revoked, u8 sealed, raw next
  *	u32 n, n x member: party, u8 revoked, str scope, raw next
@@ -21,10 +23,11 @@
  * A party is str name, raw sign_pk, raw box_pk, raw thumbprint. Generations
  * and nodes ascend by number, members and applications by the bytes of their
  * name: so there is one encoding for one content, and nothing can be there
- * twice. A list that asks for no re-encryption is of format 1.
+ * twice. A list with neither is of format 1.
  */
-#define FORMAT 1
-#define FORMAT_REENCRYPT 2
+#define FORMAT 1	    /* and so much more with */
+#define FORMAT_REENCRYPT 1u /* a re-encryption that is asked for, */
+#define FORMAT_RECOVERY 2u  /* a recovery recipient */
 #define LIST_DOMAIN "claviger-list-01"
 
 /* Pointers to the n elements of an array in the order of `compare`. */
@@ -87,7 +90,10 @@ compare_apps(const void *a, const void *b)
 static void
 put_head(struct clv_buf *b, const struct clv_list *list)
 {
-	clv_buf_u16(b, list->reencrypt == 0 ? FORMAT : FORMAT_REENCRYPT);
+	unsigned more = (list->reencrypt != 0 ? FORMAT_REENCRYPT : 0) |
+			(clv_list_has_recovery(list) ? FORMAT_RECOVERY : 0);
+
+	clv_buf_u16(b, (uint16_t)(FORMAT + more));
 	clv_buf_raw(b, list->system_id, sizeof(list->system_id));
 	clv_buf_u64(b, list->version);
 	clv_buf_u64(b, list->epoch);
@@ -96,8 +102,10 @@ put_head(struct clv_buf *b, const struct clv_list *list)
 	clv_buf_u16(b, list->port);
 	clv_buf_u8(b, list->escrow_policy);
 	clv_buf_raw(b, list->cert_thumb, sizeof(list->cert_thumb));
-	if (list->reencrypt != 0)
+	if ((more & FORMAT_REENCRYPT) != 0)
 		clv_buf_u32(b, list->reencrypt);
+	if ((more & FORMAT_RECOVERY) != 0)
+		clv_buf_raw(b, list->recovery_pk, sizeof(list->recovery_pk));
 }
 
 static int
@@ -252,9 +260,9 @@ get_bool(struct clv_rd *r)
 static int
 get_head(struct clv_rd *r, struct clv_list *list)
 {
-	uint16_t format = clv_rd_u16(r);
+	unsigned more = clv_rd_u16(r) - FORMAT; /* wraps for 0 */
 
-	if (format != FORMAT && format != FORMAT_REENCRYPT)
+	if (more > (FORMAT_REENCRYPT | FORMAT_RECOVERY))
 		return r->failed ? CLV_E_FORMAT : CLV_E_VERSION;
 	clv_rd_copy(r, list->system_id, sizeof(list->system_id));
 	list->version = clv_rd_u64(r);
@@ -264,9 +272,12 @@ get_head(struct clv_rd *r, struct clv_list *list)
 	list->port = clv_rd_u16(r);
 	list->escrow_policy = clv_rd_u8(r);
 	clv_rd_copy(r, list->cert_thumb, sizeof(list->cert_thumb));
-	if (format == FORMAT_REENCRYPT)
+	if ((more & FORMAT_REENCRYPT) != 0)
 		list->reencrypt = clv_rd_u32(r);
-	if ((format == FORMAT_REENCRYPT) != (list->reencrypt != 0))
+	if ((more & FORMAT_RECOVERY) != 0)
+		clv_rd_copy(r, list->recovery_pk, sizeof(list->recovery_pk));
+	if (((more & FORMAT_REENCRYPT) != 0) != (list->reencrypt != 0) ||
+	    ((more & FORMAT_RECOVERY) != 0) != clv_list_has_recovery(list))
 		return CLV_E_FORMAT;
 	if (r->failed || clv__list_check_head(list) != CLV_OK)
 		return CLV_E_FORMAT;

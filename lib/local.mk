@@ -34,7 +34,7 @@ words_table = $(MKDIR_P) %D%/words && LC_ALL=C $(AWK) \
 # shares of a secret: SLIP-39
 libclaviger_core_la_SOURCES += %D%/slip39.c %D%/slip39_cipher.c \
 	%D%/slip39_combine.c %D%/slip39_gf256.c %D%/slip39_impl.h \
-	%D%/slip39_text.c %D%/slip39_words.c %D%/words/slip39.h
+	%D%/slip39_sort.c %D%/slip39_text.c %D%/slip39_words.c %D%/words/slip39.h
 nodist_libclaviger_core_la_SOURCES += %D%/words/slip39.c
 CLEANFILES += %D%/words/slip39.c
 EXTRA_DIST += %D%/words/slip39.txt

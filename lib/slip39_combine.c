@@ -106,8 +106,9 @@ is_enough(const struct clv_slip39_share *shares, size_t n)
 	return groups == shares[0].group_threshold;
 }
 
-static int
-check(const struct clv_slip39_share *shares, size_t n, size_t *ret_share)
+int
+clv_slip39_check(
+    const struct clv_slip39_share *shares, size_t n, size_t *ret_share)
 {
 	*ret_share = n;
 	if (n == 0 || n > SHARES_MAX)
@@ -186,7 +187,7 @@ clv__slip39_recover(struct clv_guard *guard,
     size_t *ret_share)
 {
 	size_t at;
-	int r = check(shares, n, &at);
+	int r = clv_slip39_check(shares, n, &at);
 
 	if (ret_share != NULL)
 		*ret_share = at;

@@ -432,7 +432,7 @@ check_front_db_LDADD = $(front_libs) $(LIBPQ_LIBS)
 # command
 check_PROGRAMS += check_cli
 TESTS += check_cli %D%/unit/cli.sh %D%/unit/doctor.sh
-EXTRA_DIST += %D%/json-keys %D%/unit/cli.sh %D%/unit/doctor.sh
+EXTRA_DIST += %D%/json-keys %D%/unit/ceremony.py %D%/unit/cli.sh %D%/unit/doctor.sh
 check_cli_SOURCES = %D%/unit/check_cli.c
 check_cli_CPPFLAGS = $(unit_cppflags)
 check_cli_LDADD = libcli.la $(CHECK_LIBS)

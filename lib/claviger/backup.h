@@ -35,6 +35,21 @@ int clv_backup_write(struct clv_guard *guard, const struct clv_keyring *k,
 int clv_backup_read(struct clv_guard *guard, const char *path,
     const char *passphrase, struct clv_keyring **ret, char ret_why[static 256]);
 
+/*
+ * The same for a recovery recipient: the keyring in an age file that the
+ * recovery identity opens. That is not here: what is read back from the disk is
+ * compared with what was written. Results as above, but for the passphrase;
+ * CLV_E_INVALID also when pk is no key.
+ */
+int clv_backup_write_recovery(struct clv_guard *guard,
+    const struct clv_keyring *k, const char *path, const uint8_t pk[static 32],
+    char ret_why[static 256]);
+/* Open one. Results as above; CLV_E_NO_IDENTITY: it is sealed to another
+ * recipient. */
+int clv_backup_read_recovery(struct clv_guard *guard, const char *path,
+    const uint8_t sk[static 32], struct clv_keyring **ret,
+    char ret_why[static 256]);
+
 /* Six random words of the EFF's large list joined by '-', in guarded memory;
  * caller gives it back with clv_guard_put(). CLV_E_FULL. */
 int clv_passphrase_new(struct clv_guard *guard, char **ret);

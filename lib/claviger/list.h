@@ -16,6 +16,9 @@
  */
 
 #define CLV_LIST_NODES_MAX 255
+#define CLV_ESCROW_RECOVERY \
+	255 /* in the place of a node's number: the copy \
+	     * of the recovery recipient */
 #define CLV_LIST_MEMBERS_MAX 10000
 #define CLV_LIST_APPS_MAX 4096
 #define CLV_LIST_LEN_MAX (8u << 20)
@@ -77,6 +80,7 @@ struct clv_list {
 	uint16_t port;
 	uint8_t escrow_policy;
 	uint8_t cert_thumb[CLV_LIST_CERTS][32]; /* network name; zeros: none */
+	uint8_t recovery_pk[32];		/* age recipient; zeros: none */
 	/* 0, or: no data key that was made before this generation shall encrypt
 	 * any more, and no record stay under one. Until that is so. */
 	uint32_t reencrypt;
@@ -91,6 +95,9 @@ struct clv_list {
 	struct clv_list_app *apps;
 	size_t app_count;
 };
+
+/* Is there a recovery recipient? */
+bool clv_list_has_recovery(const struct clv_list *list);
 
 /* CLV_OK for "all" or 1.. application names joined by ',', none twice and none
  * called "all"; else CLV_E_INVALID. */
@@ -161,7 +168,8 @@ const struct clv_list_generation *clv_list_generation(
  * (commitment differs). Recomputes from memory; takes microseconds. */
 int clv_list_prove(const struct clv_list *list, const struct clv_keyring *k);
 
-/* An escrow row: sealed copy of the keyring for one node. Signed by the system
+/* An escrow row: sealed copy of the keyring for one node, or for the recovery
+ * recipient, whose number is CLV_ESCROW_RECOVERY. Signed by the system
  * over "claviger-escrw-1" || system id || node number || box_pk || newest
  * generation || BLAKE2b-256(age file). Row body = u8 node || u32 generation ||
  * raw system id 16 || bytes age file || sig. */

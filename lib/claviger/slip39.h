@@ -74,6 +74,19 @@ int clv_slip39_format(struct clv_guard *guard,
 int clv_slip39_parse(struct clv_guard *guard, const char *text, size_t len,
     struct clv_slip39_share *ret, size_t *ret_word);
 
+/* Do they belong together? CLV_OK: they do, and are as many as are needed;
+ * CLV_E_SHARES: they do, but are too few or too many; CLV_E_MIXED and
+ * CLV_E_DUPLICATE, with the index of the share at fault in *ret_share. */
+int clv_slip39_check(
+    const struct clv_slip39_share *shares, size_t n, size_t *ret_share);
+
+/* Of more shares than are needed, of one group that needs two or more: those
+ * that do not agree with the others, as flags by where they stood. As many as
+ * are needed, of those that agree, are put in front.
+ * CLV_E_DIGEST: no so many agree; CLV_E_INVALID: not such shares. */
+int clv_slip39_sort_out(struct clv_guard *guard,
+    struct clv_slip39_share *shares, size_t n, bool *ret_wrong);
+
 /*
  * The secret of exactly as many shares as are needed, in any order. secret has
  * room for CLV_SLIP39_SECRET_MAX. CLV_E_MIXED: a share is of another set;

@@ -10,6 +10,16 @@ passphrase "$active"
 must "rotate" cl "$active" rotate --backup /root/claviger-2.age \
     --passphrase-file $PASS
 must "back up" cl "$active" backup /root/claviger-3.age --passphrase-file $PASS
+on "$active" mkdir -m 700 /root/shares
+must "a recovery identity in shares" cl "$active" recovery create \
+    --shares 2/2 --directory /root/shares
+must "and back from them" cl "$active" recovery combine \
+    --share-file /root/shares/share-2-of-2.txt,/root/shares/share-1-of-2.txt
+for i in 1 2; do
+	canary_note "$(on "$active" cut -d ' ' -f 6-8 \
+	    /root/shares/share-$i-of-2.txt)"
+done
+on "$active" rm -r /root/shares
 fetches >/dev/null
 copy "$active" /root/claviger-3.age n1 /root/newest.age
 step "kill -11 of keeper and front: a core dump would hold everything"

@@ -430,6 +430,18 @@ START_TEST(caller_keeps_his_own_administration)
 }
 END_TEST
 
+START_TEST(who_recovers_the_secret_is_roots_alone_to_say)
+{
+	set_rights();
+	ask_setting("recovery_recipient", "age1");
+	ck_assert_int_eq(may(NULL, ADMIN_SETTING), CLV_OK);
+	ck_assert_int_eq(may(&admin, ADMIN_SETTING), CLV_E_DENIED);
+	ck_assert_ptr_nonnull(strstr(why, "only root"));
+	ask_setting("app_creators", "");
+	ck_assert_int_eq(may(&admin, ADMIN_SETTING), CLV_OK);
+}
+END_TEST
+
 /* By a group of his as well as by name. */
 START_TEST(caller_may_give_up_one_of_two_ways)
 {
@@ -515,6 +527,7 @@ main(void)
 	tcase_add_test(r, rights_in_one_application_are_none_in_another);
 	tcase_add_test(r, caller_keeps_his_own_administration);
 	tcase_add_test(r, caller_may_give_up_one_of_two_ways);
+	tcase_add_test(r, who_recovers_the_secret_is_roots_alone_to_say);
 	tcase_add_test(r, application_keeps_an_administrator);
 	tcase_add_test(r, creator_administers_what_he_creates);
 	tcase_add_test(r, removing_ones_own_application_is_no_lock_out);

@@ -317,6 +317,9 @@ START_TEST(a_server_node_is_no_second_member)
 }
 END_TEST
 
+#define RECIPIENT \
+	"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
+
 static const struct {
 	const char *key, *value;
 	int result;
@@ -334,6 +337,13 @@ static const struct {
     {"network_name", "", CLV_E_INVALID},
     {"network_name", "a b", CLV_E_INVALID},
     {"colour", "red", CLV_E_INVALID},
+    {"recovery_recipient", RECIPIENT, CLV_OK},
+    {"recovery_recipient", "", CLV_E_INVALID},
+    {"recovery_recipient", "age1", CLV_E_INVALID},
+    /* the point zero */
+    {"recovery_recipient",
+	"age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq",
+	CLV_E_INVALID},
 };
 
 START_TEST(settings_are_checked)
@@ -341,6 +351,64 @@ START_TEST(settings_are_checked)
 	clv_buf_str(&args, settings[_i].key);
 	clv_buf_str(&args, settings[_i].value);
 	ck_assert_int_eq(apply(ADMIN_SETTING), settings[_i].result);
+}
+END_TEST
+
+/* The rows that were sealed: u32 length, u8 number, u32 generation, ... */
+static bool
+is_sealed(uint8_t number, uint32_t generation)
+{
+	struct clv_rd all, row;
+	const uint8_t *p;
+	size_t len;
+
+	clv_rd_init(&all, change.escrow.data, change.escrow.len);
+	while (all.len > 0) {
+		p = clv_rd_bytes(&all, &len);
+		clv_rd_init(&row, p, len);
+		if (clv_rd_u8(&row) == number && clv_rd_u32(&row) == generation)
+			return true;
+	}
+	return false;
+}
+
+static void
+set_recovery(void)
+{
+	clv_buf_str(&args, "recovery_recipient");
+	clv_buf_str(&args, RECIPIENT);
+	ck_assert_int_eq(apply(ADMIN_SETTING), CLV_OK);
+}
+
+START_TEST(the_keyring_is_sealed_to_a_recovery_recipient)
+{
+	char text[CLV_AGE_RECIPIENT_MAX];
+	struct clv_rd rd;
+
+	clv_buf_str(&args, "recovery_recipient");
+	clv_buf_str(&args, RECIPIENT);
+	clv_rd_init(&rd, args.data, args.len);
+	ck_assert(!admin_is_done(change.next, ADMIN_SETTING, &rd));
+	clv_buf_reset(&args);
+	set_recovery();
+	ck_assert_int_eq(
+	    clv_age_recipient_format(change.next->recovery_pk, text), CLV_OK);
+	ck_assert_str_eq(text, RECIPIENT);
+	ck_assert(is_sealed(CLV_ESCROW_RECOVERY, 1));
+	ck_assert(!is_sealed(1, 1));
+	clv_rd_init(&rd, args.data, args.len);
+	ck_assert(admin_is_done(change.next, ADMIN_SETTING, &rd));
+}
+END_TEST
+
+START_TEST(a_rotation_seals_to_the_recovery_recipient_too)
+{
+	set_recovery();
+	clv_buf_reset(&change.escrow);
+	clv_buf_reset(&args);
+	ck_assert_int_eq(apply(ADMIN_ROTATE_BEGIN), CLV_OK);
+	ck_assert(is_sealed(1, 2));
+	ck_assert(is_sealed(CLV_ESCROW_RECOVERY, 2));
 }
 END_TEST
 
@@ -476,6 +544,8 @@ main(void)
 	tcase_add_test(t, a_server_node_is_no_second_member);
 	tcase_add_loop_test(
 	    t, settings_are_checked, 0, sizeof(settings) / sizeof(settings[0]));
+	tcase_add_test(t, the_keyring_is_sealed_to_a_recovery_recipient);
+	tcase_add_test(t, a_rotation_seals_to_the_recovery_recipient_too);
 	tcase_add_test(t, rotation_makes_seals_and_finishes_a_generation);
 	tcase_add_test(
 	    t, reencryption_is_asked_for_before_the_generation_is_current);

@@ -438,6 +438,87 @@ START_TEST(a_short_or_interrupted_call_is_finished)
 }
 END_TEST
 
+/* ---- for a recovery recipient ---- */
+
+static uint8_t recovery_sk[32], recovery_pk[32];
+
+static int
+write_recovery(void)
+{
+	size_t used = clv_guard_used(guard);
+	int r, saved;
+
+	memset(recovery_sk, 0x42, sizeof(recovery_sk));
+	crypto_scalarmult_base(recovery_pk, recovery_sk);
+	r = clv_backup_write_recovery(guard, keyring, path, recovery_pk, why);
+	saved = errno;
+	ck_assert_uint_eq(clv_guard_used(guard), used);
+	errno = saved;
+	return r;
+}
+
+static int
+read_recovery(void)
+{
+	struct clv_keyring *k = NULL;
+	size_t used = clv_guard_used(guard);
+	int r = clv_backup_read_recovery(guard, path, recovery_sk, &k, why);
+
+	if (r == CLV_OK)
+		assert_holds(k);
+	clv_keyring_free(&k);
+	ck_assert_uint_eq(clv_guard_used(guard), used);
+	return r;
+}
+
+START_TEST(a_recovery_copy_opens_with_its_identity_alone)
+{
+	struct stat st;
+
+	umask(0);
+	ck_assert_int_eq(write_recovery(), CLV_OK);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode, S_IFREG | 0400);
+	ck_assert_int_eq(read_recovery(), CLV_OK);
+	ck_assert_int_eq(read_it(), CLV_E_NO_IDENTITY);
+	assert_why("claviger recovery combine");
+	recovery_sk[1] ^= 1;
+	ck_assert_int_eq(read_recovery(), CLV_E_NO_IDENTITY);
+	assert_why("not sealed to this recovery identity");
+	ck_assert_int_eq(write_recovery(), CLV_E_EXISTS);
+	unlink(path);
+	ck_assert_int_eq(write_quickly(), CLV_OK);
+	ck_assert_int_eq(read_recovery(), CLV_E_NO_IDENTITY);
+}
+END_TEST
+
+START_TEST(a_failing_call_leaves_no_recovery_copy)
+{
+	if (faults[_i].call == WRITE && faults[_i].countdown > 0)
+		return; /* it is written at once */
+	arm(faults[_i].call, faults[_i].countdown, faults[_i].error);
+	ck_assert_int_ne(write_recovery(), CLV_OK);
+	ck_assert(fault.fired);
+	ck_assert(strchr(why, ';') != NULL);
+	ck_assert_uint_eq(files_in_dir(), 0);
+	arm(NONE, 0, 0);
+	ck_assert_int_eq(write_recovery(), CLV_OK);
+	ck_assert_int_eq(read_recovery(), CLV_OK);
+}
+END_TEST
+
+START_TEST(nothing_is_sealed_to_a_key_of_low_order)
+{
+	static const uint8_t zero[32];
+
+	ck_assert_int_eq(
+	    clv_backup_write_recovery(guard, keyring, path, zero, why),
+	    CLV_E_INVALID);
+	assert_why("set another one");
+	ck_assert_uint_eq(files_in_dir(), 0);
+}
+END_TEST
+
 static void
 put_file(const void *p, size_t len)
 {
@@ -710,6 +791,10 @@ add_faults(TCase *t)
 {
 	ADD_LOOP(t, a_failing_call_leaves_nothing_behind, faults);
 	ADD_LOOP(t, a_short_or_interrupted_call_is_finished, harmless);
+	tcase_add_test(t, a_recovery_copy_opens_with_its_identity_alone);
+	tcase_add_test(t, nothing_is_sealed_to_a_key_of_low_order);
+	tcase_add_loop_test(t, a_failing_call_leaves_no_recovery_copy, 0,
+	    sizeof(faults) / sizeof(faults[0]));
 	tcase_add_test(t, a_backup_needs_no_more_of_the_arena_than_it_says);
 	tcase_add_test(t, a_full_arena_is_reported_and_leaves_nothing_behind);
 }

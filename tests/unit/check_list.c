@@ -246,7 +246,8 @@ static const struct {
 	uint8_t value;
 	int result;
 } changes[] = {
-    {1, 3, CLV_E_VERSION}, {1, 2, CLV_E_FORMAT}, {NAME_AT, ' ', CLV_E_FORMAT},
+    {1, 5, CLV_E_VERSION}, {1, 0, CLV_E_VERSION}, {1, 2, CLV_E_FORMAT},
+    {1, 3, CLV_E_FORMAT}, {1, 4, CLV_E_FORMAT}, {NAME_AT, ' ', CLV_E_FORMAT},
     {NAME_AT, '-', CLV_E_FORMAT}, {NAME_AT, '\n', CLV_E_FORMAT},
     {ADDRESS_AT, 'x', CLV_E_FORMAT},
     {ADDRESS_AT, '9', CLV_E_FORMAT}, /* 992.0.2.10 */
@@ -640,6 +641,43 @@ START_TEST(copy_is_deep)
 }
 END_TEST
 
+START_TEST(the_number_of_the_recovery_copy_is_no_nodes)
+{
+	list->nodes[1].number = CLV_ESCROW_RECOVERY;
+	ck_assert_int_eq(sign(), CLV_E_INVALID);
+}
+END_TEST
+
+/* A list without one stays what every release reads. */
+START_TEST(a_recovery_recipient_is_a_format_of_its_own)
+{
+	struct clv_list *opened = NULL;
+	size_t len;
+
+	ck_assert_int_eq(sign(), CLV_OK);
+	ck_assert_uint_eq(signed_list.data[1], 1);
+	len = signed_list.len;
+	ck_assert(!clv_list_has_recovery(list));
+	memset(list->recovery_pk, 7, sizeof(list->recovery_pk));
+	ck_assert(clv_list_has_recovery(list));
+	ck_assert_int_eq(sign(), CLV_OK);
+	ck_assert_uint_eq(signed_list.data[1], 3);
+	ck_assert_uint_eq(signed_list.len, len + 32);
+	ck_assert_int_eq(clv_list_open(signed_list.data, signed_list.len,
+			     clv_keyring_sign_pk(keyring), &opened),
+	    CLV_OK);
+	ck_assert_mem_eq(opened->recovery_pk, list->recovery_pk, 32);
+	clv_list_free(&opened);
+	memset(signed_list.data + GEN_COUNT_AT, 0, 32);
+	ck_assert_int_eq(reopen(), CLV_E_FORMAT);
+	list->reencrypt = 1; /* and both together */
+	ck_assert_int_eq(sign(), CLV_OK);
+	ck_assert_uint_eq(signed_list.data[1], 4);
+	ck_assert_uint_eq(signed_list.len, len + 36);
+	ck_assert_int_eq(reopen(), CLV_OK);
+}
+END_TEST
+
 START_TEST(empty_list_can_be_copied)
 {
 	struct clv_list *empty = NULL, *copy = NULL;
@@ -669,12 +707,11 @@ START_TEST(arrays_are_bounded_and_keep_their_elements)
 	}
 	ck_assert_uint_eq(list->member_count, CLV_LIST_MEMBERS_MAX);
 	ck_assert_ptr_null(clv_list_add_member(list));
-	while (list->node_count < CLV_LIST_NODES_MAX) {
+	while (list->node_count < CLV_ESCROW_RECOVERY - 1) {
 		n = list->node_count + 1;
 		snprintf(name, sizeof(name), "n%zu", n);
 		add_node(list, (uint8_t)n, name);
 	}
-	ck_assert_ptr_null(clv_list_add_node(list));
 	while (list->generation_count < CLV_GENERATIONS_MAX)
 		add_generation(list, keyring,
 		    (uint32_t)list->generation_count + 1, CLV_GEN_PENDING);
@@ -812,6 +849,8 @@ main(void)
 	tcase_add_test(l, applications_are_dropped_and_added_again);
 	tcase_add_test(l, copy_is_deep);
 	tcase_add_test(l, empty_list_can_be_copied);
+	tcase_add_test(l, the_number_of_the_recovery_copy_is_no_nodes);
+	tcase_add_test(l, a_recovery_recipient_is_a_format_of_its_own);
 	tcase_add_test(l, entries_are_found_by_name_and_number);
 	tcase_add_test(l, entries_are_found_by_either_thumbprint);
 	tcase_add_test(l, zeros_are_nobodys_thumbprint);

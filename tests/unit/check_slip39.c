@@ -279,6 +279,42 @@ START_TEST(a_forged_value_is_found_by_the_digest)
 }
 END_TEST
 
+/* Share i is wrong, of five where three are needed. */
+START_TEST(the_wrong_share_of_more_than_needed_is_named)
+{
+	struct clv_slip39_scheme s = one_group(3, 5);
+	bool wrong[5];
+	size_t at;
+
+	split(&s, 32, NULL);
+	shares[_i].value[17] ^= 0x40;
+	ck_assert_int_eq(clv_slip39_check(shares, 5, &at), CLV_E_SHARES);
+	ck_assert_int_eq(clv_slip39_sort_out(guard, shares, 5, wrong), CLV_OK);
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(wrong[i], i == _i);
+	n = 3;
+	expect_secret(7);
+}
+END_TEST
+
+START_TEST(too_many_wrong_shares_are_not_sorted_out)
+{
+	struct clv_slip39_scheme s = one_group(3, 4);
+	bool wrong[4];
+
+	split(&s, 32, NULL);
+	ck_assert_int_eq(
+	    clv_slip39_sort_out(guard, shares, 3, wrong), CLV_E_INVALID);
+	shares[0].value[0] ^= 1;
+	shares[1].value[0] ^= 1;
+	ck_assert_int_eq(
+	    clv_slip39_sort_out(guard, shares, 4, wrong), CLV_E_DIGEST);
+	shares[3].id ^= 1;
+	ck_assert_int_eq(
+	    clv_slip39_sort_out(guard, shares, 4, wrong), CLV_E_INVALID);
+}
+END_TEST
+
 START_TEST(another_passphrase_gives_another_secret)
 {
 	struct clv_slip39_scheme s = one_group(2, 3);
@@ -718,6 +754,9 @@ make_suite(void)
 	tcase_add_test(t, the_same_share_twice_is_named);
 	tcase_add_test(t, every_field_that_differs_makes_another_set);
 	tcase_add_test(t, a_forged_value_is_found_by_the_digest);
+	tcase_add_loop_test(
+	    t, the_wrong_share_of_more_than_needed_is_named, 0, 5);
+	tcase_add_test(t, too_many_wrong_shares_are_not_sorted_out);
 	tcase_add_test(t, another_passphrase_gives_another_secret);
 	tcase_add_test(t, a_passphrase_is_printable_ascii);
 	tcase_add_loop_test(t, what_cannot_be_shared_is_refused, 0,

@@ -1037,6 +1037,139 @@ expect $? 0 'generation 2 is destroyed' 'generation destroy'
 json 'generation destroy'
 with n1 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass"
 refuse $? 20 'older than the system' 'restore of an older generation'
+# Recovery by shares.
+
+share() { # N: the file of that share
+	echo "$tmp/shares/share-$1-of-3.txt"
+}
+with n1 recovery create --shares 1/3
+refuse $? 2 'is K/N' 'a threshold of one'
+with n1 recovery create --shares 4/3
+refuse $? 2 'is K/N' 'a threshold above the number of shares'
+with n1 recovery create --shares 2/3 --verify all
+refuse $? 2 'words or whole' 'another way to verify'
+setsid -w "$claviger" --config "$tmp/n1/claviger.conf" recovery create \
+	--shares 2/3 >"$tmp/out" 2>"$tmp/err" </dev/null
+refuse $? 2 'no terminal' 'shares without a terminal'
+with n1 recovery create --shares 2/3 --directory "$tmp/shares"
+refuse $? 5 'cannot be used' 'a directory that is not there'
+mkdir -m 777 "$tmp/shares"
+with n1 recovery create --shares 2/3 --directory "$tmp/shares"
+refuse $? 4 'others can write' 'a directory where others may write'
+chmod 700 "$tmp/shares"
+: >"$(share 2)"
+with n1 recovery create --shares 2/3 --directory "$tmp/shares"
+refuse $? 6 'share-2-of-3.txt is there already' 'a share that is there'
+rm "$(share 2)"
+on n1 recovery create --shares 2/3 --directory "$tmp/shares"
+expect $? 8 'could not set the recovery recipient' 'shares without a daemon'
+gone 'shares that are of no use' "$(share 1)"
+with n1 recovery recipient AGE-SECRET-KEY-1
+refuse $? 2 'no X25519 recipient' 'an identity as a recipient'
+with n1 recovery recipient \
+	age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj --json
+expect $? 0 '"recipient": *"age1zvky' 'recovery recipient'
+json 'recovery recipient'
+with n1 recovery create --shares 2/3 --directory "$tmp/shares" --json
+expect $? 0 '"needed": *2' 'recovery create'
+json 'recovery create'
+recipient=$(sed -n 's/.*"recipient": *"\([^"]*\)".*/\1/p' "$tmp/out")
+is 'each share is root'"'"'s alone' \
+	test "$(cat "$tmp"/shares/* | wc -w) $(stat -c %U%a "$(share 3)")" = \
+	'99 root600'
+is 'no share is printed' test -z "$(cut -d ' ' -f 1-4 "$tmp"/shares/* |
+	grep -F -f - "$tmp/out" "$tmp/err")"
+with n1 settings show
+expect $? 0 "recovery_recipient  *= $recipient" 'the system has the recipient'
+is 'the database has a copy for it' test \
+	"$(sql -c 'SELECT generation FROM claviger.escrow WHERE node = 255' one)" = 3
+with n1 backup "$tmp/b/five.age" --passphrase-file "$tmp/pass" --json
+expect $? 0 '"recovery": *".*five.age.recovery"' 'a backup with a copy beside it'
+json backup
+is 'which is root'"'"'s alone' \
+	test "$(stat -c %U%a "$tmp/b/five.age.recovery")" = root400
+
+combine() { # ARGUMENTS…
+	with n1 recovery combine "$@"
+}
+list=$(share 3),$(share 1)
+sed 's/^[a-z]* [a-z]*/& acrobats/; s/ [a-z]*$//' "$(share 1)" >"$tmp/word"
+sed 's/ \([a-z]*\) \([a-z]*\)$/ \2 \1/' "$(share 1)" >"$tmp/swapped"
+awk '{ $7 = $7 == "acid" ? "zebra" : "acid"; print }' "$(share 1)" >"$tmp/one"
+cut -d ' ' -f -32 "$(share 1)" >"$tmp/cut"
+chmod 600 "$tmp/word" "$tmp/swapped" "$tmp/one" "$tmp/cut"
+combine --share-file "$(share 1),$tmp/word"
+refuse $? 24 'word 3 is not of the word list' 'a word that is none'
+combine --share-file "$tmp/swapped"
+refuse $? 25 'words are mistyped' 'two words that were swapped'
+combine --share-file "$tmp/one"
+refuse $? 25 'mistyped: word 7' 'a wrong word'
+combine --share-file "$tmp/cut"
+refuse $? 16 'words are missing' 'a share that was cut short'
+combine --share-file "$(share 1)"
+refuse $? 28 '2 are needed' 'too few shares'
+combine --share-file "$(share 1),$(share 1)"
+refuse $? 27 'share 2 .*was given already' 'one share twice'
+chmod 644 "$(share 1)"
+combine --share-file "$list"
+refuse $? 4 'others than its owner' 'an open share file'
+chmod 600 "$(share 1)"
+combine "$tmp/b/five.age" --share-file "$list"
+refuse $? 14 'not sealed to this recovery identity' 'a backup with a passphrase'
+combine --share-file "$list" --identity "$tmp/b/five.age"
+refuse $? 6 'not written' 'an identity in the place of a file'
+combine "$tmp/b/five.age.recovery" --share-file "$list" --json
+expect $? 0 '"generation": *3' 'recovery combine of a file'
+json 'recovery combine' identity backup
+cat "$(share 2)" "$(share 3)" | "$claviger" --config "$tmp/n1/claviger.conf" \
+	--clavigerd "$daemon" recovery combine --share-file - \
+	>"$tmp/out" 2>"$tmp/err"
+expect $? 0 'generation 3' 'recovery combine from the database'
+combine --share-file "$list" --backup "$tmp/b/six.age" \
+	--passphrase-file "$tmp/pass" --json
+expect $? 0 'six.age' 'recovery combine --backup'
+json 'recovery combine' identity reason
+on n1 backup verify "$tmp/b/six.age" --passphrase-file "$tmp/pass"
+expect $? 0 'generations *1 3' 'what it has written'
+"$claviger" --config /nonexistent recovery combine --share-file "$list" \
+	--identity "$tmp/b/identity" --json >"$tmp/out" 2>"$tmp/err"
+expect $? 0 identity 'recovery combine --identity needs no system'
+json 'recovery combine' backup generation reason
+is 'it is root'"'"'s alone' \
+	test "$(stat -c %U%a "$tmp/b/identity")" = root600
+if command -v age >/dev/null; then
+	is 'age opens a recovery copy with it' sh -c "age -d -i '$tmp/b/identity' \
+	    '$tmp/b/five.age.recovery' | grep -q '^generation 3 '"
+fi
+
+# The same at a terminal.
+if command -v python3 >/dev/null; then
+	is 'ceremonies at a terminal' python3 "$source/tests/unit/ceremony.py" \
+		"$source/lib/words/slip39.txt" "$claviger" \
+		--config "$tmp/n1/claviger.conf" --clavigerd "$daemon"
+fi
+
+# A new ceremony: the old shares open what they opened, and nothing newer.
+mkdir -m 700 "$tmp/old" && mv "$tmp"/shares/* "$tmp/old"
+with n1 recovery create --shares 2/3 --directory "$tmp/shares"
+expect $? 0 'recovery recipient  age1' 'a second ceremony'
+old=$tmp/old/share-1-of-3.txt,$tmp/old/share-2-of-3.txt
+combine --share-file "$old"
+refuse $? 14 'and the system.s is' 'old shares and the database'
+combine "$tmp/b/five.age.recovery" --share-file "$old"
+expect $? 0 'generation 3' 'old shares and an old copy'
+combine --share-file "$(share 1),$tmp/old/share-2-of-3.txt"
+refuse $? 26 'share 2 .*of another set' 'shares of two sets'
+with n1 rotate --backup "$tmp/b/seven.age" --passphrase-file "$tmp/pass"
+expect $? 0 'generation 4 is current' 'a rotation needs no custodian'
+with n1 generation destroy 3 --yes
+expect $? 0 'generation 3 is destroyed' 'generation destroy'
+combine --share-file "$(share 2),$(share 1)" --backup "$tmp/b/eight.age" \
+	--passphrase-file "$tmp/pass"
+expect $? 0 'eight.age is written' 'the copy in the database is the newest'
+on n1 backup verify "$tmp/b/eight.age" --passphrase-file "$tmp/pass"
+expect $? 0 'generations *1 4$' 'and holds nothing that was destroyed'
+
 on n1 status
 expect $? 8 'clavigerd does not run' 'no daemon is left behind'
 
