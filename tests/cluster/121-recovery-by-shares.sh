@@ -16,7 +16,7 @@ expect "the copy for the shares is of the new generation" \
 must "n2 joins and is approved" join_and_approve n2
 must "n3 joins and is approved" join_and_approve n3
 must "one resource" resource_pcs
-expect_within 30 "n1 serves" serving_on n1
+expect_within 30 "one node serves" promoted_one
 must "a member is enrolled" member_enrol
 for i in 1 3; do
 	copy n1 /root/shares/share-$i-of-3.txt n2 /root/share-$i
