@@ -60,7 +60,7 @@ noinst_HEADERS += %D%/api_impl.h %D%/api_server.h %D%/member.h \
 noinst_HEADERS += %D%/inspect.h %D%/inspect_impl.h
 
 # front: TLS, PostgreSQL, corosync
-libdaemon_la_SOURCES += %D%/tls.c %D%/tls_client.c %D%/tls_test.c %D%/cert.c \
+libdaemon_la_SOURCES += %D%/tls.c %D%/tls_lib.c %D%/tls_client.c %D%/tls_test.c %D%/cert.c \
 	%D%/cert_info.c %D%/front.c %D%/front.h %D%/front_worker.c %D%/front_pins.c \
 	%D%/front_conn.c %D%/front_net.c %D%/front_listener.c \
 	%D%/front_db.c %D%/front_pool.c %D%/front_sql.c %D%/front_sql.h \
@@ -70,7 +70,7 @@ uidgiddir = $(sysconfdir)/corosync/uidgid.d
 dist_uidgid_DATA = %D%/claviger-uidgid.conf
 
 noinst_HEADERS += %D%/admin.h %D%/chan.h %D%/config.h %D%/log.h %D%/loop.h \
-	%D%/process.h %D%/state.h %D%/tls.h
+	%D%/process.h %D%/state.h %D%/tls.h %D%/tls_lib.h
 
 # clavigerd
 sbin_PROGRAMS += clavigerd

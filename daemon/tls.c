@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <claviger/result.h>
 #include "daemon/tls.h"
+#include "daemon/tls_lib.h"
 
 #define CERT_LIST_MAX 8192
 #define THUMB_LEN 32
@@ -149,8 +150,8 @@ tls_ctx_new(bool server, const void *cert_der, size_t cert_len,
 		return CLV_E_NOMEM;
 	*ctx = (struct tls_ctx){.pin = pin, .arg = arg, .refs = 1};
 	ctx->server = server;
-	ctx->ssl =
-	    SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+	ctx->ssl = SSL_CTX_new_ex(tls_lib(), NULL,
+	    server ? TLS_server_method() : TLS_client_method());
 	r = CLV_E_NOMEM;
 	if (ctx->ssl == NULL || (r = ctx_harden(ctx->ssl)) != CLV_OK)
 		goto out;

@@ -57,11 +57,14 @@ struct vault_app {
 	struct vault_wait *waits;
 	struct vault_put *puts, **puts_tail;
 	struct vault_batch *batch;
-	bool put_waits;	    /* for the index */
-	unsigned put_tries; /* of the batch that is built anew */
-	bool put_differs;   /* its data key was not the database's newest */
-	uint64_t used;	    /* a clock of uses */
-	unsigned calls;	    /* requests that refer to it: it cannot be closed */
+	bool put_waits;	     /* for the index */
+	unsigned put_streak; /* batches in a row with more than one writer */
+	unsigned put_want;   /* writes that a batch waits for; 0: it does not */
+	struct loop_timer *put_gather; /* no longer than that */
+	unsigned put_tries;	       /* of the batch that is built anew */
+	bool put_differs; /* its data key was not the database's newest */
+	uint64_t used;	  /* a clock of uses */
+	unsigned calls;	  /* requests that refer to it: it cannot be closed */
 };
 
 struct vault_value;

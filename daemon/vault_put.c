@@ -18,6 +18,13 @@
 #define PUT_MS 20000 /* then the outcome stays unknown to the caller */
 #define RETRY_MS 300
 #define BATCH_LEN_MAX (1u << 20)
+/* Whoever was answered often has more to write, and would just miss the next
+ * transaction: eight writers made two camps of four, each waiting for the
+ * other's. So after some batches in a row of more than one writer the next
+ * waits for as many; when they do not come it has been in vain, and is not
+ * tried soon. */
+#define GATHER_AFTER 8
+#define GATHER_MS 1
 #define TRIES_MAX 50 /* against others who write at the same time */
 
 /* Of PUT_SECRETS, behind the parameters that are no arrays. */
@@ -102,6 +109,59 @@ puts_fail(
 		next = p->next;
 		put_fail(a, p, result, text);
 	}
+}
+
+/* How many wait, up to so many. */
+static unsigned
+waiting(const struct vault_app *a, unsigned max)
+{
+	unsigned n = 0;
+
+	for (const struct vault_put *p = a->puts; p != NULL && n < max;
+	     p = p->next)
+		n++;
+	return n;
+}
+
+static void
+gather_end(struct vault_app *a)
+{
+	a->put_want = 0;
+	loop_timer_del(a->v->k->loop, &a->put_gather);
+}
+
+static void
+on_gathered(void *arg)
+{
+	struct vault_app *a = arg;
+
+	a->put_want = 0;
+	a->put_streak = 0;
+	start_batch(a);
+}
+
+/* After a batch whose n writers have just been answered. */
+static void
+gather(struct vault_app *a, unsigned n)
+{
+	unsigned others = waiting(a, VAULT_BATCH_MAX);
+
+	a->put_streak = others + n > 1 ? a->put_streak + 1 : 0;
+	if (a->put_streak < GATHER_AFTER || others + n > VAULT_BATCH_MAX)
+		return;
+	if (loop_timer_set(a->v->k->loop, &a->put_gather, GATHER_MS,
+		on_gathered, a) == CLV_OK)
+		a->put_want = others + n;
+}
+
+static bool
+is_gathering(struct vault_app *a)
+{
+	if (a->put_want != 0 && waiting(a, a->put_want) < a->put_want)
+		return true;
+	if (a->put_want != 0)
+		gather_end(a);
+	return false;
 }
 
 /* The batch has ended: give its writes back, and go on with what waits. */
@@ -190,13 +250,14 @@ batch_written(struct vault_batch *b)
 	struct vault_app *a = b->a;
 	struct vault_put *p, *next;
 	struct vault_reply r = {.text = ""};
+	unsigned n = 0;
 
 	if (a->index != NULL && clv_index_counter(a->index) == b->expect &&
 	    (batch_stage(b) != CLV_OK ||
 		clv_index_commit(a->index, b->expect + 1, b->mac) != CLV_OK))
 		vault_index_drop(a);
 	heads_see(a->v->k->heads, a->name, b->expect + 1, b->mac);
-	for (p = batch_free(b); p != NULL; p = next) {
+	for (p = batch_free(b); p != NULL; p = next, n++) {
 		next = p->next;
 		r.version = p->version;
 		if (p->deletes)
@@ -206,6 +267,7 @@ batch_written(struct vault_batch *b)
 			    p->value, p->len);
 		put_end(a, p, &r);
 	}
+	gather(a, n);
 	start_batch(a);
 }
 
@@ -525,7 +587,8 @@ on_ready(void *arg, struct vault_app *app, int result, const char *text)
 static void
 start_batch(struct vault_app *a)
 {
-	if (a->batch != NULL || a->puts == NULL || a->put_waits)
+	if (a->batch != NULL || a->puts == NULL || a->put_waits ||
+	    is_gathering(a))
 		return;
 	a->put_waits = true;
 	vault_need(a->v, a->name, VAULT_INDEX, on_ready, a);
@@ -634,6 +697,7 @@ vault_put_drop(struct vault_app *a, int result, const char *text)
 {
 	struct vault_put *puts = a->puts;
 
+	gather_end(a);
 	a->puts = NULL;
 	a->puts_tail = &a->puts;
 	puts_fail(a, puts, result, text);

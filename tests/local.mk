@@ -524,7 +524,7 @@ EXTRA_DIST += %D%/model %D%/README
 # Figures as ratios, no tests: see tests/bench/README. Needs root and the
 # packages of the lab.
 bench_programs = bench-spawn bench-ready bench-keyprobe bench-store bench-record \
-	bench-api bench-libs bench-server \
+	bench-api bench-libs bench-rotate bench-server bench-value \
 	bench-network-name-dynamic bench-master-secret-dynamic
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += %D%/bench
@@ -544,6 +544,9 @@ bench_record_LDADD = libclaviger-core.la
 bench_api_SOURCES = %D%/bench/apibench.c
 bench_api_CPPFLAGS = $(unit_cppflags)
 bench_api_LDADD = libclaviger-core.la -lpthread
+bench_rotate_SOURCES = %D%/bench/rotatebench.c
+bench_rotate_CPPFLAGS = $(unit_cppflags) $(LIBPQ_CFLAGS)
+bench_rotate_LDADD = libclaviger-core.la $(SODIUM_LIBS) $(LIBPQ_LIBS)
 bench_libs_SOURCES = %D%/bench/libsbench.c
 bench_libs_CPPFLAGS = $(SODIUM_CFLAGS) $(QB_CFLAGS) $(OPENSSL_CFLAGS)
 bench_libs_LDADD = $(SODIUM_LIBS) $(QB_LIBS) $(OPENSSL_LIBS)
@@ -552,6 +555,9 @@ bench_server_SOURCES = %D%/bench/serverbench.c %D%/bench/serverbench.h \
 	%D%/bench/serverbench_peer.c
 bench_server_CPPFLAGS = $(unit_cppflags) $(OPENSSL_CFLAGS)
 bench_server_LDADD = libcli.la $(OPENSSL_LIBS)
+bench_value_SOURCES = %D%/bench/valuebench.c
+bench_value_CPPFLAGS = $(unit_cppflags) $(LIBPQ_CFLAGS)
+bench_value_LDADD = libclaviger-core.la $(SODIUM_LIBS) $(LIBPQ_LIBS) -lpthread
 bench_network_name_dynamic_SOURCES = agents/network-name.c
 bench_network_name_dynamic_CFLAGS = $(agent_cflags)
 bench_network_name_dynamic_LDADD = $(network_name_LDADD)

@@ -179,7 +179,7 @@ void
 system_questions(struct system *s, uint64_t holds_version)
 {
 	const struct clv_wire_holds holds = {1, holds_version};
-	const struct clv_wire_head head = {APP, 1};
+	const struct clv_wire_head head = {.app = APP};
 	struct clv_buf fetch, apps, heads;
 
 	clv_buf_init(&fetch);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
+#include <openssl/rsa.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <poll.h>
@@ -722,6 +723,71 @@ START_TEST(expired_and_future_certificates_are_accepted_by_their_pin)
 }
 END_TEST
 
+/* Make a party's certificate and key anew, with another kind of key. */
+static void
+change_key(struct party *p, EVP_PKEY *k)
+{
+	int is_edwards =
+	    EVP_PKEY_is_a(k, "ED25519") || EVP_PKEY_is_a(k, "ED448");
+	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(k);
+	X509 *x = raw_cert(p);
+	unsigned char *der = NULL;
+	int len;
+
+	ck_assert_int_eq(X509_set_pubkey(x, k), 1);
+	ck_assert_int_gt(X509_sign(x, k, is_edwards ? NULL : EVP_sha256()), 0);
+	len = i2d_X509(x, &der);
+	clv_buf_reset(&p->cert);
+	clv_buf_raw(&p->cert, der, (size_t)len);
+	OPENSSL_free(der);
+	der = NULL;
+	len = i2d_PKCS8_PRIV_KEY_INFO(info, &der);
+	clv_buf_reset(&p->key);
+	clv_buf_raw(&p->key, der, (size_t)len);
+	OPENSSL_free(der);
+	ck_assert_int_eq(
+	    cert_thumb(p->cert.data, p->cert.len, p->thumb), CLV_OK);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	X509_free(x);
+	EVP_PKEY_free(k);
+}
+
+static EVP_PKEY *
+pss_key(void)
+{
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "RSA-PSS", NULL);
+	EVP_PKEY *k = NULL;
+
+	ck_assert_int_eq(EVP_PKEY_keygen_init(c), 1);
+	ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_keygen_bits(c, 2048), 1);
+	ck_assert_int_eq(EVP_PKEY_generate(c, &k), 1);
+	EVP_PKEY_CTX_free(c);
+	return k;
+}
+
+/* Whoever uses a certificate that is there already has any of these. */
+START_TEST(every_kind_of_key_of_tls_1_3_is_read)
+{
+	EVP_PKEY *const keys[] = {EVP_EC_gen("P-384"), EVP_EC_gen("P-521"),
+	    EVP_RSA_gen(2048), EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"),
+	    EVP_PKEY_Q_keygen(NULL, NULL, "ED448"), pss_key()};
+	struct pair p;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		ck_assert_ptr_nonnull(keys[i]);
+		EVP_PKEY_up_ref(keys[i]);
+		change_key(&server, keys[i]);
+		change_key(&client, keys[i]);
+		pair_init(&p, &server, &client, &client, &server);
+		pair_shake(&p);
+		ck_assert_msg(p.rs == CLV_OK && p.rc == CLV_OK, "key %zu: %s",
+		    i, tls_conn_text(p.s));
+		must_carry(p.c, p.s);
+		pair_fini(&p);
+	}
+}
+END_TEST
+
 START_TEST(same_key_in_another_certificate_is_another_party)
 {
 	struct pair p;
@@ -1042,6 +1108,7 @@ main(void)
 	tcase_add_test(t, bad_certificate_and_key_have_their_own_results);
 	tcase_add_test(
 	    t, expired_and_future_certificates_are_accepted_by_their_pin);
+	tcase_add_test(t, every_kind_of_key_of_tls_1_3_is_read);
 	tcase_add_test(t, same_key_in_another_certificate_is_another_party);
 	tcase_add_test(t, self_test_passes);
 	tcase_add_test(t, stranger_is_not_let_in_when_memory_runs_out);

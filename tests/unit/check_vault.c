@@ -231,6 +231,65 @@ START_TEST(what_comes_meanwhile_goes_together)
 }
 END_TEST
 
+/* Two camps: while one's write is under way the other's waits. What the first
+ * one writes next, when it has its answer, goes into the other's transaction.
+ */
+static void
+alternate(unsigned rounds)
+{
+	ck_ok(rig_put("shop", "x", "0"));
+	rig_put_begin("shop", "a", "1", 0, &a);
+	for (unsigned i = 0; i < rounds; i++) {
+		struct rig_got *one = i % 2 == 0 ? &a : &b;
+		struct rig_got *other = i % 2 == 0 ? &b : &a;
+
+		rig_put_begin("shop", other == &b ? "b" : "a", "2", 0, other);
+		rig_answer(rig_call(0));
+		ck_ok(one);
+	}
+}
+
+START_TEST(writers_in_two_camps_are_brought_together)
+{
+	unsigned sent;
+
+	alternate(8);
+	ck_assert_uint_eq(rig_open(), 0); /* it waits for "b" */
+	sent = rig.sent[CLV_STMT_PUT_SECRETS];
+	rig_put_begin("shop", "b", "3", 0, &b);
+	ck_assert_uint_eq(rig.sent[CLV_STMT_PUT_SECRETS], sent + 1);
+	rig_settle();
+	ck_ok(&a);
+	ck_ok(&b);
+	ck_assert_uint_eq(rig.sent[CLV_STMT_PUT_SECRETS], sent + 1);
+}
+END_TEST
+
+START_TEST(nobody_waits_long_for_those_who_do_not_come)
+{
+	alternate(8);
+	ck_assert_uint_eq(rig_open(), 0);
+	rig_advance(1);
+	ck_assert_uint_eq(rig_open(), 1);
+	rig_put_begin("shop", "b", "3", 0, &b);
+	rig_answer(rig_call(0));
+	ck_ok(&a);
+	ck_assert_uint_eq(rig_open(), 1); /* not so soon again */
+	rig_settle();
+	ck_ok(&b);
+}
+END_TEST
+
+START_TEST(who_waits_for_others_is_told_when_the_vault_ends)
+{
+	alternate(8);
+	ck_assert_uint_eq(rig_open(), 0);
+	rig_restart();
+	ck_fails(&a, CLV_E_CANCELLED, "ending");
+	ck_ok(rig_put("shop", "a", "4"));
+}
+END_TEST
+
 START_TEST(the_same_name_twice_is_two_steps)
 {
 	ck_ok(rig_put("shop", "x", "0"));
@@ -1503,6 +1562,9 @@ vault_suite(void)
 	tcase_add_test(t, history_has_every_version);
 	tcase_add_test(t, names_are_checked);
 	tcase_add_test(t, what_comes_meanwhile_goes_together);
+	tcase_add_test(t, writers_in_two_camps_are_brought_together);
+	tcase_add_test(t, nobody_waits_long_for_those_who_do_not_come);
+	tcase_add_test(t, who_waits_for_others_is_told_when_the_vault_ends);
 	tcase_add_test(t, the_same_name_twice_is_two_steps);
 	tcase_add_test(t, the_first_writes_keep_their_order);
 	tcase_add_test(t, many_writes_are_several_transactions);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGERD_TLS_LIB_H
+#define CLAVIGERD_TLS_LIB_H
+
+#include <openssl/types.h>
+#include <stdbool.h>
+
+/* For connections: as OpenSSL's own, but reads certificates faster, and only
+ * those whose keys TLS 1.3 knows. NULL: OpenSSL's own. */
+OSSL_LIB_CTX *tls_lib(void);
+
+#endif
