@@ -6,6 +6,9 @@ AM_TESTS_ENVIRONMENT = CK_DEFAULT_TIMEOUT=60; export CK_DEFAULT_TIMEOUT;
 unit_cppflags = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(CHECK_CFLAGS)
 unit_libs = libclaviger-core.la $(CHECK_LIBS)
 
+# What waits most comes first, beside the others. `front_tests` are below.
+TESTS += $(front_tests)
+
 # memory, encoding, results
 core_tests = check_buf check_guard check_result
 check_PROGRAMS += $(core_tests)
@@ -400,10 +403,9 @@ check_vault_fork_LDADD = $(daemon_libs)
 check_vault_fork_LDFLAGS = $(vault_ldflags)
 
 # daemon: front
-front_tests = check_cert check_tls check_front check_front_db \
-	check_front_uplink
+front_tests = check_front_uplink check_cert check_tls check_front \
+	check_front_db
 check_PROGRAMS += $(front_tests)
-TESTS += $(front_tests)
 front_cppflags = $(unit_cppflags) $(OPENSSL_CFLAGS)
 front_libs = libdaemon.la $(OPENSSL_LIBS) $(CHECK_LIBS)
 check_cert_SOURCES = %D%/unit/check_cert.c %D%/unit/tls_party.h
