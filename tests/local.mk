@@ -49,6 +49,9 @@ age_testkit_SOURCES = %D%/vectors/age-testkit.c
 age_testkit_CPPFLAGS = $(unit_cppflags) $(ZLIB_CFLAGS)
 age_testkit_LDADD = libclaviger-core.la $(ZLIB_LIBS)
 
+# Scripts: make would build them from the programs beside them that they run.
+%D%/vectors/age-testkit %D%/vectors/slip39-vectors: ;
+
 # shares of a secret
 share_tests = check_slip39
 check_PROGRAMS += $(share_tests) slip39-tool slip39-vectors
