@@ -9,6 +9,7 @@
 #include <claviger/age.h>
 #include "daemon/admin.h"
 #include "daemon/cli_recovery.h"
+#include "daemon/state.h"
 
 #define WORDS_ASKED 3
 #define TRIES 3
@@ -153,22 +154,6 @@ make(struct cli *c, struct ceremony *s)
 /* ---- a file a share ---- */
 
 static int
-write_all(int fd, const char *p, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return CLV_E_SYSTEM;
-		p += n;
-		len -= (size_t)n;
-	}
-	return CLV_OK;
-}
-
-static int
 put_file(struct cli *c, struct ceremony *s, unsigned i)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
@@ -181,7 +166,7 @@ put_file(struct cli *c, struct ceremony *s, unsigned i)
 	if (fd >= 0) {
 		s->files = i + 1;
 		s->text[len] = '\n';
-		r = write_all(fd, s->text, len + 1);
+		r = file_write_all(fd, s->text, len + 1);
 		s->text[len] = '\0';
 		if (r == CLV_OK && fsync(fd) == 0 && fsync(s->dir) == 0 &&
 		    close(fd) == 0)
@@ -241,13 +226,13 @@ show(struct cli *c, struct ceremony *s, unsigned i)
 	    "Enter, when that is done";
 	size_t len = draw(s, i);
 	char *line = NULL;
-	int r = write_all(s->tty, s->screen, len);
+	int r = file_write_all(s->tty, s->screen, len);
 
 	if (r == CLV_OK)
 		r = cli_ask(c, wait, &line);
 	clv_guard_put(c->guard, line);
 	sodium_memzero(s->screen, SCREEN_MAX);
-	(void)write_all(s->tty, CLEAR, sizeof(CLEAR) - 1);
+	(void)file_write_all(s->tty, CLEAR, sizeof(CLEAR) - 1);
 	return r;
 }
 

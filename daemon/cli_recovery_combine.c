@@ -7,6 +7,7 @@
 #include <claviger/age.h>
 #include "daemon/cli_recovery.h"
 #include "daemon/record.h"
+#include "daemon/state.h"
 
 /* Shares back to the recovery identity, and what that opens. */
 struct recovery {
@@ -128,14 +129,6 @@ open_copy(struct cli *c, void *arg, struct clv_keyring **ret)
 
 /* ---- only when asked for ---- */
 
-static int
-write_text(int fd, const char *p)
-{
-	size_t len = strlen(p);
-
-	return write(fd, p, len) == (ssize_t)len ? CLV_OK : CLV_E_SYSTEM;
-}
-
 /* As age-keygen writes one. */
 static int
 write_identity(struct cli *c, const struct recovery *s, const char *path)
@@ -152,11 +145,11 @@ write_identity(struct cli *c, const struct recovery *s, const char *path)
 	    path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	r = fd < 0 ? CLV_E_SYSTEM : clv_age_identity_format(s->sk, text);
 	if (r == CLV_OK)
-		r = write_text(fd, head);
+		r = file_write_all(fd, head, strlen(head));
 	if (r == CLV_OK)
-		r = write_text(fd, text);
+		r = file_write_all(fd, text, strlen(text));
 	if (r == CLV_OK)
-		r = write_text(fd, "\n");
+		r = file_write_all(fd, "\n", 1);
 	if (r == CLV_OK && fsync(fd) != 0)
 		r = CLV_E_SYSTEM;
 	if (r != CLV_OK)

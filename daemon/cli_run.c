@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <sodium.h>
 #include "daemon/cli_api.h"
+#include "daemon/state.h"
 
 /*
  * Run a command with secrets of an application: behind descriptors, or as
@@ -71,23 +72,6 @@ get(struct run *run, const char *name, struct clv_secret **ret)
 	return r;
 }
 
-static int
-write_all(int fd, const uint8_t *p, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, p, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return CLV_E_SYSTEM;
-		p += n;
-		len -= (size_t)n;
-	}
-	return CLV_OK;
-}
-
 /* A file in memory that can be read from its beginning, and changed no more. */
 static int
 put_fd(struct run *run, const char *left, const char *name)
@@ -103,7 +87,7 @@ put_fd(struct run *run, const char *left, const char *name)
 	if (r != CLV_OK)
 		return r;
 	fd = memfd_create(name, MFD_ALLOW_SEALING);
-	if (fd < 0 || write_all(fd, s->data, s->len) != CLV_OK ||
+	if (fd < 0 || file_write_all(fd, s->data, s->len) != CLV_OK ||
 	    lseek(fd, 0, SEEK_SET) != 0 ||
 	    fcntl(fd, F_ADD_SEALS,
 		F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) !=
@@ -143,7 +127,7 @@ write_file(const char *path, const char *text)
 
 	if (fd < 0)
 		return CLV_E_SYSTEM;
-	r = write_all(fd, (const uint8_t *)text, strlen(text));
+	r = file_write_all(fd, text, strlen(text));
 	close(fd);
 	return r;
 }
@@ -229,7 +213,7 @@ put_file(struct run *run, const char *left, const char *name)
 	    make_folders(path, strlen(run->dir)) != CLV_OK ||
 	    (fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400)) <
 		0 ||
-	    write_all(fd, s->data, s->len) != CLV_OK)
+	    file_write_all(fd, s->data, s->len) != CLV_OK)
 		r = cli_fail(run->c, CLV_E_SYSTEM, NULL,
 		    "%s cannot be written: %s", path, strerror(errno));
 	if (fd >= 0)

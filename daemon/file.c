@@ -69,9 +69,10 @@ temp_open(int dir, const char *temp, int *ret_fd)
 	return CLV_E_SYSTEM;
 }
 
-static int
-write_all(int fd, const uint8_t *p, size_t len)
+int
+file_write_all(int fd, const void *data, size_t len)
 {
+	const uint8_t *p = data;
 	ssize_t n;
 
 	while (len > 0) {
@@ -91,7 +92,7 @@ write_all(int fd, const uint8_t *p, size_t len)
 static int
 temp_fill(int fd, const void *p, size_t len, unsigned mode)
 {
-	if (write_all(fd, p, len) != CLV_OK || fchmod(fd, mode) != 0 ||
+	if (file_write_all(fd, p, len) != CLV_OK || fchmod(fd, mode) != 0 ||
 	    fsync(fd) != 0)
 		return CLV_E_SYSTEM;
 	return CLV_OK;

@@ -32,6 +32,8 @@ int file_replace(const char *dir, const char *name, const void *p, size_t len,
     unsigned mode);
 /* Why one of these failed, right after it did. */
 const char *file_why(int result);
+/* All of it, however often write(2) is needed. CLV_E_SYSTEM */
+int file_write_all(int fd, const void *data, size_t len);
 /* Read a whole file of at most max bytes, no link; a NUL stands behind it.
  * Caller frees *ret_p with free(). CLV_E_NOT_FOUND, CLV_E_PERMISSION (also: not
  * a file), CLV_E_FULL. */
