@@ -107,7 +107,7 @@ on client pkill -x -f "sleep 1234|/root/example"
 
 step "a hostile database administrator"
 for host in client n1 n2 n3; do
-	expect "doctor on $host finds nothing wrong" cl $host doctor
+	expect_within 20 "doctor on $host finds nothing wrong" cl $host doctor
 done
 sql "CREATE SCHEMA kept; CREATE TABLE kept.secret AS TABLE claviger.secret;
     CREATE TABLE kept.manifest AS TABLE claviger.manifest" >/dev/null
