@@ -297,9 +297,12 @@ dispatch(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	case ADMIN_APP_COUNT:
 	case ADMIN_GENERATIONS: admin_ask(k, from, op, args); break;
 	case ADMIN_ROTATE_STATE: admin_rotate_state(k, from, args); break;
+	case ADMIN_CERT_STATE: admin_cert_state(k, from, args); break;
 	case ADMIN_APPS: admin_apps(k, from, args); break;
 	case ADMIN_MEMBERS_STATE: admin_members(k, from, args); break;
 	case ADMIN_ROTATE_CURRENT:
+	case ADMIN_CERT_SWITCH:
+	case ADMIN_CERT_DROP:
 	case ADMIN_REENCRYPTED:
 		answer_text(k, from, CLV_E_DENIED,
 		    "the active server does that by itself");

@@ -77,13 +77,23 @@ enum admin_op {
 	 * under these. REENCRYPTED: u32 generation: that is done; the active
 	 * server asks it of itself alone. */
 	ADMIN_REENCRYPT = 27,
-	ADMIN_REENCRYPTED = 28
+	ADMIN_REENCRYPTED = 28,
+	/* The network name's certificate. NEXT: 32 B thumbprint, u8 now, bytes
+	 * row (clv_tls_row_seal) -> u8 an active server goes on with it.
+	 * SWITCH, DROP: 32 B thumbprint, the list's second; the active server
+	 * asks these of itself alone. STATE: of the active server -> u8 phase
+	 * (enum tlsnext_phase), 2 x 32 B thumbprints, str why it waits, then of
+	 * each enum ack: u32 n hosts, str names */
+	ADMIN_CERT_NEXT = 40,
+	ADMIN_CERT_SWITCH = 41,
+	ADMIN_CERT_DROP = 42,
+	ADMIN_CERT_STATE = 43
 };
 /* Answer: u32 result (two's complement), str text (what a person should read),
  * str late (names of live nodes that do not yet have the list on disk, joined
  * by ", "), bytes data (per op, above). */
 
-#define ADMIN_REQUEST_MAX 4096
+#define ADMIN_REQUEST_MAX 7168 /* fits into a CLV_WIRE_ADMIN */
 #define ADMIN_TEXT_MAX 384 /* two names or a name and a fingerprint */
 
 #endif

@@ -153,6 +153,8 @@ done_before(struct admin *a)
 		admin_change_build(a); /* it says which generation that is */
 	else if (a->op == ADMIN_ROTATE_FINISH)
 		finished_before(a);
+	else if (a->op == ADMIN_CERT_NEXT)
+		admin_change_build(a); /* it says whether somebody goes on */
 	else if (a->op == ADMIN_GENERATION_DESTROY)
 		admin_generation_begin(a);
 	else if (a->op == ADMIN_APP_REMOVE)
@@ -201,6 +203,8 @@ on_op(struct keeper *k, void *arg, const struct db_result *r)
 		done_before(a);
 	else if (a->op == ADMIN_GENERATION_DESTROY)
 		admin_generation_begin(a);
+	else if (a->op == ADMIN_CERT_NEXT || a->op == ADMIN_CERT_SWITCH)
+		admin_cert_begin(a);
 	else if (a->op == ADMIN_BACKUP_DONE)
 		backup_done(a);
 	else if (a->op == ADMIN_APP_REMOVE)

@@ -30,8 +30,10 @@ needed(uint8_t op)
 	case ADMIN_JOINS:
 	case ADMIN_GENERATIONS:
 	case ADMIN_ROTATE_STATE:
+	case ADMIN_CERT_STATE:
 	case ADMIN_MEMBERS_STATE: return AUTH_OP_SHOW;
 	case ADMIN_GENERATION_DESTROY:
+	case ADMIN_CERT_NEXT:
 	case ADMIN_ROTATE_BEGIN:
 	case ADMIN_ROTATE_FINISH:
 	case ADMIN_REENCRYPT: return AUTH_OP_ROTATE;
@@ -42,6 +44,8 @@ needed(uint8_t op)
 	case ADMIN_APPS:
 	case ADMIN_APP_COUNT: return AUTH_OP_APP_SHOW;
 	case ADMIN_ROTATE_CURRENT:
+	case ADMIN_CERT_SWITCH:
+	case ADMIN_CERT_DROP:
 	case ADMIN_REENCRYPTED: break;
 	}
 	return AUTH_OPS; /* nobody's */

@@ -210,6 +210,9 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_REENCRYPTED: return list->reencrypt != clv_rd_u32(args);
 	case ADMIN_GENERATION_DESTROY:
 		return admin_generation_is_destroyed(list, args);
+	case ADMIN_CERT_NEXT: return admin_cert_is_next(list, args);
+	case ADMIN_CERT_SWITCH: return admin_cert_is_switched(list, args);
+	case ADMIN_CERT_DROP: return admin_cert_is_dropped(list, args);
 	case ADMIN_APP_ADD: return admin_app_is_added(list, args);
 	case ADMIN_APP_REMOVE: return admin_app_is_removed(list, args);
 	case ADMIN_APP_GRANT: return admin_app_is_granted(list, args, true);
@@ -220,6 +223,7 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_APPS:
 	case ADMIN_APP_COUNT:
 	case ADMIN_GENERATIONS:
+	case ADMIN_CERT_STATE:
 	case ADMIN_ROTATE_STATE: break;
 	}
 	return false;
@@ -241,6 +245,9 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_REENCRYPT: return admin_rotate_reencrypt(c, args);
 	case ADMIN_REENCRYPTED: return admin_rotate_reencrypted(c, args);
 	case ADMIN_GENERATION_DESTROY: return admin_generation_destroy(c, args);
+	case ADMIN_CERT_NEXT: return admin_cert_next(c, args);
+	case ADMIN_CERT_SWITCH: return admin_cert_switch(c, args);
+	case ADMIN_CERT_DROP: return admin_cert_drop(c, args);
 	case ADMIN_APP_ADD: return admin_app_add(c, args);
 	case ADMIN_APP_REMOVE: return admin_app_remove(c, args);
 	case ADMIN_APP_GRANT: return admin_app_grant(c, args);
@@ -252,6 +259,7 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_APPS:
 	case ADMIN_APP_COUNT:
 	case ADMIN_GENERATIONS:
+	case ADMIN_CERT_STATE:
 	case ADMIN_ROTATE_STATE: break;
 	}
 	return CLV_E_PROTOCOL;

@@ -108,6 +108,14 @@ int admin_seal_to_all(struct admin_change *c);
 /* The generation that was begun and is not current yet, or NULL. */
 struct clv_list_generation *admin_rotate_pending(const struct clv_list *list);
 
+/* admin_cert.c */
+int admin_cert_next(struct admin_change *c, struct clv_rd *args);
+int admin_cert_switch(struct admin_change *c, struct clv_rd *args);
+int admin_cert_drop(struct admin_change *c, struct clv_rd *args);
+bool admin_cert_is_next(const struct clv_list *list, struct clv_rd *args);
+bool admin_cert_is_switched(const struct clv_list *list, struct clv_rd *args);
+bool admin_cert_is_dropped(const struct clv_list *list, struct clv_rd *args);
+
 /* admin_generation.c */
 int admin_generation_destroy(struct admin_change *c, struct clv_rd *args);
 bool admin_generation_is_destroyed(

@@ -98,6 +98,9 @@ void admin_keys_drop_leftovers(struct admin *a);
 /* The id of its second write. */
 void admin_keys_drop_id(const struct admin *a, uint8_t ret[static 16]);
 
+/* admin_cert.c: the certificate's row, then the change. */
+void admin_cert_begin(struct admin *a);
+
 /* admin_generation.c: what refers to the generations, then the change. */
 void admin_generation_begin(struct admin *a);
 void admin_generation_drop_copies(struct admin *a);

@@ -48,6 +48,7 @@ landed(struct admin *a)
 		return;
 	}
 	secret_prove(k);
+	secret_tls_changed(k);
 	if (a->op == ADMIN_APP_REMOVE)
 		admin_keys_drop(a);
 	else if (a->op == ADMIN_GENERATION_DESTROY)

@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <claviger/wire.h>
 #include "daemon/cli.h"
+#include "daemon/server_pins.h"
 #include "daemon/state.h"
 #include "daemon/tls.h"
 
@@ -38,40 +39,59 @@ is_zero(const uint8_t *p, size_t len)
 	return sodium_is_zero(p, len) == 1;
 }
 
-/* Whom to trust at the other end, and where it is: the signed list on a server
- * node, the configuration on a member. */
 static int
-find_server(struct cli *c, struct cli_wire *w,
-    uint8_t pins[static CLV_LIST_CERTS][32], size_t *ret_n)
+of_member(struct cli *c, struct cli_wire *w, struct server_pins *ret)
 {
-	const char *where = c->config.address[0] != '\0'
-				? c->config.address
-				: c->config.network_name;
-	size_t n = 0;
-	int r;
+	int r = cli_become(c, &c->config);
 
-	if (!config_is_server(&c->config)) {
-		snprintf(w->server, sizeof(w->server), "%s", where);
-		*ret_n = 1;
-		if (cli_thumb_parse(c->config.server_thumbprint, pins[0]) ==
-		    CLV_OK)
-			return CLV_OK;
-		return cli_fail(c, CLV_E_CONFIG,
-		    "run claviger join --member again",
+	if (r != CLV_OK)
+		return r;
+	r = server_pins_load(&c->config, ret);
+	cli_unbecome();
+	snprintf(w->server, sizeof(w->server), "%s",
+	    c->config.address[0] != '\0' ? c->config.address
+					 : c->config.network_name);
+	if (r == CLV_E_CONFIG)
+		return cli_fail(c, r, "run claviger join --member again",
 		    "the line 'server_thumbprint' of %s is not a thumbprint",
 		    c->path);
-	}
-	r = cli_list_need(c, &w->list);
+	if (r != CLV_OK)
+		cli_warn(c,
+		    "%s/pins: %s; the server is known by 'server_thumbprint' "
+		    "of %s alone",
+		    c->config.state_dir, clv_result_text(r), c->path);
+	return CLV_OK;
+}
+
+static int
+of_server_node(struct cli *c, struct cli_wire *w, struct server_pins *ret)
+{
+	int r = cli_list_need(c, &w->list);
+
 	if (r != CLV_OK)
 		return r;
 	memcpy(w->system_id, w->list->system_id, sizeof(w->system_id));
 	snprintf(w->server, sizeof(w->server), "%s", w->list->address);
-	for (size_t i = 0; i < CLV_LIST_CERTS; i++) {
-		if (!is_zero(w->list->cert_thumb[i], 32))
-			memcpy(pins[n++], w->list->cert_thumb[i], 32);
-	}
-	*ret_n = n;
+	memcpy(ret->thumb, w->list->cert_thumb, sizeof(ret->thumb));
 	return CLV_OK;
+}
+
+/* Whom to trust at the other end, and where it is: the signed list on a server
+ * node; on a member the configuration, and what the server said since. */
+static int
+find_server(struct cli *c, struct cli_wire *w,
+    uint8_t pins[static CLV_LIST_CERTS][32], size_t *ret_n)
+{
+	struct server_pins found = {0};
+	size_t n = 0;
+	int r = config_is_server(&c->config) ? of_server_node(c, w, &found)
+					     : of_member(c, w, &found);
+
+	for (size_t i = 0; i < CLV_LIST_CERTS; i++)
+		if (!is_zero(found.thumb[i], 32))
+			memcpy(pins[n++], found.thumb[i], 32);
+	*ret_n = n;
+	return r;
 }
 
 int

@@ -339,6 +339,7 @@ on_hello(struct keeper *k, void *arg, const struct db_result *r)
 	serving_on_hello(k);
 	publish_wake(k);
 	rewrap_wake(k);
+	tlsnext_wake(k);
 	heads_watch_look(k);
 }
 

@@ -262,6 +262,7 @@ keeper_fini(struct keeper *k)
 	admin_fini(k);
 	control_fini(k);
 	publish_fini(k);
+	tlsnext_fini(k);
 	rewrap_free(&k->rewrap);
 	reencrypt_free(&k->reencrypt);
 	db_cancel_pool(k);

@@ -25,6 +25,7 @@
 #include "daemon/publish.h"
 #include "daemon/role.h"
 #include "daemon/state.h"
+#include "daemon/tlsnext.h"
 
 /*
  * The keeper: holds the keys and decides. One struct, one event loop; each
@@ -261,6 +262,7 @@ struct keeper {
 	struct rewrap *rewrap; /* rewrap.h */
 	struct reencrypt *reencrypt;
 	struct publish publish;
+	struct tlsnext tlsnext;
 	struct members_wait waits[KEEPER_WAITS];
 	struct member *member; /* NULL: no system on this host yet */
 	struct api *api;
@@ -304,6 +306,13 @@ void secret_on_hello(struct keeper *k); /* the database said what is newest */
 int secret_accept_list(struct keeper *k, const void *blob, size_t len);
 /* Take a keyring (transferred) into force, after a restore or a rotation. */
 int secret_accept_keyring(struct keeper *k, struct clv_keyring **keyring);
+/* Of GET_TLS, the row of that certificate: NULL, none. */
+const struct db_field *secret_tls_row(
+    const struct db_result *r, const uint8_t thumb[static 32]);
+/* Has the front the certificate that the list says? */
+bool secret_tls_is_current(const struct keeper *k);
+/* The list says another one, it may be: fetch it. */
+void secret_tls_changed(struct keeper *k);
 /* Write this node's own sealed copy to the database. */
 void secret_put_own_copy(struct keeper *k);
 
@@ -321,6 +330,8 @@ unsigned peers_late(const struct keeper *k, uint64_t version,
 /* Do enough nodes, this one included, hold this generation: two, or all there
  * are? */
 bool peers_hold(const struct keeper *k, uint32_t generation);
+/* Was it heard within KEEPER_LIVE_MS? */
+bool peers_is_live(const struct keeper *k, uint8_t number);
 /* Version of the newest list that an unlocked peer has. */
 uint64_t peers_newest_list(const struct keeper *k);
 /* Number of the live node that says it serves, 0 for none but this one. */
@@ -457,6 +468,10 @@ void admin_ask_fini(struct keeper *k);
 
 /* admin_rotate_state.c */
 void admin_rotate_state(
+    struct keeper *k, const struct admin_origin *from, struct clv_rd *args);
+
+/* admin_cert_state.c */
+void admin_cert_state(
     struct keeper *k, const struct admin_origin *from, struct clv_rd *args);
 
 /* admin_members.c */

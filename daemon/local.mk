@@ -34,8 +34,12 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_change.c %D%/admin_write.c %D%/admin_ops.c \
 	%D%/admin_node.c %D%/admin_member.c %D%/admin_rotate.c \
 	%D%/admin_app.c %D%/admin_apps.c %D%/admin_keys.c %D%/admin_may.c \
-	%D%/admin_members.c
+	%D%/admin_members.c %D%/admin_cert.c %D%/admin_cert_state.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
+
+# keeper: the network name's certificate
+libdaemon_la_SOURCES += %D%/acks.c %D%/tlsnext.c
+noinst_HEADERS += %D%/acks.h %D%/tlsnext.h
 
 # keeper: generations of the master secret
 libdaemon_la_SOURCES += %D%/admin_generation.c %D%/admin_rotate_state.c \
@@ -48,7 +52,7 @@ noinst_HEADERS += %D%/members_wait.h %D%/publish.h %D%/refs.h \
 # keeper: the member role, its open applications, and the local API
 libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
 	%D%/member_heads.c %D%/member_policy.c %D%/member_refresh.c \
-	%D%/member_seen.c %D%/member_uplink.c
+	%D%/member_seen.c %D%/member_uplink.c %D%/server_pins.c
 libdaemon_la_SOURCES += %D%/vault.c %D%/vault_cache.c %D%/vault_get.c \
 	%D%/vault_index.c %D%/vault_keys.c %D%/vault_put.c %D%/vault_seal.c
 libdaemon_la_SOURCES += %D%/inspect.c %D%/inspect_index.c %D%/inspect_keys.c \
@@ -56,7 +60,7 @@ libdaemon_la_SOURCES += %D%/inspect.c %D%/inspect_index.c %D%/inspect_keys.c \
 libdaemon_la_SOURCES += %D%/api_admin.c %D%/api_credentials.c \
 	%D%/api_inspect.c %D%/api_ops.c %D%/api_server.c
 noinst_HEADERS += %D%/api_impl.h %D%/api_server.h %D%/member.h \
-	%D%/member_policy.h %D%/vault.h %D%/vault_impl.h
+	%D%/member_policy.h %D%/server_pins.h %D%/vault.h %D%/vault_impl.h
 noinst_HEADERS += %D%/inspect.h %D%/inspect_impl.h
 
 # front: TLS, PostgreSQL, corosync

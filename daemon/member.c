@@ -200,6 +200,19 @@ member_status(const struct member *m, struct clv_buf *ret)
 	clv_buf_u8(ret, m->is_server_node);
 }
 
+static void
+load_pins(struct member *m)
+{
+	int r = CLV_OK;
+
+	if (!m->is_server_node)
+		r = server_pins_load(m->k->config, &m->pins);
+	if (r != CLV_OK && r != CLV_E_CONFIG)
+		log_warning("%s/pins: %s; the server is known by "
+			    "'server_thumbprint' alone",
+		    m->k->config->state_dir, clv_result_text(r));
+}
+
 static int
 make_dir(struct member *m)
 {
@@ -236,6 +249,7 @@ member_init(struct keeper *k)
 	if (r == CLV_OK)
 		r = vault_new(k, &m->vault);
 	if (r == CLV_OK) {
+		load_pins(m);
 		member_cache_load(m);
 		member_uplink_set(m);
 	}

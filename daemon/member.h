@@ -10,6 +10,7 @@
 #include "daemon/authorize.h"
 #include "daemon/keeper.h"
 #include "daemon/member_policy.h"
+#include "daemon/server_pins.h"
 
 /*
  * The member role, on every enrolled host: keys of its scope, fetched through
@@ -72,6 +73,7 @@ struct member {
 	struct auth_acl system_admins, creators;
 	struct auth_acl next_admins, next_creators;
 	struct clv_buf pages, next_pages; /* all that as it came */
+	struct server_pins pins, next_pins; /* of a host without the list */
 	struct auth_names names;	  /* in it, as they are on this host */
 	uint64_t looked_up_ms;
 	uint64_t who_version; /* changes with all that */
@@ -115,6 +117,8 @@ const struct member_app *member_app_find(
 /* member_uplink.c */
 /* Where the server is and who it must be: anew, when that may have changed. */
 void member_uplink_set(struct member *m);
+/* Those that the server named are on disk, and in force. */
+int member_uplink_pin(struct member *m, const struct server_pins *pins);
 void member_on_uplink(struct keeper *k, struct clv_rd *body);
 void member_on_reply(struct keeper *k, struct clv_rd *body);
 

@@ -81,6 +81,7 @@ take_page(struct member *m, const void *p, size_t len, bool *ret_more)
 	if (r != CLV_OK)
 		return CLV_E_PROTOCOL;
 	*ret_more = apps.more;
+	memcpy(m->next_pins.thumb, apps.cert_thumb, sizeof(apps.cert_thumb));
 	r = auth_acl_parse(&m->next_admins, apps.system_admins);
 	if (r == CLV_OK)
 		r = auth_acl_parse(&m->next_creators, apps.creators);
@@ -176,6 +177,9 @@ member_apps_take(struct member *m, const struct clv_wire_answer *a)
 	r = take_page(m, a->payload, a->payload_len, &more);
 	if (r == CLV_OK && more)
 		return CLV_E_AGAIN;
+	/* Whoever says that it has this list knows the server by it. */
+	if (r == CLV_OK)
+		r = member_uplink_pin(m, &m->next_pins);
 	if (r == CLV_OK)
 		in_force(m);
 	else

@@ -34,31 +34,17 @@ load_certificate(struct member *m, struct clv_buf *cert, struct clv_buf *key)
 }
 
 static uint32_t
-put_pins_of_list(const struct clv_list *list, struct clv_buf *pins)
+put_pins(const uint8_t (*thumb)[32], struct clv_buf *pins)
 {
 	uint32_t n = 0;
 
 	for (size_t i = 0; i < CLV_LIST_CERTS; i++) {
-		if (sodium_is_zero(list->cert_thumb[i], 32))
+		if (sodium_is_zero(thumb[i], 32))
 			continue;
-		clv_buf_raw(pins, list->cert_thumb[i], 32);
+		clv_buf_raw(pins, thumb[i], 32);
 		n++;
 	}
 	return n;
-}
-
-static uint32_t
-put_pin_of_config(const struct config *c, struct clv_buf *pins)
-{
-	uint8_t pin[32];
-	size_t len = 0;
-
-	if (sodium_hex2bin(pin, sizeof(pin), c->server_thumbprint,
-		strlen(c->server_thumbprint), NULL, &len, NULL) != 0 ||
-	    len != sizeof(pin))
-		return 0;
-	clv_buf_raw(pins, pin, sizeof(pin));
-	return 1;
 }
 
 /* Host and port, then the pins. false: not known yet. */
@@ -72,12 +58,14 @@ find_server(
 	if (list != NULL) {
 		clv_buf_str(b, list->address);
 		clv_buf_u16(b, list->port);
-		*ret_n = put_pins_of_list(list, pins);
+		*ret_n =
+		    put_pins((const uint8_t(*)[32])list->cert_thumb, pins);
 	} else {
 		clv_buf_str(
 		    b, c->address[0] != '\0' ? c->address : c->network_name);
 		clv_buf_u16(b, c->port);
-		*ret_n = put_pin_of_config(c, pins);
+		*ret_n =
+		    put_pins((const uint8_t(*)[32])m->pins.thumb, pins);
 	}
 	return *ret_n > 0;
 }
@@ -125,6 +113,24 @@ member_uplink_set(struct member *m)
 	clv_buf_fini(&cert);
 	clv_buf_fini(&pins);
 	clv_buf_fini(&b);
+}
+
+int
+member_uplink_pin(struct member *m, const struct server_pins *pins)
+{
+	int r;
+
+	if (m->is_server_node || sodium_is_zero(pins->thumb[0], 32))
+		return CLV_OK; /* its own signed list says so, or nobody does */
+	r = server_pins_save(m->k->config, pins);
+	if (r != CLV_OK) {
+		log_error("%s/pins cannot be written: %s",
+		    m->k->config->state_dir, file_why(r));
+		return r;
+	}
+	m->pins = *pins;
+	member_uplink_set(m);
+	return CLV_OK;
 }
 
 void

@@ -350,6 +350,12 @@ peers_hold(const struct keeper *k, uint32_t generation)
 	return n >= 2 || all < 2;
 }
 
+bool
+peers_is_live(const struct keeper *k, uint8_t number)
+{
+	return is_live(&k->peers.of[number]);
+}
+
 unsigned
 peers_late(const struct keeper *k, uint64_t version, uint32_t generation,
     char *names, size_t cap)

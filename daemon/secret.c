@@ -261,6 +261,7 @@ secret_accept_list(struct keeper *k, const void *blob, size_t len)
 		member_notice(k);
 		publish_wake(k);
 		rewrap_wake(k);
+		tlsnext_wake(k);
 		if (!clv_buf_result(&k->secret.list_blob))
 			peers_alive(k);
 	}
@@ -444,11 +445,23 @@ tls_to_front(struct keeper *k, const struct clv_buf *cert, const uint8_t *key,
 	clv_buf_fini(&b);
 }
 
+const struct db_field *
+secret_tls_row(const struct db_result *r, const uint8_t thumb[static 32])
+{
+	for (size_t i = 0; r->result == CLV_OK && i < r->rows; i++) {
+		const struct db_field *f = db_field(r, i, 0);
+
+		if (f->len == 32 && sodium_memcmp(f->p, thumb, 32) == 0)
+			return db_field(r, i, 1);
+	}
+	return NULL;
+}
+
 static void
 on_certificate(struct keeper *k, void *arg, const struct db_result *r)
 {
-	const struct db_field *thumb = db_field(r, 0, 0);
-	const struct db_field *row = db_field(r, 0, 1);
+	const uint8_t *want = k->secret.list->cert_thumb[0];
+	const struct db_field *row = secret_tls_row(r, want);
 	struct clv_buf cert;
 	uint8_t *key = NULL, found[32];
 	size_t key_len = 0;
@@ -458,14 +471,14 @@ on_certificate(struct keeper *k, void *arg, const struct db_result *r)
 	k->secret.fetching = false;
 	k->secret.failure[0] = '\0';
 	clv_buf_init(&cert);
-	if (result == CLV_OK && (r->rows < 1 || thumb->len != 32))
+	if (result == CLV_OK && row == NULL)
 		result = CLV_E_NOT_FOUND;
 	if (result == CLV_OK)
 		result = clv_tls_row_open(k->guard, k->secret.keyring, row->p,
 		    row->len, &cert, &key, &key_len);
 	if (result == CLV_OK) {
 		crypto_hash_sha256(found, cert.data, cert.len);
-		if (sodium_memcmp(found, k->secret.list->cert_thumb[0], 32))
+		if (sodium_memcmp(found, want, 32) != 0)
 			result = CLV_E_MISMATCH;
 	}
 	if (result == CLV_OK) {
@@ -480,8 +493,8 @@ on_certificate(struct keeper *k, void *arg, const struct db_result *r)
 	secret_prove(k);
 }
 
-static bool
-tls_is_current(struct keeper *k)
+bool
+secret_tls_is_current(const struct keeper *k)
 {
 	return k->secret.tls_loaded &&
 	       sodium_memcmp(
@@ -526,7 +539,7 @@ fetch_next(struct keeper *k)
 		    NULL);
 		return;
 	}
-	if (!tls_is_current(k) &&
+	if (!secret_tls_is_current(k) &&
 	    clv_list_prove(list, k->secret.keyring) == CLV_OK) {
 		k->secret.fetching = true;
 		db_call(k, CLV_STMT_GET_TLS, NULL, 0, KEEPER_SQL_MS,
@@ -534,6 +547,13 @@ fetch_next(struct keeper *k)
 		return;
 	}
 	secret_prove(k);
+}
+
+void
+secret_tls_changed(struct keeper *k)
+{
+	if (!secret_tls_is_current(k))
+		fetch_next(k);
 }
 
 static void on_daily(void *arg);

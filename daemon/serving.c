@@ -313,6 +313,7 @@ serving_event(struct keeper *k, enum role_event event, const char *text)
 	member_notice(k);
 	publish_wake(k);
 	rewrap_wake(k);
+	tlsnext_wake(k);
 }
 
 /* What the database and the peers say. */

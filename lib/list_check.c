@@ -32,7 +32,9 @@ clv__list_check_head(const struct clv_list *list)
 	if (!is_network_name(list->network_name) ||
 	    !is_address(list->address) ||
 	    (list->escrow_policy != CLV_ESCROW_AUTO &&
-		list->escrow_policy != CLV_ESCROW_MANUAL))
+		list->escrow_policy != CLV_ESCROW_MANUAL) ||
+	    (list->cert_switched &&
+		sodium_is_zero(list->cert_thumb[1], THUMB_LEN)))
 		return CLV_E_INVALID;
 	return CLV_OK;
 }

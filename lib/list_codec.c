@@ -12,8 +12,8 @@
  *	u16 format, raw system id 16, u64 version, u64 epoch,
  *	str network name, str address, u16 port, u8 escrow policy,
  *	raw thumbprints 2 x 32,
- *	in formats 2 and 4: u32 re-encrypt, not 0,
- *	in formats 3 and 4: raw recovery recipient, not zeros
+ *	with re-encryption: u32 generation, not 0,
+ *	with a recovery recipient: raw recipient, not zeros
  *	u32 n, n x generation: u32 number, u8 state, raw commitment, raw check
  *	u32 n, n x node: party, u8 number, u8 revoked, u8 sealed, raw next
  *	u32 n, n x member: party, u8 revoked, str scope, raw next
@@ -23,11 +23,13 @@
  * A party is str name, raw sign_pk, raw box_pk, raw thumbprint. Generations
  * and nodes ascend by number, members and applications by the bytes of their
  * name: so there is one encoding for one content, and nothing can be there
- * twice. A list with neither is of format 1.
+ * twice. The format is 1, and so much more for each of the three below.
  */
-#define FORMAT 1	    /* and so much more with */
-#define FORMAT_REENCRYPT 1u /* a re-encryption that is asked for, */
-#define FORMAT_RECOVERY 2u  /* a recovery recipient */
+#define FORMAT 1
+#define FORMAT_REENCRYPT 1u /* a re-encryption is asked for */
+#define FORMAT_RECOVERY 2u  /* there is a recovery recipient */
+#define FORMAT_SWITCHED 4u  /* the second thumbprint was current before */
+#define FORMAT_ALL (FORMAT_REENCRYPT | FORMAT_RECOVERY | FORMAT_SWITCHED)
 #define LIST_DOMAIN "claviger-list-01"
 
 /* Pointers to the n elements of an array in the order of `compare`. */
@@ -91,7 +93,8 @@ static void
 put_head(struct clv_buf *b, const struct clv_list *list)
 {
 	unsigned more = (list->reencrypt != 0 ? FORMAT_REENCRYPT : 0) |
-			(clv_list_has_recovery(list) ? FORMAT_RECOVERY : 0);
+			(clv_list_has_recovery(list) ? FORMAT_RECOVERY : 0) |
+			(list->cert_switched ? FORMAT_SWITCHED : 0);
 
 	clv_buf_u16(b, (uint16_t)(FORMAT + more));
 	clv_buf_raw(b, list->system_id, sizeof(list->system_id));
@@ -262,7 +265,7 @@ get_head(struct clv_rd *r, struct clv_list *list)
 {
 	unsigned more = clv_rd_u16(r) - FORMAT; /* wraps for 0 */
 
-	if (more > (FORMAT_REENCRYPT | FORMAT_RECOVERY))
+	if ((more & ~FORMAT_ALL) != 0)
 		return r->failed ? CLV_E_FORMAT : CLV_E_VERSION;
 	clv_rd_copy(r, list->system_id, sizeof(list->system_id));
 	list->version = clv_rd_u64(r);
@@ -272,6 +275,7 @@ get_head(struct clv_rd *r, struct clv_list *list)
 	list->port = clv_rd_u16(r);
 	list->escrow_policy = clv_rd_u8(r);
 	clv_rd_copy(r, list->cert_thumb, sizeof(list->cert_thumb));
+	list->cert_switched = (more & FORMAT_SWITCHED) != 0;
 	if ((more & FORMAT_REENCRYPT) != 0)
 		list->reencrypt = clv_rd_u32(r);
 	if ((more & FORMAT_RECOVERY) != 0)

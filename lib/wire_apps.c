@@ -5,7 +5,8 @@
 #include <claviger/wire.h>
 #include "list.h"
 
-/* str system administrators, str creators, u8 more, u32 n, n x { str name,
+/* str system administrators, str creators, 2 x 32 B thumbprints of the network
+ * name, u8 more, u32 n, n x { str name,
  * str administrators, str users, u32 keep }, ascending by name. */
 
 /* With the head of an answer they fit into one. */
@@ -34,7 +35,7 @@ clv_wire_apps_format(const struct clv_list *list, const char *scope,
 	bool more = false;
 	uint32_t n = 0;
 	size_t len = 4 + strlen(list->system_admins) + 4 +
-		     strlen(list->creators) + 1 + 4;
+		     strlen(list->creators) + sizeof(list->cert_thumb) + 1 + 4;
 
 	if (clv_scope_check(scope) != CLV_OK)
 		return CLV_E_INVALID;
@@ -53,6 +54,7 @@ clv_wire_apps_format(const struct clv_list *list, const char *scope,
 	}
 	clv_buf_str(ret, list->system_admins);
 	clv_buf_str(ret, list->creators);
+	clv_buf_raw(ret, list->cert_thumb, sizeof(list->cert_thumb));
 	clv_buf_u8(ret, more);
 	clv_buf_u32(ret, n);
 	clv_buf_raw(ret, apps.data, apps.len);
@@ -109,6 +111,7 @@ clv_wire_apps_parse(
 	clv_rd_init(&apps.rest, p, len);
 	get_acl(&apps.rest, apps.system_admins);
 	get_acl(&apps.rest, apps.creators);
+	clv_rd_copy(&apps.rest, apps.cert_thumb, sizeof(apps.cert_thumb));
 	more = clv_rd_u8(&apps.rest);
 	apps.left = clv_rd_u32(&apps.rest);
 	apps.more = more == 1;

@@ -25,7 +25,7 @@
 #define CLV_SCOPE_MAX 1024  /* "all", or names joined by ',' */
 #define CLV_ACL_MAX 1024    /* "", or subjects joined by ',', none twice */
 #define CLV_SUBJECT_MAX 256 /* a subject's name, with NUL */
-#define CLV_LIST_CERTS 2    /* current and next */
+#define CLV_LIST_CERTS 2    /* current, and next or the one before */
 
 enum clv_generation_state { /* moves down this list, never back */
 	CLV_GEN_PENDING = 1,
@@ -80,6 +80,7 @@ struct clv_list {
 	uint16_t port;
 	uint8_t escrow_policy;
 	uint8_t cert_thumb[CLV_LIST_CERTS][32]; /* network name; zeros: none */
+	bool cert_switched; /* the second was current, and will not be again */
 	uint8_t recovery_pk[32];		/* age recipient; zeros: none */
 	/* 0, or: no data key that was made before this generation shall encrypt
 	 * any more, and no record stay under one. Until that is so. */

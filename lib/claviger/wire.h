@@ -148,7 +148,8 @@ int clv_wire_keys_open(struct clv_guard *guard, const struct clv_identity *id,
 
 /* Payload of an APPS answer: who may what in the applications of the caller's
  * scope whose names are above `after`, in bytewise order, as many as an answer
- * holds; `more`: there are others behind the last one. */
+ * holds; `more`: there are others behind the last one. With them, which
+ * thumbprints the server may have. */
 struct clv_wire_app {
 	char name[CLV_NAME_MAX];
 	char admins[CLV_ACL_MAX];
@@ -158,6 +159,7 @@ struct clv_wire_app {
 struct clv_wire_apps {
 	char system_admins[CLV_ACL_MAX];
 	char creators[CLV_ACL_MAX];
+	uint8_t cert_thumb[CLV_LIST_CERTS][32]; /* as in the list */
 	bool more;
 	uint32_t left;	    /* not yet taken by clv_wire_apps_next(), */
 	struct clv_rd rest; /* borrowed from the payload */

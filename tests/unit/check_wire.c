@@ -940,6 +940,7 @@ START_TEST(applications_of_the_scope_come_with_who_may_what)
 	ck_assert_int_eq(page(list, "all", ""), CLV_OK);
 	ck_assert_str_eq(apps.system_admins, "group:wheel");
 	ck_assert_str_eq(apps.creators, "user:eva,user:ada");
+	ck_assert_mem_eq(apps.cert_thumb, list->cert_thumb, 64);
 	ck_assert(!apps.more);
 	ck_assert(clv_wire_apps_next(&apps, &app));
 	ck_assert_str_eq(app.name, "crm");
