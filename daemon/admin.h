@@ -83,7 +83,8 @@ enum admin_op {
 	 * SWITCH, DROP: 32 B thumbprint, the list's second; the active server
 	 * asks these of itself alone. STATE: of the active server -> u8 phase
 	 * (enum tlsnext_phase), 2 x 32 B thumbprints, str why it waits, then of
-	 * each enum ack: u32 n hosts, str names */
+	 * each enum ack: u32 n hosts, str names; and the same of the hosts
+	 * that are not live */
 	ADMIN_CERT_NEXT = 40,
 	ADMIN_CERT_SWITCH = 41,
 	ADMIN_CERT_DROP = 42,

@@ -49,11 +49,9 @@ static int
 may_be_next(struct admin_change *c, const struct clv_list *list,
     const struct next *next)
 {
-	if (sodium_is_zero(next->thumb, 32) || is_thumb(list, 0, next->thumb)) {
-		ADMIN_SAY(c, "that certificate is the network name's already");
+	if (sodium_is_zero(next->thumb, 32))
 		return CLV_E_INVALID;
-	}
-	if (next->now || !has_second(list) ||
+	if (is_thumb(list, 0, next->thumb) || next->now || !has_second(list) ||
 	    (!list->cert_switched && is_thumb(list, 1, next->thumb)))
 		return CLV_OK;
 	if (list->cert_switched)
@@ -78,12 +76,17 @@ admin_cert_next(struct admin_change *c, struct clv_rd *args)
 		r = may_be_next(c, list, &next);
 	if (r != CLV_OK)
 		return r;
+	clv_buf_u8(&c->data, c->serves);
+	if (is_thumb(list, 0, next.thumb)) {
+		c->nothing = true;
+		ADMIN_SAY(c, "that certificate is in force already");
+		return clv_buf_result(&c->data);
+	}
 	c->nothing = !next.now && is_thumb(list, 1, next.thumb);
 	list->cert_switched = false;
 	memcpy(list->cert_thumb[next.now ? 0 : 1], next.thumb, 32);
 	if (next.now)
 		memset(list->cert_thumb[1], 0, 32);
-	clv_buf_u8(&c->data, c->serves);
 	ADMIN_SAY(c, "the next certificate is %s",
 	    next.now ? "in force, and the one before is refused" : "published");
 	return clv_buf_result(&c->data);
@@ -256,7 +259,9 @@ take_next(struct admin *a, const struct db_result *r, struct next *next,
 		    "force: give --now");
 		rc = CLV_E_FULL;
 	}
-	return rc == CLV_OK ? seal_again(a, next, ret) : rc;
+	if (rc != CLV_OK || is_thumb(a->k->secret.list, 0, next->thumb))
+		return rc; /* nothing is to be written */
+	return seal_again(a, next, ret);
 }
 
 /* What is switched to must be there, and open. */
@@ -300,7 +305,7 @@ on_rows(struct keeper *k, void *arg, const struct db_result *r)
 					      : check_switch(a, r);
 	if (rc != CLV_OK)
 		admin_end(a, rc, r->result != CLV_OK ? r->text : NULL);
-	else if (a->op == ADMIN_CERT_NEXT)
+	else if (row.len > 0)
 		put_row(a, &next, &row);
 	else
 		admin_change_build(a);

@@ -12,8 +12,9 @@ format(struct keeper *k, struct clv_buf *b)
 {
 	const struct clv_list *list = k->secret.list;
 	enum tlsnext_phase phase = tlsnext_phase(list);
-	struct acks a;
+	struct acks a, live;
 
+	acks_count(k, 0, &live);
 	acks_count(k, phase == TLSNEXT_NONE ? 0 : k->tlsnext.version, &a);
 	clv_buf_u8(b, (uint8_t)phase);
 	clv_buf_raw(b, list->cert_thumb, sizeof(list->cert_thumb));
@@ -22,6 +23,8 @@ format(struct keeper *k, struct clv_buf *b)
 		clv_buf_u32(b, a.n[i]);
 		clv_buf_str(b, a.names[i]);
 	}
+	clv_buf_u32(b, live.n[ACK_AWAY]);
+	clv_buf_str(b, live.names[ACK_AWAY]);
 }
 
 void

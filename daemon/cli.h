@@ -349,6 +349,8 @@ int cli_node_revoke(struct cli *c);
 int cli_member_add(struct cli *c);
 int cli_member_list(struct cli *c);
 int cli_cert_show(struct cli *c);
+int cli_cert_rotate(struct cli *c);
+int cli_cert_use(struct cli *c);
 int cli_member_scope(struct cli *c);
 int cli_member_revoke(struct cli *c);
 int cli_app_add(struct cli *c);

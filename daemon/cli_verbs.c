@@ -126,6 +126,28 @@ static const struct cli_opt opts_member_add[] = {
     {NULL, NULL, NULL, false},
 };
 
+#define SERVER_CERTIFICATE \
+	{"server", NULL, "the certificate of the network name", true}, \
+	    {"now", NULL, \
+		"wait for nobody, and refuse the one before at once", false}, \
+	{ \
+		"yes", NULL, "with --now: do not ask", false \
+	}
+
+static const struct cli_opt opts_cert_rotate[] = {
+    SERVER_CERTIFICATE,
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_cert_use[] = {
+    SERVER_CERTIFICATE,
+    {"cert", "FILE", "the certificate, PEM or DER; a chain may follow", true},
+    {"key", "FILE", "its private key, PEM or DER", true},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_fetch[] = {
     {"check", NULL, "prove that the key is there; print no key", true},
     JSON,
@@ -234,6 +256,10 @@ const struct cli_verb cli_verbs[] = {
 	cli_member_revoke},
     {"cert show", "", "this host's certificate and the network name's",
 	opts_json, 0, 0, SYSTEM, cli_cert_show},
+    {"cert rotate", "", "change the network name's certificate for a new one",
+	opts_cert_rotate, 0, 0, SERVER, cli_cert_rotate},
+    {"cert use", "", "change it for an existing one", opts_cert_use, 0, 0,
+	SERVER, cli_cert_use},
     {"fetch", "", "prove that this host gets the current key", opts_fetch, 0, 0,
 	SYSTEM, cli_fetch},
     {"settings show", "", "what this host and the system are set to", opts_json,

@@ -65,7 +65,7 @@ noinst_HEADERS += %D%/inspect.h %D%/inspect_impl.h
 
 # front: TLS, PostgreSQL, corosync
 libdaemon_la_SOURCES += %D%/tls.c %D%/tls_lib.c %D%/tls_client.c %D%/tls_test.c %D%/cert.c \
-	%D%/cert_info.c %D%/front.c %D%/front.h %D%/front_worker.c %D%/front_pins.c \
+	%D%/cert_check.c %D%/cert_info.c %D%/front.c %D%/front.h %D%/front_worker.c %D%/front_pins.c \
 	%D%/front_conn.c %D%/front_net.c %D%/front_listener.c \
 	%D%/front_db.c %D%/front_pool.c %D%/front_sql.c %D%/front_sql.h \
 	%D%/front_cluster.c %D%/front_resolve.c \
@@ -122,6 +122,8 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_database.c %D%/cli_doctor_host.c %D%/cli_doctor_list.c
 noinst_HEADERS += %D%/cli_doctor.h
+libcli_la_SOURCES += %D%/cli_cert_change.c %D%/cli_cert_state.c
+noinst_HEADERS += %D%/cli_cert.h
 # secrets, by the local API
 libcli_la_SOURCES += %D%/cli_app_remove.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c
 noinst_HEADERS += %D%/cli_api.h

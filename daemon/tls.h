@@ -10,8 +10,7 @@
 
 /*
  * TLS 1.3 with both sides pinned, and nothing else of OpenSSL reaches the rest
- * of the program: only tls.c, tls_lib.c, cert.c and cert_info.c include its
- * headers. No chain building, tickets, resumption, renegotiation, key log,
+ * of the program: only tls.c, tls_lib.c and cert*.c include its headers. No chain building, tickets, resumption, renegotiation, key log,
  * compression or configuration file. A connection is a step object like the
  * store.
  */
@@ -94,6 +93,12 @@ struct cert_info {
 int cert_info(const void *cert_der, size_t len, struct cert_info *ret);
 /* Whole days until it ends; below 0: it has ended. */
 int cert_days_left(const struct cert_info *i, int64_t now);
+
+/* cert_check.c: may this existing certificate be the network name's, with this
+ * key? Else CLV_E_INVALID (name, dates, strength), CLV_E_MISMATCH (key),
+ * CLV_E_FORMAT, and why, in a sentence. */
+int cert_check(const struct clv_buf *cert, const struct clv_buf *key,
+    const char *name, int64_t now, char why[static 256]);
 
 /* Start-up self-test: over a socket pair, a client whose certificate is not
  * pinned must be refused and one that is must be served. CLV_OK or CLV_E_TLS;

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGER_CLI_CERT_H
+#define CLAVIGER_CLI_CERT_H
+
+#include "daemon/acks.h"
+#include "daemon/cli.h"
+#include "daemon/tlsnext.h"
+
+/* What the active server says of the network name's certificates:
+ * ADMIN_CERT_STATE. */
+struct cli_cert_hosts {
+	uint32_t n;
+	char names[ACKS_NAMES_MAX];
+};
+struct cli_cert_state {
+	uint8_t phase; /* enum tlsnext_phase */
+	uint8_t thumb[CLV_LIST_CERTS][32];
+	char why[160];
+	struct cli_cert_hosts host[ACKS]; /* by enum ack */
+	struct cli_cert_hosts not_live;
+};
+/* Ask for it, silently. */
+int cli_cert_state(struct cli *c, struct cli_cert_state *ret);
+/* An array of their names, as far as these are known. */
+void cli_cert_hosts_json(
+    struct cli_json *j, const char *key, const struct cli_cert_hosts *h);
+
+#endif
