@@ -277,7 +277,7 @@ keeper_tests = check_role check_authorize check_admin_ops check_admin_app \
 	check_peer_msg check_keeper check_keeper_admin check_keeper_apps \
 	check_keeper_members check_keeper_database check_keeper_hostile \
 	check_keeper_lease check_keeper_peers check_keeper_random \
-	check_keeper_rotate
+	check_keeper_cert check_keeper_rotate
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
 check_role_SOURCES = %D%/unit/check_role.c
@@ -356,6 +356,10 @@ check_keeper_random_SOURCES = %D%/unit/check_keeper_random.c $(keeper_rig)
 check_keeper_random_CPPFLAGS = $(unit_cppflags)
 check_keeper_random_LDADD = $(daemon_libs)
 check_keeper_random_LDFLAGS = $(keeper_ldflags)
+check_keeper_cert_SOURCES = %D%/unit/check_keeper_cert.c $(keeper_rig)
+check_keeper_cert_CPPFLAGS = $(unit_cppflags)
+check_keeper_cert_LDADD = $(daemon_libs)
+check_keeper_cert_LDFLAGS = $(keeper_ldflags)
 check_keeper_rotate_SOURCES = %D%/unit/check_keeper_rotate.c $(keeper_rig)
 check_keeper_rotate_CPPFLAGS = $(unit_cppflags)
 check_keeper_rotate_LDADD = $(daemon_libs)

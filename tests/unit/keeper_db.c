@@ -38,6 +38,8 @@ world_fini(struct rig_db *db)
 	for (unsigned i = 0; i <= CLV_LIST_NODES_MAX; i++)
 		clv_buf_fini(&db->escrow[i]);
 	clv_buf_fini(&db->tls);
+	for (unsigned i = 0; i < RIG_TLS; i++)
+		clv_buf_fini(&db->more_tls[i].row);
 	clv_buf_fini(&db->join);
 	clv_buf_fini(&db->backup);
 	memset(db, 0, sizeof(*db));
@@ -53,6 +55,8 @@ world_copy(struct rig_db *dst, const struct rig_db *src)
 	for (unsigned i = 0; i <= CLV_LIST_NODES_MAX; i++)
 		buf_copy(&dst->escrow[i], &src->escrow[i]);
 	buf_copy(&dst->tls, &src->tls);
+	for (unsigned i = 0; i < RIG_TLS; i++)
+		buf_copy(&dst->more_tls[i].row, &src->more_tls[i].row);
 	buf_copy(&dst->join, &src->join);
 	buf_copy(&dst->backup, &src->backup);
 }
@@ -367,7 +371,17 @@ get_escrow(struct call *c)
 static void
 get_tls(struct call *c)
 {
-	rows(c, 1, 2);
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < RIG_TLS; i++)
+		n += rig_db.more_tls[i].row.len > 0;
+	rows(c, n + 1, 2);
+	for (unsigned i = 0; i < n; i++) {
+		const struct rig_tls *t = &rig_db.more_tls[i];
+
+		clv_buf_bytes(c->out, t->thumb, 32);
+		clv_buf_bytes(c->out, t->row.data, t->row.len);
+	}
 	clv_buf_bytes(c->out, rig_db.tls_thumb, 32);
 	clv_buf_bytes(c->out, rig_db.tls.data, rig_db.tls.len);
 }

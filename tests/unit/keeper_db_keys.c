@@ -175,13 +175,29 @@ rig_call_put_rewrapped(struct call *c)
 	put_u64(c, n);
 }
 
+static struct clv_buf *
+tls_row(const uint8_t *thumb)
+{
+	struct rig_tls *t = rig_db.more_tls;
+
+	if (memcmp(thumb, rig_db.tls_thumb, 32) == 0)
+		return &rig_db.tls;
+	for (unsigned i = 0; i < RIG_TLS; i++)
+		if (t[i].row.len > 0 && memcmp(thumb, t[i].thumb, 32) == 0)
+			return &t[i].row;
+	RIG_REQUIRE(t[RIG_TLS - 1].row.len == 0);
+	memmove(&t[1], &t[0], (RIG_TLS - 1) * sizeof(*t));
+	memset(&t[0], 0, sizeof(*t));
+	memcpy(t[0].thumb, thumb, 32);
+	return &t[0].row;
+}
+
 void
 rig_call_put_tls(struct call *c)
 {
 	if (!rig_call_start_op(c))
 		return;
-	RIG_REQUIRE(memcmp(raw(c, 3, 32), rig_db.tls_thumb, 32) == 0);
-	buf_set(&rig_db.tls, c->param[4].p, c->param[4].len);
+	buf_set(tls_row(raw(c, 3, 32)), c->param[4].p, c->param[4].len);
 	rig_call_op_done(c);
 }
 

@@ -257,6 +257,18 @@ on_cast(struct rig_node *n, struct clv_rd *r)
 	rig_cast(n->i, p, len);
 }
 
+static void
+on_tls(struct rig_node *n, struct clv_rd *r)
+{
+	const uint8_t *cert;
+	size_t len;
+
+	cert = clv_rd_bytes(r, &len);
+	RIG_REQUIRE(cert != NULL);
+	crypto_hash_sha256(n->tls_thumb, cert, len);
+	n->has_tls = true;
+}
+
 void
 rig_on_keeper(
     struct rig_node *n, enum chan_type type, const struct clv_buf *body)
@@ -268,7 +280,7 @@ rig_on_keeper(
 	clv_buf_init(&empty);
 	switch (type) {
 	case CHAN_SQL: rig_put(&n->sql, CHAN_SQL, body); break;
-	case CHAN_TLS: n->has_tls = true; break;
+	case CHAN_TLS: on_tls(n, &r); break;
 	case CHAN_PINS: n->pins = clv_rd_u32(&r); break;
 	case CHAN_LISTEN: on_listen(n); break;
 	case CHAN_UNLISTEN:

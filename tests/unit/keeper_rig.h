@@ -88,6 +88,7 @@ struct rig_node {
 	unsigned listens, unlistens, casts, failures, ended;
 	uint32_t pins;
 	bool has_tls, told; /* members that they may encrypt */
+	uint8_t tls_thumb[32]; /* that the front serves with */
 	/* the last answer over the server port */
 	unsigned answers;
 	uint64_t answer_conn;
@@ -225,6 +226,11 @@ struct rig_app {    /* also one that was dropped */
 	unsigned secrets;
 	uint8_t op[16];
 };
+#define RIG_TLS 3
+struct rig_tls {
+	uint8_t thumb[32];
+	struct clv_buf row;
+};
 struct rig_db {
 	uint8_t system_id[CLV_SYSTEM_ID_LEN];
 	uint64_t schema, epoch, holder, lease_until, lease_ms, alone_from;
@@ -236,6 +242,7 @@ struct rig_db {
 	struct clv_buf escrow[CLV_LIST_NODES_MAX + 1];
 	uint8_t tls_thumb[32];
 	struct clv_buf tls;
+	struct rig_tls more_tls[RIG_TLS]; /* newer ones, newest first */
 	struct clv_buf join; /* one request */
 	char join_name[CLV_NAME_MAX];
 	struct rig_op ops[256];

@@ -98,6 +98,7 @@ node_init(unsigned i)
 	RIG_REQUIRE(clv_identity_new(rig.guard, name, &n->id) == CLV_OK);
 	snprintf(n->config.node, sizeof(n->config.node), "%s", name);
 	snprintf(n->config.role, sizeof(n->config.role), "server");
+	n->config.refresh_interval = 60;
 	snprintf(n->config.database, sizeof(n->config.database), "host=/a");
 	snprintf(n->config.cluster, sizeof(n->config.cluster), "yes");
 	snprintf(n->config.state_dir, sizeof(n->config.state_dir), "rig-%u", i);

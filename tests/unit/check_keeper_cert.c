@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <check.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/acks.h"
+#include "daemon/members_live.h"
+#include "keeper_rig.h"
+#include "suite.h"
+
+/* The network name's certificate is changed: pinned, used, the old one dropped.
+ */
+
+#define INTERVALS_MS 120000 /* two refresh intervals */
+
+static uint8_t first[32], second[32], third[32];
+
+static void
+set_up(void)
+{
+	rig_active();
+	memcpy(first, rig_db_list()->cert_thumb[0], sizeof(first));
+	crypto_hash_sha256(second, (const uint8_t *)"two", 3);
+	crypto_hash_sha256(third, (const uint8_t *)"three", 5);
+	rig_run(MEMBERS_MEET_MS);
+}
+
+/* The request for a certificate of that text, sealed by a system's keyring. */
+static void
+next_by(struct clv_buf *b, uint8_t id, const char *cert, bool now,
+    const struct clv_keyring *k)
+{
+	uint8_t thumb[32];
+	struct clv_buf row;
+
+	clv_buf_init(&row);
+	crypto_hash_sha256(thumb, (const uint8_t *)cert, strlen(cert));
+	ck_assert_int_eq(clv_tls_row_seal(rig.guard, k, 1, cert, strlen(cert),
+			     "another key", 11, &row),
+	    CLV_OK);
+	rig_admin_begin(b, ADMIN_CERT_NEXT, id);
+	clv_buf_raw(b, thumb, sizeof(thumb));
+	clv_buf_u8(b, now);
+	clv_buf_bytes(b, row.data, row.len);
+	clv_buf_fini(&row);
+}
+
+static int
+next(unsigned i, uint8_t id, const char *cert, bool now)
+{
+	struct clv_buf b;
+
+	next_by(&b, id, cert, now, rig.keyring);
+	return rig_ask(i, &b, 30000);
+}
+
+static uint64_t
+version(void)
+{
+	return rig_db_list()->version;
+}
+
+/* A member fetches from node i, and says that it has that list. */
+static void
+member_has(unsigned i, unsigned member, uint64_t list_version)
+{
+	struct clv_wire_request q = {.op = CLV_WIRE_FETCH};
+	struct clv_wire_holds said = {1, list_version};
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	clv_wire_holds_format(&said, &b);
+	q.payload = b.data;
+	q.payload_len = b.len;
+	rig_request(i, rig.member[member], NULL, &q);
+	rig_settle();
+	clv_buf_fini(&b);
+}
+
+static void
+check_list(const uint8_t *current, const uint8_t *other, bool switched)
+{
+	static const uint8_t none[32];
+	const struct clv_list *l = rig_db_list();
+
+	ck_assert_mem_eq(l->cert_thumb[0], current, 32);
+	ck_assert_mem_eq(l->cert_thumb[1], other != NULL ? other : none, 32);
+	ck_assert_int_eq(l->cert_switched, switched);
+}
+
+/* Every front that runs serves with that certificate. */
+static void
+check_fronts(const uint8_t *thumb)
+{
+	for (unsigned i = 0; i < rig.n; i++)
+		if (rig.node[i].k != NULL)
+			ck_assert_mem_eq(rig.node[i].tls_thumb, thumb, 32);
+}
+
+struct told {
+	uint8_t phase;
+	char why[160], names[ACKS + 1][ACKS_NAMES_MAX];
+	uint32_t n[ACKS + 1];
+};
+
+static struct told
+tell(unsigned i)
+{
+	struct told t = {0};
+	struct clv_buf b;
+	struct clv_rd r;
+	char text[ADMIN_TEXT_MAX];
+	int c;
+
+	rig_admin_begin(&b, ADMIN_CERT_STATE, 77);
+	c = rig_admin(i, &b);
+	rig_settle();
+	clv_buf_fini(&b);
+	ck_assert_int_eq(rig_admin_result(i, c, NULL, 0), CLV_OK);
+	clv_rd_init(&r, rig.node[i].conns[c].body, rig.node[i].conns[c].len);
+	clv_rd_u32(&r);
+	clv_rd_str(&r, text, sizeof(text));
+	clv_rd_str(&r, text, sizeof(text));
+	clv_rd_u32(&r);
+	t.phase = clv_rd_u8(&r);
+	clv_rd_raw(&r, 64);
+	clv_rd_str(&r, t.why, sizeof(t.why));
+	for (unsigned n = 0; n <= ACKS; n++) {
+		t.n[n] = clv_rd_u32(&r);
+		clv_rd_str(&r, t.names[n], sizeof(t.names[n]));
+	}
+	ck_assert_int_eq(clv_rd_end(&r), CLV_OK);
+	rig_hang_up(i, c);
+	return t;
+}
+
+START_TEST(live_hosts_know_the_next_one_before_it_is_used)
+{
+	struct told t;
+
+	member_has(0, 0, version());
+	t = tell(0);
+	ck_assert_uint_eq(t.phase, TLSNEXT_NONE);
+	ck_assert_str_eq(t.names[ACK_GIVEN], "n1, n2, n3, m1");
+	ck_assert_str_eq(t.names[ACKS], "m2");
+	ck_assert_int_eq(next(0, 1, "two", false), CLV_OK);
+	rig_run(10000);
+	check_list(first, second, false);
+	check_fronts(first);
+	t = tell(0);
+	ck_assert_uint_eq(t.phase, TLSNEXT_NEXT);
+	ck_assert_str_eq(
+	    t.why, "hosts learn of the next certificate first: m1");
+	ck_assert_str_eq(t.names[ACK_GIVEN], "n1, n2, n3");
+	ck_assert_str_eq(t.names[ACK_LATE], "m1");
+	ck_assert_str_eq(t.names[ACK_AWAY], "m2");
+	ck_assert_uint_eq(t.n[ACK_AWAY], 1);
+	member_has(0, 0, version());
+	rig_run(1000);
+	check_list(second, first, true);
+	rig_run(5000);
+	check_fronts(second);
+	ck_assert_uint_eq(tell(0).phase, TLSNEXT_SWITCHED);
+	rig_run(INTERVALS_MS - 10000);
+	check_list(second, first, true);
+	rig_run(10000);
+	check_list(second, NULL, false);
+	ck_assert_uint_eq(tell(0).phase, TLSNEXT_NONE);
+}
+END_TEST
+
+START_TEST(server_nodes_are_waited_for_while_they_live)
+{
+	rig_db_mode(2, RIG_DB_DOWN);
+	rig_side(2, 1); /* its heartbeats are heard for a while yet */
+	ck_assert_int_eq(next(0, 1, "two", false), CLV_OK);
+	check_list(first, second, false);
+	rig_run(KEEPER_LIVE_MS + 1000);
+	check_list(second, first, true);
+}
+END_TEST
+
+START_TEST(nobody_is_waited_for_who_does_not_live)
+{
+	member_has(0, 0, version());
+	rig_run(MEMBERS_LIVE_MS + 1000);
+	ck_assert_int_eq(next(0, 1, "two", false), CLV_OK);
+	rig_run(1000);
+	check_list(second, first, true);
+}
+END_TEST
+
+START_TEST(what_was_published_outlives_its_server)
+{
+	member_has(0, 0, version());
+	ck_assert_int_eq(next(0, 1, "two", false), CLV_OK);
+	rig_kill(0);
+	rig_run(16000);
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	rig_run(MEMBERS_MEET_MS - 10000);
+	check_list(first, second, false);
+	ck_assert_str_eq(tell(1).why,
+	    "hosts learn of the next certificate first: they have not all come "
+	    "yet");
+	member_has(1, 0, version() - 1);
+	rig_run(10500);
+	check_list(first, second, false);
+	ck_assert_str_eq(tell(1).names[ACK_LATE], "m1");
+	member_has(1, 0, version());
+	rig_run(6000);
+	check_list(second, first, true);
+	check_fronts(second);
+}
+END_TEST
+
+START_TEST(when_all_have_come_nobody_else_is_waited_for)
+{
+	ck_assert_int_eq(next(0, 1, "two", false), CLV_OK);
+	rig_run(1000);
+	check_list(second, first, true);
+	rig_run(INTERVALS_MS);
+	check_list(second, NULL, false);
+	rig_kill(0);
+	rig_run(16000);
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	rig_up(0);
+	rig_run(6000);
+	ck_assert_int_eq(next(1, 2, "three", false), CLV_OK);
+	member_has(1, 0, version());
+	rig_run(1000);
+	check_list(second, third, false);
+	member_has(1, 1, version());
+	rig_run(1000);
+	check_list(third, second, true);
+}
+END_TEST
+
+START_TEST(the_next_server_drops_the_old_one)
+{
+	ck_assert_int_eq(next(0, 1, "two", false), CLV_OK);
+	rig_run(1000);
+	check_list(second, first, true);
+	rig_kill(0);
+	rig_run(16000);
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	rig_run(INTERVALS_MS - 10000);
+	check_list(second, first, true);
+	rig_run(10000);
+	check_list(second, NULL, false);
+}
+END_TEST
+
+START_TEST(a_compromise_waits_for_nobody)
+{
+	member_has(0, 0, version());
+	ck_assert_int_eq(next(0, 1, "two", true), CLV_OK);
+	check_list(second, NULL, false);
+	rig_run(6000);
+	check_fronts(second);
+	/* whatever is under way */
+	ck_assert_int_eq(next(0, 2, "three", false), CLV_OK);
+	check_list(second, third, false);
+	ck_assert_int_eq(next(0, 3, "four", true), CLV_OK);
+	ck_assert_mem_ne(rig_db_list()->cert_thumb[0], third, 32);
+	ck_assert(sodium_is_zero(rig_db_list()->cert_thumb[1], 32));
+}
+END_TEST
+
+START_TEST(both_places_may_be_taken)
+{
+	member_has(0, 0, version());
+	ck_assert_int_eq(next(0, 1, "two", false), CLV_OK);
+	ck_assert_int_eq(next(0, 2, "three", false), CLV_E_EXISTS);
+	ck_assert_ptr_nonnull(strstr(rig.said, "--now replaces it"));
+	ck_assert_int_eq(next(0, 3, "two", false), CLV_OK); /* goes on */
+	member_has(0, 0, version());
+	rig_run(1000);
+	check_list(second, first, true);
+	ck_assert_int_eq(next(0, 4, "three", false), CLV_E_BUSY);
+	ck_assert_int_eq(next(0, 5, "two", false), CLV_OK); /* is it already */
+	check_list(second, first, true);
+	ck_assert_uint_eq(rig_db.more_tls[1].row.len, 0); /* nothing is left */
+}
+END_TEST
+
+START_TEST(a_repeated_request_is_done_once)
+{
+	member_has(0, 0, version());
+	ck_assert_int_eq(next(0, 1, "two", false), CLV_OK);
+	ck_assert_int_eq(next(0, 1, "two", false), CLV_OK);
+	ck_assert_uint_eq(version(), 2);
+	ck_assert_int_eq(next(0, 9, "two", true), CLV_OK);
+	ck_assert_int_eq(next(0, 9, "two", true), CLV_OK);
+	ck_assert_uint_eq(version(), 3);
+}
+END_TEST
+
+START_TEST(nobody_but_the_server_itself_goes_on)
+{
+	const uint8_t ops[] = {ADMIN_CERT_SWITCH, ADMIN_CERT_DROP};
+	struct clv_buf b;
+
+	member_has(0, 0, version());
+	ck_assert_int_eq(next(0, 1, "two", false), CLV_OK);
+	for (unsigned i = 0; i < 4; i++) {
+		rig_admin_begin(&b, ops[i % 2], (uint8_t)(20 + i));
+		clv_buf_raw(&b, second, sizeof(second));
+		ck_assert_int_eq(rig_ask(i / 2, &b, 1000), CLV_E_DENIED);
+	}
+	check_list(first, second, false);
+}
+END_TEST
+
+START_TEST(a_row_that_the_system_did_not_seal_is_refused)
+{
+	struct clv_keyring *other = NULL;
+	struct clv_buf b;
+
+	ck_assert_int_eq(clv_keyring_new(rig.guard, &other), CLV_OK);
+	next_by(&b, 1, "two", false, other);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_E_SIGNATURE);
+	next_by(&b, 2, "two", false, rig.keyring);
+	b.data[1 + 16] ^= 1; /* another thumbprint than its own */
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_E_MISMATCH);
+	rig_admin_begin(&b, ADMIN_CERT_NEXT, 3);
+	clv_buf_raw(&b, second, 20);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_E_PROTOCOL);
+	check_list(first, NULL, false);
+	ck_assert_uint_eq(rig_db.more_tls[0].row.len, 0);
+	clv_keyring_free(&other);
+}
+END_TEST
+
+START_TEST(a_next_one_without_its_row_is_never_switched_to)
+{
+	struct clv_buf row = {0};
+
+	member_has(0, 0, version());
+	ck_assert_int_eq(next(0, 1, "two", false), CLV_OK);
+	row = rig_db.more_tls[0].row;
+	memset(&rig_db.more_tls[0].row, 0, sizeof(row));
+	member_has(0, 0, version());
+	rig_run(5000);
+	check_list(first, second, false);
+	ck_assert_str_eq(tell(0).why, clv_result_text(CLV_E_NOT_FOUND));
+	rig_db.more_tls[0].row = row;
+	rig_run(5000);
+	check_list(second, first, true);
+}
+END_TEST
+
+START_TEST(without_an_active_server_the_next_one_goes_on)
+{
+	rig_send(0, rig_connect(0), CTL_DEMOTE, NULL, 0);
+	rig_run(20000);
+	ck_assert_int_eq(next(1, 1, "two", false), CLV_OK);
+	rig_run(5000);
+	check_list(first, second, false);
+	ck_assert_int_eq(rig_promote(2), CLV_OK);
+	rig_run(MEMBERS_MEET_MS + 1000);
+	check_list(second, first, true);
+	check_fronts(second);
+}
+END_TEST
+
+/* Loses so many answers of one statement. */
+static enum clv_stmt lose_stmt;
+static unsigned lose;
+
+static void
+lose_answers(struct rig_node *n, enum clv_stmt stmt, struct clv_buf *result)
+{
+	uint64_t id;
+
+	(void)n;
+	if (stmt != lose_stmt || lose == 0)
+		return;
+	lose--;
+	id = rig_forge_begin(result);
+	rig_result_put(result, id, CLV_E_UNKNOWN, "connection lost", 0, 0);
+}
+
+static const enum clv_stmt steps[] = {
+    CLV_STMT_PUT_TLS, CLV_STMT_PUT_LIST};
+
+START_TEST(a_lost_answer_is_made_good)
+{
+	rig.forge = lose_answers;
+	lose_stmt = steps[_i];
+	lose = 2;
+	ck_assert_int_eq(next(0, 1, "two", false), CLV_OK);
+	ck_assert_uint_eq(lose, 0);
+	lose = 2;
+	rig_run(6000);
+	check_list(second, first, true);
+	check_fronts(second);
+	lose = 2;
+	rig_run(INTERVALS_MS + 3000);
+	check_list(second, NULL, false);
+}
+END_TEST
+
+START_TEST(a_rotation_rewraps_both_keys)
+{
+	const struct rig_tls *row = &rig_db.more_tls[0];
+	uint32_t generation = 0;
+	struct clv_buf b;
+
+	member_has(0, 0, version());
+	ck_assert_int_eq(next(0, 1, "two", false), CLV_OK);
+	rig_admin_begin(&b, ADMIN_ROTATE_BEGIN, 2);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
+	rig_run(1000);
+	rig_admin_begin(&b, ADMIN_ROTATE_FINISH, 3);
+	clv_buf_u32(&b, 2);
+	clv_buf_str(&b, "n1:/root/two.age");
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
+	rig_run(MEMBERS_LIVE_MS + MEMBERS_WAIT_MS);
+	ck_assert_int_eq(clv_tls_row_generation(row->row.data, row->row.len,
+			     clv_keyring_sign_pk(rig.keyring), &generation),
+	    CLV_OK);
+	ck_assert_uint_eq(generation, 2);
+	check_list(second, first, true); /* m1 lives no more */
+	check_fronts(second);
+}
+END_TEST
+
+/* The active node is killed after its n-th statement, and once more with the
+ * answer to it still on its way: the next one goes on, or the command does. */
+static bool
+killed_after(unsigned n, bool answered)
+{
+	struct rig_node *node = &rig.node[0];
+	struct clv_buf b;
+	bool all;
+
+	set_up();
+	next_by(&b, 1, "two", false, rig.keyring);
+	rig_db_mode(0, RIG_DB_HUNG);
+	rig_admin(0, &b);
+	clv_buf_fini(&b);
+	for (unsigned i = 0; i < n; i++) {
+		rig_run(TLSNEXT_LOOK_MS);
+		rig_do_sql(node);
+	}
+	if (answered)
+		rig_settle();
+	all = tlsnext_phase(rig_keeper(0)->secret.list) == TLSNEXT_SWITCHED;
+	rig_kill(0);
+	rig_run(16000);
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	/* the command once more */
+	ck_assert_int_eq(next(1, 2, "two", false), CLV_OK);
+	rig_run(MEMBERS_MEET_MS + 6000);
+	ck_assert_mem_eq(rig_db_list()->cert_thumb[0], second, 32);
+	check_fronts(second);
+	rig_run(INTERVALS_MS);
+	check_list(second, NULL, false);
+	rig_fini();
+	return all;
+}
+
+START_TEST(a_killed_server_is_followed_by_one_that_goes_on)
+{
+	unsigned n = 0;
+
+	while (!killed_after(n, false) && !killed_after(n, true))
+		ck_assert_uint_lt(n++, 60);
+	ck_assert_uint_gt(n, 4);
+}
+END_TEST
+
+static Suite *
+suite(void)
+{
+	Suite *s = suite_create("keeper_cert");
+	TCase *t = tcase_create("change");
+
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, set_up, rig_fini);
+	tcase_add_test(t, live_hosts_know_the_next_one_before_it_is_used);
+	tcase_add_test(t, server_nodes_are_waited_for_while_they_live);
+	tcase_add_test(t, nobody_is_waited_for_who_does_not_live);
+	tcase_add_test(t, what_was_published_outlives_its_server);
+	tcase_add_test(t, when_all_have_come_nobody_else_is_waited_for);
+	tcase_add_test(t, the_next_server_drops_the_old_one);
+	tcase_add_test(t, a_compromise_waits_for_nobody);
+	tcase_add_test(t, both_places_may_be_taken);
+	tcase_add_test(t, a_repeated_request_is_done_once);
+	tcase_add_test(t, nobody_but_the_server_itself_goes_on);
+	tcase_add_test(t, a_row_that_the_system_did_not_seal_is_refused);
+	tcase_add_test(t, a_next_one_without_its_row_is_never_switched_to);
+	tcase_add_test(t, without_an_active_server_the_next_one_goes_on);
+	tcase_add_loop_test(t, a_lost_answer_is_made_good, 0,
+	    sizeof(steps) / sizeof(steps[0]));
+	tcase_add_test(t, a_rotation_rewraps_both_keys);
+	suite_add_tcase(s, t);
+	t = tcase_create("killed");
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, a_killed_server_is_followed_by_one_that_goes_on);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int
+main(void)
+{
+	return suite_run(suite());
+}
