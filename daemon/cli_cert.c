@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
-#include "daemon/cli.h"
+#include "daemon/cli_cert.h"
 #include "daemon/tls.h"
 
 #define COLONS (32 * 3)
@@ -152,7 +152,7 @@ show_host(struct cli *c, struct cli_json *j)
 static void
 where_pinned(const struct cli *c, const struct cli_wire *w, struct shown *s)
 {
-	const char *which = "next";
+	const char *which = w->list != NULL && w->list->cert_switched ? "former" : "next";
 
 	if (w->list == NULL) {
 		snprintf(s->pinned, sizeof(s->pinned),
@@ -192,6 +192,60 @@ show_server(struct cli *c, struct cli_json *j)
 	return r;
 }
 
+static void
+print_hosts(const char *what, const struct cli_cert_hosts *h)
+{
+	if (h->n > 0)
+		printf("  %-11s %u: %s\n", what, h->n, h->names);
+}
+
+static void
+print_change(const struct cli_cert_state *s)
+{
+	char hex[CLI_HEX], text[COLONS];
+
+	printf("network name, %s one:\n",
+	    s->phase == TLSNEXT_NEXT ? "the next" : "the former");
+	printf("  %-11s %s\n", "thumbprint", cli_hex(s->thumb[1], hex));
+	printf("  %-11s %s\n", "", colons(s->thumb[1], text));
+	print_hosts("known to", &s->host[ACK_GIVEN]);
+	print_hosts("not yet to", &s->host[ACK_LATE]);
+	print_hosts("away", &s->host[ACK_AWAY]);
+	if (s->why[0] != '\0')
+		printf("  %-11s %s\n", "waits", s->why);
+}
+
+static void
+json_change(struct cli_json *j, const struct cli_cert_state *s)
+{
+	struct cli_json *o = cli_json_push(j, "changes");
+	char hex[CLI_HEX], text[COLONS];
+
+	cli_json_str(
+	    o, "which", s->phase == TLSNEXT_NEXT ? "next" : "former");
+	cli_json_str(o, "thumbprint", cli_hex(s->thumb[1], hex));
+	cli_json_str(o, "thumbprint_colons", colons(s->thumb[1], text));
+	cli_cert_hosts_json(o, "acknowledged", &s->host[ACK_GIVEN]);
+	cli_cert_hosts_json(o, "late", &s->host[ACK_LATE]);
+	cli_cert_hosts_json(o, "away", &s->host[ACK_AWAY]);
+	cli_json_str(o, "waits", s->why);
+}
+
+/* Another one is on its way, or going; the active server says how far. */
+static void
+show_change(struct cli *c, struct cli_json *j)
+{
+	struct cli_cert_state s;
+
+	if (!config_is_server(&c->config) ||
+	    cli_cert_state(c, &s) != CLV_OK || s.phase == TLSNEXT_NONE)
+		return;
+	if (j != NULL)
+		json_change(j, &s);
+	else
+		print_change(&s);
+}
+
 int
 cli_cert_show(struct cli *c)
 {
@@ -201,9 +255,11 @@ cli_cert_show(struct cli *c)
 	if (cli_opt(c, "json") != NULL) {
 		j = cli_json_new();
 		cli_json_array(j, "certificates");
+		cli_json_array(j, "changes");
 	}
 	host = show_host(c, j);
 	server = show_server(c, j);
+	show_change(c, j);
 	if (j != NULL)
 		cli_json_print(j);
 	return server != CLV_OK ? server : host;

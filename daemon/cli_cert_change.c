@@ -84,11 +84,12 @@ static int
 confirm(struct cli *c, struct change *t)
 {
 	const struct cli_cert_hosts *away = &t->state.not_live;
-	bool known = cli_cert_state(c, &t->state) == CLV_OK;
 	char line[32] = "";
+	bool known;
 
 	if (!t->now || cli_opt(c, "yes") != NULL)
 		return CLV_OK;
+	known = cli_cert_state(c, &t->state) == CLV_OK;
 	fprintf(stderr,
 	    "From then on only the new certificate is accepted. Hosts that "
 	    "are connected learn\nof it at once. Cut off, until "

@@ -94,6 +94,27 @@ find_server(struct cli *c, struct cli_wire *w,
 	return r;
 }
 
+/* A member that was away while the certificate was changed knows it no more. */
+static const char *
+remedy(const struct cli *c, int result)
+{
+	static char text[512];
+
+	if (result != CLV_E_UNKNOWN_PEER)
+		return "claviger status on the server nodes tells which one is "
+		       "active";
+	if (config_is_server(&c->config))
+		return "compare the thumbprint with claviger cert show on "
+		       "another server node";
+	snprintf(text, sizeof(text),
+	    "if claviger cert show on a server node has that thumbprint, the "
+	    "certificate was changed while this host was away: write it "
+	    "behind 'server_thumbprint =' in %.200s, and restart clavigerd; "
+	    "if not, somebody else answers there",
+	    c->path);
+	return text;
+}
+
 int
 cli_wire_open(struct cli *c, struct cli_wire *w)
 {
@@ -120,12 +141,7 @@ cli_wire_open(struct cli *c, struct cli_wire *w)
 	    (const uint8_t(*)[32])pins, n, CLI_TIMEOUT_MS, &w->tls, why);
 	if (r == CLV_OK)
 		return CLV_OK;
-	return cli_fail(c, r,
-	    r == CLV_E_UNKNOWN_PEER
-		? "compare the thumbprint with claviger settings show on a "
-		  "server node"
-		: "claviger status on the server nodes tells which one is "
-		  "active",
+	return cli_fail(c, r, remedy(c, r),
 	    "the server at %s port %u cannot be used: %s", w->server, port,
 	    why[0] != '\0' ? why : clv_result_text(r));
 }

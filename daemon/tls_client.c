@@ -152,16 +152,36 @@ wait_conn(struct tls_conn *conn, uint64_t deadline_ms)
 	    tls_conn_fd(conn), writes ? POLLOUT : POLLIN, deadline_ms);
 }
 
+/* Who is there, and who should be. */
+static void
+name_stranger(struct tls_client *c, char why[static 256])
+{
+	char found[65], pin[65] = "", next[65] = "";
+
+	sodium_bin2hex(found, sizeof(found), tls_conn_thumb(c->conn), 32);
+	if (c->n > 0)
+		sodium_bin2hex(pin, sizeof(pin), c->pins[0], 32);
+	if (c->n > 1)
+		sodium_bin2hex(next, sizeof(next), c->pins[1], 32);
+	snprintf(why, 256, "the server there has thumbprint %s, not %s%s%s",
+	    found, pin, next[0] != '\0' ? " or " : "", next);
+}
+
 static int
-shake(struct tls_conn *conn, uint64_t deadline_ms, char why[static 256])
+shake(struct tls_client *c, uint64_t deadline_ms, char why[static 256])
 {
 	int r;
 
-	while ((r = tls_conn_handshake(conn)) == CLV_E_AGAIN) {
-		if ((r = wait_conn(conn, deadline_ms)) != CLV_OK)
+	while ((r = tls_conn_handshake(c->conn)) == CLV_E_AGAIN) {
+		if ((r = wait_conn(c->conn, deadline_ms)) != CLV_OK)
 			break;
 	}
-	return r == CLV_OK ? r : tell(conn, r, why);
+	if (r == CLV_OK)
+		return r;
+	(void)tell(c->conn, r, why);
+	if (r == CLV_E_UNKNOWN_PEER && !is_pinned(c, tls_conn_thumb(c->conn)))
+		name_stranger(c, why);
+	return r;
 }
 
 int
@@ -194,7 +214,7 @@ tls_client_open(const char *host, uint16_t port, const void *cert_der,
 	if ((r = tls_conn_new(c->ctx, fd, &c->conn)) != CLV_OK)
 		goto out;
 	fd = -1; /* transferred */
-	if ((r = shake(c->conn, deadline_ms, ret_why)) != CLV_OK)
+	if ((r = shake(c, deadline_ms, ret_why)) != CLV_OK)
 		goto out;
 	ret_why[0] = '\0';
 	*ret = c;

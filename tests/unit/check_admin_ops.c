@@ -506,12 +506,78 @@ START_TEST(a_generation_that_was_not_begun_is_not_finished)
 }
 END_TEST
 
+static int
+ask_cert(enum admin_op op, int byte, int now)
+{
+	uint8_t thumb[32];
+
+	memset(thumb, byte, sizeof(thumb));
+	clv_buf_reset(&args);
+	clv_buf_raw(&args, thumb, sizeof(thumb));
+	if (op == ADMIN_CERT_NEXT) {
+		clv_buf_u8(&args, now != 0);
+		clv_buf_bytes(&args, "row", 3);
+	}
+	change.nothing = false;
+	return apply(op);
+}
+
+static bool
+has_certs(int current, int other, bool switched)
+{
+	const struct clv_list *l = change.next;
+
+	return l->cert_thumb[0][31] == current && l->cert_thumb[1][31] == other &&
+	       l->cert_switched == switched;
+}
+
+START_TEST(the_next_certificate_is_published_switched_to_and_dropped)
+{
+	memset(change.next->cert_thumb[0], 1, 32);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_SWITCH, 2, 0), CLV_E_NOT_FOUND);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_DROP, 1, 0), CLV_E_NOT_FOUND);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_NEXT, 0, 0), CLV_E_INVALID);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_NEXT, 1, 0), CLV_OK);
+	ck_assert(change.nothing && has_certs(1, 0, false));
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_NEXT, 2, 0), CLV_OK);
+	ck_assert(!change.nothing && has_certs(1, 2, false));
+	ck_assert(shows(ADMIN_CERT_NEXT) && !shows(ADMIN_CERT_SWITCH));
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_NEXT, 2, 0), CLV_OK);
+	ck_assert(change.nothing);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_NEXT, 3, 0), CLV_E_EXISTS);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_DROP, 2, 0), CLV_E_NOT_FOUND);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_SWITCH, 3, 0), CLV_E_NOT_FOUND);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_SWITCH, 2, 0), CLV_OK);
+	ck_assert(has_certs(2, 1, true));
+	ck_assert(shows(ADMIN_CERT_SWITCH) && shows(ADMIN_CERT_NEXT));
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_SWITCH, 1, 0), CLV_E_NOT_FOUND);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_NEXT, 3, 0), CLV_E_BUSY);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_DROP, 2, 0), CLV_E_NOT_FOUND);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_DROP, 1, 0), CLV_OK);
+	ck_assert(has_certs(2, 0, false) && shows(ADMIN_CERT_DROP));
+}
+END_TEST
+
+START_TEST(a_certificate_that_waits_for_nobody_takes_both_places)
+{
+	memset(change.next->cert_thumb[0], 1, 32);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_NEXT, 2, 0), CLV_OK);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_NEXT, 3, 1), CLV_OK);
+	ck_assert(has_certs(3, 0, false) && shows(ADMIN_CERT_NEXT));
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_NEXT, 4, 0), CLV_OK);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_SWITCH, 4, 0), CLV_OK);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_NEXT, 5, 1), CLV_OK);
+	ck_assert(has_certs(5, 0, false));
+}
+END_TEST
+
 START_TEST(truncated_arguments_break_the_protocol)
 {
 	const enum admin_op ops[] = {ADMIN_NODE_APPROVE, ADMIN_NODE_REVOKE,
 	    ADMIN_MEMBER_ADD, ADMIN_MEMBER_REVOKE, ADMIN_MEMBER_SCOPE,
 	    ADMIN_SETTING, ADMIN_ROTATE_BEGIN, ADMIN_ROTATE_FINISH,
-	    ADMIN_ROTATE_CURRENT, ADMIN_REENCRYPT, ADMIN_REENCRYPTED};
+	    ADMIN_ROTATE_CURRENT, ADMIN_REENCRYPT, ADMIN_REENCRYPTED,
+	    ADMIN_CERT_NEXT, ADMIN_CERT_SWITCH, ADMIN_CERT_DROP};
 
 	clv_buf_u8(&args, 0);
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
@@ -551,6 +617,9 @@ main(void)
 	    t, reencryption_is_asked_for_before_the_generation_is_current);
 	tcase_add_test(t, rotation_is_published_before_it_is_current);
 	tcase_add_test(t, a_generation_that_was_not_begun_is_not_finished);
+	tcase_add_test(
+	    t, the_next_certificate_is_published_switched_to_and_dropped);
+	tcase_add_test(t, a_certificate_that_waits_for_nobody_takes_both_places);
 	tcase_add_test(t, truncated_arguments_break_the_protocol);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

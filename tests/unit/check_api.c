@@ -596,6 +596,7 @@ START_TEST(only_administration_of_applications_is_passed_on)
 	    {ADMIN_BACKUP_DONE, "", false}, {ADMIN_JOINS, "", false},
 	    {ADMIN_BACKUPS, "", false}, {ADMIN_ROTATE_BEGIN, "", false},
 	    {ADMIN_ROTATE_FINISH, "", false}, {ADMIN_REENCRYPT, "", false},
+	    {ADMIN_CERT_NEXT, "", false}, {ADMIN_CERT_STATE, "", false},
 	    {ADMIN_APP_ADD, "shop", true}, {ADMIN_APP_REMOVE, "shop", true},
 	    {ADMIN_APP_GRANT, "shop", true}, {ADMIN_APP_REVOKE, "shop", true},
 	    {ADMIN_APPS, "", true}, {ADMIN_APP_COUNT, "shop", true},

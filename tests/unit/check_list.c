@@ -246,8 +246,9 @@ static const struct {
 	uint8_t value;
 	int result;
 } changes[] = {
-    {1, 5, CLV_E_VERSION}, {1, 0, CLV_E_VERSION}, {1, 2, CLV_E_FORMAT},
-    {1, 3, CLV_E_FORMAT}, {1, 4, CLV_E_FORMAT}, {NAME_AT, ' ', CLV_E_FORMAT},
+    {1, 9, CLV_E_VERSION}, {1, 0, CLV_E_VERSION}, {1, 2, CLV_E_FORMAT},
+    {1, 3, CLV_E_FORMAT}, {1, 4, CLV_E_FORMAT}, {1, 5, CLV_E_FORMAT},
+    {1, 8, CLV_E_FORMAT}, {NAME_AT, ' ', CLV_E_FORMAT},
     {NAME_AT, '-', CLV_E_FORMAT}, {NAME_AT, '\n', CLV_E_FORMAT},
     {ADDRESS_AT, 'x', CLV_E_FORMAT},
     {ADDRESS_AT, '9', CLV_E_FORMAT}, /* 992.0.2.10 */
@@ -678,6 +679,31 @@ START_TEST(a_recovery_recipient_is_a_format_of_its_own)
 }
 END_TEST
 
+START_TEST(a_certificate_that_was_switched_to_is_a_format_of_its_own)
+{
+	struct clv_list *opened = NULL;
+
+	list->cert_switched = true;
+	ck_assert_int_eq(sign(), CLV_E_INVALID); /* from none */
+	memset(list->cert_thumb[1], 5, 32);
+	ck_assert_int_eq(sign(), CLV_OK);
+	ck_assert_uint_eq(signed_list.data[1], 5);
+	ck_assert_int_eq(
+	    open_list(signed_list.data, signed_list.len, &opened), CLV_OK);
+	ck_assert(opened->cert_switched);
+	ck_assert_mem_eq(opened->cert_thumb, list->cert_thumb, 64);
+	clv_list_free(&opened);
+	memset(list->recovery_pk, 7, sizeof(list->recovery_pk));
+	list->reencrypt = 1;
+	ck_assert_int_eq(sign(), CLV_OK);
+	ck_assert_uint_eq(signed_list.data[1], 8);
+	ck_assert_int_eq(
+	    open_list(signed_list.data, signed_list.len, &opened), CLV_OK);
+	ck_assert(opened->cert_switched && opened->reencrypt == 1);
+	clv_list_free(&opened);
+}
+END_TEST
+
 START_TEST(empty_list_can_be_copied)
 {
 	struct clv_list *empty = NULL, *copy = NULL;
@@ -851,6 +877,8 @@ main(void)
 	tcase_add_test(l, empty_list_can_be_copied);
 	tcase_add_test(l, the_number_of_the_recovery_copy_is_no_nodes);
 	tcase_add_test(l, a_recovery_recipient_is_a_format_of_its_own);
+	tcase_add_test(
+	    l, a_certificate_that_was_switched_to_is_a_format_of_its_own);
 	tcase_add_test(l, entries_are_found_by_name_and_number);
 	tcase_add_test(l, entries_are_found_by_either_thumbprint);
 	tcase_add_test(l, zeros_are_nobodys_thumbprint);

@@ -33,6 +33,7 @@ static struct server {
 	unsigned list_moves; /* with each page, so often */
 	unsigned many;	     /* so many applications, instead of two */
 	const char *users;   /* of bank and shop */
+	uint8_t thumb[2][32]; /* that it names; zeros: none */
 } server;
 static struct clv_buf question; /* a frame; empty: none */
 static struct clv_wire_request q;
@@ -145,6 +146,7 @@ put_many(struct clv_buf *b, const char *after)
 
 	clv_buf_str(b, "user:root");
 	clv_buf_str(b, "");
+	clv_buf_raw(b, server.thumb, sizeof(server.thumb));
 	clv_buf_u8(b, at + n < server.many);
 	clv_buf_u32(b, n);
 	for (; n > 0; n--, at++) {
@@ -181,6 +183,7 @@ put_apps(struct clv_buf *b, const char *after)
 	}
 	clv_buf_str(b, "user:root");
 	clv_buf_str(b, "");
+	clv_buf_raw(b, server.thumb, sizeof(server.thumb));
 	clv_buf_u8(b, more);
 	clv_buf_u32(b, n);
 	clv_buf_raw(b, apps.data, apps.len);
@@ -346,7 +349,7 @@ static void
 tear_down(void)
 {
 	static const char *const files[] = {
-	    "state", "state.bak", "evidence", "cache.age"};
+	    "state", "state.bak", "evidence", "cache.age", "pins"};
 	char path[128];
 
 	member_fini(&rig.k);
@@ -461,6 +464,94 @@ START_TEST(a_refresh_brings_all)
 	ck_assert_uint_le(asked[CLV_WIRE_FETCH], 4);
 	ck_assert_uint_eq(asked[CLV_WIRE_APPS], 1);
 	ck_assert_int_eq(may_write(""), CLV_OK);
+}
+END_TEST
+
+/* Whom the member accepts as its server. */
+static void
+check_pins(int first, int second)
+{
+	ck_assert_uint_eq(m->pins.thumb[0][0], first);
+	ck_assert_uint_eq(m->pins.thumb[0][31], first);
+	ck_assert_uint_eq(m->pins.thumb[1][0], second);
+	ck_assert_uint_eq(m->pins.thumb[1][31], second);
+}
+
+static void
+name_certs(int first, int second)
+{
+	memset(server.thumb[0], first, 32);
+	memset(server.thumb[1], second, 32);
+	server.list_version++;
+	run(66000);
+}
+
+static void
+pin_by_hand(const char *pair)
+{
+	for (unsigned i = 0; i < 32; i++)
+		memcpy(rig.config.server_thumbprint + 2 * i, pair, 3);
+}
+
+START_TEST(the_server_is_known_by_what_it_said_last)
+{
+	pin_by_hand("01");
+	restart();
+	check_pins(1, 0);
+	make_fresh();
+	check_pins(1, 0); /* of a server that names none */
+	name_certs(1, 2);
+	check_pins(1, 2);
+	ck_assert_uint_eq(holds.list_version, server.list_version);
+	restart();
+	check_pins(1, 2);
+	make_fresh();
+	name_certs(2, 1);
+	name_certs(2, 0);
+	check_pins(2, 0);
+	restart();
+	check_pins(2, 0);
+	pin_by_hand("09"); /* that is what counts then */
+	restart();
+	check_pins(9, 0);
+}
+END_TEST
+
+START_TEST(a_list_whose_pins_are_not_on_disk_is_not_acknowledged)
+{
+	pin_by_hand("01");
+	restart();
+	make_fresh();
+	rig.config.state_dir[0] = '\0'; /* there is no such place */
+	name_certs(1, 2);
+	ck_assert_uint_eq(m->apps_version, 7);
+	ck_assert_uint_eq(holds.list_version, 7);
+	check_pins(1, 0);
+	strcpy(rig.config.state_dir, rig.dir);
+	run(66000);
+	ck_assert_uint_eq(holds.list_version, 8);
+	check_pins(1, 2);
+}
+END_TEST
+
+START_TEST(a_damaged_file_of_pins_leaves_the_configurations)
+{
+	struct server_pins pins;
+	char path[128];
+
+	pin_by_hand("01");
+	memset(&pins, 2, sizeof(pins));
+	ck_assert_int_eq(server_pins_save(&rig.config, &pins), CLV_OK);
+	restart();
+	check_pins(2, 2);
+	snprintf(path, sizeof(path), "%s/pins", rig.dir);
+	ck_assert_int_eq(truncate(path, 50), 0);
+	ck_assert_int_eq(server_pins_load(&rig.config, &pins), CLV_E_DAMAGED);
+	restart();
+	check_pins(1, 0);
+	rig.config.server_thumbprint[0] = '\0';
+	ck_assert_int_eq(server_pins_load(&rig.config, &pins), CLV_E_CONFIG);
+	ck_assert_int_eq(server_pins_save(&rig.config, &pins), CLV_E_CONFIG);
 }
 END_TEST
 
@@ -1287,6 +1378,10 @@ member_suite(void)
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, a_refresh_brings_all);
+	tcase_add_test(t, the_server_is_known_by_what_it_said_last);
+	tcase_add_test(
+	    t, a_list_whose_pins_are_not_on_disk_is_not_acknowledged);
+	tcase_add_test(t, a_damaged_file_of_pins_leaves_the_configurations);
 	tcase_add_test(t, key_that_is_only_published_is_fetched_and_held);
 	tcase_add_test(t, a_new_data_key_seals_from_the_next_refresh_on);
 	tcase_add_test(t, a_member_of_some_applications);

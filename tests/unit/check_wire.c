@@ -1023,33 +1023,38 @@ START_TEST(many_applications_come_in_pages)
 }
 END_TEST
 
+/* Two access lists of nobody, and two thumbprints. */
+#define THUMBS ZEROS ZEROS ZEROS ZEROS ZEROS ZEROS ZEROS ZEROS
+#define HEAD ZEROS THUMBS
+
 static const struct {
 	const char *p;
 	size_t len;
 } bad_apps[] = {
     {"", 0},
-    {ZEROS "\0\0\0\0", 12},	      /* ends too early */
-    {ZEROS "\0\0\0\0\0x", 14},	      /* too late */
-    {ZEROS "\2\0\0\0\0", 13},	      /* more: 2 */
-    {ZEROS "\1\0\0\0\0", 13},	      /* more without any */
-    {ZEROS "\0\xff\xff\xff\xff", 13}, /* as many as that */
-    {"\0\0\0\1x\0\0\0\0\0\0\0\0\0", 14},
-    {ZEROS "\0\0\0\0\1\0\0\0\1-" ZEROS "\0\0\0\0", 30},
-    {ZEROS "\0\0\0\0\1\0\0\0\1a\0\0\0\1u" ZEROS, 31},
+    {ZEROS "\0\0\0\0", 12},	     /* ends too early */
+    {HEAD "\0\0\0\0", 76},	     /* ends too early */
+    {HEAD "\0\0\0\0\0x", 78},	     /* too late */
+    {HEAD "\2\0\0\0\0", 77},	     /* more: 2 */
+    {HEAD "\1\0\0\0\0", 77},	     /* more without any */
+    {HEAD "\0\xff\xff\xff\xff", 77}, /* as many as that */
+    {"\0\0\0\1x\0\0\0\0" THUMBS "\0\0\0\0\0", 78},
+    {HEAD "\0\0\0\0\1\0\0\0\1-" ZEROS "\0\0\0\0", 94},
+    {HEAD "\0\0\0\0\1\0\0\0\1a\0\0\0\1u" ZEROS, 95},
     /* b before a; twice the same; not after "A" */
-    {ZEROS "\0\0\0\0\2\0\0\0\1b" ZEROS "\0\0\0\0"
-	   "\0\0\0\1a" ZEROS "\0\0\0\0",
-	47},
-    {ZEROS "\0\0\0\0\2\0\0\0\1a" ZEROS "\0\0\0\0"
-	   "\0\0\0\1a" ZEROS "\0\0\0\0",
-	47},
-    {ZEROS "\0\0\0\0\1\0\0\0\1A" ZEROS "\0\0\0\0", 30},
+    {HEAD "\0\0\0\0\2\0\0\0\1b" ZEROS "\0\0\0\0"
+	  "\0\0\0\1a" ZEROS "\0\0\0\0",
+	111},
+    {HEAD "\0\0\0\0\2\0\0\0\1a" ZEROS "\0\0\0\0"
+	  "\0\0\0\1a" ZEROS "\0\0\0\0",
+	111},
+    {HEAD "\0\0\0\0\1\0\0\0\1A" ZEROS "\0\0\0\0", 94},
 };
 
 START_TEST(bad_applications_are_refused)
 {
 	ck_assert_int_eq(
-	    clv_wire_apps_parse(ZEROS "\0\0\0\0\0", 13, "A", &apps), CLV_OK);
+	    clv_wire_apps_parse(HEAD "\0\0\0\0\0", 77, "A", &apps), CLV_OK);
 	ck_assert_int_eq(
 	    clv_wire_apps_parse(bad_apps[_i].p, bad_apps[_i].len, "A", &apps),
 	    CLV_E_FORMAT);
