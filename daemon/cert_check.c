@@ -75,10 +75,12 @@ check_key(const struct clv_buf *cert, const struct clv_buf *key,
 	    no_pin, NULL, &ctx);
 
 	tls_ctx_free(&ctx);
-	if (r == CLV_E_MISMATCH)
+	if (r == CLV_E_MISMATCH) {
 		WHY("the key is not the certificate's");
-	else if (r != CLV_OK)
+		r = CLV_E_INVALID;
+	} else if (r != CLV_OK) {
 		WHY("TLS cannot use it: %s", clv_result_text(r));
+	}
 	return r;
 }
 

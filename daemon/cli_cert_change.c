@@ -209,7 +209,7 @@ print_text(const struct change *t)
 	const struct cli_cert_hosts *away = &t->state.host[ACK_AWAY];
 	char hex[CLI_HEX];
 
-	if (!t->serves) {
+	if (!t->serves && !t->now) {
 		printf("the next certificate is published, thumbprint %s: "
 		       "the next active server goes on\n",
 		    cli_hex(t->thumb, hex));
@@ -262,7 +262,7 @@ change(struct cli *c, struct change *t, const struct clv_list *list,
 			r = publish(c, t);
 	} else {
 		cli_progress("going on with what was begun before");
-		t->serves = true;
+		t->serves = cli_cert_state(c, &t->state) == CLV_OK;
 	}
 	if (r == CLV_OK && t->serves)
 		r = follow(c, t);
@@ -279,6 +279,9 @@ run(struct cli *c, struct change *t,
 	struct clv_list *list = NULL;
 	int r;
 
+	if (cli_opt(c, "server") == NULL)
+		return cli_fail(c, CLV_E_USAGE, NULL,
+		    "whose certificate? Give --server");
 	clv_buf_init(&t->cert);
 	clv_buf_init(&t->key);
 	clv_buf_init(&t->row);

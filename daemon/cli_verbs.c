@@ -127,7 +127,7 @@ static const struct cli_opt opts_member_add[] = {
 };
 
 #define SERVER_CERTIFICATE \
-	{"server", NULL, "the certificate of the network name", true}, \
+	{"server", NULL, "the certificate of the network name", false}, \
 	    {"now", NULL, \
 		"wait for nobody, and refuse the one before at once", false}, \
 	{ \

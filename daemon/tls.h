@@ -95,8 +95,8 @@ int cert_info(const void *cert_der, size_t len, struct cert_info *ret);
 int cert_days_left(const struct cert_info *i, int64_t now);
 
 /* cert_check.c: may this existing certificate be the network name's, with this
- * key? Else CLV_E_INVALID (name, dates, strength), CLV_E_MISMATCH (key),
- * CLV_E_FORMAT, and why, in a sentence. */
+ * key? Else CLV_E_INVALID (key, name, dates, strength) or CLV_E_FORMAT, and
+ * why, in a sentence. */
 int cert_check(const struct clv_buf *cert, const struct clv_buf *key,
     const char *name, int64_t now, char why[static 256]);
 

@@ -438,6 +438,46 @@ START_TEST(what_it_says_is_shown)
 }
 END_TEST
 
+START_TEST(an_existing_certificate_is_checked_before_it_is_used)
+{
+	const char *const names[] = {"mss.example", "192.0.2.9", "*.wild.example"};
+	const int64_t day = 24 * 60 * 60, now = (int64_t)time(NULL);
+	struct clv_buf cert, key;
+	char why[256] = "";
+
+	clv_buf_init(&cert);
+	clv_buf_init(&key);
+	ck_assert_int_eq(cert_make("mss", names, 3, &cert, &key), CLV_OK);
+	ck_assert_int_eq(
+	    cert_check(&cert, &key, "mss.example", now, why), CLV_OK);
+	ck_assert_int_eq(
+	    cert_check(&cert, &key, "192.0.2.9", now, why), CLV_OK);
+	ck_assert_int_eq(
+	    cert_check(&cert, &key, "mss.wild.example", now, why), CLV_OK);
+	ck_assert_int_eq(
+	    cert_check(&cert, &key, "mss.other", now, why), CLV_E_INVALID);
+	ck_assert_str_eq(why, "it is for mss.example, not for mss.other");
+	ck_assert_int_eq(
+	    cert_check(&cert, &key, "mss.example", now + 4000 * day, why),
+	    CLV_E_INVALID);
+	ck_assert_ptr_nonnull(strstr(why, "over"));
+	ck_assert_int_eq(
+	    cert_check(&cert, &key, "mss.example", now - 2 * day, why),
+	    CLV_E_INVALID);
+	ck_assert_ptr_nonnull(strstr(why, "not valid yet"));
+	ck_assert_int_eq(
+	    cert_check(&cert, &host.key, "mss.example", now, why),
+	    CLV_E_INVALID);
+	ck_assert_str_eq(why, "the key is not the certificate's");
+	cert.len /= 2;
+	ck_assert_int_eq(
+	    cert_check(&cert, &key, "mss.example", now, why), CLV_E_FORMAT);
+	ck_assert_ptr_nonnull(strstr(why, "cannot be read"));
+	clv_buf_fini(&cert);
+	clv_buf_fini(&key);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -468,6 +508,8 @@ main(void)
 	    t, missing_empty_foreign_and_huge_files_have_their_own_results);
 	tcase_add_test(t, pem_of_what_is_not_der_is_refused);
 	tcase_add_test(t, what_it_says_is_shown);
+	tcase_add_test(
+	    t, an_existing_certificate_is_checked_before_it_is_used);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
