@@ -19,6 +19,7 @@
 
 struct change {
 	bool now;
+	bool own; /* not one that was given */
 	struct clv_buf cert, key, row;
 	uint8_t thumb[32];
 	bool goes_on; /* it was begun before */
@@ -62,7 +63,7 @@ end_line(void)
 static void
 find_begun(struct change *t, const struct clv_list *list)
 {
-	t->goes_on = !t->now && !list->cert_switched &&
+	t->goes_on = t->own && !t->now && !list->cert_switched &&
 		     !sodium_is_zero(list->cert_thumb[1], 32);
 	if (t->goes_on)
 		memcpy(t->thumb, list->cert_thumb[1], 32);
@@ -84,24 +85,24 @@ static int
 confirm(struct cli *c, struct change *t)
 {
 	const struct cli_cert_hosts *away = &t->state.not_live;
+	const char *who = "whoever is not a server node";
 	char line[32] = "";
-	bool known;
 
 	if (!t->now || cli_opt(c, "yes") != NULL)
 		return CLV_OK;
-	known = cli_cert_state(c, &t->state) == CLV_OK;
+	if (cli_cert_state(c, &t->state) == CLV_OK)
+		who = away->n > 0 ? away->names : "nobody";
+	if (!isatty(STDIN_FILENO))
+		return cli_fail(c, CLV_E_DENIED, "if that is meant, give --yes",
+		    "the certificate in force would be refused at once, and "
+		    "these hosts cut off: %s",
+		    who);
 	fprintf(stderr,
 	    "From then on only the new certificate is accepted. Hosts that "
 	    "are connected learn\nof it at once. Cut off, until "
-	    "'server_thumbprint' is set anew there by hand: %s%s\n",
-	    !known	     ? "whoever is not a server node"
-		: away->n > 0 ? away->names
-			      : "none",
-	    known && away->n > 0 ? " (not connected now)" : "");
-	if (!isatty(STDIN_FILENO))
-		return cli_fail(c, CLV_E_DENIED, "give --yes",
-		    "nobody was asked whether that is meant");
-	fputs("Type yes to go on: ", stderr);
+	    "'server_thumbprint' is set anew there by hand:\n%s\n"
+	    "Type yes to go on: ",
+	    who);
 	if (fgets(line, sizeof(line), stdin) != NULL &&
 	    strcmp(line, "yes\n") == 0)
 		return CLV_OK;
@@ -292,8 +293,7 @@ run(struct cli *c, struct change *t,
 	if (r == CLV_OK)
 		r = cli_list_need(c, &list);
 	if (r == CLV_OK) {
-		if (cli_opt(c, "cert") == NULL)
-			find_begun(t, list);
+		find_begun(t, list);
 		r = change(c, t, list, make);
 	}
 	cli_daemon_stop(c, &d);
@@ -359,7 +359,7 @@ use_given(struct cli *c, struct change *t, const struct clv_list *list)
 int
 cli_cert_rotate(struct cli *c)
 {
-	struct change t = {.now = false};
+	struct change t = {.own = true};
 
 	return run(c, &t, make_own);
 }
@@ -367,7 +367,7 @@ cli_cert_rotate(struct cli *c)
 int
 cli_cert_use(struct cli *c)
 {
-	struct change t = {.now = false};
+	struct change t = {.own = false};
 
 	return run(c, &t, use_given);
 }

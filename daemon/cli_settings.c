@@ -56,7 +56,9 @@ of_system(struct rows *t, const struct clv_list *list)
 	put(t, "recovery_recipient", recipient);
 	put(t, "server_thumbprint", cli_hex(list->cert_thumb[0], hex));
 	if (!sodium_is_zero(list->cert_thumb[1], 32))
-		put(t, "server_thumbprint_next",
+		put(t,
+		    list->cert_switched ? "server_thumbprint_former"
+					: "server_thumbprint_next",
 		    cli_hex(list->cert_thumb[1], hex));
 	put_number(t, "list_version", list->version);
 }

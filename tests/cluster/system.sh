@@ -207,11 +207,21 @@ all_ready() {
 	done
 }
 
+# The line $system_config, into the configuration of every server node.
+config_all() {
+	local node
+	for node in n1 n2 n3; do
+		echo "$system_config" |
+		    on $node tee -a /etc/claviger/claviger.conf || return 1
+	done
+}
+
 # system_up: three approved nodes, one resource, a member.
 system_up() {
 	must "a system is created" system_init
 	must "n2 joins and is approved" join_and_approve n2
 	must "n3 joins and is approved" join_and_approve n3
+	[ -z "${system_config-}" ] || must "all set $system_config" config_all
 	must "one pcs command makes the resource" resource_pcs
 	expect_within 30 "one node serves, two stand by" all_ready || exit 1
 	must "the address is up" serving

@@ -351,7 +351,7 @@ on n1 settings show
 expect $? 0 "^server_thumbprint  *= $thumb" 'settings show'
 on n1 settings show --json
 expect $? 0 '"port": *9000,' 'settings show --json'
-json 'settings show' server_thumbprint_next
+json 'settings show' server_thumbprint_next server_thumbprint_former
 on n1 status
 expect $? 8 'clavigerd does not run' 'status without a daemon'
 on n1 status --json
@@ -1038,74 +1038,6 @@ json 'generation destroy'
 with n1 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass"
 refuse $? 20 'older than the system' 'restore of an older generation'
 
-# The network name's certificate; what an active server does with it, the
-# cluster scenarios show.
-
-issue() { # FILE ARGUMENTS…: a certificate and its key
-	_f=$tmp/$1
-	shift
-	openssl req -x509 -nodes -keyout "$_f.key" -out "$_f.crt" "$@" \
-		2>/dev/null && chmod 600 "$_f.key"
-}
-ec='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1'
-# shellcheck disable=SC2086 # words
-{
-	issue good $ec -subj /CN=mss -addext subjectAltName=IP:127.0.0.9
-	issue big -newkey rsa:3072 -subj /CN=mss \
-		-addext subjectAltName=IP:127.0.0.9
-	issue named $ec -subj /CN=mss \
-		-addext subjectAltName=DNS:mss.example.org
-	issue weak -newkey rsa:1024 -subj /CN=mss \
-		-addext subjectAltName=IP:127.0.0.9
-}
-use() { # CERTIFICATE KEY ARGUMENTS…
-	_c=$tmp/$1.crt _k=$tmp/$2.key
-	shift 2
-	with n1 cert use --server --cert "$_c" --key "$_k" "$@"
-}
-on n1 cert rotate
-refuse $? 2 'Give --server' 'cert rotate of nothing'
-use good big
-refuse $? 2 "the key is not the certificate's" 'another key'
-use named named
-refuse $? 2 'is for mss.example.org, not for 127.0.0.9' 'another name'
-use weak weak
-refuse $? 2 'too weak' 'a weak key'
-use good nosuch
-refuse $? 5 'nosuch.key cannot be used' 'no key'
-chmod 644 "$tmp/good.key"
-use good good
-refuse $? 4 'can be read by others' 'a key that others may read'
-chmod 600 "$tmp/good.key"
-thumbs() {
-	"$claviger" --config "$tmp/n1/claviger.conf" settings show |
-		grep -c '^server_thumbprint'
-}
-same 'nothing was changed' 1 "$(thumbs)"
-with n1 cert rotate --server --json
-expect $? 0 '"in_force": *false' 'cert rotate without an active server'
-json 'cert rotate'
-same 'the next one is in the list' 2 "$(thumbs)"
-with n1 cert rotate --server
-expect $? 0 'the next active server goes on' 'cert rotate again'
-use good good
-refuse $? 6 'another next certificate is published' 'a second next one'
-use good good --now
-refuse $? 4 'nobody was asked' 'cert use --now without a terminal'
-same 'nothing was changed' 2 "$(thumbs)"
-cat "$tmp/named.crt" >>"$tmp/good.crt" # a chain, it might be
-use good good --now --yes --json
-expect $? 0 '"in_force": *true' 'cert use --now'
-json 'cert use'
-is 'it is in force' grep -q "^server_thumbprint *= $(openssl x509 -noout \
-	-fingerprint -sha256 -in "$tmp/good.crt" | sed 's/.*=//;s/://g' |
-	tr A-F a-f)" <<-end
-	$("$claviger" --config "$tmp/n1/claviger.conf" settings show)
-end
-same 'and alone' 1 "$(thumbs)"
-use big big --now --yes
-expect $? 0 'certificate is changed' 'cert use of an RSA key'
-
 # Recovery by shares.
 
 share() { # N: the file of that share
@@ -1238,6 +1170,74 @@ combine --share-file "$(share 2),$(share 1)" --backup "$tmp/b/eight.age" \
 expect $? 0 'eight.age is written' 'the copy in the database is the newest'
 on n1 backup verify "$tmp/b/eight.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generations *1 4$' 'and holds nothing that was destroyed'
+
+# The network name's certificate; what an active server does with it, the
+# cluster scenarios show.
+
+issue() { # FILE ARGUMENTS…: a certificate and its key
+	_f=$tmp/$1
+	shift
+	openssl req -x509 -nodes -keyout "$_f.key" -out "$_f.crt" "$@" \
+		2>/dev/null && chmod 600 "$_f.key"
+}
+ec='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1'
+# shellcheck disable=SC2086 # words
+{
+	issue good $ec -subj /CN=mss -addext subjectAltName=IP:127.0.0.9
+	issue big -newkey rsa:3072 -subj /CN=mss \
+		-addext subjectAltName=IP:127.0.0.9
+	issue named $ec -subj /CN=mss \
+		-addext subjectAltName=DNS:mss.example.org
+	issue weak -newkey rsa:1024 -subj /CN=mss \
+		-addext subjectAltName=IP:127.0.0.9
+}
+use() { # CERTIFICATE KEY ARGUMENTS…
+	_c=$tmp/$1.crt _k=$tmp/$2.key
+	shift 2
+	with n1 cert use --server --cert "$_c" --key "$_k" "$@"
+}
+on n1 cert rotate
+refuse $? 2 'Give --server' 'cert rotate of nothing'
+use good big
+refuse $? 2 "the key is not the certificate's" 'another key'
+use named named
+refuse $? 2 'is for mss.example.org, not for 127.0.0.9' 'another name'
+use weak weak
+refuse $? 2 'too weak' 'a weak key'
+use good nosuch
+refuse $? 5 'nosuch.key cannot be used' 'no key'
+chmod 644 "$tmp/good.key"
+use good good
+refuse $? 4 'can be read by others' 'a key that others may read'
+chmod 600 "$tmp/good.key"
+thumbs() {
+	"$claviger" --config "$tmp/n1/claviger.conf" settings show |
+		grep -c '^server_thumbprint'
+}
+same 'nothing was changed' 1 "$(thumbs)"
+with n1 cert rotate --server --json
+expect $? 0 '"in_force": *false' 'cert rotate without an active server'
+json 'cert rotate'
+same 'the next one is in the list' 2 "$(thumbs)"
+with n1 cert rotate --server
+expect $? 0 'the next active server goes on' 'cert rotate again'
+use good good
+refuse $? 6 'another next certificate is published' 'a second next one'
+use good good --now
+refuse $? 4 'these hosts cut off: whoever' 'cert use --now without a terminal'
+same 'nothing was changed' 2 "$(thumbs)"
+cat "$tmp/named.crt" >>"$tmp/good.crt" # a chain, it might be
+use good good --now --yes --json
+expect $? 0 '"in_force": *true' 'cert use --now'
+json 'cert use'
+is 'it is in force' grep -q "^server_thumbprint *= $(openssl x509 -noout \
+	-fingerprint -sha256 -in "$tmp/good.crt" | sed 's/.*=//;s/://g' |
+	tr A-F a-f)" <<-end
+	$("$claviger" --config "$tmp/n1/claviger.conf" settings show)
+end
+same 'and alone' 1 "$(thumbs)"
+use big big --now --yes
+expect $? 0 'certificate is changed' 'cert use of an RSA key'
 
 on n1 status
 expect $? 8 'clavigerd does not run' 'no daemon is left behind'
