@@ -179,16 +179,16 @@ look(struct cli *c, struct change *t, uint64_t *heard)
 static int
 follow(struct cli *c, struct change *t)
 {
-	uint64_t began = now_ms(), heard = began, now = began;
+	uint64_t began = now_ms(), heard = began, now;
 	int r;
 
 	for (;;) {
 		r = look(c, t, &heard);
+		now = now_ms();
 		if (r != CLV_E_AGAIN || now - heard >= SILENCE_MS ||
 		    now - began >= WAIT_MS)
 			break;
 		pause_ms(LOOK_MS);
-		now = now_ms();
 	}
 	end_line();
 	if (r != CLV_E_AGAIN)

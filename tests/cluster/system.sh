@@ -73,11 +73,16 @@ join_and_approve() {
 	    cl "${2-n1}" node approve "$1" --fingerprint "$fingerprint"
 }
 
+# server_thumbprint [_next|_former [NODE]]: as the signed list has it there.
+server_thumbprint() {
+	cl "${2-n1}" settings show |
+	    sed -n "s/^server_thumbprint${1-} *= *//p"
+}
+
 # join prints the whole line `claviger member add HOST --certificate HOST.crt`.
 member_enrol() {
 	local host=${1-client} by=${2-n1} thumbprint add
-	thumbprint=$(sed -n 's/^server thumbprint  *//p' \
-	    "$LAB_ROOT/$lab/transcript" | tail -n 1)
+	thumbprint=$(server_thumbprint)
 	add=$(cl "$host" join --member --system "$(system_key)" \
 	    --server-thumbprint "$thumbprint" --network-name mss |
 	    sed -n 's/^ *claviger \(member add .*\)/\1/p')
@@ -92,8 +97,7 @@ member_enrol() {
 member_daemon() {
 	local host=$1 thumbprint
 	! member_fresh "$host" || return 0
-	thumbprint=$(sed -n 's/^server thumbprint  *//p' \
-	    "$LAB_ROOT/$lab/transcript" | tail -n 1)
+	thumbprint=$(server_thumbprint)
 	sql "DO \$\$ BEGIN
 	    CREATE ROLE claviger_host LOGIN PASSWORD 'a host of the lab';
 	    EXCEPTION WHEN duplicate_object THEN NULL; END \$\$;
@@ -207,21 +211,11 @@ all_ready() {
 	done
 }
 
-# The line $system_config, into the configuration of every server node.
-config_all() {
-	local node
-	for node in n1 n2 n3; do
-		echo "$system_config" |
-		    on $node tee -a /etc/claviger/claviger.conf || return 1
-	done
-}
-
 # system_up: three approved nodes, one resource, a member.
 system_up() {
 	must "a system is created" system_init
 	must "n2 joins and is approved" join_and_approve n2
 	must "n3 joins and is approved" join_and_approve n3
-	[ -z "${system_config-}" ] || must "all set $system_config" config_all
 	must "one pcs command makes the resource" resource_pcs
 	expect_within 30 "one node serves, two stand by" all_ready || exit 1
 	must "the address is up" serving
