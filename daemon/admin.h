@@ -95,6 +95,6 @@ enum admin_op {
  * by ", "), bytes data (per op, above). */
 
 #define ADMIN_REQUEST_MAX 7168 /* fits into a CLV_WIRE_ADMIN */
-#define ADMIN_TEXT_MAX 384 /* two names or a name and a fingerprint */
+#define ADMIN_TEXT_MAX 384     /* two names or a name and a fingerprint */
 
 #endif

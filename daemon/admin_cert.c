@@ -76,7 +76,7 @@ admin_cert_next(struct admin_change *c, struct clv_rd *args)
 		r = may_be_next(c, list, &next);
 	if (r != CLV_OK)
 		return r;
-	clv_buf_u8(&c->data, c->serves);
+	clv_buf_u8(&c->data, c->serves || c->again);
 	if (is_thumb(list, 0, next.thumb)) {
 		c->nothing = true;
 		ADMIN_SAY(c, "that certificate is in force already");
@@ -182,8 +182,7 @@ on_row_put(struct keeper *k, void *arg, const struct db_result *r)
 }
 
 static void
-put_row(
-    struct admin *a, const struct next *next, const struct clv_buf *row)
+put_row(struct admin *a, const struct next *next, const struct clv_buf *row)
 {
 	uint8_t epoch[8], id[16];
 	struct clv_param p[5] = {
@@ -230,8 +229,8 @@ seal_again(struct admin *a, const struct next *next, struct clv_buf *ret)
 /* One more row must not push out the one that is in force: that many are left
  * by crashes alone, and none is after the next switch. */
 static bool
-is_room(const struct admin *a, const struct next *next,
-    const struct db_result *r)
+is_room(
+    const struct admin *a, const struct next *next, const struct db_result *r)
 {
 	size_t newer = 0;
 

@@ -144,17 +144,16 @@ done_before(struct admin *a)
 {
 	struct clv_rd args;
 
+	a->change.again = true;
 	clv_rd_init(&args, a->args, a->args_len);
 	if (!admin_is_done(a->k->secret.list, a->op, &args))
 		admin_end(a, CLV_E_MISMATCH,
 		    "the database says that this was done before, but the "
 		    "signed list does not show it: repeat the command");
-	else if (a->op == ADMIN_ROTATE_BEGIN)
-		admin_change_build(a); /* it says which generation that is */
+	else if (a->op == ADMIN_ROTATE_BEGIN || a->op == ADMIN_CERT_NEXT)
+		admin_change_build(a); /* it says what is under way */
 	else if (a->op == ADMIN_ROTATE_FINISH)
 		finished_before(a);
-	else if (a->op == ADMIN_CERT_NEXT)
-		admin_change_build(a); /* it says whether somebody goes on */
 	else if (a->op == ADMIN_GENERATION_DESTROY)
 		admin_generation_begin(a);
 	else if (a->op == ADMIN_APP_REMOVE)

@@ -30,6 +30,7 @@ struct admin_change {
 	const struct refs *refs; /* GENERATION_DESTROY */
 	bool serves;		 /* this node is the active server, */
 	bool rewrapping;	 /* and not done with the current generation */
+	bool again; /* CERT_NEXT: it was done before, by whom is not known */
 	/* out */
 	struct clv_keyring *new_keyring; /* ROTATE_BEGIN; caller frees */
 	struct clv_buf escrow;		 /* (u32 len, row)* */

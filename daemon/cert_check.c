@@ -67,8 +67,8 @@ no_pin(void *arg, const uint8_t thumb[static 32])
 }
 
 static int
-check_key(const struct clv_buf *cert, const struct clv_buf *key,
-    char why[static 256])
+check_key(
+    const struct clv_buf *cert, const struct clv_buf *key, char why[static 256])
 {
 	struct tls_ctx *ctx = NULL;
 	int r = tls_ctx_new(true, cert->data, cert->len, key->data, key->len,

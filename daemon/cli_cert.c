@@ -152,7 +152,8 @@ show_host(struct cli *c, struct cli_json *j)
 static void
 where_pinned(const struct cli *c, const struct cli_wire *w, struct shown *s)
 {
-	const char *which = w->list != NULL && w->list->cert_switched ? "former" : "next";
+	const char *which =
+	    w->list != NULL && w->list->cert_switched ? "former" : "next";
 
 	if (w->list == NULL) {
 		snprintf(s->pinned, sizeof(s->pinned),
@@ -221,8 +222,7 @@ json_change(struct cli_json *j, const struct cli_cert_state *s)
 	struct cli_json *o = cli_json_push(j, "changes");
 	char hex[CLI_HEX], text[COLONS];
 
-	cli_json_str(
-	    o, "which", s->phase == TLSNEXT_NEXT ? "next" : "former");
+	cli_json_str(o, "which", s->phase == TLSNEXT_NEXT ? "next" : "former");
 	cli_json_str(o, "thumbprint", cli_hex(s->thumb[1], hex));
 	cli_json_str(o, "thumbprint_colons", colons(s->thumb[1], text));
 	cli_cert_hosts_json(o, "acknowledged", &s->host[ACK_GIVEN]);
@@ -237,8 +237,8 @@ show_change(struct cli *c, struct cli_json *j)
 {
 	struct cli_cert_state s;
 
-	if (!config_is_server(&c->config) ||
-	    cli_cert_state(c, &s) != CLV_OK || s.phase == TLSNEXT_NONE)
+	if (!config_is_server(&c->config) || cli_cert_state(c, &s) != CLV_OK ||
+	    s.phase == TLSNEXT_NONE)
 		return;
 	if (j != NULL)
 		json_change(j, &s);

@@ -281,8 +281,8 @@ run(struct cli *c, struct change *t,
 	int r;
 
 	if (cli_opt(c, "server") == NULL)
-		return cli_fail(c, CLV_E_USAGE, NULL,
-		    "whose certificate? Give --server");
+		return cli_fail(
+		    c, CLV_E_USAGE, NULL, "whose certificate? Give --server");
 	clv_buf_init(&t->cert);
 	clv_buf_init(&t->key);
 	clv_buf_init(&t->row);
@@ -311,10 +311,10 @@ make_own(struct cli *c, struct change *t, const struct clv_list *list)
 	const char *names[] = {list->network_name, list->address};
 	int r = cert_make(list->network_name, names, 2, &t->cert, &t->key);
 
-	return r == CLV_OK ? r
-			   : cli_fail(c, r, NULL,
-				 "a certificate cannot be made: %s",
-				 clv_result_text(r));
+	return r == CLV_OK
+		   ? r
+		   : cli_fail(c, r, NULL, "a certificate cannot be made: %s",
+			 clv_result_text(r));
 }
 
 static int
@@ -330,12 +330,12 @@ load_given(struct cli *c, struct change *t)
 	if (r == CLV_E_PERMISSION)
 		return cli_fail(c, r, "chmod 600 it",
 		    "%s can be read by others, or not by you", key);
-	return r == CLV_OK ? r
-			   : cli_fail(c, r,
-				 "a private key in PEM or DER, without a "
-				 "passphrase, is wanted",
-				 "%s cannot be used: %s", key,
-				 clv_result_text(r));
+	return r == CLV_OK
+		   ? r
+		   : cli_fail(c, r,
+			 "a private key in PEM or DER, without a "
+			 "passphrase, is wanted",
+			 "%s cannot be used: %s", key, clv_result_text(r));
 }
 
 static int
@@ -346,8 +346,8 @@ use_given(struct cli *c, struct change *t, const struct clv_list *list)
 
 	if (r != CLV_OK)
 		return r;
-	r = cert_check(&t->cert, &t->key, list->network_name,
-	    (int64_t)time(NULL), why);
+	r = cert_check(
+	    &t->cert, &t->key, list->network_name, (int64_t)time(NULL), why);
 	return r == CLV_OK
 		   ? r
 		   : cli_fail(c, r,

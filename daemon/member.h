@@ -72,9 +72,9 @@ struct member {
 	size_t app_count, next_count;
 	struct auth_acl system_admins, creators;
 	struct auth_acl next_admins, next_creators;
-	struct clv_buf pages, next_pages; /* all that as it came */
+	struct clv_buf pages, next_pages;   /* all that as it came */
 	struct server_pins pins, next_pins; /* of a host without the list */
-	struct auth_names names;	  /* in it, as they are on this host */
+	struct auth_names names; /* in it, as they are on this host */
 	uint64_t looked_up_ms;
 	uint64_t who_version; /* changes with all that */
 	/* the way to the server */

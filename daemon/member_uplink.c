@@ -58,14 +58,12 @@ find_server(
 	if (list != NULL) {
 		clv_buf_str(b, list->address);
 		clv_buf_u16(b, list->port);
-		*ret_n =
-		    put_pins((const uint8_t(*)[32])list->cert_thumb, pins);
+		*ret_n = put_pins((const uint8_t(*)[32])list->cert_thumb, pins);
 	} else {
 		clv_buf_str(
 		    b, c->address[0] != '\0' ? c->address : c->network_name);
 		clv_buf_u16(b, c->port);
-		*ret_n =
-		    put_pins((const uint8_t(*)[32])m->pins.thumb, pins);
+		*ret_n = put_pins((const uint8_t(*)[32])m->pins.thumb, pins);
 	}
 	return *ret_n > 0;
 }

@@ -10,9 +10,9 @@
 
 /*
  * TLS 1.3 with both sides pinned, and nothing else of OpenSSL reaches the rest
- * of the program: only tls.c, tls_lib.c and cert*.c include its headers. No chain building, tickets, resumption, renegotiation, key log,
- * compression or configuration file. A connection is a step object like the
- * store.
+ * of the program: only tls.c, tls_lib.c and cert*.c include its headers. No
+ * chain building, tickets, resumption, renegotiation, key log, compression or
+ * configuration file. A connection is a step object like the store.
  */
 struct tls_ctx; /* certificate, key, pins; reference counted */
 struct tls_conn;

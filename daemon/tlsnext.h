@@ -23,10 +23,10 @@ struct tlsnext {
 	/* what this server has seen of the list's second thumbprint */
 	enum tlsnext_phase phase;
 	uint8_t thumb[32];
-	uint64_t epoch;	  /* by which epoch of ours, */
-	uint64_t version; /* of the list that had it first, */
+	uint64_t epoch;	   /* by which epoch of ours, */
+	uint64_t version;  /* of the list that had it first, */
 	uint64_t since_ms; /* and when */
-	char why[160];	  /* it does not go on yet */
+	char why[160];	   /* it does not go on yet */
 };
 
 struct keeper;

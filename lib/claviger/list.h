@@ -81,7 +81,7 @@ struct clv_list {
 	uint8_t escrow_policy;
 	uint8_t cert_thumb[CLV_LIST_CERTS][32]; /* network name; zeros: none */
 	bool cert_switched; /* the second was current, and will not be again */
-	uint8_t recovery_pk[32];		/* age recipient; zeros: none */
+	uint8_t recovery_pk[32]; /* age recipient; zeros: none */
 	/* 0, or: no data key that was made before this generation shall encrypt
 	 * any more, and no record stay under one. Until that is so. */
 	uint32_t reencrypt;

@@ -440,7 +440,8 @@ END_TEST
 
 START_TEST(an_existing_certificate_is_checked_before_it_is_used)
 {
-	const char *const names[] = {"mss.example", "192.0.2.9", "*.wild.example"};
+	const char *const names[] = {
+	    "mss.example", "192.0.2.9", "*.wild.example"};
 	const int64_t day = 24 * 60 * 60, now = (int64_t)time(NULL);
 	struct clv_buf cert, key;
 	char why[256] = "";
@@ -465,8 +466,7 @@ START_TEST(an_existing_certificate_is_checked_before_it_is_used)
 	    cert_check(&cert, &key, "mss.example", now - 2 * day, why),
 	    CLV_E_INVALID);
 	ck_assert_ptr_nonnull(strstr(why, "not valid yet"));
-	ck_assert_int_eq(
-	    cert_check(&cert, &host.key, "mss.example", now, why),
+	ck_assert_int_eq(cert_check(&cert, &host.key, "mss.example", now, why),
 	    CLV_E_INVALID);
 	ck_assert_str_eq(why, "the key is not the certificate's");
 	cert.len /= 2;
@@ -508,8 +508,7 @@ main(void)
 	    t, missing_empty_foreign_and_huge_files_have_their_own_results);
 	tcase_add_test(t, pem_of_what_is_not_der_is_refused);
 	tcase_add_test(t, what_it_says_is_shown);
-	tcase_add_test(
-	    t, an_existing_certificate_is_checked_before_it_is_used);
+	tcase_add_test(t, an_existing_certificate_is_checked_before_it_is_used);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -383,8 +383,7 @@ lose_answers(struct rig_node *n, enum clv_stmt stmt, struct clv_buf *result)
 	rig_result_put(result, id, CLV_E_UNKNOWN, "connection lost", 0, 0);
 }
 
-static const enum clv_stmt steps[] = {
-    CLV_STMT_PUT_TLS, CLV_STMT_PUT_LIST};
+static const enum clv_stmt steps[] = {CLV_STMT_PUT_TLS, CLV_STMT_PUT_LIST};
 
 START_TEST(a_lost_answer_is_made_good)
 {
@@ -494,8 +493,8 @@ suite(void)
 	tcase_add_test(t, a_row_that_the_system_did_not_seal_is_refused);
 	tcase_add_test(t, a_next_one_without_its_row_is_never_switched_to);
 	tcase_add_test(t, without_an_active_server_the_next_one_goes_on);
-	tcase_add_loop_test(t, a_lost_answer_is_made_good, 0,
-	    sizeof(steps) / sizeof(steps[0]));
+	tcase_add_loop_test(
+	    t, a_lost_answer_is_made_good, 0, sizeof(steps) / sizeof(steps[0]));
 	tcase_add_test(t, a_rotation_rewraps_both_keys);
 	suite_add_tcase(s, t);
 	t = tcase_create("killed");

@@ -27,12 +27,12 @@ static struct server {
 	int result;
 	uint32_t permit_ms;
 	const char *scope;
-	unsigned pages;	     /* of APPS */
-	bool wrong_order;    /* ... and what is in them */
-	uint64_t head;	     /* counter of shop */
-	unsigned list_moves; /* with each page, so often */
-	unsigned many;	     /* so many applications, instead of two */
-	const char *users;   /* of bank and shop */
+	unsigned pages;	      /* of APPS */
+	bool wrong_order;     /* ... and what is in them */
+	uint64_t head;	      /* counter of shop */
+	unsigned list_moves;  /* with each page, so often */
+	unsigned many;	      /* so many applications, instead of two */
+	const char *users;    /* of bank and shop */
 	uint8_t thumb[2][32]; /* that it names; zeros: none */
 } server;
 static struct clv_buf question; /* a frame; empty: none */

@@ -87,7 +87,7 @@ struct rig_node {
 	int listen_result;
 	unsigned listens, unlistens, casts, failures, ended;
 	uint32_t pins;
-	bool has_tls, told; /* members that they may encrypt */
+	bool has_tls, told;    /* members that they may encrypt */
 	uint8_t tls_thumb[32]; /* that the front serves with */
 	/* the last answer over the server port */
 	unsigned answers;
@@ -243,7 +243,7 @@ struct rig_db {
 	uint8_t tls_thumb[32];
 	struct clv_buf tls;
 	struct rig_tls more_tls[RIG_TLS]; /* newer ones, newest first */
-	struct clv_buf join; /* one request */
+	struct clv_buf join;		  /* one request */
 	char join_name[CLV_NAME_MAX];
 	struct rig_op ops[256];
 	unsigned op_count;
