@@ -32,7 +32,7 @@ put_back() {
 said_by_all() {
 	local node
 	for node in n1 n2 n3; do
-		log_lines $node | grep -qE "$1" || return 1
+		log_lines $node | grep -E "$1" >/dev/null || return 1
 	done
 }
 newest="(SELECT max(version) FROM claviger.list)"
