@@ -49,14 +49,16 @@ noinst_HEADERS += %D%/members_wait.h %D%/publish.h %D%/refs.h \
 libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
 	%D%/member_heads.c %D%/member_policy.c %D%/member_refresh.c \
 	%D%/member_seen.c %D%/member_uplink.c
-libdaemon_la_SOURCES += %D%/vault.c %D%/vault_cache.c %D%/vault_get.c \
-	%D%/vault_index.c %D%/vault_keys.c %D%/vault_put.c %D%/vault_seal.c
+libdaemon_la_SOURCES += %D%/vault.c %D%/vault_batch.c %D%/vault_cache.c \
+	%D%/vault_get.c %D%/vault_index.c %D%/vault_keys.c %D%/vault_put.c \
+	%D%/vault_seal.c
 libdaemon_la_SOURCES += %D%/inspect.c %D%/inspect_index.c %D%/inspect_keys.c \
 	%D%/inspect_records.c
 libdaemon_la_SOURCES += %D%/api_admin.c %D%/api_credentials.c \
 	%D%/api_inspect.c %D%/api_ops.c %D%/api_server.c
 noinst_HEADERS += %D%/api_impl.h %D%/api_server.h %D%/member.h \
-	%D%/member_policy.h %D%/vault.h %D%/vault_impl.h
+	%D%/member_policy.h %D%/vault.h %D%/vault_batch.h \
+	%D%/vault_impl.h
 noinst_HEADERS += %D%/inspect.h %D%/inspect_impl.h
 
 # front: TLS, PostgreSQL, corosync
