@@ -55,7 +55,7 @@ libdaemon_la_SOURCES += %D%/vault.c %D%/vault_batch.c %D%/vault_cache.c \
 libdaemon_la_SOURCES += %D%/inspect.c %D%/inspect_index.c %D%/inspect_keys.c \
 	%D%/inspect_records.c
 libdaemon_la_SOURCES += %D%/api_admin.c %D%/api_credentials.c \
-	%D%/api_inspect.c %D%/api_ops.c %D%/api_server.c
+	%D%/api_hold.c %D%/api_inspect.c %D%/api_ops.c %D%/api_server.c
 noinst_HEADERS += %D%/api_impl.h %D%/api_server.h %D%/member.h \
 	%D%/member_policy.h %D%/vault.h %D%/vault_batch.h \
 	%D%/vault_impl.h

@@ -62,6 +62,21 @@ expect "no row is under generation 1" all_under 2
 # shellcheck disable=SC2086
 expect "not one request has failed" none $bad put.away seal.away
 
+step "the role is moved on purpose"
+to=n1
+[ "$active" != n1 ] || to=n2
+on n1 crm_resource -r $rsc-clone --move -N $to --promoted >/dev/null 2>&1 ||
+    on n1 crm_resource -r $rsc --move -N $to --master >/dev/null 2>&1
+expect_within 20 "$to serves" serving_on $to
+on n1 crm_resource -r $rsc-clone --clear >/dev/null 2>&1
+expect_within 20 "the member goes on working" \
+    worked "$(($(on client cat /tmp/put.done | wc -l) + 3))"
+expect_within 40 "all in order" all_ready
+# shellcheck disable=SC2086
+expect "not one request has failed" none $bad put.away seal.away
+active=$to
+passphrase "$active"
+
 step "one whose active node loses its keeper while keys are rewrapped"
 # Nobody writes to the table, so that the rewrapping stands still.
 sql "BEGIN; LOCK TABLE claviger.data_key IN SHARE MODE;
