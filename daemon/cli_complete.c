@@ -77,8 +77,7 @@ cli_complete(struct cli *c)
 		print_first();
 	if (words == 1)
 		print_second(c->args[0]);
-	if (v != NULL &&
-	    (words == used || !print_value(v, c->args[words - 1])))
+	if (v != NULL && (words == used || !print_value(v, c->args[words - 1])))
 		print_options(v);
 	return CLV_OK;
 }
