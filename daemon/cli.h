@@ -294,6 +294,12 @@ int cli_keyring_export(struct cli *c, struct clv_keyring **ret);
 int cli_keyring_check(
     struct cli *c, const struct clv_keyring *k, const struct clv_list *list);
 
+/* cli_record.c: a backup that was written and opened again counts when the
+ * database has a record of it, signed by the system: which generation, where
+ * (cli_backup_where()), when. True when it has. Without one the backup is good
+ * all the same: that is only warned of. */
+bool cli_record_backup(struct cli *c, uint32_t generation, const char *where);
+
 /* The recovery copy beside a backup; false when dst is too short. */
 bool cli_backup_beside(const char *path, char *dst, size_t cap);
 

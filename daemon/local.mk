@@ -115,6 +115,7 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_rotate.h %D%/cli_settings.c \
 	%D%/cli_status.c %D%/cli_system.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
+libcli_la_SOURCES += %D%/cli_record.c
 libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_database.c %D%/cli_doctor_host.c %D%/cli_doctor_list.c
 noinst_HEADERS += %D%/cli_doctor.h
