@@ -205,8 +205,7 @@ check_form(const struct row *row)
 		!clv__age_stanza_is(&stanza, "X25519") || stanza.args != 2 ||
 		clv__age_base64(stanza.arg[1], share, sizeof(share)) !=
 		    CLV_OK ||
-		row->file_len - used <=
-		    CLV__AGE_NONCE_LEN + CLV__AGE_TAG_LEN))
+		row->file_len - used <= CLV__AGE_NONCE_LEN + CLV__AGE_TAG_LEN))
 		r = CLV_E_FORMAT;
 	if (r == CLV_OK)
 		r = clv__age_stanza_body(&stanza, body);
@@ -246,8 +245,8 @@ clv_escrow_prove(const void *p, size_t len, const struct clv_identity *id,
 {
 	struct row row = {0};
 	uint64_t now_s = (uint64_t)time(NULL);
-	int r = read_row(p, len, clv_keyring_sign_pk(opened), node_number,
-	    id->box_pk, &row);
+	int r = read_row(
+	    p, len, clv_keyring_sign_pk(opened), node_number, id->box_pk, &row);
 
 	if (r == CLV_OK)
 		r = check_keyring(&row, opened, clv_keyring_sign_pk(opened));

@@ -199,9 +199,8 @@ int clv_escrow_check(const void *row, size_t len,
     const uint8_t box_pk[static 32], struct clv_escrow_about *ret);
 /* The same row, and that it was opened now: `opened` is what clv_escrow_open()
  * has found in it. */
-int clv_escrow_prove(const void *row, size_t len,
-    const struct clv_identity *id, uint8_t node_number,
-    const struct clv_keyring *opened, struct clv_buf *ret);
+int clv_escrow_prove(const void *row, size_t len, const struct clv_identity *id,
+    uint8_t node_number, const struct clv_keyring *opened, struct clv_buf *ret);
 
 /* A certificate row: the network name's certificate (DER) with its key
  * (PKCS#8 DER) wrapped under the service key of generation g, bound to system

@@ -512,7 +512,8 @@ main(void)
 	tcase_add_test(e, each_proof_is_newer_than_the_one_before);
 	tcase_add_test(e, only_what_is_in_it_proves_a_row);
 	tcase_add_test(e, row_of_the_first_form_is_read_and_proven);
-	tcase_add_test(e, file_that_is_not_for_one_recipient_is_refused_unopened);
+	tcase_add_test(
+	    e, file_that_is_not_for_one_recipient_is_refused_unopened);
 	tcase_add_test(t, certificate_and_its_key_come_back);
 	tcase_add_test(
 	    t, generation_of_a_certificate_row_is_read_from_a_signed_one_alone);
