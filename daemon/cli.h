@@ -300,6 +300,9 @@ int cli_keyring_check(
  * all the same: that is only warned of. */
 bool cli_record_backup(struct cli *c, uint32_t generation, const char *where);
 
+/* cli_generation.c: enum clv_generation_state in a word. */
+const char *cli_generation_state(uint8_t state);
+
 /* The recovery copy beside a backup; false when dst is too short. */
 bool cli_backup_beside(const char *path, char *dst, size_t cap);
 
@@ -349,6 +352,8 @@ int cli_restore(struct cli *c);
 int cli_recovery_create(struct cli *c);
 int cli_recovery_recipient(struct cli *c);
 int cli_recovery_combine(struct cli *c);
+int cli_escrow_list(struct cli *c);
+int cli_escrow_verify(struct cli *c);
 int cli_node_list(struct cli *c);
 int cli_node_approve(struct cli *c);
 int cli_node_revoke(struct cli *c);

@@ -24,11 +24,11 @@
  * one that somebody plays again.
  */
 enum peer_kind {
-	PEER_PROPOSE = 1, /* u64 epoch */
-	PEER_PROMISE = 2, /* 16 B the proposer's instance, u64 epoch, u8
-			   * accepted, u64 highest seen */
-	PEER_ALIVE = 3,	  /* u64 list version, u32 generation, u64 epoch seen,
-			   * u8 role */
+	PEER_PROPOSE = 1,  /* u64 epoch */
+	PEER_PROMISE = 2,  /* 16 B the proposer's instance, u64 epoch, u8
+			    * accepted, u64 highest seen */
+	PEER_ALIVE = 3,	   /* u64 list version, u32 generation, u64 epoch seen,
+			    * u8 role */
 	PEER_UNLOCKED = 4, /* the same, of a node that has the keyring */
 	PEER_PROVE = 5	   /* nothing: open your sealed copy now */
 };
