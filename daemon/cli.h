@@ -56,6 +56,11 @@ struct cli_verb {
 };
 extern const struct cli_verb cli_verbs[]; /* ends with name NULL */
 
+struct cli_failure {
+	char text[700];
+	char next[500];
+};
+
 struct cli {
 	const char *path;   /* configuration file */
 	const char *daemon; /* clavigerd, for a transient one */
@@ -69,6 +74,7 @@ struct cli {
 	unsigned arg_count;
 	bool asked_active; /* and that was told */
 	bool quiet; /* what fails is asked again, and not said each time */
+	struct cli_failure *kept; /* what fails comes here, and is not said */
 };
 
 /* cli_main.c. Is everything there (enum cli_need)? Says what is not. */
@@ -179,9 +185,11 @@ int cli_host_load(struct cli *c, struct cli_host *h);
 int cli_host_save(struct cli *c, const struct config *config,
     const struct cli_host *h, struct cli_undo *undo);
 
-/* cli_net.c: what init asks the network. */
+/* cli_net.c: names and addresses. */
 int cli_address_parse(const char *text, char ret[static 46]);
 int cli_host_name_check(const char *name);
+/* Its addresses, as text: "10.0.0.1, 10.0.0.2". */
+int cli_net_look_up(struct cli *c, const char *name, char *dst, size_t cap);
 int cli_net_resolves(struct cli *c, const char *name, const char *address);
 int cli_net_free(struct cli *c, const char *address);
 

@@ -37,6 +37,7 @@ static const struct cli_opt opts_passphrase[] = {
     CLI_PASS_OPTS, JSON, {NULL, NULL, NULL, false}};
 
 static const struct cli_opt opts_doctor[] = {
+    {"connect", NULL, "walk the way to the server, and check that", false},
     {"only", "CHECK[,CHECK]", "these checks alone; * and ? match", false},
     JSON,
     {NULL, NULL, NULL, false},

@@ -54,14 +54,16 @@ noinst_HEADERS += %D%/members_wait.h %D%/publish.h %D%/refs.h \
 libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
 	%D%/member_heads.c %D%/member_policy.c %D%/member_refresh.c \
 	%D%/member_seen.c %D%/member_uplink.c
-libdaemon_la_SOURCES += %D%/vault.c %D%/vault_cache.c %D%/vault_get.c \
-	%D%/vault_index.c %D%/vault_keys.c %D%/vault_put.c %D%/vault_seal.c
+libdaemon_la_SOURCES += %D%/vault.c %D%/vault_batch.c %D%/vault_cache.c \
+	%D%/vault_get.c %D%/vault_index.c %D%/vault_keys.c %D%/vault_put.c \
+	%D%/vault_seal.c
 libdaemon_la_SOURCES += %D%/inspect.c %D%/inspect_index.c %D%/inspect_keys.c \
 	%D%/inspect_records.c
 libdaemon_la_SOURCES += %D%/api_admin.c %D%/api_credentials.c \
-	%D%/api_inspect.c %D%/api_ops.c %D%/api_server.c
+	%D%/api_hold.c %D%/api_inspect.c %D%/api_ops.c %D%/api_server.c
 noinst_HEADERS += %D%/api_impl.h %D%/api_server.h %D%/member.h \
-	%D%/member_policy.h %D%/vault.h %D%/vault_impl.h
+	%D%/member_policy.h %D%/vault.h %D%/vault_batch.h \
+	%D%/vault_impl.h
 noinst_HEADERS += %D%/inspect.h %D%/inspect_impl.h
 
 # front: TLS, PostgreSQL, corosync
@@ -122,8 +124,9 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_wire.c
 libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_record.c
 libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
-	%D%/cli_doctor_database.c %D%/cli_doctor_host.c %D%/cli_doctor_list.c
-noinst_HEADERS += %D%/cli_doctor.h
+	%D%/cli_doctor_database.c %D%/cli_doctor_host.c \
+	%D%/cli_doctor_list.c %D%/cli_doctor_path.c
+noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
 # secrets, by the local API
 libcli_la_SOURCES += %D%/cli_app_remove.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c
 noinst_HEADERS += %D%/cli_api.h

@@ -177,7 +177,7 @@ expect "clavigerd runs" says "$PACKAGE_VERSION" "$root$sbindir/clavigerd" -V
 # A dynamic program names its interpreter.
 is_linked() { # static|dynamic FILE
 	local found=static
-	! readelf -lW "$2" | grep -q INTERP || found=dynamic
+	! readelf -lW "$2" | grep INTERP >/dev/null || found=dynamic
 	[ "$found" = "$1" ] || { echo "$2 is $found"; return 1; }
 }
 for agent in master-secret network-name; do
