@@ -77,7 +77,12 @@ enum admin_op {
 	 * under these. REENCRYPTED: u32 generation: that is done; the active
 	 * server asks it of itself alone. */
 	ADMIN_REENCRYPT = 27,
-	ADMIN_REENCRYPTED = 28
+	ADMIN_REENCRYPTED = 28,
+	/* u8 prove: all nodes that live are asked to open their copies, and
+	 * their rows say so a short while after -> u64 now_s, u32 n, n x (u32
+	 * generation, u8 state), u32 n, n x (u8 kind, str holder, u8 live, u32
+	 * result, u64 holds, u64 sealed_s, u64 proven_s): coverage.h */
+	ADMIN_ESCROW = 40
 };
 /* Answer: u32 result (two's complement), str text (what a person should read),
  * str late (names of live nodes that do not yet have the list on disk, joined

@@ -302,6 +302,15 @@ int cli_keyring_export(struct cli *c, struct clv_keyring **ret);
 int cli_keyring_check(
     struct cli *c, const struct clv_keyring *k, const struct clv_list *list);
 
+/* cli_record.c: a backup that was written and opened again counts when the
+ * database has a record of it, signed by the system: which generation, where
+ * (cli_backup_where()), when. True when it has. Without one the backup is good
+ * all the same: that is only warned of. */
+bool cli_record_backup(struct cli *c, uint32_t generation, const char *where);
+
+/* cli_generation.c: enum clv_generation_state in a word. */
+const char *cli_generation_state(uint8_t state);
+
 /* The recovery copy beside a backup; false when dst is too short. */
 bool cli_backup_beside(const char *path, char *dst, size_t cap);
 
@@ -351,6 +360,8 @@ int cli_restore(struct cli *c);
 int cli_recovery_create(struct cli *c);
 int cli_recovery_recipient(struct cli *c);
 int cli_recovery_combine(struct cli *c);
+int cli_escrow_list(struct cli *c);
+int cli_escrow_verify(struct cli *c);
 int cli_node_list(struct cli *c);
 int cli_node_approve(struct cli *c);
 int cli_node_revoke(struct cli *c);

@@ -20,7 +20,8 @@ noinst_HEADERS += %D%/config_key.h %D%/supervisor.h
 libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/heads.c \
 	%D%/heads_claims.c %D%/heads_watch.c %D%/keeper.c %D%/lease.c %D%/member_answers.c \
 	%D%/member_port.c %D%/member_sealed.c %D%/members_live.c %D%/peer_msg.c %D%/peers.c \
-	%D%/role.c %D%/secret.c %D%/serving.c %D%/witness.c
+	%D%/role.c %D%/secret.c %D%/secret_copy.c %D%/serving.c %D%/witness.c
+noinst_HEADERS += %D%/secret_impl.h
 noinst_HEADERS += %D%/heads.h %D%/heads_claims.h %D%/keeper.h %D%/member_answers.h \
 	%D%/members_live.h %D%/peer_msg.h %D%/role.h
 
@@ -36,6 +37,10 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_app.c %D%/admin_apps.c %D%/admin_keys.c %D%/admin_may.c \
 	%D%/admin_members.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
+
+# escrow: who can open the master secret
+libdaemon_la_SOURCES += %D%/coverage.c %D%/coverage_judge.c
+noinst_HEADERS += %D%/coverage.h
 
 # keeper: generations of the master secret
 libdaemon_la_SOURCES += %D%/admin_generation.c %D%/admin_rotate_state.c \
@@ -123,6 +128,7 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_rotate.h %D%/cli_settings.c \
 	%D%/cli_status.c %D%/cli_system.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
+libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_record.c
 libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_database.c %D%/cli_doctor_host.c \
 	%D%/cli_doctor_list.c %D%/cli_doctor_path.c

@@ -278,6 +278,7 @@ keeper_tests = check_role check_authorize check_admin_ops check_admin_app \
 	check_keeper_members check_keeper_database check_keeper_hostile \
 	check_keeper_lease check_keeper_peers check_keeper_random \
 	check_keeper_rotate
+keeper_tests += check_coverage check_keeper_escrow
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
 check_role_SOURCES = %D%/unit/check_role.c
@@ -348,6 +349,13 @@ check_keeper_lease_SOURCES = %D%/unit/check_keeper_lease.c $(keeper_rig)
 check_keeper_lease_CPPFLAGS = $(unit_cppflags)
 check_keeper_lease_LDADD = $(daemon_libs)
 check_keeper_lease_LDFLAGS = $(keeper_ldflags)
+check_coverage_SOURCES = %D%/unit/check_coverage.c
+check_coverage_CPPFLAGS = $(unit_cppflags)
+check_coverage_LDADD = $(daemon_libs)
+check_keeper_escrow_SOURCES = %D%/unit/check_keeper_escrow.c $(keeper_rig)
+check_keeper_escrow_CPPFLAGS = $(unit_cppflags)
+check_keeper_escrow_LDADD = $(daemon_libs)
+check_keeper_escrow_LDFLAGS = $(keeper_ldflags)
 check_keeper_peers_SOURCES = %D%/unit/check_keeper_peers.c $(keeper_rig)
 check_keeper_peers_CPPFLAGS = $(unit_cppflags)
 check_keeper_peers_LDADD = $(daemon_libs)

@@ -108,6 +108,10 @@ keep today
 must "the active node's is put into its row" sql "UPDATE claviger.escrow SET
     body = (SELECT body FROM today.escrow WHERE node = $(number "$active"))
     WHERE node = $(number $standby)"
+for verb in list verify; do
+	expect_exit 23 "FOUND +$standby: .*sealed to somebody else" \
+	    "escrow $verb names it" cl "$active" escrow $verb
+done
 daemon_kill $standby KILL keeper
 says_why() {
 	grep -q 'sealed copy does not open' <<<"$(on $standby claviger status 2>&1)"
@@ -117,6 +121,8 @@ expect_within 20 "and may not be promoted" score_is $standby -INFINITY
 expect "the service goes on" fetches
 must "its own is back" put_back today escrow
 expect_within 60 "all in order" all_ready
+expect "each of the three nodes opens its copy now" test "$(
+    cl "$active" escrow verify | grep -c 'opened its copy now')" = 3
 
 step "yesterday's database"
 expect_within 30 "encryption is allowed" encrypt_is True
