@@ -85,10 +85,15 @@ enum admin_op {
 	 * (enum tlsnext_phase), 2 x 32 B thumbprints, str why it waits, then of
 	 * each enum ack: u32 n hosts, str names; and the same of the hosts
 	 * that are not live */
-	ADMIN_CERT_NEXT = 40,
-	ADMIN_CERT_SWITCH = 41,
-	ADMIN_CERT_DROP = 42,
-	ADMIN_CERT_STATE = 43
+	ADMIN_CERT_NEXT = 44,
+	ADMIN_CERT_SWITCH = 45,
+	ADMIN_CERT_DROP = 46,
+	ADMIN_CERT_STATE = 47,
+	/* u8 prove: all nodes that live are asked to open their copies, and
+	 * their rows say so a short while after -> u64 now_s, u32 n, n x (u32
+	 * generation, u8 state), u32 n, n x (u8 kind, str holder, u8 live, u32
+	 * result, u64 holds, u64 sealed_s, u64 proven_s): coverage.h */
+	ADMIN_ESCROW = 40
 };
 /* Answer: u32 result (two's complement), str text (what a person should read),
  * str late (names of live nodes that do not yet have the list on disk, joined

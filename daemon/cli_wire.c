@@ -96,13 +96,10 @@ find_server(struct cli *c, struct cli_wire *w,
 
 /* A member that was away while the certificate was changed knows it no more. */
 static const char *
-remedy(const struct cli *c, int result)
+repin(const struct cli *c)
 {
 	static char text[512];
 
-	if (result != CLV_E_UNKNOWN_PEER)
-		return "claviger status on the server nodes tells which one is "
-		       "active";
 	if (config_is_server(&c->config))
 		return "compare the thumbprint with claviger cert show on "
 		       "another server node";
@@ -113,6 +110,26 @@ remedy(const struct cli *c, int result)
 	    "if not, somebody else answers there",
 	    c->path);
 	return text;
+}
+
+static const char *
+next_of(const struct cli *c, int result)
+{
+	switch (result) {
+	case CLV_E_NOT_FOUND:
+		return "enter the network name with its address in the name "
+		       "service, or in /etc/hosts of this host";
+	case CLV_E_UNKNOWN_PEER: return repin(c);
+	case CLV_E_TIMEOUT:
+		return "claviger status on the server nodes tells which one is "
+		       "active; if one is, let TCP through to that port";
+	case CLV_E_TLS:
+		return "find out what listens there: a master secret server "
+		       "speaks TLS 1.3";
+	default:
+		return "claviger status on the server nodes tells which one is "
+		       "active, claviger settings show the port";
+	}
 }
 
 int
@@ -141,7 +158,7 @@ cli_wire_open(struct cli *c, struct cli_wire *w)
 	    (const uint8_t(*)[32])pins, n, CLI_TIMEOUT_MS, &w->tls, why);
 	if (r == CLV_OK)
 		return CLV_OK;
-	return cli_fail(c, r, remedy(c, r),
+	return cli_fail(c, r, next_of(c, r),
 	    "the server at %s port %u cannot be used: %s", w->server, port,
 	    why[0] != '\0' ? why : clv_result_text(r));
 }

@@ -313,8 +313,10 @@ const struct db_field *secret_tls_row(
 bool secret_tls_is_current(const struct keeper *k);
 /* The list says another one, it may be: fetch it. */
 void secret_tls_changed(struct keeper *k);
-/* Write this node's own sealed copy to the database. */
+/* Write this node's own sealed copy to the database, and open it there. */
 void secret_put_own_copy(struct keeper *k);
+/* Open it as it is there, and have its row say so. */
+void secret_prove_copy(struct keeper *k);
 
 /* peers.c */
 void peers_on_deliver(struct keeper *k, struct clv_rd *body);
@@ -322,6 +324,7 @@ void peers_on_deliver(struct keeper *k, struct clv_rd *body);
 void peers_cast(struct keeper *k, struct peer_msg *m);
 void peers_alive(struct keeper *k); /* say at once what we hold */
 void peers_greet(struct keeper *k); /* ... unless it was said too often */
+void peers_prove(struct keeper *k); /* each opens its sealed copy */
 /* Names, joined by ", ", of the other enrolled nodes that are not known to
  * have this list and generation on disk. Returns how many of them are live:
  * only those are waited for. */

@@ -28,7 +28,7 @@
 #define FORMAT 1
 #define FORMAT_REENCRYPT 1u /* a re-encryption is asked for */
 #define FORMAT_RECOVERY 2u  /* there is a recovery recipient */
-#define FORMAT_SWITCHED 4u  /* the second thumbprint was current before */
+#define FORMAT_SWITCHED 8u  /* the second thumbprint was current before */
 #define FORMAT_ALL (FORMAT_REENCRYPT | FORMAT_RECOVERY | FORMAT_SWITCHED)
 #define LIST_DOMAIN "claviger-list-01"
 

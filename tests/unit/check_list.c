@@ -246,20 +246,27 @@ static const struct {
 	uint8_t value;
 	int result;
 } changes[] = {
-    {1, 9, CLV_E_VERSION}, {1, 0, CLV_E_VERSION}, {1, 2, CLV_E_FORMAT},
-    {1, 3, CLV_E_FORMAT}, {1, 4, CLV_E_FORMAT}, {1, 5, CLV_E_FORMAT},
-    {1, 8, CLV_E_FORMAT}, {NAME_AT, ' ', CLV_E_FORMAT},
-    {NAME_AT, '-', CLV_E_FORMAT}, {NAME_AT, '\n', CLV_E_FORMAT},
+    {1, 5, CLV_E_VERSION},
+    {1, 0, CLV_E_VERSION},
+    {1, 2, CLV_E_FORMAT},
+    {1, 3, CLV_E_FORMAT},
+    {1, 4, CLV_E_FORMAT},
+    {NAME_AT, ' ', CLV_E_FORMAT},
+    {NAME_AT, '-', CLV_E_FORMAT},
+    {NAME_AT, '\n', CLV_E_FORMAT},
     {ADDRESS_AT, 'x', CLV_E_FORMAT},
     {ADDRESS_AT, '9', CLV_E_FORMAT}, /* 992.0.2.10 */
-    {POLICY_AT, 0, CLV_E_FORMAT}, {POLICY_AT, 3, CLV_E_FORMAT},
-    {GEN_COUNT_AT + 3, 2, CLV_E_FORMAT}, {GEN_COUNT_AT + 3, 0, CLV_E_FORMAT},
+    {POLICY_AT, 0, CLV_E_FORMAT},
+    {POLICY_AT, 3, CLV_E_FORMAT},
+    {GEN_COUNT_AT + 3, 2, CLV_E_FORMAT},
+    {GEN_COUNT_AT + 3, 0, CLV_E_FORMAT},
     {GEN_COUNT_AT, 0xff, CLV_E_FORMAT},
     {GEN_AT + 3, 0, CLV_E_FORMAT}, /* generation 0 */
     {GEN_AT + 4, 0, CLV_E_FORMAT}, /* states outside the table */
     {GEN_AT + 4, 8, CLV_E_FORMAT},
     {GEN_AT + 4, CLV_GEN_RETIRED, CLV_E_FORMAT}, /* no current one */
-    {NODE_COUNT_AT, 1, CLV_E_FORMAT}, {NODE_AT + 4, '.', CLV_E_FORMAT},
+    {NODE_COUNT_AT, 1, CLV_E_FORMAT},
+    {NODE_AT + 4, '.', CLV_E_FORMAT},
     {NODE_AT + 4, '\0', CLV_E_FORMAT},
     {NODE_AT + 9 + 96, 0, CLV_E_FORMAT},     /* node number 0 */
     {NODE_AT + 9 + 96, 2, CLV_E_FORMAT},     /* of the next one */
@@ -277,12 +284,16 @@ static const struct {
     {ADMINS_AT + 9, '-', CLV_E_FORMAT}, /* user:-da */
     {ADMINS_AT + 8, '\0', CLV_E_FORMAT},
     {CREATORS_AT + 12, ',', CLV_E_FORMAT}, /* group:de, */
-    {APP_COUNT_AT + 3, 1, CLV_E_FORMAT}, {APP_COUNT_AT + 3, 3, CLV_E_FORMAT},
+    {APP_COUNT_AT + 3, 1, CLV_E_FORMAT},
+    {APP_COUNT_AT + 3, 3, CLV_E_FORMAT},
     {APP_COUNT_AT + 2, 0xff, CLV_E_FORMAT}, /* above the maximum */
     {APP_AT + 4, '.', CLV_E_FORMAT},
     {APP_AT + 4, 'x', CLV_E_FORMAT}, /* xrm before payroll */
     {APP_AT + 4 + 3 + 4, ',', CLV_E_FORMAT},
     {APP_USERS_AT + 4 + 15, 'd', CLV_E_FORMAT}, /* unit:crm.serviced */
+    {1, 9, CLV_E_FORMAT},
+    {1, 12, CLV_E_FORMAT},
+    {1, 17, CLV_E_VERSION},
 };
 
 START_TEST(signed_nonsense_is_refused)
@@ -687,7 +698,7 @@ START_TEST(a_certificate_that_was_switched_to_is_a_format_of_its_own)
 	ck_assert_int_eq(sign(), CLV_E_INVALID); /* from none */
 	memset(list->cert_thumb[1], 5, 32);
 	ck_assert_int_eq(sign(), CLV_OK);
-	ck_assert_uint_eq(signed_list.data[1], 5);
+	ck_assert_uint_eq(signed_list.data[1], 9);
 	ck_assert_int_eq(
 	    open_list(signed_list.data, signed_list.len, &opened), CLV_OK);
 	ck_assert(opened->cert_switched);
@@ -696,7 +707,7 @@ START_TEST(a_certificate_that_was_switched_to_is_a_format_of_its_own)
 	memset(list->recovery_pk, 7, sizeof(list->recovery_pk));
 	list->reencrypt = 1;
 	ck_assert_int_eq(sign(), CLV_OK);
-	ck_assert_uint_eq(signed_list.data[1], 8);
+	ck_assert_uint_eq(signed_list.data[1], 12);
 	ck_assert_int_eq(
 	    open_list(signed_list.data, signed_list.len, &opened), CLV_OK);
 	ck_assert(opened->cert_switched && opened->reencrypt == 1);
