@@ -58,7 +58,7 @@ served() {
 is_served() { [ "$(served)" = "$1" ]; }
 is_alone() { [ "$(server_thumbprint '' "$1")" = "$2" ] &&
 	[ -z "$(server_thumbprint _former "$1")" ]; }
-shows() { cl "$1" cert show | grep -q "$2"; }
+shows() { grep -q "$2" <<<"$(cl "$1" cert show)"; }
 # Three more than there were, soon.
 more_done() {
 	local n

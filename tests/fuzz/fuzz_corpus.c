@@ -53,6 +53,8 @@ make_list(void)
 	strcpy(l->address, "2001:db8::10");
 	l->port = CLV_WIRE_PORT;
 	l->escrow_policy = CLV_ESCROW_MANUAL;
+	memset(l->cert_thumb, 6, sizeof(l->cert_thumb));
+	l->cert_switched = true;
 	g = clv_list_add_generation(l);
 	g->number = 1;
 	g->state = CLV_GEN_RETIRED;
