@@ -16,11 +16,11 @@ enum admin_op {
 	ADMIN_MEMBER_ADD = 3,	 /* str name, 32 B thumb, 32 B box_pk, 32 B
 				  * sign_pk,    str scope */
 	ADMIN_MEMBER_REVOKE = 4, /* str name */
-	ADMIN_SETTING = 5,	 /* str key, str value: escrow_policy (auto |
-				  * manual), network_name, address, port,
+	ADMIN_SETTING = 5,	 /* str key, str value: escrow_policy
+				  * (coverage.h), network_name, address, port,
 				  * system_admins, app_creators (access lists),
 				  * recovery_recipient (age1…, by root alone:
-				  * the keyring is sealed to it) */
+				  * the keyring is sealed to it; "": none) */
 	ADMIN_BACKUP_DONE = 6,	 /* u32 generation, str where */
 	ADMIN_JOINS =
 	    7, /* -> u32 n, n x (str name, str fingerprint, u64 age_s) */

@@ -34,6 +34,7 @@ struct admin_change {
 	struct clv_keyring *new_keyring; /* ROTATE_BEGIN; caller frees */
 	struct clv_buf escrow;		 /* (u32 len, row)* */
 	char drop_join[CLV_NAME_MAX];
+	bool drop_copies; /* that nobody may use any more, when it is written */
 	char backup_where[256]; /* ROTATE_FINISH: to be recorded */
 	uint32_t backup_generation;
 	struct clv_buf data; /* of the answer */

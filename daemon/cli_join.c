@@ -244,7 +244,7 @@ print_server(const struct join *j)
 	       "  claviger node approve %s --fingerprint %s\n",
 	    j->config.node, j->config.network_name, j->config.address,
 	    j->config.port, print, j->config.node, print);
-	if (j->list->escrow_policy == CLV_ESCROW_MANUAL)
+	if (clv_list_escrow_is_manual(j->list))
 		puts("The escrow policy is manual: give this node the secret by"
 		     "\n  claviger restore FILE");
 }

@@ -52,7 +52,7 @@ static const struct cli_opt opts_init[] = {
     {"port", "P", "TCP port of the service (8391)", false},
     {"backup", "FILE", "write the first backup here", true},
     CLI_PASS_OPTS,
-    {"escrow-policy", "auto|manual",
+    {"escrow-policy", "auto|manual[,…]",
 	"whether an approved node gets the keyring at once (auto)", false},
     NODE,
     {"no-resolve-check", NULL,
@@ -92,6 +92,12 @@ static const struct cli_opt opts_recovery_create[] = {
     {"shares", "K/N", "make N shares, any K of which recover (2 to 16)", true},
     {"directory", "DIR", "one file a share here, not one screen", false},
     {"verify", "words|whole", "what is typed back of each share", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_recipient[] = {
+    {"remove", NULL, "have none any more", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -208,8 +214,8 @@ const struct cli_verb cli_verbs[] = {
 	opts_passphrase, 1, 1, SERVER, cli_restore},
     {"recovery create", "", "make a recovery identity, in shares",
 	opts_recovery_create, 0, 0, SERVER, cli_recovery_create},
-    {"recovery recipient", "RECIPIENT",
-	"set a recovery identity made elsewhere", opts_json, 1, 1, SERVER,
+    {"recovery recipient", "[RECIPIENT]",
+	"set a recovery identity made elsewhere", opts_recipient, 0, 1, SERVER,
 	cli_recovery_recipient},
     {"recovery combine", "[FILE]", "restore this node by shares",
 	opts_recovery_combine, 0, 1, 0, cli_recovery_combine},
