@@ -86,5 +86,8 @@ bool coverage_is_old(uint64_t now_s, uint64_t sealed_s, uint64_t proven_s);
 typedef void (*coverage_say)(
     void *arg, const char *subject, const char *next, const char *text);
 unsigned coverage_judge(const struct coverage *c, coverage_say say, void *arg);
+/* Of one kind; backups: also whether anything is outside of the nodes. */
+unsigned coverage_judge_kind(const struct coverage *c, enum coverage_kind kind,
+    coverage_say say, void *arg);
 
 #endif

@@ -135,12 +135,15 @@ judge_outside(struct judge *j)
 }
 
 unsigned
-coverage_judge(const struct coverage *c, coverage_say say, void *arg)
+coverage_judge_kind(const struct coverage *c, enum coverage_kind kind,
+    coverage_say say, void *arg)
 {
 	struct judge j = {.c = c, .say = say, .arg = arg};
 
 	for (size_t i = 0; i < c->count; i++) {
-		switch (c->copies[i].kind) {
+		if (c->copies[i].kind != kind)
+			continue;
+		switch (kind) {
 		case COVERAGE_NODE: judge_node(&j, &c->copies[i]); break;
 		case COVERAGE_RECOVERY:
 			judge_recovery(&j, &c->copies[i]);
@@ -148,7 +151,15 @@ coverage_judge(const struct coverage *c, coverage_say say, void *arg)
 		case COVERAGE_BACKUP: judge_backup(&j, &c->copies[i]); break;
 		}
 	}
-	if (!waives(&j, CLV_ESCROW_NO_OUTSIDE))
+	if (kind == COVERAGE_BACKUP && !waives(&j, CLV_ESCROW_NO_OUTSIDE))
 		judge_outside(&j);
 	return j.found;
+}
+
+unsigned
+coverage_judge(const struct coverage *c, coverage_say say, void *arg)
+{
+	return coverage_judge_kind(c, COVERAGE_NODE, say, arg) +
+	       coverage_judge_kind(c, COVERAGE_RECOVERY, say, arg) +
+	       coverage_judge_kind(c, COVERAGE_BACKUP, say, arg);
 }

@@ -356,7 +356,7 @@ on n1 status
 expect $? 8 'clavigerd does not run' 'status without a daemon'
 on n1 status --json
 expect $? 8 '"daemon": *false' 'status --json without a daemon'
-json status where age_s
+json status where age_s policy recovery_recipient findings covered
 on n1 generation list
 expect $? 0 '1  current' 'generation list'
 on n1 generation list --json
@@ -940,6 +940,10 @@ tries=0
 until on n1 status && grep -q 'off' "$tmp/out" || [ $((tries += 1)) = 200 ]; do
 	sleep 0.05
 done
+is 'status says who can open the secret' \
+	grep -q '^escrow .*sealed to . of . server nodes' "$tmp/out"
+is 'and that there is no recovery recipient' \
+	grep -q '^recovery .*claviger recovery create' "$tmp/out"
 by bin app add web
 expect $? 4 'user 2 may not do that (app add)' 'app add by anybody'
 by games app add web --users bin
@@ -1216,6 +1220,32 @@ combine --share-file "$(share 2),$(share 1)" --backup "$tmp/b/eight.age" \
 expect $? 0 'eight.age is written' 'the copy in the database is the newest'
 on n1 backup verify "$tmp/b/eight.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generations *1 4$' 'and holds nothing that was destroyed'
+
+# No recovery any more.
+with n1 recovery recipient --remove "$recipient"
+refuse $? 2 'or --remove' 'a recipient to be removed, and set'
+with n1 recovery recipient
+refuse $? 2 'or --remove' 'no recipient'
+with n1 recovery recipient --remove --json
+expect $? 0 'no recovery recipient any more' 'recovery recipient --remove'
+json 'recovery recipient'
+is 'its copy is gone' test \
+	"$(sql -c 'SELECT count(*) FROM claviger.escrow WHERE node = 255' one)" = 0
+combine --share-file "$(share 1),$(share 2)"
+refuse $? 5 'no recovery' 'shares without a copy'
+with n1 escrow list
+expect $? 0 'n1 .*opened its copy' 'a backup is enough'
+sql -c 'TRUNCATE claviger.backup' one
+with n1 escrow list
+expect $? 23 'FOUND   outside: ' 'and then it is not there'
+with n1 settings set escrow_policy auto,nodes
+expect $? 0 'escrow_policy = auto,nodes' 'a policy'
+with n1 settings show
+expect $? 0 '^escrow_policy  *= auto,nodes' 'it is shown'
+with n1 escrow list
+expect $? 0 'n1 .*opened its copy' 'which does not ask for one'
+with n1 settings set escrow_policy nodes
+refuse $? 2 'must be auto or manual' 'a policy that there is not'
 
 on n1 status
 expect $? 8 'clavigerd does not run' 'no daemon is left behind'
