@@ -383,6 +383,7 @@ int cli_rotate(struct cli *c);
 int cli_generation_list(struct cli *c);
 int cli_generation_destroy(struct cli *c);
 int cli_fetch(struct cli *c);
+int cli_complete(struct cli *c);
 int cli_cluster_commands(struct cli *c);
 
 #endif

@@ -32,6 +32,7 @@
 		"node", "NAME", "name of this host (its node name)", false \
 	}
 
+static const struct cli_opt opts_none[] = {{NULL, NULL, NULL, false}};
 static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
 static const struct cli_opt opts_passphrase[] = {
     CLI_PASS_OPTS, JSON, {NULL, NULL, NULL, false}};
@@ -280,5 +281,7 @@ const struct cli_verb cli_verbs[] = {
 	UINT_MAX, 0, cli_run},
     {"cluster commands", "", "print the cluster's resource commands",
 	opts_cluster, 0, 0, SERVER, cli_cluster_commands},
+    {"complete", "-- WORD...", "what a shell may suggest for the last word",
+	opts_none, 1, UINT_MAX, 0, cli_complete},
     {NULL, NULL, NULL, NULL, 0, 0, 0, NULL},
 };

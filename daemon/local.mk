@@ -76,6 +76,12 @@ libdaemon_la_SOURCES += %D%/tls.c %D%/tls_lib.c %D%/tls_client.c %D%/tls_test.c 
 uidgiddir = $(sysconfdir)/corosync/uidgid.d
 dist_uidgid_DATA = %D%/claviger-uidgid.conf
 
+# what shells suggest
+bashcompdir = $(datadir)/bash-completion/completions
+zshcompdir = $(datadir)/zsh/site-functions
+dist_bashcomp_DATA = %D%/completion/claviger
+dist_zshcomp_DATA = %D%/completion/_claviger
+
 noinst_HEADERS += %D%/admin.h %D%/chan.h %D%/config.h %D%/log.h %D%/loop.h \
 	%D%/process.h %D%/state.h %D%/tls.h %D%/tls_lib.h
 
@@ -128,7 +134,7 @@ libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_list.c %D%/cli_doctor_path.c
 noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
 # secrets, by the local API
-libcli_la_SOURCES += %D%/cli_app_remove.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c
+libcli_la_SOURCES += %D%/cli_app_remove.c %D%/cli_complete.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c
 noinst_HEADERS += %D%/cli_api.h
 # who has an address, asked of the neighbours as the agents do it
 libcli_la_SOURCES += agents/announce.c agents/rtnl.c agents/rtnl_link.c

@@ -45,6 +45,7 @@ expect "programs and agents are there" has 755 "$bindir/claviger" \
 	"$sbindir/clavigerd" "$agentdir/master-secret" "$agentdir/network-name"
 expect "the rest is there" has 644 "${pages[@]}" "$unit" \
 	"$sysusersdir/claviger.conf" "$tmpfilesdir/claviger.conf" \
+	"$bashcompdir/claviger" "$zshcompdir/_claviger" \
 	"$uidgiddir/claviger-uidgid.conf" "$pkgconfigdir/claviger.pc" \
 	"$includedir/claviger/store.h" "$examplesdir/corosync-fast.conf" \
 	"$examplesdir/client-example.c"

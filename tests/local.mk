@@ -444,8 +444,9 @@ check_front_db_LDADD = $(front_libs) $(LIBPQ_LIBS)
 
 # command
 check_PROGRAMS += check_cli
-TESTS += check_cli %D%/unit/cli.sh %D%/unit/doctor.sh
-EXTRA_DIST += %D%/json-keys %D%/unit/ceremony.py %D%/unit/cli.sh %D%/unit/doctor.sh
+TESTS += check_cli %D%/unit/cli.sh %D%/unit/completion.sh %D%/unit/doctor.sh
+EXTRA_DIST += %D%/json-keys %D%/unit/ceremony.py %D%/unit/cli.sh \
+	%D%/unit/completion.sh %D%/unit/doctor.sh
 check_cli_SOURCES = %D%/unit/check_cli.c
 check_cli_CPPFLAGS = $(unit_cppflags)
 check_cli_LDADD = libcli.la $(CHECK_LIBS)
@@ -607,6 +608,7 @@ installcheck-local:
 	systemdsystemunitdir='$(systemdsystemunitdir)' \
 	sysusersdir='$(sysusersdir)' tmpfilesdir='$(tmpfilesdir)' \
 	uidgiddir='$(uidgiddir)' examplesdir='$(examplesdir)' \
+	bashcompdir='$(bashcompdir)' zshcompdir='$(zshcompdir)' \
 	abs_top_builddir='$(abs_top_builddir)' CC='$(CC)' \
 	SAN_CFLAGS='$(SAN_CFLAGS)' STATIC_AGENTS='$(STATIC_AGENTS)' \
 	PACKAGE_VERSION='$(PACKAGE_VERSION)' \
