@@ -77,7 +77,15 @@ enum admin_op {
 	 * under these. REENCRYPTED: u32 generation: that is done; the active
 	 * server asks it of itself alone. */
 	ADMIN_REENCRYPT = 27,
-	ADMIN_REENCRYPTED = 28
+	ADMIN_REENCRYPTED = 28,
+	/* Join tokens. ADD: str name, str scope, 32 B public key, u32 ttl_s ->
+	 * u64 when it ends; it takes the place of another one of that name.
+	 * MEMBER_JOIN: 32 B public key of a token, str name, 32 B thumb, 32 B
+	 * box_pk, 32 B sign_pk: the host has proved that token; the active
+	 * server asks it of itself alone. */
+	ADMIN_TOKEN_ADD = 32,
+	ADMIN_TOKEN_DROP = 33, /* str name */
+	ADMIN_MEMBER_JOIN = 34
 };
 /* Answer: u32 result (two's complement), str text (what a person should read),
  * str late (names of live nodes that do not yet have the list on disk, joined

@@ -126,6 +126,16 @@ static const struct cli_opt opts_member_add[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct cli_opt opts_member_token[] = {
+    {"name", "HOST", "the host that may join by it, once", false},
+    {"scope", "all|APP[,APP]", "which keys that host gets", false},
+    {"ttl", "TIME", "how long it is good: 30m, 2h, 1d (1h)", false},
+    {"list", NULL, "those that were not used yet", false},
+    {"revoke", "HOST", "withdraw the one for that host", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_fetch[] = {
     {"check", NULL, "prove that the key is there; print no key", true},
     JSON,
@@ -226,6 +236,8 @@ const struct cli_verb cli_verbs[] = {
 	cli_node_revoke},
     {"member add", "HOST", "enrol a member", opts_member_add, 1, 1, SERVER,
 	cli_member_add},
+    {"member token", "", "let a host join as a member by itself",
+	opts_member_token, 0, 0, SERVER, cli_member_token},
     {"member list", "", "members and their scopes", opts_json, 0, 0, SERVER,
 	cli_member_list},
     {"member scope", "HOST SCOPE", "change which keys a member gets", opts_json,
