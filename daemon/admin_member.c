@@ -116,8 +116,8 @@ admin_member_join(struct admin_change *c, struct clv_rd *args)
 	party_read(args, &new.party);
 	if (clv_rd_end(args) != CLV_OK)
 		return CLV_E_PROTOCOL;
-	r = admin_token_check(c->next, pk, new.party.name, c->now_s, c->text,
-	    sizeof(c->text));
+	r = admin_token_check(
+	    c->next, pk, new.party.name, c->now_s, c->text, sizeof(c->text));
 	if (r == CLV_OK)
 		r = admin_member_may_be(c, new.party.name);
 	if (r != CLV_OK)

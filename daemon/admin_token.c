@@ -21,8 +21,8 @@ admin_token_expire(struct clv_list *list, uint64_t now_s)
 }
 
 static int
-token_read(struct admin_change *c, struct clv_rd *args, struct clv_list_token *t,
-    uint32_t *ret_ttl_s)
+token_read(struct admin_change *c, struct clv_rd *args,
+    struct clv_list_token *t, uint32_t *ret_ttl_s)
 {
 	memset(t, 0, sizeof(*t));
 	clv_rd_str(args, t->name, sizeof(t->name));
@@ -62,7 +62,7 @@ admin_token_add(struct admin_change *c, struct clv_rd *args)
 		old = clv_list_add_token(c->next);
 	if (old == NULL) {
 		ADMIN_SAY(c,
-		    "%u join tokens are outstanding, the most there may be: "
+		    "%d join tokens are outstanding, the most there may be: "
 		    "claviger member token --list",
 		    CLV_LIST_TOKENS_MAX);
 		return CLV_E_FULL;
@@ -154,8 +154,8 @@ admin_token_check(const struct clv_list *list,
 		snprintf(ret_why, cap, "this join token is for %s, not for %s",
 		    t->name, name);
 	else if (t->expires_s <= now_s)
-		snprintf(ret_why, cap, "this join token for %s has expired",
-		    name);
+		snprintf(
+		    ret_why, cap, "this join token for %s has expired", name);
 	else
 		return CLV_OK;
 	return CLV_E_DENIED;

@@ -331,7 +331,8 @@ int cli_subject_parse(
 int cli_acl_parse(
     struct cli *c, const char *text, char ret[static CLV_ACL_MAX]);
 
-/* cli_token.c: join tokens that are outstanding; j NULL: a table, or nothing. */
+/* cli_token.c: join tokens that are outstanding; j NULL: a table, or nothing.
+ */
 void cli_tokens_print(const struct clv_list *list, struct cli_json *j);
 
 int cli_main(int argc, char **argv);

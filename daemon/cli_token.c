@@ -32,8 +32,8 @@ ttl_parse(struct cli *c, const char *text, uint32_t *ret)
 			len--;
 			break;
 		}
-	snprintf(digits, sizeof(digits), "%.*s", (int)(len < 16 ? len : 15),
-	    text);
+	snprintf(
+	    digits, sizeof(digits), "%.*s", (int)(len < 16 ? len : 15), text);
 	if (cli_number_parse(digits, (CLV_TOKEN_TTL_MIN + unit - 1) / unit,
 		CLV_TOKEN_TTL_MAX / unit, &n) == CLV_OK) {
 		*ret = n * unit;
@@ -164,9 +164,9 @@ print(struct cli *c, const struct making *m)
 		r = clv_buf_result(&line);
 	}
 	clv_guard_put(c->guard, text);
-	if (r == CLV_OK && (fflush(stdout) != 0 ||
-			       file_write_all(STDOUT_FILENO, line.data,
-				   line.len) != CLV_OK))
+	if (r == CLV_OK &&
+	    (fflush(stdout) != 0 ||
+		file_write_all(STDOUT_FILENO, line.data, line.len) != CLV_OK))
 		r = CLV_E_SYSTEM;
 	clv_buf_fini(&line);
 	if (r != CLV_OK)

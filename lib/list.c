@@ -277,9 +277,8 @@ clv_list_token_by_key(
 	size_t i;
 
 	for (i = 0; i < list->token_count; i++)
-		if (sodium_memcmp(
-			list->tokens[i].pk, pk, sizeof(list->tokens[i].pk)) ==
-		    0)
+		if (sodium_memcmp(list->tokens[i].pk, pk,
+			sizeof(list->tokens[i].pk)) == 0)
 			return &list->tokens[i];
 	return NULL;
 }

@@ -400,8 +400,7 @@ START_TEST(a_token_is_refused_after_its_end_and_to_others)
 	join_args("web1", 9, 5);
 	change.now_s = 4600;
 	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_E_DENIED);
-	ck_assert_str_eq(
-	    change.text, "this join token for web1 has expired");
+	ck_assert_str_eq(change.text, "this join token for web1 has expired");
 	ck_assert_uint_eq(change.next->member_count, 0);
 	change.now_s = 4599;
 	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_OK);
@@ -495,8 +494,8 @@ START_TEST(bad_tokens_are_refused)
 	static const struct {
 		const char *name, *scope;
 		uint32_t ttl_s;
-	} bad[] = {{"we b", "all", 3600}, {"", "all", 3600},
-	    {"web1", "", 3600}, {"web1", "all,crm", 3600}, {"web1", "all", 59},
+	} bad[] = {{"we b", "all", 3600}, {"", "all", 3600}, {"web1", "", 3600},
+	    {"web1", "all,crm", 3600}, {"web1", "all", 59},
 	    {"web1", "all", 7 * 86400 + 1}};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -700,8 +699,9 @@ START_TEST(truncated_arguments_break_the_protocol)
 {
 	const enum admin_op ops[] = {ADMIN_NODE_APPROVE, ADMIN_NODE_REVOKE,
 	    ADMIN_MEMBER_ADD, ADMIN_MEMBER_REVOKE, ADMIN_MEMBER_SCOPE,
-	    ADMIN_MEMBER_JOIN, ADMIN_TOKEN_ADD, ADMIN_TOKEN_DROP, ADMIN_SETTING, ADMIN_ROTATE_BEGIN, ADMIN_ROTATE_FINISH,
-	    ADMIN_ROTATE_CURRENT, ADMIN_REENCRYPT, ADMIN_REENCRYPTED};
+	    ADMIN_MEMBER_JOIN, ADMIN_TOKEN_ADD, ADMIN_TOKEN_DROP, ADMIN_SETTING,
+	    ADMIN_ROTATE_BEGIN, ADMIN_ROTATE_FINISH, ADMIN_ROTATE_CURRENT,
+	    ADMIN_REENCRYPT, ADMIN_REENCRYPTED};
 
 	clv_buf_u8(&args, 0);
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)

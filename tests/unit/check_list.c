@@ -786,12 +786,12 @@ static const struct {
 	size_t at;
 	uint8_t value;
 } token_changes[] = {
-    {TOKEN_COUNT_AT + 3, 0},		 /* then it is of another format */
-    {TOKEN_COUNT_AT + 3, 17},		 /* above the maximum */
+    {TOKEN_COUNT_AT + 3, 0},  /* then it is of another format */
+    {TOKEN_COUNT_AT + 3, 17}, /* above the maximum */
     {TOKEN_COUNT_AT, 1}, {TOKEN_AT + 4, '.'},
-    {TOKEN_AT + 7, '2'},		 /* web2 twice */
-    {TOKEN_AT + 7, '3'},		 /* web3 before web2 */
-    {TOKEN_AT + 4 + 4 + 4 + 2, ','},	 /* scope "cr," */
+    {TOKEN_AT + 7, '2'},	       /* web2 twice */
+    {TOKEN_AT + 7, '3'},	       /* web3 before web2 */
+    {TOKEN_AT + 4 + 4 + 4 + 2, ','},   /* scope "cr," */
     {TOKEN_AT + TOKEN_LEN + 15, 0xff}, /* below */
 };
 
@@ -804,8 +804,7 @@ START_TEST(signed_nonsense_about_tokens_is_refused)
 	ck_assert_mem_eq(
 	    signed_list.data + TOKEN_AT + TOKEN_LEN, "\0\0\0\4web2", 8);
 	if (token_changes[_i].value == 0xff) /* the key of the first one */
-		memset(
-		    signed_list.data + TOKEN_AT + TOKEN_LEN + 15, 1, 32);
+		memset(signed_list.data + TOKEN_AT + TOKEN_LEN + 15, 1, 32);
 	else
 		signed_list.data[token_changes[_i].at] =
 		    token_changes[_i].value;
@@ -999,7 +998,8 @@ main(void)
 	tcase_add_test(l, copy_is_deep);
 	tcase_add_test(l, join_tokens_are_a_format_of_their_own);
 	tcase_add_test(l, tokens_are_bounded);
-	tcase_add_test(b, every_signed_truncation_of_a_list_with_tokens_is_refused);
+	tcase_add_test(
+	    b, every_signed_truncation_of_a_list_with_tokens_is_refused);
 	tcase_add_loop_test(b, signed_nonsense_about_tokens_is_refused, 0,
 	    sizeof(token_changes) / sizeof(token_changes[0]));
 	tcase_add_test(l, empty_list_can_be_copied);

@@ -59,8 +59,8 @@ START_TEST(a_token_is_one_line_and_read_as_it_was_written)
 	char *text = text_of(token);
 
 	ck_assert_int_eq(strncmp(text, CLV_TOKEN_PREFIX, 15), 0);
-	ck_assert_uint_eq(
-	    strspn(text, "-abcdefghijklmnopqrstuvwxyz0123456789"), strlen(text));
+	ck_assert_uint_eq(strspn(text, "-abcdefghijklmnopqrstuvwxyz0123456789"),
+	    strlen(text));
 	ck_assert_int_eq(clv_token_parse(guard, text, &t), CLV_OK);
 	ck_assert_str_eq(t->name, "web1");
 	ck_assert_str_eq(t->network_name, "mss.example.org");
@@ -118,9 +118,10 @@ START_TEST(every_truncation_and_each_lost_or_doubled_character_is_refused)
 
 	for (size_t i = 0; i < len; i++) {
 		snprintf(other, sizeof(other), "%.*s", (int)i, text);
-		wrong += parse(other) != (i < 15 ? CLV_E_FORMAT : CLV_E_DAMAGED);
-		snprintf(other, sizeof(other), "%.*s%s", (int)i, text,
-		    text + i + 1);
+		wrong +=
+		    parse(other) != (i < 15 ? CLV_E_FORMAT : CLV_E_DAMAGED);
+		snprintf(
+		    other, sizeof(other), "%.*s%s", (int)i, text, text + i + 1);
 		wrong += parse(other) == CLV_OK;
 		snprintf(other, sizeof(other), "%.*s%c%s", (int)i + 1, text,
 		    text[i], text + i + 1);
@@ -244,7 +245,10 @@ static const struct {
 	const char *what;
 	size_t at;
 } parts[] = {
-#define PART(x) {#x, offsetof(struct clv_token_proof, x)}
+#define PART(x) \
+	{ \
+#x, offsetof(struct clv_token_proof, x) \
+	}
     PART(system_pk), PART(binding), PART(challenge), PART(nonce),
     PART(party.name), PART(party.sign_pk), PART(party.box_pk),
     PART(party.thumb)};
