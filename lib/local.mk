@@ -51,7 +51,7 @@ libclaviger_core_la_SOURCES += %D%/identity.c
 libclaviger_core_la_SOURCES += %D%/acl.c %D%/list.c %D%/list.h %D%/list_check.c \
 	%D%/list_codec.c %D%/scope.c %D%/tlsrow.c
 libclaviger_core_la_SOURCES += %D%/wire.c %D%/wire_apps.c %D%/wire_heads.c \
-	%D%/wire_keys.c
+	%D%/wire_join.c %D%/wire_keys.c
 libclaviger_core_la_SOURCES += %D%/escrow.c %D%/token.c
 
 # applications: keys, records, manifest
