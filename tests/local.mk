@@ -279,7 +279,8 @@ check_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=fsync \
 keeper_tests = check_role check_authorize check_admin_ops check_admin_app \
 	check_peer_msg check_keeper check_keeper_admin check_keeper_apps \
 	check_keeper_members check_keeper_database check_keeper_hostile \
-	check_keeper_lease check_keeper_peers check_keeper_random \
+	check_keeper_join check_keeper_lease check_keeper_peers \
+	check_keeper_random \
 	check_keeper_rotate
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
@@ -312,7 +313,8 @@ keeper_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
 	-Wl,--wrap=loop_fd_add -Wl,--wrap=loop_fd_set -Wl,--wrap=loop_fd_del \
 	-Wl,--wrap=loop_timer_set -Wl,--wrap=loop_timer_del \
 	-Wl,--wrap=loop_signal_add -Wl,--wrap=loop_stop \
-	-Wl,--wrap=loop_now_ms -Wl,--wrap=chan_new -Wl,--wrap=chan_free \
+	-Wl,--wrap=loop_now_ms -Wl,--wrap=time \
+	-Wl,--wrap=chan_new -Wl,--wrap=chan_free \
 	-Wl,--wrap=chan_fd -Wl,--wrap=chan_wants_write -Wl,--wrap=chan_send \
 	-Wl,--wrap=member_init -Wl,--wrap=member_notice \
 	-Wl,--wrap=state_load -Wl,--wrap=state_save -Wl,--wrap=file_replace \
@@ -334,6 +336,10 @@ check_keeper_members_SOURCES = %D%/unit/check_keeper_members.c $(keeper_rig)
 check_keeper_members_CPPFLAGS = $(unit_cppflags)
 check_keeper_members_LDADD = $(daemon_libs)
 check_keeper_members_LDFLAGS = $(keeper_ldflags)
+check_keeper_join_SOURCES = %D%/unit/check_keeper_join.c $(keeper_rig)
+check_keeper_join_CPPFLAGS = $(unit_cppflags)
+check_keeper_join_LDADD = $(daemon_libs)
+check_keeper_join_LDFLAGS = $(keeper_ldflags)
 check_keeper_apps_SOURCES = %D%/unit/check_keeper_apps.c $(keeper_rig) \
 	$(accounts)
 check_keeper_apps_CPPFLAGS = $(unit_cppflags)
