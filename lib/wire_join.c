@@ -36,16 +36,20 @@ int
 clv_wire_join_format(const struct clv_wire_join *j,
     const struct clv_identity *id, struct clv_buf *ret)
 {
-	struct clv_buf party = {0};
+	struct clv_buf party = {0}, b = {0};
 	int r = clv_party_format(id, j->party.thumb, &party);
 
+	clv_buf_raw(&b, j->token_pk, sizeof(j->token_pk));
+	clv_buf_raw(&b, j->proof, sizeof(j->proof));
+	clv_buf_bytes(&b, party.data, party.len);
+	if (r == CLV_OK)
+		r = clv_buf_result(&b);
 	if (r == CLV_OK) {
-		clv_buf_raw(ret, j->token_pk, sizeof(j->token_pk));
-		clv_buf_raw(ret, j->proof, sizeof(j->proof));
-		clv_buf_bytes(ret, party.data, party.len);
+		clv_buf_raw(ret, b.data, b.len);
 		r = clv_buf_result(ret);
 	}
 	clv_buf_fini(&party);
+	clv_buf_fini(&b);
 	return r;
 }
 
