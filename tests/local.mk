@@ -444,9 +444,12 @@ check_front_db_CPPFLAGS = $(front_cppflags) $(LIBPQ_CFLAGS)
 check_front_db_LDADD = $(front_libs) $(LIBPQ_LIBS)
 
 # command
-check_PROGRAMS += check_cli
-TESTS += check_cli %D%/unit/cli.sh %D%/unit/doctor.sh
+check_PROGRAMS += check_cli check_join
+TESTS += check_cli check_join %D%/unit/cli.sh %D%/unit/doctor.sh
 EXTRA_DIST += %D%/json-keys %D%/unit/ceremony.py %D%/unit/cli.sh %D%/unit/doctor.sh
+check_join_SOURCES = %D%/unit/check_join.c %D%/unit/tls_party.h
+check_join_CPPFLAGS = $(unit_cppflags)
+check_join_LDADD = $(daemon_libs)
 check_cli_SOURCES = %D%/unit/check_cli.c
 check_cli_CPPFLAGS = $(unit_cppflags)
 check_cli_LDADD = libcli.la $(CHECK_LIBS)
