@@ -65,8 +65,7 @@ static const struct cli_opt opts_join[] = {
     {"server", NULL, "join as a server node", false},
     {"member", NULL, "join as a member", false},
     {"token-file", "FILE",
-	"as a member, by the join token in this file; join - takes it from "
-	"standard input",
+	"as a member, by the join token in this file; - is standard input",
 	false},
     {"system", "PUBKEY", "public key of the system, as init printed it", false},
     DATABASE(false),
@@ -207,8 +206,8 @@ static const struct cli_opt opts_cluster[] = {
 const struct cli_verb cli_verbs[] = {
     {"init", "", "create a new system, with its first backup", opts_init, 0, 0,
 	ROOT, cli_init},
-    {"join", "", "join a system, or ask to be approved or added", opts_join, 0,
-	UINT_MAX, ROOT, cli_join},
+    {"join", "[-]", "join a system, or ask to be approved or added", opts_join,
+	0, UINT_MAX, ROOT, cli_join},
     {"status", "", "is this node ready, and if not, why", opts_json, 0, 0,
 	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_status},
     {"doctor", "", "check this host and what it depends on", opts_doctor, 0, 0,
