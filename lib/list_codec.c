@@ -30,7 +30,7 @@
 #define FORMAT 1	    /* and so much more with */
 #define FORMAT_REENCRYPT 1u /* a re-encryption that is asked for, */
 #define FORMAT_RECOVERY 2u  /* a recovery recipient, */
-#define FORMAT_TOKENS 4u    /* join tokens */
+#define FORMAT_TOKENS 8u    /* join tokens */
 #define FORMAT_ALL (FORMAT_REENCRYPT | FORMAT_RECOVERY | FORMAT_TOKENS)
 #define LIST_DOMAIN "claviger-list-01"
 
@@ -309,7 +309,7 @@ get_head(struct clv_rd *r, struct clv_list *list, unsigned *ret_more)
 	unsigned more = clv_rd_u16(r) - FORMAT; /* wraps for 0 */
 
 	*ret_more = more;
-	if (more > FORMAT_ALL)
+	if ((more & ~FORMAT_ALL) != 0)
 		return r->failed ? CLV_E_FORMAT : CLV_E_VERSION;
 	clv_rd_copy(r, list->system_id, sizeof(list->system_id));
 	list->version = clv_rd_u64(r);

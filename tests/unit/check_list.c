@@ -246,9 +246,9 @@ static const struct {
 	uint8_t value;
 	int result;
 } changes[] = {
-    {1, 9, CLV_E_VERSION}, {1, 0, CLV_E_VERSION}, {1, 2, CLV_E_FORMAT},
-    {1, 3, CLV_E_FORMAT}, {1, 4, CLV_E_FORMAT}, {1, 5, CLV_E_FORMAT},
-    {1, 8, CLV_E_FORMAT}, {NAME_AT, ' ', CLV_E_FORMAT},
+    {1, 5, CLV_E_VERSION}, {1, 0, CLV_E_VERSION}, {1, 2, CLV_E_FORMAT},
+    {1, 3, CLV_E_FORMAT}, {1, 4, CLV_E_FORMAT}, {1, 9, CLV_E_FORMAT},
+    {1, 12, CLV_E_FORMAT}, {1, 17, CLV_E_VERSION}, {NAME_AT, ' ', CLV_E_FORMAT},
     {NAME_AT, '-', CLV_E_FORMAT}, {NAME_AT, '\n', CLV_E_FORMAT},
     {ADDRESS_AT, 'x', CLV_E_FORMAT},
     {ADDRESS_AT, '9', CLV_E_FORMAT}, /* 992.0.2.10 */
@@ -738,7 +738,7 @@ START_TEST(join_tokens_are_a_format_of_their_own)
 	add_token(list, "web2", 2);
 	add_token(list, "web1", 1);
 	ck_assert_int_eq(sign(), CLV_OK);
-	ck_assert_uint_eq(signed_list.data[1], 5);
+	ck_assert_uint_eq(signed_list.data[1], 9);
 	ck_assert_uint_eq(signed_list.len, len + 4 + 2 * (8 + 7 + 32 + 8));
 	ck_assert_int_eq(clv_list_open(signed_list.data, signed_list.len,
 			     clv_keyring_sign_pk(keyring), &opened),
@@ -761,7 +761,7 @@ START_TEST(join_tokens_are_a_format_of_their_own)
 	list->reencrypt = 1; /* and all together */
 	memset(list->recovery_pk, 7, sizeof(list->recovery_pk));
 	ck_assert_int_eq(sign(), CLV_OK);
-	ck_assert_uint_eq(signed_list.data[1], 8);
+	ck_assert_uint_eq(signed_list.data[1], 12);
 	ck_assert_int_eq(reopen(), CLV_OK);
 }
 END_TEST
