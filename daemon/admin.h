@@ -85,7 +85,12 @@ enum admin_op {
 	 * server asks it of itself alone. */
 	ADMIN_TOKEN_ADD = 32,
 	ADMIN_TOKEN_DROP = 33, /* str name */
-	ADMIN_MEMBER_JOIN = 34
+	ADMIN_MEMBER_JOIN = 34,
+	/* u8 prove: all nodes that live are asked to open their copies, and
+	 * their rows say so a short while after -> u64 now_s, u32 n, n x (u32
+	 * generation, u8 state), u32 n, n x (u8 kind, str holder, u8 live, u32
+	 * result, u64 holds, u64 sealed_s, u64 proven_s): coverage.h */
+	ADMIN_ESCROW = 40
 };
 /* Answer: u32 result (two's complement), str text (what a person should read),
  * str late (names of live nodes that do not yet have the list on disk, joined
