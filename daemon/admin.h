@@ -78,6 +78,14 @@ enum admin_op {
 	 * server asks it of itself alone. */
 	ADMIN_REENCRYPT = 27,
 	ADMIN_REENCRYPTED = 28,
+	/* Join tokens. ADD: str name, str scope, 32 B public key, u32 ttl_s ->
+	 * u64 when it ends; it takes the place of another one of that name.
+	 * MEMBER_JOIN: 32 B public key of a token, str name, 32 B thumb, 32 B
+	 * box_pk, 32 B sign_pk: the host has proved that token; the active
+	 * server asks it of itself alone. */
+	ADMIN_TOKEN_ADD = 32,
+	ADMIN_TOKEN_DROP = 33, /* str name */
+	ADMIN_MEMBER_JOIN = 34,
 	/* u8 prove: all nodes that live are asked to open their copies, and
 	 * their rows say so a short while after -> u64 now_s, u32 n, n x (u32
 	 * generation, u8 state), u32 n, n x (u8 kind, str holder, u8 live, u32

@@ -213,6 +213,9 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_MEMBER_ADD: return admin_member_is_added(list, args);
 	case ADMIN_MEMBER_REVOKE: return admin_member_is_revoked(list, args);
 	case ADMIN_MEMBER_SCOPE: return admin_member_has_scope(list, args);
+	case ADMIN_MEMBER_JOIN: return admin_member_has_joined(list, args);
+	case ADMIN_TOKEN_ADD: return admin_token_is_added(list, args);
+	case ADMIN_TOKEN_DROP: return admin_token_is_dropped(list, args);
 	case ADMIN_SETTING: return setting_is(list, args);
 	case ADMIN_BACKUP_DONE: return true;
 	case ADMIN_ROTATE_BEGIN: return admin_rotate_pending(list) != NULL;
@@ -248,6 +251,9 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_MEMBER_ADD: return admin_member_add(c, args);
 	case ADMIN_MEMBER_REVOKE: return admin_member_revoke(c, args);
 	case ADMIN_MEMBER_SCOPE: return admin_member_scope(c, args);
+	case ADMIN_MEMBER_JOIN: return admin_member_join(c, args);
+	case ADMIN_TOKEN_ADD: return admin_token_add(c, args);
+	case ADMIN_TOKEN_DROP: return admin_token_drop(c, args);
 	case ADMIN_SETTING: return setting(c, args);
 	case ADMIN_ROTATE_BEGIN: return admin_rotate_begin(c, args);
 	case ADMIN_ROTATE_FINISH: return admin_rotate_finish(c, args);

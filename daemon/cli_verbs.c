@@ -66,7 +66,10 @@ static const struct cli_opt opts_init[] = {
 static const struct cli_opt opts_join[] = {
     {"server", NULL, "join as a server node", false},
     {"member", NULL, "join as a member", false},
-    {"system", "PUBKEY", "public key of the system, as init printed it", true},
+    {"token-file", "FILE",
+	"as a member, by the join token in this file; - is standard input",
+	false},
+    {"system", "PUBKEY", "public key of the system, as init printed it", false},
     DATABASE(false),
     PASSFILE,
     {"server-thumbprint", "HEX",
@@ -130,6 +133,16 @@ static const struct cli_opt opts_member_add[] = {
     {"recipient", "AGE1…", "the member's public X25519 key", true},
     {"sign-key", "KEY", "the member's public Ed25519 key, base64", true},
     {"scope", "all|APP[,APP]", "which keys it gets", true},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_member_token[] = {
+    {"name", "HOST", "the host that may join by it, once", false},
+    {"scope", "all|APP[,APP]", "which keys that host gets", false},
+    {"ttl", "TIME", "how long it is good: 30m, 2h, 1d (1h)", false},
+    {"list", NULL, "those that were not used yet", false},
+    {"revoke", "HOST", "withdraw the one for that host", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -201,8 +214,8 @@ static const struct cli_opt opts_cluster[] = {
 const struct cli_verb cli_verbs[] = {
     {"init", "", "create a new system, with its first backup", opts_init, 0, 0,
 	ROOT, cli_init},
-    {"join", "", "make this host ready to be approved or added", opts_join, 0,
-	0, ROOT, cli_join},
+    {"join", "[-]", "join a system, or ask to be approved or added", opts_join,
+	0, UINT_MAX, ROOT, cli_join},
     {"status", "", "is this node ready, and if not, why", opts_json, 0, 0,
 	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_status},
     {"doctor", "", "check this host and what it depends on", opts_doctor, 0, 0,
@@ -238,6 +251,8 @@ const struct cli_verb cli_verbs[] = {
 	cli_node_revoke},
     {"member add", "HOST", "enrol a member", opts_member_add, 1, 1, SERVER,
 	cli_member_add},
+    {"member token", "", "let a host join as a member by itself",
+	opts_member_token, 0, 0, SERVER, cli_member_token},
     {"member list", "", "members and their scopes", opts_json, 0, 0, SERVER,
 	cli_member_list},
     {"member scope", "HOST SCOPE", "change which keys a member gets", opts_json,

@@ -76,6 +76,16 @@ clv__list_check_member(const struct clv_list_member *m)
 }
 
 int
+clv__list_check_token(const struct clv_list_token *t)
+{
+	int r = clv_name_check(t->name);
+
+	if (r == CLV_OK && sodium_is_zero(t->pk, sizeof(t->pk)))
+		r = CLV_E_INVALID;
+	return r == CLV_OK ? clv_scope_check(t->scope) : r;
+}
+
+int
 clv__list_check_app(const struct clv_list_app *a)
 {
 	int r = clv_name_check(a->name);
@@ -111,6 +121,19 @@ check_node_names(const struct clv_list *list)
 			if (strcmp(list->nodes[i].party.name,
 				list->nodes[j].party.name) == 0)
 				return CLV_E_EXISTS;
+	return CLV_OK;
+}
+
+/* Who shows a key is one host. */
+static int
+check_token_keys(const struct clv_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->token_count; i++)
+		if (clv_list_token_by_key(list, list->tokens[i].pk) !=
+		    &list->tokens[i])
+			return CLV_E_EXISTS;
 	return CLV_OK;
 }
 
@@ -185,5 +208,7 @@ clv__list_check_whole(const struct clv_list *list)
 		r = clv_acl_check(list->creators);
 	if (r == CLV_OK)
 		r = check_node_names(list);
+	if (r == CLV_OK)
+		r = check_token_keys(list);
 	return r == CLV_OK ? check_thumbs(list) : r;
 }

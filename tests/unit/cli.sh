@@ -785,7 +785,7 @@ with n1 member add m1 --certificate "$tmp/m1/state/tls.crt" \
 expect $? 0 'm1 is enrolled' 'member add'
 with n1 member list --json
 expect $? 0 '"name": *"m1"' 'member list --json'
-json 'member list' generation heard_s
+json 'member list' generation heard_s expires expired
 with n1 member scope m1 payroll,crm --json
 expect $? 0 'm1 may read: payroll,crm; before: all' 'member scope --json'
 json 'member scope'
@@ -793,6 +793,43 @@ with n1 member scope m2 all
 refuse $? 5 'no member m2' 'member scope of a stranger'
 on n1 member scope m1 all,crm
 refuse $? 2 'is not a scope' 'member scope, a wrong one'
+with n1 member token --name m1 --scope all
+refuse $? 6 'm1 is enrolled already' 'a token for a member'
+with n1 member token --name web1 --scope payroll,crm --ttl 90s
+expect $? 0 'On web1, within' 'member token'
+is 'it is one line' grep -Exq 'claviger-token1[a-z0-9]{100,500}' "$tmp/out"
+is 'and nothing else' test "$(wc -l <"$tmp/out")" = 1
+is 'not on standard error' sh -c "! grep -q claviger-token1 '$tmp/err'"
+token=$(cat "$tmp/out")
+is 'nor on the disk' sh -c "! grep -rqF '$token' '$tmp/n1' '$tmp/pg'"
+with n1 member token --name web2 --scope all --ttl 2d --json
+expect $? 0 '"token": "claviger-token1' 'member token --json'
+json 'member token' message late tokens expired
+with n1 member token --list
+expect $? 0 '^web1 .* payroll,crm$' 'member token --list'
+is 'with what is left of them' grep -Eq '^web2 +(1|2) days? +all$' "$tmp/out"
+with n1 member list
+expect $? 0 '^web2 ' 'member list has them, too'
+with n1 member token --revoke web2 --json
+expect $? 0 'the join token for web2 is withdrawn' 'member token --revoke'
+json 'member token' name scope expires token tokens expired
+with n1 member token --revoke web2
+refuse $? 5 'no join token for web2' 'and once'
+with n1 member token --list --json
+expect $? 0 '"name": *"web1"' 'member token --list --json'
+json 'member token' token message late
+on n1 member token --name web1
+refuse $? 2 'give --name HOST and --scope' 'a token without a scope'
+on n1 member token --name web1 --scope all --list
+refuse $? 2 'stand alone' 'a token and a list'
+on n1 member token --name we/b --scope all
+refuse $? 2 'is not a name of a host' 'a token for no host'
+on n1 member token --name web1 --scope all,crm
+refuse $? 2 'is not a scope' 'a token for no scope'
+for ttl in 59 0m 8d 1w h m5 -1h 99999999999h ''; do
+	on n1 member token --name web1 --scope all --ttl "$ttl"
+	refuse $? 2 'ttl' "a token for '$ttl'"
+done
 with n1 member revoke m1 --json
 expect $? 0 '"member": *"m1"' 'member revoke --json'
 json 'member revoke'
