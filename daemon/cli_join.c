@@ -13,6 +13,8 @@ struct join {
 	struct config config; /* as it will be written */
 	uint8_t pk[CLV_SIGN_PK_LEN];
 	bool again; /* this host has joined that system before */
+	bool by_keyring; /* who brings it may take the place of a lost node */
+	const char *system;
 	struct cli_host host;
 	struct clv_list *list;
 	struct clv_buf blob; /* the list, as signed */
@@ -26,7 +28,7 @@ struct join {
 static int
 check_config(struct cli *c, struct join *j)
 {
-	const char *system = cli_opt(c, "system");
+	const char *system = j->system;
 
 	if (cli_key_parse(system, j->pk) != CLV_OK)
 		return cli_fail(c, CLV_E_INVALID,
@@ -164,7 +166,7 @@ check_name_free(struct cli *c, const struct join *j)
 	struct clv_list_node *n =
 	    clv_list_node_by_name(j->list, j->config.node);
 
-	if (n == NULL || n->revoked || j->again)
+	if (n == NULL || n->revoked || j->again || j->by_keyring)
 		return CLV_OK;
 	return cli_fail(c, CLV_E_EXISTS,
 	    "give another name by --node, or claviger node revoke it first, "
@@ -353,18 +355,42 @@ run(struct cli *c, struct join *j, bool server)
 
 	if (r == CLV_OK)
 		r = server ? join_server(c, j) : join_member(c, j);
-	if (r != CLV_OK && r != CLV_E_UNKNOWN) {
+	if (r != CLV_OK && r != CLV_E_UNKNOWN)
 		cli_undo_run(c, &j->undo);
-		return r;
-	}
-	cli_undo_forget(&j->undo);
-	if (r == CLV_OK && cli_opt(c, "json") != NULL)
-		print_json(j);
-	else if (r == CLV_OK && server)
-		print_server(j);
-	else if (r == CLV_OK)
-		print_member(j);
+	else
+		cli_undo_forget(&j->undo);
 	return r;
+}
+
+static void
+print(const struct cli *c, const struct join *j, bool server)
+{
+	if (cli_opt(c, "json") != NULL)
+		print_json(j);
+	else if (server)
+		print_server(j);
+	else
+		print_member(j);
+}
+
+static void
+begin(struct join *j)
+{
+	memset(j, 0, sizeof(*j));
+	cli_host_init(&j->host);
+	clv_buf_init(&j->blob);
+	j->state_fd = -1;
+}
+
+static void
+end(struct join *j)
+{
+	cli_host_fini(&j->host);
+	clv_list_free(&j->list);
+	clv_buf_fini(&j->blob);
+	clv_store_free(&j->db);
+	if (j->state_fd >= 0)
+		close(j->state_fd);
 }
 
 int
@@ -377,16 +403,31 @@ cli_join(struct cli *c)
 	if (server == (cli_opt(c, "member") != NULL))
 		return cli_fail(c, CLV_E_USAGE, "claviger join --help",
 		    "give either --server or --member");
-	memset(&j, 0, sizeof(j));
-	cli_host_init(&j.host);
-	clv_buf_init(&j.blob);
-	j.state_fd = -1;
+	begin(&j);
+	j.system = cli_opt(c, "system");
 	r = run(c, &j, server);
-	cli_host_fini(&j.host);
-	clv_list_free(&j.list);
-	clv_buf_fini(&j.blob);
-	clv_store_free(&j.db);
-	if (j.state_fd >= 0)
-		close(j.state_fd);
+	if (r == CLV_OK)
+		print(c, &j, server);
+	end(&j);
+	return r;
+}
+
+int
+cli_join_by_keyring(struct cli *c, const uint8_t pk[static 32])
+{
+	char key[CLI_BASE64];
+	struct join j;
+	int r;
+
+	begin(&j);
+	j.by_keyring = true;
+	j.system = cli_base64(pk, key);
+	c->config.system[0] = '\0'; /* it was only said */
+	r = run(c, &j, true);
+	if (r == CLV_OK) {
+		c->config = j.config;
+		c->config_result = CLV_OK;
+	}
+	end(&j);
 	return r;
 }

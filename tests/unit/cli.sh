@@ -1170,6 +1170,61 @@ expect $? 0 'eight.age is written' 'the copy in the database is the newest'
 on n1 backup verify "$tmp/b/eight.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generations *1 4$' 'and holds nothing that was destroyed'
 
+# Restore on a bare machine: from a backup, from one node's identity, by
+# shares. Nobody is active who could approve it.
+
+bare() { # HOST VERB ARGUMENTS…
+	_bare=$1
+	shift
+	with "$_bare" "$@" --database "host=$tmp/sock dbname=one user=login"
+}
+host n5
+host n6
+host n7
+before=$(everything n1)
+with n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass"
+refuse $? 2 'belongs to no system yet: --database' 'restore of no system'
+bare n5 restore
+refuse $? 2 'name a backup' 'restore of nothing'
+bare n5 restore "$foreign" --passphrase-file "$tmp/pass" --node n5
+refuse $? 17 'another system' 'restore of a database of another system'
+bare n5 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass" --node n5
+refuse $? 20 'older than the system' 'restore of an older state than there'
+bare n5 restore --identity "$tmp/b/identity" --node n5
+refuse $? 2 'needs --system' 'what anybody could have sealed'
+bare n5 restore --identity "$tmp/pass" --system "$key" --node n5
+refuse $? 10 'holds no identity' 'an identity that is none'
+bare n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass" --node n5 \
+	--dry-run
+expect $? 0 'n5, to be enrolled by this keyring' 'restore --dry-run'
+nothing_made n5 'restore --dry-run'
+bare n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass" --node n5 \
+	--dry-run --json
+expect $? 0 '"enrols": *true' 'restore --dry-run --json'
+json restore generation enrolled replaced reason
+same 'the database after refusals' "$before" "$(everything n1)"
+bare n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass" --node n5 --json
+expect $? 0 '"enrolled": *true' 'restore on a bare machine'
+json restore dry_run system node_number enrols generations generations_here \
+	current_generation list_version list_version_there replaces number
+with n5 backup "$tmp/b/nine.age" --passphrase-file "$tmp/pass"
+expect $? 0 'generation 4' 'it has the master secret, and may write'
+bare n6 restore --identity "$tmp/n5/state/identity" --system "$key" --node n1
+expect $? 0 'n1 is enrolled as server node number 4' 'by one node and the database'
+with n6 node list
+expect $? 0 '^n1  *4  enrolled' 'in the place of the lost one'
+bare n7 recovery combine --share-file "$(share 2),$(share 3)" \
+	--system "$key" --node n7
+expect $? 0 'n7 is enrolled as server node number 5' 'by shares and the database'
+with n7 restore "$tmp/b/nine.age" --passphrase-file "$tmp/pass" --dry-run
+expect $? 0 '^node  *n7 (number 5)' 'restore --dry-run of a node'
+with n7 restore --identity "$tmp/n6/state/identity"
+expect $? 0 'generation 4' 'restore by the identity of another node'
+with n7 node revoke n5
+expect $? 0 'n5 is revoked' 'node revoke'
+with n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass"
+expect $? 3 'revoked' 'no backup undoes a revocation'
+
 on n1 status
 expect $? 8 'clavigerd does not run' 'no daemon is left behind'
 
