@@ -34,7 +34,6 @@ void restore_print_plan(struct cli *c, const struct restore *s);
 
 /* cli_restore_enrol.c: a host that is nobody's node becomes one by the keyring
  * itself, where nobody is active who could approve it. */
-bool restore_must_enrol(const struct restore *s);
 int restore_enrol(struct cli *c, struct restore *s);
 
 /* cli_restore_source.c: is this host a server node, or does it become one of

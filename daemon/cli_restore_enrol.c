@@ -19,21 +19,6 @@ struct enrol {
 	struct clv_buf list;
 };
 
-bool
-restore_must_enrol(const struct restore *s)
-{
-	const struct clv_list_node *n;
-
-	if (s->there == NULL || s->number > 0 || s->holder != 0)
-		return false;
-	if (s->bare)
-		return true;
-	/* By its own keys it was cut off: that is not undone by a backup. */
-	n = clv_list_node_by_name(s->there, s->host.id->name);
-	return n == NULL ||
-	       memcmp(n->party.box_pk, s->host.party.box_pk, 32) != 0;
-}
-
 /* As node revoke and node approve do it. */
 static int
 build(struct restore *s, struct enrol *e)

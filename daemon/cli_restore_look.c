@@ -85,19 +85,37 @@ look_here(struct cli *c, struct restore *s)
 	cli_unbecome();
 }
 
-static uint8_t
-own_number(const struct restore *s)
+/* The entry of this host's name and keys, or NULL. */
+static const struct clv_list_node *
+own_entry(const struct restore *s)
 {
 	const struct clv_list *list = s->there != NULL ? s->there : s->list;
 	const struct clv_list_node *n;
 
 	if (s->bare || list == NULL)
-		return 0;
+		return NULL;
 	n = clv_list_node_by_name(list, s->host.id->name);
-	if (n == NULL || n->revoked ||
+	if (n == NULL ||
 	    memcmp(n->party.box_pk, s->host.party.box_pk, 32) != 0)
-		return 0;
-	return n->number;
+		return NULL;
+	return n;
+}
+
+/* Nobody is active who could approve it. */
+static int
+find_node(struct cli *c, struct restore *s)
+{
+	const struct clv_list_node *n = own_entry(s);
+
+	/* That is not undone by a backup. */
+	if (n != NULL && n->revoked)
+		return cli_fail(c, CLV_E_REVOKED,
+		    "remove its configuration and its state directory, and "
+		    "have it join anew",
+		    "this node was revoked");
+	s->number = n != NULL ? n->number : 0;
+	s->enrols = n == NULL && s->there != NULL && s->holder == 0;
+	return CLV_OK;
 }
 
 int
@@ -109,9 +127,7 @@ restore_look(struct cli *c, struct restore *s)
 	r = open_database(c, s);
 	if (r == CLV_OK && s->db != NULL)
 		r = ask_database(c, s);
-	s->number = own_number(s);
-	s->enrols = r == CLV_OK && restore_must_enrol(s);
-	return r;
+	return r == CLV_OK ? find_node(c, s) : r;
 }
 
 int

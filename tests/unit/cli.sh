@@ -708,6 +708,8 @@ with() { # HOST ARGUMENTS…: as on(), with a daemon to be had
 	"$claviger" --config "$tmp/$_host/claviger.conf" \
 		--clavigerd "$daemon" "$@" >"$tmp/out" 2>"$tmp/err"
 }
+plan="dry_run system node_number enrols generations generations_here number
+	current_generation list_version list_version_there replaces"
 everything() { # HOST: its files and what the database has sealed to it
 	cat "$tmp/$1/state/identity" "$tmp/$1/state/tls.key" | sha256sum
 	sql -c "SELECT node, md5(body) FROM claviger.escrow ORDER BY node" one
@@ -994,7 +996,7 @@ refuse $? 12 'damaged' 'restore of a damaged backup'
 same 'the node after refusals' "$before" "$(everything n2)"
 with n2 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass" --json
 expect $? 0 '"generation": *1' 'restore --json'
-json restore
+json restore $plan
 is 'the restored copy is in the database' \
 	test "$(sql -c 'SELECT count(*) FROM claviger.escrow' one)" = 2
 
@@ -1128,13 +1130,13 @@ expect $? 0 'generation 3' 'recovery combine from the database'
 combine --share-file "$list" --backup "$tmp/b/six.age" \
 	--passphrase-file "$tmp/pass" --json
 expect $? 0 'six.age' 'recovery combine --backup'
-json 'recovery combine' identity reason
+json 'recovery combine' identity reason node enrolled replaced
 on n1 backup verify "$tmp/b/six.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generations *1 3' 'what it has written'
 "$claviger" --config /nonexistent recovery combine --share-file "$list" \
 	--identity "$tmp/b/identity" --json >"$tmp/out" 2>"$tmp/err"
 expect $? 0 identity 'recovery combine --identity needs no system'
-json 'recovery combine' backup generation reason
+json 'recovery combine' backup generation reason node enrolled replaced
 is 'it is root'"'"'s alone' \
 	test "$(stat -c %U%a "$tmp/b/identity")" = root600
 if command -v age >/dev/null; then
@@ -1205,11 +1207,11 @@ json restore generation enrolled replaced reason
 same 'the database after refusals' "$before" "$(everything n1)"
 bare n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass" --node n5 --json
 expect $? 0 '"enrolled": *true' 'restore on a bare machine'
-json restore dry_run system node_number enrols generations generations_here \
-	current_generation list_version list_version_there replaces number
+json restore $plan
 with n5 backup "$tmp/b/nine.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generation 4' 'it has the master secret, and may write'
-bare n6 restore --identity "$tmp/n5/state/identity" --system "$key" --node n1
+install -m 600 "$tmp/n5/state/identity" "$tmp/b/n5"
+bare n6 restore --identity "$tmp/b/n5" --system "$key" --node n1
 expect $? 0 'n1 is enrolled as server node number 4' 'by one node and the database'
 with n6 node list
 expect $? 0 '^n1  *4  enrolled' 'in the place of the lost one'
@@ -1218,12 +1220,19 @@ bare n7 recovery combine --share-file "$(share 2),$(share 3)" \
 expect $? 0 'n7 is enrolled as server node number 5' 'by shares and the database'
 with n7 restore "$tmp/b/nine.age" --passphrase-file "$tmp/pass" --dry-run
 expect $? 0 '^node  *n7 (number 5)' 'restore --dry-run of a node'
-with n7 restore --identity "$tmp/n6/state/identity"
+install -m 600 "$tmp/n6/state/identity" "$tmp/b/n6"
+with n7 restore --identity "$tmp/b/n6"
 expect $? 0 'generation 4' 'restore by the identity of another node'
+with n7 restore "$tmp/b/seven.age" --passphrase-file "$tmp/pass"
+expect $? 0 'here is kept in' 'another keyring is replaced'
+kept=$(echo "$tmp/n7/state/keyring-"*.age)
+is 'it is for the service alone' test "$(stat -c %U%a "$kept")" = daemon400
+on n7 backup verify "$kept" --passphrase-file "$tmp/pass"
+expect $? 0 'generations *4$' 'and opens with what opened the other'
 with n7 node revoke n5
 expect $? 0 'n5 is revoked' 'node revoke'
 with n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass"
-expect $? 3 'revoked' 'no backup undoes a revocation'
+refuse $? 4 'was revoked' 'no backup undoes a revocation'
 
 on n1 status
 expect $? 8 'clavigerd does not run' 'no daemon is left behind'
