@@ -77,7 +77,13 @@ enum admin_op {
 	 * under these. REENCRYPTED: u32 generation: that is done; the active
 	 * server asks it of itself alone. */
 	ADMIN_REENCRYPT = 27,
-	ADMIN_REENCRYPTED = 28
+	ADMIN_REENCRYPTED = 28,
+	/* The database was restored to an older day, and stays there. ROLLBACK:
+	 * -> u64 list version there, u64 now, u64 epoch. ROLLBACK_APP: str name
+	 * -> u8 it was older, u64 counter there, u64 now: of one application,
+	 * by the active server alone. */
+	ADMIN_ROLLBACK = 40,
+	ADMIN_ROLLBACK_APP = 41
 };
 /* Answer: u32 result (two's complement), str text (what a person should read),
  * str late (names of live nodes that do not yet have the list on disk, joined

@@ -41,6 +41,8 @@ needed(uint8_t op)
 	case ADMIN_APP_REVOKE: return AUTH_OP_APP_REVOKE;
 	case ADMIN_APPS:
 	case ADMIN_APP_COUNT: return AUTH_OP_APP_SHOW;
+	case ADMIN_ROLLBACK:
+	case ADMIN_ROLLBACK_APP: /* root's */
 	case ADMIN_ROTATE_CURRENT:
 	case ADMIN_REENCRYPTED: break;
 	}

@@ -48,6 +48,8 @@ landed(struct admin *a)
 		return;
 	}
 	secret_prove(k);
+	if (a->op == ADMIN_ROLLBACK)
+		db_poll_soon(k); /* it is not older any more */
 	if (a->op == ADMIN_APP_REMOVE)
 		admin_keys_drop(a);
 	else if (a->op == ADMIN_GENERATION_DESTROY)
