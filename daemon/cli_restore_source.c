@@ -232,8 +232,18 @@ choose(struct cli *c, struct from *f, struct cli_source *s)
 	    "(--identity)");
 }
 
-int
-cli_restore(struct cli *c)
+/* The system goes on with what this node has. */
+static int
+accept_rollback(struct cli *c)
+{
+	int r = cli_need(
+	    c, CLI_NEED_CONFIG | CLI_NEED_SYSTEM | CLI_NEED_SERVER);
+
+	return r == CLV_OK ? cli_rollback(c) : r;
+}
+
+static int
+from_copy(struct cli *c)
 {
 	struct from f = {.file = c->arg_count > 0 ? c->args[0] : NULL};
 	struct cli_source s = {.open = from_passphrase, .arg = &f};
@@ -249,4 +259,17 @@ cli_restore(struct cli *c)
 	clv_guard_put(c->guard, f.sk);
 	clv_guard_put(c->guard, s.passphrase);
 	return r;
+}
+
+int
+cli_restore(struct cli *c)
+{
+	bool rollback = cli_opt(c, "accept-rollback") != NULL;
+	bool copy = c->arg_count > 0 || cli_opt(c, "identity") != NULL;
+
+	if (rollback && copy)
+		return cli_fail(c, CLV_E_USAGE,
+		    "restore the copy first, then accept the database",
+		    "--accept-rollback takes no copy");
+	return rollback ? accept_rollback(c) : from_copy(c);
 }

@@ -117,6 +117,9 @@ static const struct cli_opt opts_restore[] = {
 	"open it with this identity: of the recovery recipient, or of a node",
 	false},
     RESTORE_OPTS,
+    {"accept-rollback", NULL,
+	"go on with a database that was restored to an older day", false},
+    {"yes", NULL, "do not ask", false},
     JSON,
     {NULL, NULL, NULL, false},
 };

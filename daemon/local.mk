@@ -113,7 +113,7 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_pass.c %D%/cli_recovery.c %D%/cli_recovery_combine.c \
 	%D%/cli_recovery_shares.c %D%/cli_recovery.h %D%/cli_restore.c \
 	%D%/cli_restore.h %D%/cli_restore_enrol.c %D%/cli_restore_look.c \
-	%D%/cli_restore_source.c %D%/cli_rotate.c %D%/cli_rotate_follow.c \
+	%D%/cli_restore_source.c %D%/cli_rollback.c %D%/cli_rotate.c %D%/cli_rotate_follow.c \
 	%D%/cli_rotate.h %D%/cli_settings.c \
 	%D%/cli_status.c %D%/cli_system.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c

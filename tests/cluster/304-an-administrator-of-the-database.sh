@@ -110,5 +110,19 @@ expect "keys are served for reading" fetches
 must "today's is back" put_back today $tables
 expect_within 30 "all in order" all_ready
 expect_within 40 "encryption is allowed" encrypt_is True
-expect "and changes are" cl "$(promoted)" app remove of-today --yes
+
+step "yesterday's database again, and there is no newer one"
+active=$(promoted)
+# shellcheck disable=SC2086
+must "it is put back" put_back yesterday $tables
+expect_within 20 "nobody encrypts" encrypt_is False
+expect "what is lost is said" grep -q 'application of-today' \
+    <<<"$(cl "$active" restore --accept-rollback --dry-run 2>&1)"
+expect_exit 4 'not accepted without being asked' "it is asked for" \
+    cl "$active" restore --accept-rollback
+expect "it is accepted" cl "$active" restore --accept-rollback --yes
+expect_within 40 "encryption is allowed" encrypt_is True
+expect_within 30 "all in order" all_ready
+expect "the member goes on" fetches
+expect "and changes are made" cl "$active" app remove of-today --yes
 sql "DROP SCHEMA yesterday, today CASCADE" >/dev/null 2>&1
