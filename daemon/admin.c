@@ -61,6 +61,7 @@ admin_free(struct admin *a)
 	clv_buf_fini(&a->change.data);
 	clv_buf_fini(&a->blob);
 	refs_free(&a->refs);
+	admin_rollback_free(a->k, &a->rollback);
 	auth_caller_fini(&a->caller);
 	a->k->admin = NULL;
 	sodium_memzero(a, sizeof(*a));

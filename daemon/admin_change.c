@@ -214,6 +214,8 @@ on_op(struct keeper *k, void *arg, const struct db_result *r)
 		admin_generation_begin(a);
 	else if (a->op == ADMIN_BACKUP_DONE)
 		backup_done(a);
+	else if (a->op == ADMIN_ROLLBACK_APP)
+		admin_rollback_app(a);
 	else if (a->op == ADMIN_APP_REMOVE)
 		was_drop_begun(a);
 	else if (a->op == ADMIN_NODE_APPROVE)

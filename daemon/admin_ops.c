@@ -215,7 +215,7 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_APP_GRANT: return admin_app_is_granted(list, args, true);
 	case ADMIN_APP_REVOKE: return admin_app_is_granted(list, args, false);
 	case ADMIN_ROLLBACK: return true;
-	case ADMIN_ROLLBACK_APP:
+	case ADMIN_ROLLBACK_APP: /* it writes no list */
 	case ADMIN_JOINS:
 	case ADMIN_MEMBERS_STATE:
 	case ADMIN_BACKUPS:

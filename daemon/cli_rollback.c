@@ -18,8 +18,15 @@ struct rollback {
 	struct clv_list *here;
 	struct clv_list *there;
 	uint64_t was, now, epoch; /* list versions, and the epoch in force */
+	char accepted[CLV_LIST_APPS_MAX / 8 + 1]; /* applications, by bit */
 	unsigned lost;		  /* what the database's list does not have */
 };
+
+static bool
+is_there(const struct rollback *s, const char *app)
+{
+	return clv_list_app_by_name(s->there, app) != NULL;
+}
 
 /* ---- what is lost ---- */
 
@@ -79,8 +86,7 @@ static void
 lost_applications(const struct cli *c, struct rollback *s, struct cli_json *j)
 {
 	for (size_t i = 0; i < s->here->app_count; i++)
-		if (clv_list_app_by_name(s->there, s->here->apps[i].name) ==
-		    NULL)
+		if (!is_there(s, s->here->apps[i].name))
 			tell(c, s, j, "applications", "application",
 			    s->here->apps[i].name);
 }
@@ -226,6 +232,62 @@ accept_list(struct cli *c, struct rollback *s)
 	return r;
 }
 
+/* ---- applications, one by one ---- */
+
+static int
+accept_app(struct cli *c, struct rollback *s, size_t i)
+{
+	const char *app = s->here->apps[i].name;
+	struct cli_answer a;
+	struct clv_buf b;
+	struct clv_rd rd;
+	int r;
+
+	cli_admin_begin(&b, ADMIN_ROLLBACK_APP);
+	clv_buf_str(&b, app);
+	cli_answer_init(&a);
+	r = ask(c, &b, &a);
+	clv_rd_init(&rd, a.data.data, a.data.len);
+	if (r == CLV_OK && clv_rd_u8(&rd) != 0) {
+		s->accepted[i / 8] |= (char)(1 << i % 8);
+		if (cli_opt(c, "json") == NULL)
+			puts(cli_printable(a.text));
+	}
+	if (r != CLV_OK)
+		r = cli_fail(c, r, "claviger doctor; then repeat the command",
+		    "%s was not accepted: %s", app,
+		    a.text[0] != '\0' ? cli_printable(a.text)
+				      : clv_result_text(r));
+	cli_answer_fini(&a);
+	clv_buf_fini(&b);
+	return r;
+}
+
+/* Of all that can be: one that cannot is no reason to keep the others. */
+static int
+accept_apps(struct cli *c, struct rollback *s)
+{
+	int r = CLV_OK, one;
+
+	for (size_t i = 0; i < s->here->app_count; i++) {
+		if (!is_there(s, s->here->apps[i].name))
+			continue;
+		one = accept_app(c, s, i);
+		r = r == CLV_OK ? one : r;
+	}
+	return r;
+}
+
+static void
+json_accepted(const struct rollback *s, struct cli_json *j)
+{
+	cli_json_array(j, "accepted");
+	for (size_t i = 0; i < s->here->app_count; i++)
+		if ((s->accepted[i / 8] >> i % 8 & 1) != 0)
+			cli_json_str_push(
+			    j, "accepted", s->here->apps[i].name);
+}
+
 static void
 print(const struct cli *c, struct rollback *s)
 {
@@ -241,8 +303,7 @@ print(const struct cli *c, struct rollback *s)
 			       ", epoch %" PRIu64 "\n",
 			    s->now, s->epoch);
 		for (size_t i = 0; i < s->here->app_count; i++)
-			if (clv_list_app_by_name(s->there,
-				s->here->apps[i].name) == NULL)
+			if (!is_there(s, s->here->apps[i].name))
 				printf("application %s has nothing there: "
 				       "claviger app remove, and app add\n",
 				    s->here->apps[i].name);
@@ -253,6 +314,7 @@ print(const struct cli *c, struct rollback *s)
 	cli_json_u64(j, "list_version", s->now);
 	cli_json_u64(j, "epoch", s->epoch);
 	find_lost(c, s, j);
+	json_accepted(s, j);
 	cli_json_print(j);
 }
 
@@ -274,8 +336,10 @@ rollback(struct cli *c, struct rollback *s)
 	r = confirm(c);
 	if (r == CLV_OK)
 		r = accept_list(c, s);
-	if (r == CLV_OK)
-		print(c, s);
+	if (r != CLV_OK)
+		return r;
+	r = accept_apps(c, s);
+	print(c, s);
 	return r;
 }
 

@@ -35,6 +35,8 @@ said_by_all() {
 		log_lines $node | grep -qE "$1" || return 1
 	done
 }
+# reads HOST APP NAME VALUE
+reads() { [ "$(on "$1" claviger get "$2" "$3")" = "$4" ]; }
 newest="(SELECT max(version) FROM claviger.list)"
 
 step "a list that nobody signed"
@@ -94,7 +96,11 @@ expect_within 60 "all in order" all_ready
 
 step "yesterday's database"
 expect_within 30 "encryption is allowed" encrypt_is True
+must "an application with a secret" eval 'cl "$active" app add shop &&
+    put_secret "$active" shop it yesterday'
 keep yesterday
+must "it is changed" eval 'put_secret "$active" shop it today &&
+    put_secret "$active" shop it tonight'
 must "two changes" eval 'cl "$active" app add of-today &&
     cl "$active" app grant of-today user:games'
 keep today
@@ -124,5 +130,10 @@ expect "it is accepted" cl "$active" restore --accept-rollback --yes
 expect_within 40 "encryption is allowed" encrypt_is True
 expect_within 30 "all in order" all_ready
 expect "the member goes on" fetches
+for node in n1 n2 n3; do
+	expect_within 10 "$node reads what is there" \
+	    reads $node shop it yesterday
+done
+expect "and writes on" put_secret "$active" shop it again
 expect "and changes are made" cl "$active" app remove of-today --yes
 sql "DROP SCHEMA yesterday, today CASCADE" >/dev/null 2>&1
