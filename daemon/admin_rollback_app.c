@@ -22,7 +22,8 @@
  * counts by one, so the same manifest is written under each counter in between.
  */
 struct rollback {
-	uint8_t *keys; /* guarded: of the application, the index, and one more */
+	uint8_t
+	    *keys; /* guarded: of the application, the index, and one more */
 	struct clv_index *index;
 	uint64_t page_counter; /* where the next page begins */
 	char page_name[VAULT_NAME_MAX];
@@ -144,8 +145,7 @@ write_next(struct admin *a)
 		p[6 + i] = clv_param_array(&none[i]);
 	}
 	if (r == CLV_OK)
-		admin_call(
-		    a, CLV_STMT_PUT_RECORDS, p, 6 + COLUMNS, on_written);
+		admin_call(a, CLV_STMT_PUT_RECORDS, p, 6 + COLUMNS, on_written);
 	else
 		fail(a, r, clv_result_text(r));
 	for (unsigned i = 0; i < COLUMNS; i++)
@@ -246,8 +246,8 @@ on_page(struct keeper *k, void *arg, const struct db_result *r)
 	else if (r->rows - 1 >= VAULT_PAGE)
 		ask_page(a);
 	else
-		decide(a, db_u64(r, r->rows - 1, 5),
-		    db_field(r, r->rows - 1, 6));
+		decide(
+		    a, db_u64(r, r->rows - 1, 5), db_field(r, r->rows - 1, 6));
 }
 
 static void
@@ -283,8 +283,8 @@ open_key(struct admin *a, const struct db_result *r, uint32_t version)
 
 	if (db_u64(r, version, 0) != version)
 		return CLV_E_DAMAGED;
-	rc = clv_keyring_subkey(a->k->secret.keyring, id.generation,
-	    CLV_SUBKEY_DISTRIBUTION, key);
+	rc = clv_keyring_subkey(
+	    a->k->secret.keyring, id.generation, CLV_SUBKEY_DISTRIBUTION, key);
 	if (rc == CLV_E_NOT_FOUND) {
 		ADMIN_SAY(&a->change,
 		    "application %s: a key is wrapped under generation %u, "
@@ -364,8 +364,7 @@ admin_rollback_app(struct admin *a)
 	}
 	a->rollback = calloc(1, sizeof(*a->rollback));
 	if (a->rollback != NULL)
-		a->rollback->keys =
-		    clv_guard_get(a->k->guard, 3 * CLV_KEY_LEN);
+		a->rollback->keys = clv_guard_get(a->k->guard, 3 * CLV_KEY_LEN);
 	if (a->rollback == NULL || a->rollback->keys == NULL) {
 		admin_end(a, CLV_E_NOMEM, NULL);
 		return;

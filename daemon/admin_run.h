@@ -49,7 +49,7 @@ struct admin {
 	/* GENERATION_DESTROY */
 	struct refs *refs;
 	unsigned refs_step;
-	uint64_t fill; /* ROLLBACK: the version that is put now */
+	uint64_t fill;		   /* ROLLBACK: the version that is put now */
 	struct rollback *rollback; /* ROLLBACK_APP */
 	/* APP_ADD, APP_REMOVE */
 	char app[CLV_NAME_MAX];

@@ -306,9 +306,9 @@ struct cli_source {
 	int (*open)(
 	    struct cli *c, struct cli_source *s, struct clv_keyring **ret);
 	void *arg;
-	char *passphrase;    /* the guard's, or NULL, and then */
-	uint8_t pk[32];	     /* that recipient */
-	bool bare;	     /* this host is of no system yet */
+	char *passphrase; /* the guard's, or NULL, and then */
+	uint8_t pk[32];	  /* that recipient */
+	bool bare;	  /* this host is of no system yet */
 };
 int cli_restore_from(struct cli *c, struct cli_source *source);
 /* cli_join.c: a server node of the system of that key, with --node, and the

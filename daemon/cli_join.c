@@ -12,7 +12,7 @@
 struct join {
 	struct config config; /* as it will be written */
 	uint8_t pk[CLV_SIGN_PK_LEN];
-	bool again; /* this host has joined that system before */
+	bool again;	 /* this host has joined that system before */
 	bool by_keyring; /* who brings it may take the place of a lost node */
 	const char *system;
 	struct cli_host host;

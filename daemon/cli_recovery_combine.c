@@ -225,8 +225,7 @@ write_backup(struct cli *c, struct recovery *s, const char *path)
 
 /* Of the system only what is used. */
 static int
-check_needs(
-    struct cli *c, const struct recovery *s, struct cli_source *source)
+check_needs(struct cli *c, const struct recovery *s, struct cli_source *source)
 {
 	bool only_identity = cli_opt(c, "identity") != NULL;
 	bool only_backup = cli_opt(c, "backup") != NULL;

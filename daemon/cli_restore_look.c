@@ -95,8 +95,7 @@ own_entry(const struct restore *s)
 	if (s->bare || list == NULL)
 		return NULL;
 	n = clv_list_node_by_name(list, s->host.id->name);
-	if (n == NULL ||
-	    memcmp(n->party.box_pk, s->host.party.box_pk, 32) != 0)
+	if (n == NULL || memcmp(n->party.box_pk, s->host.party.box_pk, 32) != 0)
 		return NULL;
 	return n;
 }
@@ -201,8 +200,7 @@ json_plan(const struct cli *c, const struct restore *s)
 	json_generations(j, "generations_here", s->had);
 	cli_json_u64(j, "current_generation",
 	    list != NULL ? clv_list_current(list)->number : 0);
-	cli_json_u64(
-	    j, "list_version", s->list != NULL ? s->list->version : 0);
+	cli_json_u64(j, "list_version", s->list != NULL ? s->list->version : 0);
 	cli_json_u64(j, "list_version_there", s->list_version);
 	cli_json_bool(j, "replaces", s->had != NULL);
 	cli_json_print(j);
@@ -245,8 +243,9 @@ restore_print_plan(struct cli *c, const struct restore *s)
 		       "current\n",
 		    (unsigned long long)s->there->version,
 		    clv_list_current(s->there)->number);
-	puts(s->had != NULL ? "replaced            the keyring that is here; it "
-			      "is kept beside this node's identity"
-			    : "replaced            nothing");
+	puts(s->had != NULL
+		 ? "replaced            the keyring that is here; it "
+		   "is kept beside this node's identity"
+		 : "replaced            nothing");
 	puts("nothing was changed");
 }

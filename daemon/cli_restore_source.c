@@ -17,8 +17,7 @@ struct from {
 };
 
 static int
-from_passphrase(
-    struct cli *c, struct cli_source *s, struct clv_keyring **ret)
+from_passphrase(struct cli *c, struct cli_source *s, struct clv_keyring **ret)
 {
 	const struct from *f = s->arg;
 
@@ -61,11 +60,11 @@ node_number(struct cli *c, struct clv_store *db, const uint8_t *pk,
 			sizeof(id->box_pk)) == 0)
 			*ret = list->nodes[i].number;
 	clv_list_free(&list);
-	return *ret != 0 ? CLV_OK
-			 : cli_fail(c, CLV_E_NO_IDENTITY,
-			       "give the identity of an enrolled node",
-			       "no server node has that identity (%s)",
-			       id->name);
+	return *ret != 0
+		   ? CLV_OK
+		   : cli_fail(c, CLV_E_NO_IDENTITY,
+			 "give the identity of an enrolled node",
+			 "no server node has that identity (%s)", id->name);
 }
 
 static int
@@ -128,8 +127,7 @@ parse_identity(struct cli *c, struct from *f, char *text)
 	int r = CLV_E_FORMAT;
 
 	if (strncmp(text, "claviger-identity ", 18) == 0) {
-		r = clv_identity_parse(
-		    c->guard, text, strlen(text), &f->id);
+		r = clv_identity_parse(c->guard, text, strlen(text), &f->id);
 		if (r == CLV_OK)
 			memcpy(f->sk, f->id->box_sk, CLV_AGE_KEY_LEN);
 		return r;
@@ -194,8 +192,8 @@ bare(struct cli *c, bool sealed)
 		return cli_fail(c, CLV_E_INVALID,
 		    "copy the 44 characters that claviger init printed",
 		    "'%s' is not the public key of a system", system);
-	snprintf(c->config.database, sizeof(c->config.database), "%s",
-	    database);
+	snprintf(
+	    c->config.database, sizeof(c->config.database), "%s", database);
 	snprintf(c->config.system, sizeof(c->config.system), "%s",
 	    system != NULL ? system : "");
 	return passfile == NULL
@@ -214,8 +212,7 @@ restore_prepare(struct cli *c, struct cli_source *s, bool sealed)
 	if (cli_opt(c, "database") != NULL)
 		return cli_fail(c, CLV_E_USAGE, "leave --database away",
 		    "this host has joined a system already");
-	return cli_need(
-	    c, CLI_NEED_CONFIG | CLI_NEED_SYSTEM | CLI_NEED_SERVER);
+	return cli_need(c, CLI_NEED_CONFIG | CLI_NEED_SYSTEM | CLI_NEED_SERVER);
 }
 
 static int
@@ -236,8 +233,8 @@ choose(struct cli *c, struct from *f, struct cli_source *s)
 static int
 accept_rollback(struct cli *c)
 {
-	int r = cli_need(
-	    c, CLI_NEED_CONFIG | CLI_NEED_SYSTEM | CLI_NEED_SERVER);
+	int r =
+	    cli_need(c, CLI_NEED_CONFIG | CLI_NEED_SYSTEM | CLI_NEED_SERVER);
 
 	return r == CLV_OK ? cli_rollback(c) : r;
 }

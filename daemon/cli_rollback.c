@@ -19,7 +19,7 @@ struct rollback {
 	struct clv_list *there;
 	uint64_t was, now, epoch; /* list versions, and the epoch in force */
 	char accepted[CLV_LIST_APPS_MAX / 8 + 1]; /* applications, by bit */
-	unsigned lost;		  /* what the database's list does not have */
+	unsigned lost; /* what the database's list does not have */
 };
 
 static bool
@@ -284,8 +284,7 @@ json_accepted(const struct rollback *s, struct cli_json *j)
 	cli_json_array(j, "accepted");
 	for (size_t i = 0; i < s->here->app_count; i++)
 		if ((s->accepted[i / 8] >> i % 8 & 1) != 0)
-			cli_json_str_push(
-			    j, "accepted", s->here->apps[i].name);
+			cli_json_str_push(j, "accepted", s->here->apps[i].name);
 }
 
 static void

@@ -996,6 +996,7 @@ refuse $? 12 'damaged' 'restore of a damaged backup'
 same 'the node after refusals' "$before" "$(everything n2)"
 with n2 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass" --json
 expect $? 0 '"generation": *1' 'restore --json'
+# shellcheck disable=SC2086
 json restore $plan
 is 'the restored copy is in the database' \
 	test "$(sql -c 'SELECT count(*) FROM claviger.escrow' one)" = 2
@@ -1207,6 +1208,7 @@ json restore generation enrolled replaced reason
 same 'the database after refusals' "$before" "$(everything n1)"
 bare n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass" --node n5 --json
 expect $? 0 '"enrolled": *true' 'restore on a bare machine'
+# shellcheck disable=SC2086
 json restore $plan
 with n5 backup "$tmp/b/nine.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generation 4' 'it has the master secret, and may write'
@@ -1231,6 +1233,26 @@ on n7 backup verify "$kept" --passphrase-file "$tmp/pass"
 expect $? 0 'generations *1 4$' 'and opens with what opened the other'
 with n7 node revoke n5
 expect $? 0 'n5 is revoked' 'node revoke'
+
+# The database of an older day.
+with n7 restore "$tmp/b/nine.age" --accept-rollback
+refuse $? 2 'takes no copy' 'accepting a database by a copy'
+with n7 restore --accept-rollback --yes --json
+expect $? 0 '"accepted"' 'a database that is not older'
+json restore generation node enrolled replaced reason dry_run system \
+	node_number enrols generations_here number current_generation replaces
+sql -c "DELETE FROM claviger.list WHERE version > (SELECT max(version) - 3
+	FROM claviger.list)" one
+with n7 settings set port 8392
+refuse $? 20 'newer state than the database' 'a change of an older database'
+with n7 restore --accept-rollback
+refuse $? 4 'without being asked' 'accepting it without a word'
+with n7 restore --accept-rollback --dry-run
+expect $? 0 'server node n7' 'what is lost'
+with n7 restore --accept-rollback --yes
+expect $? 0 'the database is accepted: list version' 'accepting it'
+with n7 settings set port 8392
+expect $? 0 'port = 8392' 'a change after that'
 with n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass"
 refuse $? 4 'was revoked' 'no backup undoes a revocation'
 
