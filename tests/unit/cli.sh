@@ -710,6 +710,7 @@ with() { # HOST ARGUMENTS…: as on(), with a daemon to be had
 }
 plan="dry_run system node_number enrols generations generations_here number
 	current_generation list_version list_version_there replaces"
+ceremony="epoch accepted destroyed nodes members applications"
 everything() { # HOST: its files and what the database has sealed to it
 	cat "$tmp/$1/state/identity" "$tmp/$1/state/tls.key" | sha256sum
 	sql -c "SELECT node, md5(body) FROM claviger.escrow ORDER BY node" one
@@ -997,7 +998,7 @@ same 'the node after refusals' "$before" "$(everything n2)"
 with n2 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass" --json
 expect $? 0 '"generation": *1' 'restore --json'
 # shellcheck disable=SC2086
-json restore $plan
+json restore $plan $ceremony
 is 'the restored copy is in the database' \
 	test "$(sql -c 'SELECT count(*) FROM claviger.escrow' one)" = 2
 
@@ -1204,12 +1205,13 @@ nothing_made n5 'restore --dry-run'
 bare n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass" --node n5 \
 	--dry-run --json
 expect $? 0 '"enrols": *true' 'restore --dry-run --json'
-json restore generation enrolled replaced reason
+# shellcheck disable=SC2086
+json restore generation enrolled replaced reason $ceremony
 same 'the database after refusals' "$before" "$(everything n1)"
 bare n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass" --node n5 --json
 expect $? 0 '"enrolled": *true' 'restore on a bare machine'
 # shellcheck disable=SC2086
-json restore $plan
+json restore $plan $ceremony
 with n5 backup "$tmp/b/nine.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generation 4' 'it has the master secret, and may write'
 install -m 600 "$tmp/n5/state/identity" "$tmp/b/n5"
@@ -1246,7 +1248,7 @@ sql -c "DELETE FROM claviger.list WHERE version > (SELECT max(version) - 3
 with n7 settings set port 8392
 refuse $? 20 'newer state than the database' 'a change of an older database'
 with n7 restore --accept-rollback
-refuse $? 4 'without being asked' 'accepting it without a word'
+expect $? 4 'without being asked' 'accepting it without a word'
 with n7 restore --accept-rollback --dry-run
 expect $? 0 'server node n7' 'what is lost'
 with n7 restore --accept-rollback --yes
