@@ -310,6 +310,7 @@ dispatch(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	case ADMIN_JOINS:
 	case ADMIN_BACKUPS:
 	case ADMIN_APP_COUNT:
+	case ADMIN_ESCROW:
 	case ADMIN_GENERATIONS: admin_ask(k, from, op, args); break;
 	case ADMIN_ROTATE_STATE: admin_rotate_state(k, from, args); break;
 	case ADMIN_APPS: admin_apps(k, from, args); break;

@@ -82,8 +82,13 @@ enum admin_op {
 	 * -> u64 list version there, u64 now, u64 epoch. ROLLBACK_APP: str name
 	 * -> u8 it was older, u64 counter there, u64 now: of one application,
 	 * by the active server alone. */
-	ADMIN_ROLLBACK = 40,
-	ADMIN_ROLLBACK_APP = 41
+	ADMIN_ROLLBACK = 50,
+	ADMIN_ROLLBACK_APP = 51,
+	/* u8 prove: all nodes that live are asked to open their copies, and
+	 * their rows say so a short while after -> u64 now_s, u32 n, n x (u32
+	 * generation, u8 state), u32 n, n x (u8 kind, str holder, u8 live, u32
+	 * result, u64 holds, u64 sealed_s, u64 proven_s): coverage.h */
+	ADMIN_ESCROW = 40
 };
 /* Answer: u32 result (two's complement), str text (what a person should read),
  * str late (names of live nodes that do not yet have the list on disk, joined

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/admin.h"
+#include "daemon/coverage.h"
 #include "daemon/keeper.h"
 #include "daemon/record.h"
 #include "daemon/refs.h"
@@ -17,7 +18,9 @@
 struct question {
 	struct admin_origin from;
 	uint8_t op;
-	struct refs *refs; /* GENERATIONS: several statements, one by one */
+	/* several statements, one by one: */
+	struct refs *refs;	   /* GENERATIONS */
+	struct coverage *coverage; /* ESCROW */
 	unsigned step;
 	struct question *next;
 };
@@ -70,6 +73,7 @@ question_free(struct keeper *k, struct question *q)
 		;
 	*pp = q->next;
 	refs_free(&q->refs);
+	coverage_free(&q->coverage);
 	free(q);
 }
 
@@ -124,6 +128,83 @@ begin_refs(struct keeper *k, struct question *q)
 	question_free(k, q);
 }
 
+static void ask_coverage(struct keeper *k, struct question *q);
+
+static void
+on_coverage(struct keeper *k, void *arg, const struct db_result *r)
+{
+	struct question *q = arg;
+
+	if (r->result == CLV_OK) {
+		coverage_take(
+		    q->coverage, q->step++, k->secret.list, k->system_pk, r);
+		ask_coverage(k, q);
+		return;
+	}
+	admin_answer(k, &q->from,
+	    r->result == CLV_E_DATABASE_AWAY ? db_problem(k) : r->result,
+	    r->text, "", NULL);
+	question_free(k, q);
+}
+
+/* Who can be asked to open his copy? */
+static void
+look_who_lives(struct keeper *k, struct coverage *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		struct coverage_copy *copy = &c->copies[i];
+
+		copy->live = copy->kind == COVERAGE_NODE &&
+			     (copy->node == k->node_number
+				     ? k->secret.keyring != NULL
+				     : peers_unlocked(k, copy->node));
+	}
+}
+
+static void
+ask_coverage(struct keeper *k, struct question *q)
+{
+	enum clv_stmt stmt;
+	struct clv_buf data;
+	struct clv_param p;
+	uint8_t number[8];
+	uint64_t node;
+
+	if (coverage_stmt(q->coverage, q->step, &stmt, &node)) {
+		p = clv_param_u64(node, number);
+		db_call(k, stmt, &p, node != 0, KEEPER_SQL_MS, on_coverage, q);
+		return;
+	}
+	look_who_lives(k, q->coverage);
+	clv_buf_init(&data);
+	coverage_format(q->coverage, &data);
+	admin_answer(k, &q->from, CLV_OK, "", "", &data);
+	clv_buf_fini(&data);
+	question_free(k, q);
+}
+
+static void
+begin_coverage(struct keeper *k, struct question *q, bool prove)
+{
+	int r = k->secret.list != NULL
+		    ? coverage_new(k->secret.list, &q->coverage)
+		    : CLV_E_NOT_READY;
+
+	if (r == CLV_OK && prove && k->secret.keyring == NULL)
+		r = CLV_E_NO_SECRET;
+
+	if (r == CLV_OK && prove) {
+		secret_prove_copy(k);
+		peers_prove(k);
+	}
+	if (r == CLV_OK) {
+		ask_coverage(k, q);
+		return;
+	}
+	admin_answer(k, &q->from, r, clv_result_text(r), "", NULL);
+	question_free(k, q);
+}
+
 static void
 on_answer(struct keeper *k, void *arg, const struct db_result *r)
 {
@@ -169,9 +250,12 @@ admin_ask(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	struct question *q = calloc(1, sizeof(*q));
 	char app[CLV_NAME_MAX] = "";
 	struct clv_param p = {app, 0};
+	bool prove = false;
 
 	if (op == ADMIN_APP_COUNT)
 		clv_rd_str(args, app, sizeof(app));
+	if (op == ADMIN_ESCROW)
+		prove = clv_rd_u8(args) != 0;
 	if (q == NULL || clv_rd_end(args) != CLV_OK) {
 		admin_answer(k, from, q == NULL ? CLV_E_NOMEM : CLV_E_PROTOCOL,
 		    q == NULL ? "out of memory" : "malformed request", "",
@@ -187,6 +271,10 @@ admin_ask(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	p.len = strlen(app);
 	if (op == ADMIN_GENERATIONS) {
 		begin_refs(k, q);
+		return;
+	}
+	if (op == ADMIN_ESCROW) {
+		begin_coverage(k, q, prove);
 		return;
 	}
 	db_call(k, statement(op), &p, op == ADMIN_APP_COUNT, KEEPER_SQL_MS,

@@ -222,6 +222,7 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_APPS:
 	case ADMIN_APP_COUNT:
 	case ADMIN_GENERATIONS:
+	case ADMIN_ESCROW:
 	case ADMIN_ROTATE_STATE: break;
 	}
 	return false;
@@ -256,6 +257,7 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_APPS:
 	case ADMIN_APP_COUNT:
 	case ADMIN_GENERATIONS:
+	case ADMIN_ESCROW:
 	case ADMIN_ROTATE_STATE: break;
 	}
 	return CLV_E_PROTOCOL;

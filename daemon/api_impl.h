@@ -11,6 +11,7 @@
 /* Between the files of the API only. */
 
 struct api_conn;
+struct api_held;
 struct credential;
 struct inspect;
 
@@ -22,7 +23,8 @@ struct api {
 	struct api_call *spare;		/* the one that ended last */
 	struct credential *credentials; /* that wait for the vault */
 	unsigned credentials_waiting;
-	struct api_told { /* to those who have subscribed */
+	struct loop_timer *hold; /* then no write waits any longer */
+	struct api_told {	 /* to those who have subscribed */
 		int state;
 		uint32_t generation;
 		uint64_t epoch;
@@ -43,6 +45,7 @@ struct api_conn {
 	int fd;
 	struct auth_caller who;
 	struct api_call *call;
+	struct api_held *held;	 /* a write that waits for the server */
 	struct inspect *inspect; /* that this one drives */
 	bool muted;		 /* more came while a call is under way */
 	bool subscribed;
@@ -63,6 +66,19 @@ void api_fail(
 struct api_call *api_call_new(struct api_conn *c, uint16_t op, uint64_t id);
 /* Its connection, or NULL; the call is gone afterwards. */
 struct api_conn *api_call_end(struct api_call *call);
+/* Go on reading, when nothing of this one is under way any more. */
+void api_unmute(struct api_conn *c);
+
+/* api_hold.c */
+#define API_HOLD_MS 3000 /* from when the right to write ended */
+/* A write that may not be done now may wait: true, and it is answered later.
+ * body: all h->len bytes of it, which are copied. */
+bool api_hold(
+    struct api_conn *c, const struct clv_api_header *h, const void *body);
+/* Those that wait are tried again, now. */
+void api_hold_end(struct api *api);
+/* The connection ends. */
+void api_hold_drop(struct api_conn *c);
 
 /* api_ops.c: one request; body is borrowed. */
 void api_dispatch(

@@ -202,6 +202,7 @@ struct request {
 	const struct clv_api_header *h;
 	struct clv_rd *body;
 	struct vault *vault;
+	const void *whole; /* all of the body */
 	char app[CLV_NAME_MAX];
 };
 
@@ -235,6 +236,18 @@ call_new(struct request *q)
 	return api_call_new(q->c, q->h->op, q->h->id);
 }
 
+/* CLV_OK: it may be done now. Else it is answered, now or later. */
+static int
+may_write(struct request *q)
+{
+	char why[256];
+	int r = member_may_write(q->c->api->k->member, why);
+
+	if (r != CLV_OK && !api_hold(q->c, q->h, q->whole))
+		api_fail(q->c, q->h->op, q->h->id, r, why);
+	return r;
+}
+
 static void
 do_get(struct request *q)
 {
@@ -257,18 +270,13 @@ write_it(struct request *q, struct vault_write *w)
 	const struct member_app *app =
 	    member_app_find(q->c->api->k->member, q->app);
 	struct api_call *call;
-	char why[256];
-	int r;
 
 	if (clv_rd_end(q->body) != CLV_OK) {
 		malformed(q);
 		return;
 	}
-	r = member_may_write(q->c->api->k->member, why);
-	if (r != CLV_OK) {
-		api_fail(q->c, q->h->op, q->h->id, r, why);
+	if (may_write(q) != CLV_OK)
 		return;
-	}
 	if (w->keep == CLV_API_KEEP_DEFAULT)
 		w->keep = app != NULL ? app->keep : 0;
 	if ((call = call_new(q)) != NULL)
@@ -331,22 +339,16 @@ do_history(struct request *q)
 static void
 do_seal(struct request *q)
 {
-	char context[NAME_ROOM], why[256];
+	char context[NAME_ROOM];
 	struct api_call *call;
 	const uint8_t *p;
 	size_t len;
-	int r;
 
 	clv_rd_str(q->body, context, sizeof(context));
 	p = clv_rd_bytes(q->body, &len);
-	if (clv_rd_end(q->body) != CLV_OK) {
+	if (clv_rd_end(q->body) != CLV_OK)
 		malformed(q);
-		return;
-	}
-	r = member_may_write(q->c->api->k->member, why);
-	if (r != CLV_OK)
-		api_fail(q->c, q->h->op, q->h->id, r, why);
-	else if ((call = call_new(q)) != NULL)
+	else if (may_write(q) == CLV_OK && (call = call_new(q)) != NULL)
 		vault_seal(q->vault, q->app, context, p, len, on_bytes, call);
 }
 
@@ -391,7 +393,7 @@ static void
 dispatch_in_app(struct api_conn *c, const struct clv_api_header *h,
     struct clv_rd *body, size_t i)
 {
-	struct request q = {c, h, body, c->api->k->member->vault, ""};
+	struct request q = {c, h, body, c->api->k->member->vault, body->p, ""};
 	char app[NAME_ROOM], why[256];
 	int r;
 

@@ -28,6 +28,7 @@ conn_free(struct api_conn *c)
 	if (c->call != NULL)
 		c->call->conn = NULL;
 	inspect_free(&c->inspect);
+	api_hold_drop(c);
 	loop_fd_del(c->api->k->loop, c->fd);
 	close(c->fd);
 	auth_caller_fini(&c->who);
@@ -107,11 +108,17 @@ api_call_end(struct api_call *call)
 	free(c->api->spare);
 	c->api->spare = call;
 	c->call = NULL;
-	if (c->muted) {
-		c->muted = false;
-		(void)loop_fd_set(c->api->k->loop, c->fd, true, false);
-	}
+	api_unmute(c);
 	return c;
+}
+
+void
+api_unmute(struct api_conn *c)
+{
+	if (!c->muted || c->call != NULL || c->held != NULL)
+		return;
+	c->muted = false;
+	(void)loop_fd_set(c->api->k->loop, c->fd, true, false);
 }
 
 /* A sentence for whoever breaks the rules, and the end. */
@@ -152,7 +159,8 @@ on_readable(struct api_conn *c)
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t n;
 
-	if (c->call != NULL) { /* later, unless it hangs up */
+	if (c->call != NULL ||
+	    c->held != NULL) { /* later, unless it hangs up */
 		c->gone = recv(c->fd, msg, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 		c->muted = !c->gone;
 		if (c->muted)
@@ -287,6 +295,8 @@ api_on_change(struct keeper *k)
 	if (api == NULL || k->member == NULL)
 		return;
 	now = to_tell(k);
+	if (now.may_encrypt)
+		api_hold_end(api);
 	if (now.state == api->told.state &&
 	    now.generation == api->told.generation &&
 	    now.epoch == api->told.epoch &&
@@ -335,6 +345,7 @@ api_fini(struct keeper *k)
 		conn_free(api->conns);
 	api_credentials_fini(api);
 	free(api->spare);
+	loop_timer_del(api->k->loop, &api->hold);
 	loop_fd_del(k->loop, api->listen_fd);
 	free(api);
 	k->api = NULL;

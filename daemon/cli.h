@@ -56,6 +56,11 @@ struct cli_verb {
 };
 extern const struct cli_verb cli_verbs[]; /* ends with name NULL */
 
+struct cli_failure {
+	char text[700];
+	char next[500];
+};
+
 struct cli {
 	const char *path;   /* configuration file */
 	const char *daemon; /* clavigerd, for a transient one */
@@ -69,6 +74,7 @@ struct cli {
 	unsigned arg_count;
 	bool asked_active; /* and that was told */
 	bool quiet; /* what fails is asked again, and not said each time */
+	struct cli_failure *kept; /* what fails comes here, and is not said */
 };
 
 /* cli_main.c. Is everything there (enum cli_need)? Says what is not. */
@@ -179,9 +185,11 @@ int cli_host_load(struct cli *c, struct cli_host *h);
 int cli_host_save(struct cli *c, const struct config *config,
     const struct cli_host *h, struct cli_undo *undo);
 
-/* cli_net.c: what init asks the network. */
+/* cli_net.c: names and addresses. */
 int cli_address_parse(const char *text, char ret[static 46]);
 int cli_host_name_check(const char *name);
+/* Its addresses, as text: "10.0.0.1, 10.0.0.2". */
+int cli_net_look_up(struct cli *c, const char *name, char *dst, size_t cap);
 int cli_net_resolves(struct cli *c, const char *name, const char *address);
 int cli_net_free(struct cli *c, const char *address);
 
@@ -297,6 +305,15 @@ int cli_keyring_try(struct cli *c, struct clv_keyring **ret); /* silent */
 int cli_keyring_check(
     struct cli *c, const struct clv_keyring *k, const struct clv_list *list);
 
+/* cli_record.c: a backup that was written and opened again counts when the
+ * database has a record of it, signed by the system: which generation, where
+ * (cli_backup_where()), when. True when it has. Without one the backup is good
+ * all the same: that is only warned of. */
+bool cli_record_backup(struct cli *c, uint32_t generation, const char *where);
+
+/* cli_generation.c: enum clv_generation_state in a word. */
+const char *cli_generation_state(uint8_t state);
+
 /* The recovery copy beside a backup; false when dst is too short. */
 bool cli_backup_beside(const char *path, char *dst, size_t cap);
 
@@ -356,6 +373,8 @@ int cli_restore(struct cli *c);
 int cli_recovery_create(struct cli *c);
 int cli_recovery_recipient(struct cli *c);
 int cli_recovery_combine(struct cli *c);
+int cli_escrow_list(struct cli *c);
+int cli_escrow_verify(struct cli *c);
 int cli_node_list(struct cli *c);
 int cli_node_approve(struct cli *c);
 int cli_node_revoke(struct cli *c);
@@ -377,6 +396,7 @@ int cli_rotate(struct cli *c);
 int cli_generation_list(struct cli *c);
 int cli_generation_destroy(struct cli *c);
 int cli_fetch(struct cli *c);
+int cli_complete(struct cli *c);
 int cli_cluster_commands(struct cli *c);
 
 #endif

@@ -8,7 +8,6 @@
 #include <unistd.h>
 #include <sodium.h>
 #include <claviger/age.h>
-#include "daemon/admin.h"
 #include "daemon/cli.h"
 #include "daemon/record.h"
 
@@ -237,32 +236,11 @@ cli_keyring_export(struct cli *c, struct clv_keyring **ret)
 	return not_exported(c, r);
 }
 
-/* The backup is good also when nobody could note that it was made. */
-static bool
-record(struct cli *c, uint32_t generation, const char *where)
-{
-	struct clv_buf b;
-	struct cli_answer a;
-	bool recorded;
-
-	cli_admin_begin(&b, ADMIN_BACKUP_DONE);
-	clv_buf_u32(&b, generation);
-	clv_buf_str(&b, where);
-	recorded =
-	    cli_admin(c, &b, "record the backup in the database", &a) == CLV_OK;
-	if (!recorded)
-		cli_warn(c, "the backup itself is good; claviger status will "
-			    "not know of it");
-	cli_answer_fini(&a);
-	clv_buf_fini(&b);
-	return recorded;
-}
-
 static void
 print_backup(
     struct cli *c, const char *path, const char *where, uint32_t generation)
 {
-	bool recorded = record(c, generation, where);
+	bool recorded = cli_record_backup(c, generation, where);
 	char beside[PATH_MAX];
 	struct cli_json *j;
 

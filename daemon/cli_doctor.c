@@ -12,7 +12,7 @@ const struct doctor_check doctor_checks[] = {
     {"config", "the configuration file",
 	"claviger init on the first server node, claviger join on every other "
 	"host",
-	0, doctor_config},
+	DOCTOR_BOTH, doctor_config},
     {"files", "owners and modes of keys and passwords",
 	"chown and chmod it; if somebody could read a key, have this host "
 	"revoked, and join again",
@@ -20,7 +20,7 @@ const struct doctor_check doctor_checks[] = {
     {"expiry", "this host's certificate does not end soon",
 	"it goes on being trusted, for its thumbprint is pinned; to have a new "
 	"one this host is revoked and joins again",
-	DOCTOR_SYSTEM, doctor_expiry},
+	DOCTOR_SYSTEM | DOCTOR_BOTH, doctor_expiry},
     {"seen", "what this host has seen, on its disk",
 	"restore the file that is not older, or have this host join anew",
 	DOCTOR_SYSTEM, doctor_seen},
@@ -69,6 +69,15 @@ const struct doctor_check doctor_checks[] = {
 	"find out who changed the database; put back the rows from its "
 	"backup, or put the secret anew",
 	DOCTOR_SYSTEM | DOCTOR_DAEMON | DOCTOR_DATABASE, doctor_applications},
+    {"name", "the network name resolves to its address",
+	"enter it in the name service, or in /etc/hosts of this host",
+	DOCTOR_SYSTEM | DOCTOR_PATH, doctor_name},
+    {"connection", "TLS 1.3 to the server whose certificate is pinned",
+	"claviger cert show on a server node", DOCTOR_SYSTEM | DOCTOR_PATH,
+	doctor_connection},
+    {"answer", "the system answers this host, with its keys",
+	"claviger status on the server nodes", DOCTOR_SYSTEM | DOCTOR_PATH,
+	doctor_answer},
     {NULL, NULL, NULL, 0, NULL},
 };
 
@@ -131,6 +140,8 @@ lacks(const struct doctor *d, unsigned needs)
 		return "the database cannot be used";
 	if ((needs & DOCTOR_LIST) != 0 && d->list == NULL)
 		return "the signed list in the database is not the system's";
+	if ((needs & DOCTOR_PATH) != 0 && d->path_ends)
+		return "what comes before it is wrong";
 	return NULL;
 }
 
@@ -160,11 +171,21 @@ is_wanted(const char *only, const char *id)
 	}
 }
 
+static bool
+is_asked_for(const struct cli *c, const struct doctor_check *check)
+{
+	bool path = (check->needs & DOCTOR_PATH) != 0;
+
+	if (cli_opt(c, "connect") != NULL)
+		path = !path && (check->needs & DOCTOR_BOTH) == 0;
+	return !path && is_wanted(cli_opt(c, "only"), check->id);
+}
+
 /* What others need is found out, if it is not told. */
 static bool
 is_silent(const struct doctor *d, const struct doctor_check *check)
 {
-	return !is_wanted(cli_opt(d->c, "only"), check->id) ||
+	return !is_asked_for(d->c, check) ||
 	       ((check->needs & DOCTOR_SERVER) != 0 && !d->is_server);
 }
 
@@ -198,6 +219,8 @@ run_check(
 		line(d, state, d->note);
 	}
 	d->all += d->found;
+	if ((check->needs & DOCTOR_PATH) != 0 && d->found > 0)
+		d->path_ends = true;
 }
 
 static void
@@ -216,6 +239,8 @@ set_up(struct doctor *d)
 		(void)state_load(c->config.state_dir, &d->seen);
 		cli_unbecome();
 	}
+	if (cli_opt(c, "connect") != NULL)
+		return;
 	d->daemon = cli_ctl_status(c, &d->st);
 	snprintf(path, sizeof(path), "%s/api.sock", c->config.run_dir);
 	if (d->daemon == CLV_OK)
@@ -226,13 +251,13 @@ set_up(struct doctor *d)
 static int
 any_wanted(const struct cli *c)
 {
-	const char *only = cli_opt(c, "only");
-
 	for (const struct doctor_check *k = doctor_checks; k->id != NULL; k++)
-		if (is_wanted(only, k->id))
+		if (is_asked_for(c, k))
 			return CLV_OK;
-	return cli_fail(c, CLV_E_USAGE, "claviger doctor shows their names",
-	    "there is no check '%s'", only);
+	return cli_fail(c, CLV_E_USAGE,
+	    "claviger doctor shows their names, claviger doctor --connect "
+	    "those of the way to the server",
+	    "there is no check '%s'", cli_opt(c, "only"));
 }
 
 int
@@ -250,6 +275,7 @@ cli_doctor(struct cli *c)
 	for (const struct doctor_check *k = doctor_checks; k->id != NULL; k++)
 		if (!is_silent(&d, k))
 			run_check(&d, k, j);
+	doctor_path_close(&d);
 	doctor_close(&d);
 	if (j != NULL) {
 		cli_json_u64(j, "findings", d.all);

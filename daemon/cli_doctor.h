@@ -3,7 +3,7 @@
 #define CLAVIGER_CLI_DOCTOR_H
 
 #include <claviger/client.h>
-#include "daemon/cli.h"
+#include "daemon/cli_fetch.h"
 #include "daemon/state.h"
 
 /*
@@ -16,8 +16,11 @@ enum doctor_need {		  /* else the check is skipped, and says so */
 	DOCTOR_DAEMON = 1 << 1,	  /* it runs */
 	DOCTOR_DATABASE = 1 << 2, /* it answers, and holds our system */
 	DOCTOR_LIST = 1 << 3,	  /* the database's signed list verifies */
-	DOCTOR_SERVER = 1 << 4	  /* only on server nodes, not mentioned on
+	DOCTOR_SERVER = 1 << 4,	  /* only on server nodes, not mentioned on
 				   * members */
+	DOCTOR_PATH = 1 << 5,	  /* only with --connect, and when the step
+				   * before it found nothing */
+	DOCTOR_BOTH = 1 << 6	  /* with --connect, too */
 };
 
 enum doctor_hello { /* columns of CLV_STMT_HELLO */
@@ -69,6 +72,9 @@ struct doctor {
 	struct clv_identity *id;
 	struct clv_keyring *keyring; /* of this node's sealed copy, */
 	int keyring_result;	     /* or why not */
+	/* the way to the server */
+	bool path_ends;		 /* a step of it has found something */
+	struct cli_fetch *fetch; /* from the connection on */
 };
 
 /* next NULL: the check's. */
@@ -103,6 +109,11 @@ void doctor_generation(struct doctor *d);
 void doctor_escrow(struct doctor *d);
 void doctor_certificates(struct doctor *d);
 void doctor_backups(struct doctor *d);
+/* cli_doctor_path.c */
+void doctor_name(struct doctor *d);
+void doctor_connection(struct doctor *d);
+void doctor_answer(struct doctor *d);
+void doctor_path_close(struct doctor *d);
 /* cli_doctor_apps.c */
 void doctor_applications(struct doctor *d);
 

@@ -90,7 +90,11 @@ doctor_cert(struct doctor *d, const char *whose, const void *der, size_t len)
 		return;
 	}
 	left = cert_days_left(&info, (int64_t)time(NULL));
-	if (left < 0)
+	if (info.not_before > (int64_t)time(NULL))
+		doctor_found(d, whose, "set this host's clock",
+		    "the certificate is of a time that this host's clock has "
+		    "not reached");
+	else if (left < 0)
 		doctor_found(
 		    d, whose, NULL, "the certificate ended %d days ago", -left);
 	else if (left <= CERT_WARN_DAYS)

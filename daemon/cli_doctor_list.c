@@ -210,9 +210,10 @@ static void
 check_copy(struct doctor *d, const struct clv_list_node *node, const void *row,
     size_t len)
 {
-	uint32_t generation = 0, current = clv_list_current(d->list)->number;
+	uint32_t current = clv_list_current(d->list)->number;
+	struct clv_escrow_about about = {0};
 	int r = clv_escrow_check(
-	    row, len, d->pk, node->number, node->party.box_pk, &generation);
+	    row, len, d->pk, node->number, node->party.box_pk, &about);
 
 	if (r != CLV_OK)
 		doctor_found(d, node->party.name,
@@ -220,11 +221,11 @@ check_copy(struct doctor *d, const struct clv_list_node *node, const void *row,
 		    "FILE on that node",
 		    "its copy is not one that the system made for it: %s",
 		    clv_result_text(r));
-	else if (generation < current)
+	else if (about.generation < current)
 		doctor_found(d, node->party.name, NULL,
 		    "its copy is of generation %u, and %u is current: it "
 		    "cannot take over",
-		    generation, current);
+		    about.generation, current);
 }
 
 static void

@@ -8,8 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <sodium.h>
-#include <claviger/wire.h>
-#include "daemon/cli.h"
+#include "daemon/cli_fetch.h"
 #include "daemon/state.h"
 
 /* A server that was shown newer evidence takes a newer epoch: how long that is
@@ -18,17 +17,24 @@
 #define NEWER_PAUSE_MS 250
 #define EVIDENCE_MAX 4096
 
-struct fetch {
-	struct cli_wire wire;
-	struct clv_buf body; /* of the answer, borrowed by it */
-	struct clv_wire_answer answer;
-	void *evidence; /* newest answer head that this host holds */
-	size_t evidence_len;
-	bool scoped; /* single applications: no distribution key */
-};
+void
+cli_fetch_init(struct cli_fetch *f)
+{
+	memset(f, 0, sizeof(*f));
+	clv_buf_init(&f->body);
+	cli_host_init(&f->wire.host);
+}
+
+void
+cli_fetch_fini(struct cli_fetch *f)
+{
+	cli_wire_close(&f->wire);
+	clv_buf_fini(&f->body);
+	free(f->evidence);
+}
 
 static void
-load_evidence(struct cli *c, struct fetch *f)
+load_evidence(struct cli *c, struct cli_fetch *f)
 {
 	if (cli_become(c, &c->config) != CLV_OK)
 		return;
@@ -38,8 +44,8 @@ load_evidence(struct cli *c, struct fetch *f)
 	cli_unbecome();
 }
 
-static int
-ask_once(struct cli *c, struct fetch *f, bool show)
+int
+cli_fetch_ask(struct cli *c, struct cli_fetch *f, bool show_evidence)
 {
 	struct cli_question q = {.op = CLV_WIRE_FETCH};
 	struct clv_wire_holds none = {0}; /* they are looked at and forgotten */
@@ -50,7 +56,7 @@ ask_once(struct cli *c, struct fetch *f, bool show)
 	clv_wire_holds_format(&none, &payload);
 	q.payload = payload.data;
 	q.payload_len = payload.len;
-	if (show && f->evidence != NULL) {
+	if (show_evidence && f->evidence != NULL) {
 		q.evidence = f->evidence;
 		q.evidence_len = f->evidence_len;
 	}
@@ -64,7 +70,7 @@ ask_once(struct cli *c, struct fetch *f, bool show)
 }
 
 static bool
-is_behind(const struct fetch *f)
+is_behind(const struct cli_fetch *f)
 {
 	return f->answer.epoch < f->wire.seen_epoch ||
 	       f->answer.result == CLV_E_STALE_EPOCH;
@@ -73,10 +79,10 @@ is_behind(const struct fetch *f)
 /* Ask; a server whose epoch is older than what this host accepted before is
  * refused, shown the evidence, and asked again. */
 static int
-ask(struct cli *c, struct fetch *f)
+ask(struct cli *c, struct cli_fetch *f)
 {
 	const struct timespec pause = {0, NEWER_PAUSE_MS * 1000000};
-	int r = ask_once(c, f, false);
+	int r = cli_fetch_ask(c, f, false);
 
 	if (r != CLV_OK || !is_behind(f))
 		return r;
@@ -90,14 +96,13 @@ ask(struct cli *c, struct fetch *f)
 	for (int i = 0; i < NEWER_TRIES && r == CLV_OK && is_behind(f); i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
-		r = ask_once(c, f, true);
+		r = cli_fetch_ask(c, f, true);
 	}
 	return r;
 }
 
-/* Nothing older than what was accepted before. */
-static int
-check_newer(struct cli *c, const struct fetch *f)
+int
+cli_fetch_check(struct cli *c, const struct cli_fetch *f)
 {
 	const struct clv_wire_answer *a = &f->answer;
 	const struct cli_wire *w = &f->wire;
@@ -129,8 +134,8 @@ check_newer(struct cli *c, const struct fetch *f)
 
 /* Is the current generation's key among them, and is it the right one? */
 static int
-check_keys(
-    struct cli *c, struct fetch *f, const struct clv_wire_key *keys, size_t n)
+check_keys(struct cli *c, struct cli_fetch *f, const struct clv_wire_key *keys,
+    size_t n)
 {
 	const struct clv_wire_answer *a = &f->answer;
 	uint8_t check[CLV_KEY_LEN];
@@ -159,8 +164,8 @@ check_keys(
 	    "no key of generation %u came", a->generation);
 }
 
-static int
-open_keys(struct cli *c, struct fetch *f)
+int
+cli_fetch_open(struct cli *c, struct cli_fetch *f)
 {
 	struct clv_wire_key *keys = NULL;
 	struct clv_wire_terms terms;
@@ -219,7 +224,7 @@ save_locked(const char *dir, const struct clv_wire_answer *a,
 
 /* On a server node the daemon alone writes what was seen. */
 static int
-save_seen(struct cli *c, const struct fetch *f)
+save_seen(struct cli *c, const struct cli_fetch *f)
 {
 	struct clv_buf evidence;
 	int r, saved;
@@ -243,7 +248,7 @@ save_seen(struct cli *c, const struct fetch *f)
 }
 
 static void
-print(const struct cli *c, const struct fetch *f)
+print(const struct cli *c, const struct cli_fetch *f)
 {
 	const struct clv_wire_answer *a = &f->answer;
 	struct cli_json *j;
@@ -272,7 +277,7 @@ print(const struct cli *c, const struct fetch *f)
 }
 
 static int
-fetch(struct cli *c, struct fetch *f)
+fetch(struct cli *c, struct cli_fetch *f)
 {
 	int r = cli_wire_open(c, &f->wire);
 
@@ -281,9 +286,9 @@ fetch(struct cli *c, struct fetch *f)
 		r = ask(c, f);
 	}
 	if (r == CLV_OK)
-		r = check_newer(c, f);
+		r = cli_fetch_check(c, f);
 	if (r == CLV_OK)
-		r = open_keys(c, f);
+		r = cli_fetch_open(c, f);
 	if (r == CLV_OK)
 		r = save_seen(c, f);
 	return r;
@@ -292,17 +297,13 @@ fetch(struct cli *c, struct fetch *f)
 int
 cli_fetch(struct cli *c)
 {
-	struct fetch f;
+	struct cli_fetch f;
 	int r;
 
-	memset(&f, 0, sizeof(f));
-	clv_buf_init(&f.body);
-	cli_host_init(&f.wire.host);
+	cli_fetch_init(&f);
 	r = fetch(c, &f);
 	if (r == CLV_OK)
 		print(c, &f);
-	cli_wire_close(&f.wire);
-	clv_buf_fini(&f.body);
-	free(f.evidence);
+	cli_fetch_fini(&f);
 	return r;
 }

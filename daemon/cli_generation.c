@@ -5,8 +5,8 @@
 #include "daemon/admin.h"
 #include "daemon/cli_rotate.h"
 
-static const char *
-state_name(uint8_t state)
+const char *
+cli_generation_state(uint8_t state)
 {
 	switch ((enum clv_generation_state)state) {
 	case CLV_GEN_PENDING: return "pending";
@@ -88,14 +88,14 @@ print_row(const struct clv_list_generation *g, const struct refs *f)
 
 	if (f == NULL) {
 		printf("%10u  %-10s %9s %8s %5s %7s %7s %7s  %.16s\n",
-		    g->number, state_name(g->state), "-", "-", "-", "-", "-",
-		    "-", cli_hex(g->commitment, hex));
+		    g->number, cli_generation_state(g->state), "-", "-", "-",
+		    "-", "-", "-", cli_hex(g->commitment, hex));
 		return;
 	}
 	if (f->members_known)
 		snprintf(members, sizeof(members), "%u", f->members);
 	printf("%10u  %-10s %9" PRIu64 " %8" PRIu64 " %5u %7u %7u %7s  %.16s\n",
-	    g->number, state_name(g->state), f->keys, f->indexes,
+	    g->number, cli_generation_state(g->state), f->keys, f->indexes,
 	    f->certificates, f->copies, f->backups, members,
 	    cli_hex(g->commitment, hex));
 }
@@ -108,7 +108,7 @@ push_row(struct cli_json *j, const struct clv_list_generation *g,
 	char hex[CLI_HEX];
 
 	cli_json_u64(o, "number", g->number);
-	cli_json_str(o, "state", state_name(g->state));
+	cli_json_str(o, "state", cli_generation_state(g->state));
 	cli_json_str(o, "commitment", cli_hex(g->commitment, hex));
 	if (f == NULL)
 		return;

@@ -116,10 +116,35 @@ join_addresses(const struct addrinfo *list, char *dst, size_t cap)
 	}
 }
 
+static int
+look_up(
+    struct cli *c, const char *name, const char *next, struct addrinfo **ret)
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	int r = getaddrinfo(name, NULL, &hints, ret);
+
+	if (r == 0)
+		return CLV_OK;
+	return cli_fail(c, CLV_E_NOT_FOUND, next,
+	    "the network name %s does not resolve: %s", name, gai_strerror(r));
+}
+
+int
+cli_net_look_up(struct cli *c, const char *name, char *dst, size_t cap)
+{
+	struct addrinfo *list;
+	int r = look_up(c, name, NULL, &list);
+
+	if (r != CLV_OK)
+		return r;
+	join_addresses(list, dst, cap);
+	freeaddrinfo(list);
+	return CLV_OK;
+}
+
 int
 cli_net_resolves(struct cli *c, const char *name, const char *address)
 {
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	struct addrinfo *list = NULL;
 	char found[256], next[512];
 	union addr a;
@@ -132,11 +157,9 @@ cli_net_resolves(struct cli *c, const char *name, const char *address)
 	    "enter %s with %s in the name service or "
 	    "in /etc/hosts of every host, or give --no-resolve-check",
 	    name, address);
-	r = getaddrinfo(name, NULL, &hints, &list);
-	if (r != 0)
-		return cli_fail(c, CLV_E_NOT_FOUND, next,
-		    "the network name %s does not resolve: %s", name,
-		    gai_strerror(r));
+	r = look_up(c, name, next, &list);
+	if (r != CLV_OK)
+		return r;
 	for (const struct addrinfo *p = list; p != NULL; p = p->ai_next)
 		ok = ok || same(&a, p->ai_addr);
 	join_addresses(list, found, sizeof(found));

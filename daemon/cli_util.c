@@ -21,41 +21,50 @@ say(const struct cli *c, const char *kind, const char *fmt, va_list ap)
 	fputc('\n', stderr);
 }
 
-static void
-usual_next(const struct cli *c, int result)
+/* What to do next when nothing better is known. */
+static const char *
+usual_next(const struct cli *c, int result, char *buf, size_t cap)
 {
-	const char *verb = c->verb != NULL ? c->verb->name : "VERB";
-
 	switch (result) {
 	case CLV_E_USAGE:
 	case CLV_E_INVALID:
-		fprintf(stderr, "  next: claviger %s --help\n", verb);
-		break;
+		snprintf(buf, cap, "claviger %s --help",
+		    c->verb != NULL ? c->verb->name : "VERB");
+		return buf;
 	case CLV_E_NOMEM:
 	case CLV_E_FULL:
 	case CLV_E_NOT_LOCKED:
-		fputs("  next: free memory, or raise the limit of locked "
-		      "memory (ulimit -l)\n",
-		    stderr);
-		break;
-	default: fputs("  next: mend that, then repeat the command\n", stderr);
+		return "free memory, or raise the limit of locked memory "
+		       "(ulimit -l)";
+	default: return "mend that, then repeat the command";
 	}
+}
+
+static void __attribute__((format(printf, 3, 0)))
+keep(struct cli_failure *f, const char *next, const char *fmt, va_list ap)
+{
+	vsnprintf(f->text, sizeof(f->text), fmt, ap);
+	snprintf(f->next, sizeof(f->next), "%s", next);
 }
 
 int
 cli_fail(
     const struct cli *c, int result, const char *next, const char *fmt, ...)
 {
+	char buf[128];
 	va_list ap;
 
 	if (c->quiet)
 		return result;
-	va_start(ap, fmt);
-	say(c, "", fmt, ap);
-	va_end(ap);
 	if (next == NULL)
-		usual_next(c, result);
-	else if (next[0] != '\0')
+		next = usual_next(c, result, buf, sizeof(buf));
+	va_start(ap, fmt);
+	if (c->kept != NULL)
+		keep(c->kept, next, fmt, ap);
+	else
+		say(c, "", fmt, ap);
+	va_end(ap);
+	if (c->kept == NULL && next[0] != '\0')
 		fprintf(stderr, "  next: %s\n", next);
 	return result;
 }
@@ -65,7 +74,7 @@ cli_warn(const struct cli *c, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (c->quiet)
+	if (c->quiet || c->kept != NULL)
 		return;
 	va_start(ap, fmt);
 	say(c, "warning: ", fmt, ap);

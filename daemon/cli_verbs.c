@@ -37,11 +37,13 @@
 		false}, \
 	    DATABASE(false), PASSFILE, NODE
 
+static const struct cli_opt opts_none[] = {{NULL, NULL, NULL, false}};
 static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
 static const struct cli_opt opts_passphrase[] = {
     CLI_PASS_OPTS, JSON, {NULL, NULL, NULL, false}};
 
 static const struct cli_opt opts_doctor[] = {
+    {"connect", NULL, "walk the way to the server, and check that", false},
     {"only", "CHECK[,CHECK]", "these checks alone; * and ? match", false},
     JSON,
     {NULL, NULL, NULL, false},
@@ -231,6 +233,10 @@ const struct cli_verb cli_verbs[] = {
 	cli_recovery_recipient},
     {"recovery combine", "[FILE]", "restore this node by shares",
 	opts_recovery_combine, 0, 1, 0, cli_recovery_combine},
+    {"escrow list", "", "who can open each generation, tested when", opts_json,
+	0, 0, SERVER, cli_escrow_list},
+    {"escrow verify", "", "prove it now: each node opens its copy", opts_json,
+	0, 0, SERVER, cli_escrow_verify},
     {"rotate", "", "make a new generation of the master secret", opts_rotate, 0,
 	0, SERVER, cli_rotate},
     {"generation list", "", "generations, and what refers to each", opts_json,
@@ -288,5 +294,7 @@ const struct cli_verb cli_verbs[] = {
 	UINT_MAX, 0, cli_run},
     {"cluster commands", "", "print the cluster's resource commands",
 	opts_cluster, 0, 0, SERVER, cli_cluster_commands},
+    {"complete", "-- WORD...", "what a shell may suggest for the last word",
+	opts_none, 1, UINT_MAX, 0, cli_complete},
     {NULL, NULL, NULL, NULL, 0, 0, 0, NULL},
 };

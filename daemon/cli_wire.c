@@ -74,6 +74,28 @@ find_server(struct cli *c, struct cli_wire *w,
 	return CLV_OK;
 }
 
+static const char *
+next_of(int result)
+{
+	switch (result) {
+	case CLV_E_NOT_FOUND:
+		return "enter the network name with its address in the name "
+		       "service, or in /etc/hosts of this host";
+	case CLV_E_UNKNOWN_PEER:
+		return "compare the thumbprint with claviger settings show on "
+		       "a server node";
+	case CLV_E_TIMEOUT:
+		return "claviger status on the server nodes tells which one is "
+		       "active; if one is, let TCP through to that port";
+	case CLV_E_TLS:
+		return "find out what listens there: a master secret server "
+		       "speaks TLS 1.3";
+	default:
+		return "claviger status on the server nodes tells which one is "
+		       "active, claviger settings show the port";
+	}
+}
+
 int
 cli_wire_open(struct cli *c, struct cli_wire *w)
 {
@@ -100,12 +122,7 @@ cli_wire_open(struct cli *c, struct cli_wire *w)
 	    (const uint8_t(*)[32])pins, n, CLI_TIMEOUT_MS, &w->tls, why);
 	if (r == CLV_OK)
 		return CLV_OK;
-	return cli_fail(c, r,
-	    r == CLV_E_UNKNOWN_PEER
-		? "compare the thumbprint with claviger settings show on a "
-		  "server node"
-		: "claviger status on the server nodes tells which one is "
-		  "active",
+	return cli_fail(c, r, next_of(r),
 	    "the server at %s port %u cannot be used: %s", w->server, port,
 	    why[0] != '\0' ? why : clv_result_text(r));
 }

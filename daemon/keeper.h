@@ -304,8 +304,10 @@ void secret_on_hello(struct keeper *k); /* the database said what is newest */
 int secret_accept_list(struct keeper *k, const void *blob, size_t len);
 /* Take a keyring (transferred) into force, after a restore or a rotation. */
 int secret_accept_keyring(struct keeper *k, struct clv_keyring **keyring);
-/* Write this node's own sealed copy to the database. */
+/* Write this node's own sealed copy to the database, and open it there. */
 void secret_put_own_copy(struct keeper *k);
+/* Open it as it is there, and have its row say so. */
+void secret_prove_copy(struct keeper *k);
 
 /* peers.c */
 void peers_on_deliver(struct keeper *k, struct clv_rd *body);
@@ -313,6 +315,7 @@ void peers_on_deliver(struct keeper *k, struct clv_rd *body);
 void peers_cast(struct keeper *k, struct peer_msg *m);
 void peers_alive(struct keeper *k); /* say at once what we hold */
 void peers_greet(struct keeper *k); /* ... unless it was said too often */
+void peers_prove(struct keeper *k); /* each opens its sealed copy */
 /* Names, joined by ", ", of the other enrolled nodes that are not known to
  * have this list and generation on disk. Returns how many of them are live:
  * only those are waited for. */

@@ -20,7 +20,8 @@ noinst_HEADERS += %D%/config_key.h %D%/supervisor.h
 libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/heads.c \
 	%D%/heads_claims.c %D%/heads_watch.c %D%/keeper.c %D%/lease.c %D%/member_answers.c \
 	%D%/member_port.c %D%/member_sealed.c %D%/members_live.c %D%/peer_msg.c %D%/peers.c \
-	%D%/role.c %D%/secret.c %D%/serving.c %D%/witness.c
+	%D%/role.c %D%/secret.c %D%/secret_copy.c %D%/serving.c %D%/witness.c
+noinst_HEADERS += %D%/secret_impl.h
 noinst_HEADERS += %D%/heads.h %D%/heads_claims.h %D%/keeper.h %D%/member_answers.h \
 	%D%/members_live.h %D%/peer_msg.h %D%/role.h
 
@@ -37,6 +38,10 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_members.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
+# escrow: who can open the master secret
+libdaemon_la_SOURCES += %D%/coverage.c %D%/coverage_judge.c
+noinst_HEADERS += %D%/coverage.h
+
 # keeper: generations of the master secret
 libdaemon_la_SOURCES += %D%/admin_generation.c %D%/admin_rotate_state.c \
 	%D%/members_wait.c %D%/publish.c %D%/reencrypt.c %D%/reencrypt_key.c \
@@ -49,14 +54,16 @@ noinst_HEADERS += %D%/members_wait.h %D%/publish.h %D%/refs.h \
 libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
 	%D%/member_heads.c %D%/member_policy.c %D%/member_refresh.c \
 	%D%/member_seen.c %D%/member_uplink.c
-libdaemon_la_SOURCES += %D%/vault.c %D%/vault_cache.c %D%/vault_get.c \
-	%D%/vault_index.c %D%/vault_keys.c %D%/vault_put.c %D%/vault_seal.c
+libdaemon_la_SOURCES += %D%/vault.c %D%/vault_batch.c %D%/vault_cache.c \
+	%D%/vault_get.c %D%/vault_index.c %D%/vault_keys.c %D%/vault_put.c \
+	%D%/vault_seal.c
 libdaemon_la_SOURCES += %D%/inspect.c %D%/inspect_index.c %D%/inspect_keys.c \
 	%D%/inspect_records.c
 libdaemon_la_SOURCES += %D%/api_admin.c %D%/api_credentials.c \
-	%D%/api_inspect.c %D%/api_ops.c %D%/api_server.c
+	%D%/api_hold.c %D%/api_inspect.c %D%/api_ops.c %D%/api_server.c
 noinst_HEADERS += %D%/api_impl.h %D%/api_server.h %D%/member.h \
-	%D%/member_policy.h %D%/vault.h %D%/vault_impl.h
+	%D%/member_policy.h %D%/vault.h %D%/vault_batch.h \
+	%D%/vault_impl.h
 noinst_HEADERS += %D%/inspect.h %D%/inspect_impl.h
 
 # front: TLS, PostgreSQL, corosync
@@ -68,6 +75,12 @@ libdaemon_la_SOURCES += %D%/tls.c %D%/tls_lib.c %D%/tls_client.c %D%/tls_test.c 
 	%D%/front_uplink.c %D%/front_uplink.h %D%/front_uplink_talk.c
 uidgiddir = $(sysconfdir)/corosync/uidgid.d
 dist_uidgid_DATA = %D%/claviger-uidgid.conf
+
+# what shells suggest
+bashcompdir = $(datadir)/bash-completion/completions
+zshcompdir = $(datadir)/zsh/site-functions
+dist_bashcomp_DATA = %D%/completion/claviger
+dist_zshcomp_DATA = %D%/completion/_claviger
 
 noinst_HEADERS += %D%/admin.h %D%/chan.h %D%/config.h %D%/log.h %D%/loop.h \
 	%D%/process.h %D%/state.h %D%/tls.h %D%/tls_lib.h
@@ -117,11 +130,13 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_rotate.h %D%/cli_settings.c \
 	%D%/cli_status.c %D%/cli_system.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
+libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_record.c
 libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
-	%D%/cli_doctor_database.c %D%/cli_doctor_host.c %D%/cli_doctor_list.c
-noinst_HEADERS += %D%/cli_doctor.h
+	%D%/cli_doctor_database.c %D%/cli_doctor_host.c \
+	%D%/cli_doctor_list.c %D%/cli_doctor_path.c
+noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
 # secrets, by the local API
-libcli_la_SOURCES += %D%/cli_app_remove.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c
+libcli_la_SOURCES += %D%/cli_app_remove.c %D%/cli_complete.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c
 noinst_HEADERS += %D%/cli_api.h
 # who has an address, asked of the neighbours as the agents do it
 libcli_la_SOURCES += agents/announce.c agents/rtnl.c agents/rtnl_link.c

@@ -28,6 +28,18 @@ keys_drop(struct member *m)
 }
 
 void
+member_permit(struct member *m, uint64_t until_ms)
+{
+	uint64_t now = loop_now_ms();
+
+	m->permit_until_ms = until_ms;
+	if (until_ms > now)
+		m->written_until_ms = until_ms;
+	else if (m->written_until_ms > now)
+		m->written_until_ms = now;
+}
+
+void
 member_event(struct member *m, enum member_event event, const char *why)
 {
 	const struct member_rule *rule = member_rule(m->state, event);
@@ -41,7 +53,7 @@ member_event(struct member *m, enum member_event event, const char *why)
 	m->state = rule->to;
 	if (rule->action == MEMBER_ACT_FORBID ||
 	    rule->action == MEMBER_ACT_DROP)
-		m->permit_until_ms = 0;
+		member_permit(m, 0);
 	if (rule->action == MEMBER_ACT_DROP)
 		keys_drop(m);
 	if (event == MEMBER_EV_REVOKED)

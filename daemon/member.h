@@ -54,6 +54,7 @@ struct member {
 	uint64_t refreshed_ms; /* when it was asked for, 0: never */
 	int64_t refreshed_at;  /* ... by the clock on the wall, for people */
 	uint64_t permit_until_ms;
+	uint64_t written_until_ms; /* when that ended, or will, 0: never was */
 	bool lease; /* it said that the server is inside its lease */
 	uint32_t generation;
 	uint32_t refresh_s;
@@ -100,6 +101,8 @@ struct member {
 int member_init(struct keeper *k); /* k->identity is there */
 void member_fini(struct keeper *k);
 void member_event(struct member *m, enum member_event event, const char *why);
+/* New secrets may be written until then; a time that is over: no more. */
+void member_permit(struct member *m, uint64_t until_ms);
 /* May new secrets be written now? If not: CLV_E_AWAY and why, in a sentence. */
 int member_may_write(struct member *m, char why[static 256]);
 const char *member_dir(struct keeper *k);

@@ -226,13 +226,10 @@ take_keys(struct member *m, const struct clv_wire_answer *a)
 		if (keys[i].generation > m->newest)
 			m->newest = keys[i].generation;
 	m->refresh_s = terms.refresh_s;
-	m->permit_until_ms = 0;
 	m->lease = a->encrypt;
-	if (a->encrypt)
-		m->permit_until_ms =
-		    m->asked_ms + (terms.permit_ms < MEMBER_PERMIT_MAX_MS
-					  ? terms.permit_ms
-					  : MEMBER_PERMIT_MAX_MS);
+	if (terms.permit_ms > MEMBER_PERMIT_MAX_MS)
+		terms.permit_ms = MEMBER_PERMIT_MAX_MS;
+	member_permit(m, a->encrypt ? m->asked_ms + terms.permit_ms : 0);
 	return CLV_OK;
 }
 

@@ -9,7 +9,8 @@
 bool
 peer_msg_by_system(enum peer_kind kind)
 {
-	return kind == PEER_PROPOSE || kind == PEER_UNLOCKED;
+	return kind == PEER_PROPOSE || kind == PEER_UNLOCKED ||
+	       kind == PEER_PROVE;
 }
 
 const char *
@@ -20,6 +21,7 @@ peer_msg_domain(enum peer_kind kind)
 	case PEER_PROMISE: return "claviger-promis1";
 	case PEER_ALIVE: return "claviger-alive-1";
 	case PEER_UNLOCKED: return "claviger-unlockd";
+	case PEER_PROVE: return "claviger-prove-1";
 	}
 	return NULL;
 }
@@ -49,6 +51,7 @@ put_fields(struct clv_buf *b, const struct peer_msg *m)
 		clv_buf_u64(b, m->epoch);
 		clv_buf_u8(b, (uint8_t)m->role);
 		break;
+	case PEER_PROVE: break;
 	}
 }
 
@@ -103,6 +106,7 @@ get_fields(struct clv_rd *r, struct peer_msg *m)
 		m->epoch = clv_rd_u64(r);
 		m->role = role_of(clv_rd_u8(r));
 		break;
+	case PEER_PROVE: break;
 	}
 }
 

@@ -11,8 +11,9 @@
 
 /*
  * A message between server nodes, over corosync CPG. CPG is neither secret nor
- * authentic, so nothing secret is in it and each is signed: proposals and the
- * heartbeats of unlocked nodes by the system, the rest by the node's own key.
+ * authentic, so nothing secret is in it and each is signed: proposals, what is
+ * asked and the heartbeats of unlocked nodes by the system, the rest by the
+ * node's own key.
  *
  *	u8 kind, 16 B system id, u8 node, voice, u8 n, n x voice, the kind's
  *	fields, 64 B signature; a voice is 16 B instance, u64 stamp
@@ -23,12 +24,13 @@
  * one that somebody plays again.
  */
 enum peer_kind {
-	PEER_PROPOSE = 1, /* u64 epoch */
-	PEER_PROMISE = 2, /* 16 B the proposer's instance, u64 epoch, u8
-			   * accepted, u64 highest seen */
-	PEER_ALIVE = 3,	  /* u64 list version, u32 generation, u64 epoch seen,
-			   * u8 role */
-	PEER_UNLOCKED = 4 /* the same, of a node that has the keyring */
+	PEER_PROPOSE = 1,  /* u64 epoch */
+	PEER_PROMISE = 2,  /* 16 B the proposer's instance, u64 epoch, u8
+			    * accepted, u64 highest seen */
+	PEER_ALIVE = 3,	   /* u64 list version, u32 generation, u64 epoch seen,
+			    * u8 role */
+	PEER_UNLOCKED = 4, /* the same, of a node that has the keyring */
+	PEER_PROVE = 5	   /* nothing: open your sealed copy now */
 };
 
 enum peer_role {

@@ -139,6 +139,16 @@ peers_alive(struct keeper *k)
 }
 
 void
+peers_prove(struct keeper *k)
+{
+	struct peer_msg m = {.kind = PEER_PROVE};
+
+	if (k->witness.connected && k->node_number != 0 &&
+	    k->secret.keyring != NULL)
+		peers_cast(k, &m);
+}
+
+void
 peers_greet(struct keeper *k)
 {
 	if (k->peers.greetings >= GREETINGS_MAX)
@@ -292,6 +302,7 @@ peers_on_deliver(struct keeper *k, struct clv_rd *body)
 	case PEER_PROMISE: witness_on_promise(k, &m); break;
 	case PEER_ALIVE:
 	case PEER_UNLOCKED: on_alive(k, p, &m); break;
+	case PEER_PROVE: secret_prove_copy(k); break;
 	}
 }
 

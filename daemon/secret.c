@@ -12,12 +12,14 @@
 #include "daemon/member_answers.h"
 #include "daemon/members_live.h"
 #include "daemon/rewrap.h"
+#include "daemon/secret_impl.h"
 
 /*
  * What the node must hold to serve: the signed list (on disk), a keyring with
- * the current generation (its own sealed copy in PostgreSQL, opened), and the
- * network name's certificate with its key. Each is fetched when the database
- * says so, one statement at a time: list, then copy, then certificate.
+ * the current generation (its own sealed copy in PostgreSQL, opened:
+ * secret_copy.c), and the network name's certificate with its key. Each is
+ * fetched when the database says so, one statement at a time: list, then copy,
+ * then certificate.
  */
 
 static void
@@ -205,10 +207,8 @@ list_store(
 	return r;
 }
 
-/* A destroyed generation is not kept, in memory or in our own sealed copy,
- * which may come from a backup. */
-static void
-drop_destroyed(struct keeper *k)
+void
+secret_drop_destroyed(struct keeper *k)
 {
 	const struct clv_list *list = k->secret.list;
 
@@ -236,7 +236,7 @@ list_in_force(
 	clv_buf_raw(&k->secret.list_blob, blob, len);
 	find_own_number(k);
 	members_live_sweep(k->live, k->secret.list);
-	drop_destroyed(k);
+	secret_drop_destroyed(k);
 	member_pins(k);
 }
 
@@ -299,7 +299,7 @@ secret_init(struct keeper *k)
 void
 secret_fini(struct keeper *k)
 {
-	loop_timer_del(k->loop, &k->secret.daily);
+	secret_copy_fini(k);
 	clv_keyring_free(&k->secret.keyring);
 	clv_list_free(&k->secret.list);
 	clv_buf_fini(&k->secret.list_blob);
@@ -307,10 +307,9 @@ secret_fini(struct keeper *k)
 
 /* Fetching: list, then own copy, then certificate. */
 
-static void fetch_next(struct keeper *k);
-
-static void
-fetch_failed(struct keeper *k, const char *what, int result, const char *text)
+void
+secret_fetch_failed(
+    struct keeper *k, const char *what, int result, const char *text)
 {
 	snprintf(k->secret.failure, sizeof(k->secret.failure), "%s",
 	    clv_result_text(result));
@@ -332,97 +331,11 @@ on_list(struct keeper *k, void *arg, const struct db_result *r)
 		result = secret_accept_list(k, f->p, f->len);
 	}
 	if (result != CLV_OK && result != CLV_E_EXISTS)
-		fetch_failed(
+		secret_fetch_failed(
 		    k, "signed list from the database", result, r->text);
 	/* A forged list stops nobody who has a true one. */
 	if (r->result == CLV_OK && k->secret.list != NULL)
-		fetch_next(k);
-	else
-		secret_prove(k);
-}
-
-static void
-ack_done(struct keeper *k, void *arg, const struct db_result *r)
-{
-	(void)k;
-	(void)arg;
-	if (r->result != CLV_OK)
-		log_debug("acknowledgement not stored: %s", r->text);
-}
-
-static void
-put_ack(struct keeper *k)
-{
-	uint8_t n[8], v[8], g[8], sig[CLV_SIG_LEN];
-	struct clv_buf b;
-	uint32_t generation;
-
-	if (k->secret.keyring == NULL || k->node_number == 0)
-		return;
-	generation = clv_keyring_newest(k->secret.keyring);
-	clv_buf_init(&b);
-	clv_buf_raw(&b, k->secret.list->system_id, CLV_SYSTEM_ID_LEN);
-	clv_buf_u8(&b, k->node_number);
-	clv_buf_u64(&b, k->secret.list->version);
-	clv_buf_u32(&b, generation);
-	if (clv_buf_result(&b) == CLV_OK &&
-	    clv_sign(k->identity->sign_sk, "claviger-nodeack", b.data, b.len,
-		sig) == CLV_OK) {
-		struct clv_param p[4] = {
-		    clv_param_u64(k->node_number, n),
-		    clv_param_u64(k->secret.list->version, v),
-		    clv_param_u64(generation, g),
-		    {sig, sizeof(sig)},
-		};
-		db_call(
-		    k, CLV_STMT_PUT_ACK, p, 4, KEEPER_SQL_MS, ack_done, NULL);
-	}
-	clv_buf_fini(&b);
-}
-
-static void
-use_keyring(struct keeper *k, struct clv_keyring **keyring)
-{
-	clv_keyring_free(&k->secret.keyring);
-	k->secret.keyring = *keyring;
-	*keyring = NULL; /* transferred */
-	drop_destroyed(k);
-	log_notice("keyring opened: newest generation %u",
-	    clv_keyring_newest(k->secret.keyring));
-	put_ack(k);
-	peers_alive(k);
-}
-
-static void
-on_copy(struct keeper *k, void *arg, const struct db_result *r)
-{
-	struct clv_keyring *keyring = NULL;
-	const struct db_field *f = db_field(r, 0, 0);
-	bool daily = arg != NULL;
-	int result = r->result;
-
-	k->secret.fetching = false;
-	k->secret.failure[0] = '\0';
-	if (result == CLV_OK && r->rows == 0)
-		result = CLV_E_NOT_FOUND;
-	if (result == CLV_OK)
-		result = clv_escrow_open(f->p, f->len, k->system_pk,
-		    k->identity, k->node_number, &keyring);
-	if (result == CLV_OK && (k->secret.keyring == NULL ||
-				    clv_keyring_newest(keyring) >
-					clv_keyring_newest(k->secret.keyring)))
-		use_keyring(k, &keyring);
-	clv_keyring_free(&keyring);
-	if (result == CLV_E_NOT_FOUND && k->secret.keyring == NULL) {
-		secret_prove(k);
-		return;
-	}
-	if (result != CLV_OK)
-		fetch_failed(k, "sealed copy of this node", result, r->text);
-	if (daily && result != CLV_OK && r->result == CLV_OK)
-		secret_put_own_copy(k); /* what is in memory is proven */
-	if (result == CLV_OK || k->secret.keyring != NULL)
-		fetch_next(k);
+		secret_fetch_next(k);
 	else
 		secret_prove(k);
 }
@@ -472,7 +385,7 @@ on_certificate(struct keeper *k, void *arg, const struct db_result *r)
 		memcpy(k->secret.tls_thumb, found, 32);
 		tls_to_front(k, &cert, key, key_len);
 	} else {
-		fetch_failed(
+		secret_fetch_failed(
 		    k, "certificate of the network name", result, r->text);
 	}
 	clv_guard_put(k->guard, key);
@@ -489,8 +402,8 @@ tls_is_current(struct keeper *k)
 }
 
 /* What is missing and can be had from the database now? */
-static void
-fetch_next(struct keeper *k)
+void
+secret_fetch_next(struct keeper *k)
 {
 	struct clv_list *list = k->secret.list;
 	uint8_t buf[8];
@@ -519,11 +432,8 @@ fetch_next(struct keeper *k)
 	old = k->secret.keyring != NULL &&
 	      clv_keyring_newest(k->secret.keyring) < newest_generation(list);
 	if (k->secret.keyring == NULL || (old && !k->secret.copy_asked)) {
-		k->secret.fetching = true;
 		k->secret.copy_asked = true;
-		p = clv_param_u64(k->node_number, buf);
-		db_call(k, CLV_STMT_GET_ESCROW, &p, 1, KEEPER_SQL_MS, on_copy,
-		    NULL);
+		secret_copy_fetch(k);
 		return;
 	}
 	if (!tls_is_current(k) &&
@@ -536,34 +446,10 @@ fetch_next(struct keeper *k)
 	secret_prove(k);
 }
 
-static void on_daily(void *arg);
-
-static void
-daily_set(struct keeper *k)
-{
-	if (k->secret.daily == NULL)
-		(void)loop_timer_set(
-		    k->loop, &k->secret.daily, KEEPER_PROOF_MS, on_daily, k);
-}
-
-static void
-on_daily(void *arg)
-{
-	struct keeper *k = arg;
-	uint8_t buf[8];
-	struct clv_param p = clv_param_u64(k->node_number, buf);
-
-	daily_set(k);
-	if (k->secret.keyring == NULL || k->secret.fetching)
-		return;
-	k->secret.fetching = true;
-	db_call(k, CLV_STMT_GET_ESCROW, &p, 1, KEEPER_SQL_MS, on_copy, k);
-}
-
 void
 secret_on_hello(struct keeper *k)
 {
-	daily_set(k);
+	secret_copy_daily(k);
 	if (k->identity == NULL)
 		return;
 	serving_database_older(k, k->db.asked_list > k->seen.list_version
@@ -573,44 +459,7 @@ secret_on_hello(struct keeper *k)
 	    k->node_number != 0)
 		secret_put_own_copy(k);
 	k->secret.copy_asked = k->secret.list_asked = false;
-	fetch_next(k);
-}
-
-static void
-own_copy_done(struct keeper *k, void *arg, const struct db_result *r)
-{
-	(void)arg;
-	if (r->result != CLV_OK || db_u64(r, 0, 0) == 0)
-		log_warning("this node's sealed copy is not stored yet: %s",
-		    r->result != CLV_OK ? r->text : "a newer one is there");
-	else
-		log_info("this node's sealed copy is stored");
-	k->secret.copy_due = r->result != CLV_OK;
-}
-
-void
-secret_put_own_copy(struct keeper *k)
-{
-	uint8_t n[8], g[8];
-	struct clv_buf row;
-	int r;
-
-	clv_buf_init(&row);
-	r = clv_escrow_seal(k->guard, k->secret.keyring, k->node_number,
-	    k->identity->box_pk, &row);
-	if (r == CLV_OK) {
-		struct clv_param p[3] = {
-		    clv_param_u64(k->node_number, n),
-		    clv_param_u64(clv_keyring_newest(k->secret.keyring), g),
-		    {row.data, row.len},
-		};
-		db_call(k, CLV_STMT_PUT_ESCROW, p, 3, KEEPER_SQL_MS,
-		    own_copy_done, NULL);
-	} else {
-		log_error(
-		    "sealing the keyring to this node: %s", clv_result_text(r));
-	}
-	clv_buf_fini(&row);
+	secret_fetch_next(k);
 }
 
 int
@@ -630,12 +479,12 @@ secret_accept_keyring(struct keeper *k, struct clv_keyring **keyring)
 	    clv_keyring_newest(*keyring) <
 		clv_keyring_newest(k->secret.keyring))
 		return CLV_E_STALE;
-	use_keyring(k, keyring);
+	secret_copy_use(k, keyring);
 	/* A node that is not approved yet has no row of its own: then it is
 	 * written when it is. */
 	k->secret.copy_due = true;
 	if (k->node_number != 0)
 		secret_put_own_copy(k);
-	fetch_next(k);
+	secret_fetch_next(k);
 	return CLV_OK;
 }

@@ -45,6 +45,7 @@ expect "programs and agents are there" has 755 "$bindir/claviger" \
 	"$sbindir/clavigerd" "$agentdir/master-secret" "$agentdir/network-name"
 expect "the rest is there" has 644 "${pages[@]}" "$unit" \
 	"$sysusersdir/claviger.conf" "$tmpfilesdir/claviger.conf" \
+	"$bashcompdir/claviger" "$zshcompdir/_claviger" \
 	"$uidgiddir/claviger-uidgid.conf" "$pkgconfigdir/claviger.pc" \
 	"$includedir/claviger/store.h" "$examplesdir/corosync-fast.conf" \
 	"$examplesdir/client-example.c"
@@ -177,7 +178,7 @@ expect "clavigerd runs" says "$PACKAGE_VERSION" "$root$sbindir/clavigerd" -V
 # A dynamic program names its interpreter.
 is_linked() { # static|dynamic FILE
 	local found=static
-	! readelf -lW "$2" | grep -q INTERP || found=dynamic
+	! readelf -lW "$2" | grep INTERP >/dev/null || found=dynamic
 	[ "$found" = "$1" ] || { echo "$2 is $found"; return 1; }
 }
 for agent in master-secret network-name; do

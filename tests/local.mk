@@ -278,6 +278,7 @@ keeper_tests = check_role check_authorize check_admin_ops check_admin_app \
 	check_keeper_members check_keeper_database check_keeper_hostile \
 	check_keeper_lease check_keeper_peers check_keeper_random \
 	check_keeper_rotate
+keeper_tests += check_coverage check_keeper_escrow
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
 check_role_SOURCES = %D%/unit/check_role.c
@@ -348,6 +349,13 @@ check_keeper_lease_SOURCES = %D%/unit/check_keeper_lease.c $(keeper_rig)
 check_keeper_lease_CPPFLAGS = $(unit_cppflags)
 check_keeper_lease_LDADD = $(daemon_libs)
 check_keeper_lease_LDFLAGS = $(keeper_ldflags)
+check_coverage_SOURCES = %D%/unit/check_coverage.c
+check_coverage_CPPFLAGS = $(unit_cppflags)
+check_coverage_LDADD = $(daemon_libs)
+check_keeper_escrow_SOURCES = %D%/unit/check_keeper_escrow.c $(keeper_rig)
+check_keeper_escrow_CPPFLAGS = $(unit_cppflags)
+check_keeper_escrow_LDADD = $(daemon_libs)
+check_keeper_escrow_LDFLAGS = $(keeper_ldflags)
 check_keeper_peers_SOURCES = %D%/unit/check_keeper_peers.c $(keeper_rig)
 check_keeper_peers_CPPFLAGS = $(unit_cppflags)
 check_keeper_peers_LDADD = $(daemon_libs)
@@ -436,8 +444,9 @@ check_front_db_LDADD = $(front_libs) $(LIBPQ_LIBS)
 
 # command
 check_PROGRAMS += check_cli
-TESTS += check_cli %D%/unit/cli.sh %D%/unit/doctor.sh
-EXTRA_DIST += %D%/json-keys %D%/unit/ceremony.py %D%/unit/cli.sh %D%/unit/doctor.sh
+TESTS += check_cli %D%/unit/cli.sh %D%/unit/completion.sh %D%/unit/doctor.sh
+EXTRA_DIST += %D%/json-keys %D%/unit/ceremony.py %D%/unit/cli.sh \
+	%D%/unit/completion.sh %D%/unit/doctor.sh
 check_cli_SOURCES = %D%/unit/check_cli.c
 check_cli_CPPFLAGS = $(unit_cppflags)
 check_cli_LDADD = libcli.la $(CHECK_LIBS)
@@ -599,6 +608,7 @@ installcheck-local:
 	systemdsystemunitdir='$(systemdsystemunitdir)' \
 	sysusersdir='$(sysusersdir)' tmpfilesdir='$(tmpfilesdir)' \
 	uidgiddir='$(uidgiddir)' examplesdir='$(examplesdir)' \
+	bashcompdir='$(bashcompdir)' zshcompdir='$(zshcompdir)' \
 	abs_top_builddir='$(abs_top_builddir)' CC='$(CC)' \
 	SAN_CFLAGS='$(SAN_CFLAGS)' STATIC_AGENTS='$(STATIC_AGENTS)' \
 	PACKAGE_VERSION='$(PACKAGE_VERSION)' \
@@ -619,9 +629,12 @@ else
 coverage:
 	@echo 'configure with --enable-coverage first' >&2; exit 1
 endif
+# Beside it, other parts of a clean take directories away: no error.
 clean-coverage:
 	rm -rf coverage coverage.info
-	find . -name '*.gc[dn][ao]' -exec rm -f {} +
+if COVERAGE
+	-find . -ignore_readdir_race -name '*.gc[dn][ao]' -exec rm -f {} +
+endif
 .PHONY: coverage clean-coverage
 
 # lab, cluster scenarios

@@ -170,9 +170,19 @@ int clv_list_prove(const struct clv_list *list, const struct clv_keyring *k);
 
 /* An escrow row: sealed copy of the keyring for one node, or for the recovery
  * recipient, whose number is CLV_ESCROW_RECOVERY. Signed by the system
- * over "claviger-escrw-1" || system id || node number || box_pk || newest
- * generation || BLAKE2b-256(age file). Row body = u8 node || u32 generation ||
- * raw system id 16 || bytes age file || sig. */
+ * over "claviger-escrw-2" || system id || node number || box_pk || newest
+ * generation || BLAKE2b-256(age file) || times and generations. Row body = u8
+ * node || u32 generation || raw system id 16 || bytes age file || u64 sealed_s
+ * || u64 proven_s || u32 n || n x u32 generation || sig. The first form had no
+ * times and generations, and "claviger-escrw-1": it is read, and not written.
+ */
+struct clv_escrow_about {
+	uint32_t generation; /* newest */
+	uint64_t sealed_s;   /* since 1970; 0: not known */
+	uint64_t proven_s;   /* its node has opened it last; 0: not yet */
+	uint32_t held_count; /* generations in it, */
+	uint32_t held[CLV_GENERATIONS_MAX]; /* of the first form: the newest */
+};
 int clv_escrow_seal(struct clv_guard *guard, const struct clv_keyring *k,
     uint8_t node_number, const uint8_t box_pk[static 32], struct clv_buf *ret);
 /* Opening order: signature under pk, then age, then keyring text, then system
@@ -182,10 +192,15 @@ int clv_escrow_open(const void *row, size_t len,
     const uint8_t pk[static CLV_SIGN_PK_LEN], const struct clv_identity *id,
     uint8_t node_number, struct clv_keyring **ret);
 
-/* Did the system make that row, for this node? Nothing is opened. */
+/* Did the system make that row, for this node, with an age file for one X25519
+ * recipient in it? Nothing is opened. */
 int clv_escrow_check(const void *row, size_t len,
     const uint8_t pk[static CLV_SIGN_PK_LEN], uint8_t node_number,
-    const uint8_t box_pk[static 32], uint32_t *ret_generation);
+    const uint8_t box_pk[static 32], struct clv_escrow_about *ret);
+/* The same row, and that it was opened now: `opened` is what clv_escrow_open()
+ * has found in it. */
+int clv_escrow_prove(const void *row, size_t len, const struct clv_identity *id,
+    uint8_t node_number, const struct clv_keyring *opened, struct clv_buf *ret);
 
 /* A certificate row: the network name's certificate (DER) with its key
  * (PKCS#8 DER) wrapped under the service key of generation g, bound to system

@@ -32,6 +32,8 @@
 #include <claviger/buf.h>
 #include <claviger/client.h>
 
+#include "quantile.h"
+
 #define VALUE_LEN 256
 #define CLIENTS_MAX 8
 #define SLICES_MAX 400
@@ -305,21 +307,6 @@ run_slice(unsigned n, bool ours, pid_t server)
 	    count / took * 1e6, p99_of(n), (cpu_us(server) - cpu) / count};
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *v)
-{
-	qsort(v, slices, sizeof(*v), compare);
-	return v[slices / 2];
-}
-
 static void
 measure(const char *what, unsigned n, pid_t keeper, pid_t echo)
 {
@@ -340,7 +327,7 @@ measure(const char *what, unsigned n, pid_t keeper, pid_t echo)
 	}
 	printf("%s-%u", what, n);
 	for (unsigned i = 0; i < 8; i++)
-		printf(" %.3f", median(v[i]));
+		printf(" %.3f", median(v[i], slices));
 	printf("\n");
 	fflush(stdout);
 }

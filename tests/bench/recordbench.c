@@ -21,6 +21,8 @@
 #include <claviger/manifest.h>
 #include <claviger/result.h>
 
+#include "quantile.h"
+
 #define VALUE_LEN 256
 #define AT_ONCE 200
 #define NONCE_LEN crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
@@ -115,14 +117,6 @@ now_ns(void)
 	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static double
 time_of(void (*run)(void))
 {
@@ -152,9 +146,8 @@ measure_operations(size_t rounds)
 		for (i = 0; i < OPERATIONS; i++)
 			operations[i].ns[r] = time_of(operations[i].run);
 	for (i = 0; i < OPERATIONS; i++) {
-		qsort(operations[i].ns, rounds, sizeof(double), compare);
 		printf("%s %.1f\n", operations[i].name,
-		    operations[i].ns[rounds / 4]);
+		    quantile(operations[i].ns, rounds, 0.25));
 		free(operations[i].ns);
 	}
 }

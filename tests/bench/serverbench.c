@@ -37,6 +37,7 @@
 
 #include "agents/control.h"
 #include "serverbench.h"
+#include "quantile.h"
 
 #define CLIENTS_MAX 8
 #define PAIRS 15
@@ -154,21 +155,6 @@ cpu_us(const struct server *s)
 struct slice {
 	double rate, cpu_us;
 };
-
-static int
-compare(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *v, unsigned n)
-{
-	qsort(v, n, sizeof(*v), compare);
-	return v[n / 2];
-}
 
 static void
 on_cold(struct link *l)

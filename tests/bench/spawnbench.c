@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "quantile.h"
+
 #define COMMANDS_MAX 16
 #define WARM_UP 5
 
@@ -69,21 +71,6 @@ run(struct command *c, posix_spawn_file_actions_t *actions, double *ret_wall_us,
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != c->status)
 		errx(1, "%s: wait status %#x instead of exit status %d",
 		    c->name, (unsigned)status, c->status);
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-quantile(double *v, size_t n, double q)
-{
-	qsort(v, n, sizeof(*v), compare);
-	return v[(size_t)((double)n * q)];
 }
 
 static size_t

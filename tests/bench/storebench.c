@@ -21,6 +21,7 @@
 #include "../../lib/store_internal.h"
 #include "../unit/pg.h"
 #include "storebench.h"
+#include "quantile.h"
 
 #define SLICES_MAX 64
 
@@ -109,21 +110,6 @@ slice(unsigned n, work_fn work, unsigned batch)
 	for (unsigned i = 0; i < n; i++)
 		cpu += cpu_s(&lanes[i]);
 	return (struct figure){(double)rows / passed, cpu * 1e6 / (double)rows};
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *v, unsigned n)
-{
-	qsort(v, n, sizeof(*v), compare);
-	return v[n / 2];
 }
 
 static void

@@ -24,6 +24,8 @@
 #include <claviger/envelope.h>
 #include <claviger/result.h>
 
+#include "quantile.h"
+
 #define LANES 8
 #define NAMES 10000 /* that are read, of each */
 #define VALUE_LEN 256
@@ -147,21 +149,6 @@ slice(work_fn work)
 	return (double)rows / passed;
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *v)
-{
-	qsort(v, SLICES, sizeof(*v), compare);
-	return v[SLICES / 2];
-}
-
 static void
 measure(const char *what, work_fn ours, work_fn yard)
 {
@@ -172,8 +159,8 @@ measure(const char *what, work_fn ours, work_fn yard)
 		v[1][i] = slice(yard);
 		v[2][i] = v[0][i] / v[1][i];
 	}
-	printf("%s %.1f %.1f %.3f\n", what, median(v[0]), median(v[1]),
-	    median(v[2]));
+	printf("%s %.1f %.1f %.3f\n", what, median(v[0], SLICES),
+	    median(v[1], SLICES), median(v[2], SLICES));
 	fflush(stdout);
 }
 

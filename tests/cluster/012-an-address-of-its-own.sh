@@ -36,7 +36,7 @@ expect "the member obtains the key" fetches
 step "a clone of it is refused"
 on n1 pcs resource create bad ocf:claviger:network-name \
     ip=10.78.0.101 cidr_netmask=24 clone >/dev/null 2>&1
-clone_refused() { on n1 crm_mon -1 | grep 'bad.* on ' | grep -qi 'clone'; }
+clone_refused() { on n1 crm_mon -1 | grep 'bad.* on ' | grep -i 'clone' >/dev/null; }
 expect_within 15 "the cluster shows the reason" clone_refused
 expect "the address is nowhere" test -z "$(address_on 10.78.0.101)"
 log_allow 'bad'

@@ -17,7 +17,7 @@ on n1 crm_resource --refresh -r $rsc >/dev/null 2>&1
 wait_until 20 settled
 probe_failed() {
 	on n1 crm_mon -1 | grep -E "$rsc"'(_monitor|.*FAILED)' |
-	    grep -q "$active"
+	    grep "$active" >/dev/null
 }
 expect "the probe does not call the node clean" probe_failed
 on n1 crm_resource -r $rsc-clone --meta -d is-managed >/dev/null 2>&1

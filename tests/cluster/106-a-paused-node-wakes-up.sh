@@ -23,7 +23,7 @@ serves_elsewhere() {
 }
 expect_within 60 "another node takes over" serves_elsewhere
 new=$(promoted $other)
-fetched_from_new() { fetches | grep -q "^server  *$new\$"; }
+fetched_from_new() { fetches | grep "^server  *$new\$" >/dev/null; }
 expect_within 30 "the member obtains the key from it" fetched_from_new
 after=$(sql 'SELECT max(epoch) FROM claviger.system')
 expect "the epoch grew from $before to $after" test "$after" -gt "$before"

@@ -90,7 +90,7 @@ expect_exit 1 'may not' "only in an application that it may use" eval \
     'echo x | on client setpriv --reuid man --regid man --clear-groups \
     /root/example shop of/example'
 on client sh -c 'sleep 1234 | /root/example >/root/states 2>&1 &'
-told() { on client tail -n 1 /root/states | grep -q "^$1, generation 1"; }
+told() { on client tail -n 1 /root/states | grep "^$1, generation 1" >/dev/null; }
 expect_within 10 "it watches the state" told fresh
 on n1 crm_resource -r "$rsc-clone" --meta -p target-role -v Stopped
 expect_within 60 "it is told that the server is away" told away

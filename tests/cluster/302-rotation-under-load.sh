@@ -62,6 +62,21 @@ expect "no row is under generation 1" all_under 2
 # shellcheck disable=SC2086
 expect "not one request has failed" none $bad put.away seal.away
 
+step "the role is moved on purpose"
+to=n1
+[ "$active" != n1 ] || to=n2
+on n1 crm_resource -r $rsc-clone --move -N $to --promoted >/dev/null 2>&1 ||
+    on n1 crm_resource -r $rsc --move -N $to --master >/dev/null 2>&1
+expect_within 20 "$to serves" serving_on $to
+on n1 crm_resource -r $rsc-clone --clear >/dev/null 2>&1
+expect_within 20 "the member goes on working" \
+    worked "$(($(on client cat /tmp/put.done | wc -l) + 3))"
+expect_within 40 "all in order" all_ready
+# shellcheck disable=SC2086
+expect "not one request has failed" none $bad put.away seal.away
+active=$to
+passphrase "$active"
+
 step "one whose active node loses its keeper while keys are rewrapped"
 # Nobody writes to the table, so that the rewrapping stands still.
 sql "BEGIN; LOCK TABLE claviger.data_key IN SHARE MODE;
@@ -70,7 +85,7 @@ lock=$!
 cl "$active" rotate --backup /root/claviger-3.age --passphrase-file $PASS \
     >"$LAB_ROOT/$lab/rotation" 2>&1 &
 rotation=$!
-is_current() { cl "$active" generation list | grep -qE '^ *3 +current'; }
+is_current() { cl "$active" generation list | grep -E '^ *3 +current' >/dev/null; }
 expect_within 120 "generation 3 is current" is_current
 rewrapping="query LIKE 'SELECT claviger.put_rewrapped%'"
 waits() { [ "$(sql "SELECT count(*) FROM pg_stat_activity
@@ -115,8 +130,8 @@ must "what it had sent is undone" ended "$rewrapping"
 must "records can be rewritten again" ended "query LIKE '%pg_sleep(600)%'"
 expect_within 40 "another node serves" promoted_other "$active"
 wait "$lock"
-through() { cl "$1" generation list | grep -q COMMITMENT &&
-    ! cl "$1" generation list | grep -q re-encryption; }
+through() { cl "$1" generation list | grep COMMITMENT >/dev/null &&
+    ! cl "$1" generation list | grep re-encryption >/dev/null; }
 expect_within 60 "the new active server goes on by itself" \
     through "$(promoted)"
 expect "no record is under an old data key" test "$(old_records)" = 0
@@ -151,7 +166,7 @@ holds_only() {
 	on "$1" claviger backup "/root/check-$1.age" --passphrase-file $PASS \
 	    >/dev/null 2>&1 &&
 	    ! on "$1" claviger backup verify "/root/check-$1.age" \
-	        --passphrase-file $PASS | grep -qE 'generations.*\b[123]\b'
+	        --passphrase-file $PASS | grep -E 'generations.*\b[123]\b' >/dev/null
 }
 for node in n1 n2 n3; do
 	passphrase "$node"

@@ -32,12 +32,37 @@ put_back() {
 said_by_all() {
 	local node
 	for node in n1 n2 n3; do
-		log_lines $node | grep -qE "$1" || return 1
+		log_lines $node | grep -E "$1" >/dev/null || return 1
 	done
 }
 # reads HOST APP NAME VALUE
 reads() { [ "$(on "$1" claviger get "$2" "$3")" = "$4" ]; }
 newest="(SELECT max(version) FROM claviger.list)"
+
+step "a member's way to the server"
+conf=/etc/claviger/claviger.conf
+# walk STEP PATTERN WHAT: doctor --connect stops there
+walk() {
+	expect_exit 23 "^FOUND   $1 .*($2)" "$3" cl client doctor --connect
+	expect "  and is told what to do next" grep -q '^ *next: ' <<<"$said"
+}
+# in_conf KEY VALUE COMMAND...: with another line in the configuration
+in_conf() {
+	local key=$1 value=$2
+	shift 2
+	on client cp -p $conf $conf.kept
+	on client sed -i -e "/^$key *=/d" -e "\$a $key = $value" $conf
+	"$@"
+	on client mv $conf.kept $conf
+}
+expect "is right" cl client doctor --connect
+in_conf network_name nowhere walk name 'does not resolve' "a name that is none"
+in_conf network_name db walk connection 'refused' "a name of another host"
+in_conf port 8392 walk connection 'refused' "a port that is closed"
+in_conf server_thumbprint "$(printf '%064d' 7)" \
+    walk connection 'thumbprint' "a pin of another certificate"
+in_conf system "$(head -c 32 /dev/zero | base64)" \
+    walk answer 'signature' "another system"
 
 step "a list that nobody signed"
 keep today
@@ -56,6 +81,7 @@ must "it is taken away" put_back today list
 step "a member that was revoked"
 must "the client is revoked" cl "$active" member revoke client
 expect_exit '4' 'does not know our certificate' "and gets nothing" fetches
+walk answer 'does not know our certificate' "doctor says so"
 keep today
 must "the list of before stands there as the newest" sql "
     INSERT INTO claviger.list SELECT version + 1, (SELECT body
@@ -84,6 +110,10 @@ keep today
 must "the active node's is put into its row" sql "UPDATE claviger.escrow SET
     body = (SELECT body FROM today.escrow WHERE node = $(number "$active"))
     WHERE node = $(number $standby)"
+for verb in list verify; do
+	expect_exit 23 "FOUND +$standby: .*sealed to somebody else" \
+	    "escrow $verb names it" cl "$active" escrow $verb
+done
 daemon_kill $standby KILL keeper
 says_why() {
 	grep -q 'sealed copy does not open' <<<"$(on $standby claviger status 2>&1)"
@@ -93,6 +123,8 @@ expect_within 20 "and may not be promoted" score_is $standby -INFINITY
 expect "the service goes on" fetches
 must "its own is back" put_back today escrow
 expect_within 60 "all in order" all_ready
+expect "each of the three nodes opens its copy now" test "$(
+    cl "$active" escrow verify | grep -c 'opened its copy now')" = 3
 
 step "yesterday's database"
 expect_within 30 "encryption is allowed" encrypt_is True

@@ -136,7 +136,7 @@ for host in client n2; do
 	    finds_loss $host async both
 done
 writers_end
-says_loss() { on n1 crm_mon -1 | grep -q 'state of application async'; }
+says_loss() { on n1 crm_mon -1 | grep 'state of application async' >/dev/null; }
 expect_within 30 "who has not seen them is shown it by the cluster" says_loss
 expect "what was lost is named, and nothing stands in its place" \
     judge async --lossy
@@ -144,7 +144,7 @@ cat "$LAB_ROOT/$lab/said"
 expect_within 40 "a fresh epoch is everywhere" newer_epoch "$before"
 expect_within 30 "encryption is allowed" encrypt_is True
 expect "the lost change of the list is there again" \
-    eval 'cl "$active" app show calm | grep -q user:games'
+    eval 'cl "$active" app show calm | grep user:games >/dev/null'
 expect "another application is as it was" same_on_all calm token "$secret"
 expect "and is written to" put_secret n3 calm token "$(secret_new)"
 canary_note "$secret"

@@ -7,7 +7,7 @@
 reason() {
 	on n1 crm_mon -1 | sed -n "s/.*\* $1[: ].* on n[0-9].*(\(.*\)) at.*/\1/p"
 }
-shows() { reason "$1" | grep -qE -- "$2"; }
+shows() { reason "$1" | grep -E -- "$2" >/dev/null; }
 
 scenario "options of the cluster that cannot be are refused with the reason"
 lab_system
@@ -77,7 +77,7 @@ expect_exit 1 "invalid resource option 'adress'" "an option that there is not" \
 
 step "the address of the resource is not the system's"
 must "pcs takes it" on n1 pcs resource update $rsc ip=10.78.0.102
-differs() { on n1 pcs status | grep -q "ip is 10.78.0.102, but the system's"; }
+differs() { on n1 pcs status | grep "ip is 10.78.0.102, but the system's" >/dev/null; }
 expect_within 30 "pcs status says which it should be" differs
 on n1 pcs resource update $rsc ip="$FLOATING"
 on n1 pcs resource cleanup $rsc

@@ -13,7 +13,7 @@ nodes_on() {
 
 # Some node whose cluster is asked.
 any_node() {
-	nodes_on | head -n 1
+	nodes_on | sed -n 1p
 }
 
 # The promoted nodes, as node $1 (default: any) sees them.
@@ -38,7 +38,7 @@ online() {
 	local node
 	for node in "$@"; do
 		on "$(any_node)" crm_mon -1 --output-as=xml |
-		    grep -q "<node name=\"$node\" .*online=\"true\".*pending=\"false\"" ||
+		    grep "<node name=\"$node\" .*online=\"true\".*pending=\"false\"" >/dev/null ||
 		    return 1
 	done
 }
@@ -46,7 +46,7 @@ online() {
 # fenced NODE: somebody has shot it since the cluster was formed.
 fenced() {
 	on "$(any_node)" stonith_admin -H "$1" |
-	    grep -q "turning off of $1 successful"
+	    grep "turning off of $1 successful" >/dev/null
 }
 
 # Failures are forgotten, and what was forgotten with them is probed again:
@@ -61,7 +61,7 @@ settled() {
 	local dc
 	dc=$(on "$(any_node)" crmadmin -D 2>/dev/null | awk '{ print $NF }')
 	[ -n "$dc" ] && on "$(any_node)" crmadmin -S "$dc" 2>/dev/null |
-	    grep -q S_IDLE
+	    grep S_IDLE >/dev/null
 }
 
 # Where the floating address is, asked of the nodes themselves.

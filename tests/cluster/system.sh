@@ -127,9 +127,9 @@ member_restart() {
 	wait_until 10 on "$1" test -S /run/claviger/api.sock
 }
 
-sees_app() { on "$1" claviger list | grep -qx "$2"; }
+sees_app() { on "$1" claviger list | grep -x "$2" >/dev/null; }
 member_is() { # NODE MEMBER STATE GENERATION: what that node knows of it
-	on "$1" claviger member list | grep -Eq "^$2 +$3 +$4 "
+	on "$1" claviger member list | grep -E "^$2 +$3 +$4 " >/dev/null
 }
 gone_app() { ! sees_app "$@"; }
 # A value that the canary scan will look for.

@@ -45,7 +45,7 @@ cluster_fences() {
 	local node
 	for node in $1; do
 		in_node "$node" stonith_admin -L 2>/dev/null |
-		    grep -q power || return 1
+		    grep power >/dev/null || return 1
 	done
-	in_node n1 crm_resource -W -r power 2>/dev/null | grep -q 'running on'
+	in_node n1 crm_resource -W -r power 2>/dev/null | grep 'running on' >/dev/null
 }

@@ -352,6 +352,7 @@ static const struct {
     {ADMIN_BACKUP_DONE, "yy...."},
     {ADMIN_JOINS, "yy...."},
     {ADMIN_BACKUPS, "yy...."},
+    {ADMIN_ESCROW, "yy...."},
     {ADMIN_ROTATE_BEGIN, "yy...."},
     {ADMIN_ROTATE_FINISH, "yy...."},
     {ADMIN_ROTATE_CURRENT, "y....."},

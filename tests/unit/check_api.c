@@ -17,6 +17,7 @@
 
 #include "daemon/admin.h"
 #include "daemon/api_impl.h"
+#include "daemon/vault_impl.h"
 #include "accounts.h"
 #include "vault_rig.h"
 #include "vault_wrap.h"
@@ -594,12 +595,12 @@ START_TEST(only_administration_of_applications_is_passed_on)
 	    {ADMIN_SETTING, "app_creators", true},
 	    {ADMIN_SETTING, "system_admins2", false},
 	    {ADMIN_BACKUP_DONE, "", false}, {ADMIN_JOINS, "", false},
-	    {ADMIN_BACKUPS, "", false}, {ADMIN_ROTATE_BEGIN, "", false},
-	    {ADMIN_ROTATE_FINISH, "", false}, {ADMIN_REENCRYPT, "", false},
-	    {ADMIN_APP_ADD, "shop", true}, {ADMIN_APP_REMOVE, "shop", true},
-	    {ADMIN_APP_GRANT, "shop", true}, {ADMIN_APP_REVOKE, "shop", true},
-	    {ADMIN_APPS, "", true}, {ADMIN_APP_COUNT, "shop", true},
-	    {0, "", false}, {255, "", false}};
+	    {ADMIN_BACKUPS, "", false}, {ADMIN_ESCROW, "", false},
+	    {ADMIN_ROTATE_BEGIN, "", false}, {ADMIN_ROTATE_FINISH, "", false},
+	    {ADMIN_REENCRYPT, "", false}, {ADMIN_APP_ADD, "shop", true},
+	    {ADMIN_APP_REMOVE, "shop", true}, {ADMIN_APP_GRANT, "shop", true},
+	    {ADMIN_APP_REVOKE, "shop", true}, {ADMIN_APPS, "", true},
+	    {ADMIN_APP_COUNT, "shop", true}, {0, "", false}, {255, "", false}};
 	struct clv_rd rd;
 	int fd;
 
@@ -695,6 +696,159 @@ START_TEST(without_a_permit_nothing_is_written)
 	rig.config.encrypt_when_away = true;
 	ck_assert_int_eq(request(fd, CLV_API_SEAL, "shop", &rd), CLV_OK);
 	close(fd);
+}
+END_TEST
+
+/* The service moves: nothing may be written from now on. */
+static void
+service_leaves(void)
+{
+	member_permit(&rig.member, rig.now + 60000);
+	member_permit(&rig.member, 0);
+	rig.member.state = CLV_MEMBER_AWAY;
+	api_on_change(&rig.k);
+}
+
+static void
+service_is_back(void)
+{
+	member_permit(&rig.member, rig.now + 60000);
+	rig.member.state = CLV_MEMBER_FRESH;
+	api_on_change(&rig.k);
+}
+
+START_TEST(a_write_waits_while_the_service_moves)
+{
+	int fd = dial(), other = dial();
+	struct clv_rd rd;
+	const uint8_t *p;
+	size_t len;
+
+	service_leaves();
+	begin_put("shop", "a", 1, "geheim");
+	say(fd, CLV_API_PUT, 0, 1);
+	in_app("shop", "");
+	clv_buf_bytes(&body, "x", 1);
+	say(other, CLV_API_SEAL, 0, 2);
+	rig_advance(API_HOLD_MS - 1);
+	ck_assert_int_eq(hear(fd, 1, &rd), 1);
+	ck_assert_int_eq(hear(other, 2, &rd), 1);
+	service_is_back();
+	rig_settle();
+	ck_assert_int_eq(hear(fd, 1, &rd), CLV_OK);
+	ck_assert_uint_eq(clv_rd_u64(&rd), 1);
+	ck_assert_int_eq(hear(other, 2, &rd), CLV_OK);
+	p = clv_rd_bytes(&rd, &len);
+	ck_assert_ptr_nonnull(p);
+	ck_assert_uint_eq(len, 1 + CLV_RECORD_EXTRA);
+	begin_get("shop", "a");
+	ck_assert_int_eq(ask(fd, CLV_API_GET, &rd), CLV_OK);
+	ck_assert_uint_eq(rig.member.vault->queued, 0);
+	close(fd);
+	close(other);
+}
+END_TEST
+
+START_TEST(it_waits_for_no_longer_than_a_move_takes)
+{
+	struct clv_rd rd;
+	int fd = dial();
+
+	service_leaves();
+	rig_advance(API_HOLD_MS / 2);
+	begin_put("shop", "a", 1, "1");
+	say(fd, CLV_API_PUT, 0, 1);
+	rig_advance(API_HOLD_MS / 2 - 1);
+	ck_assert_int_eq(hear(fd, 1, &rd), 1);
+	rig_advance(1);
+	ck_assert_int_eq(hear(fd, 1, &rd), CLV_E_AWAY);
+	ck_assert_ptr_nonnull(strstr(text_of(&rd), "cannot be reached"));
+	/* the server is away: that is said at once */
+	ck_assert_int_eq(request(fd, CLV_API_PUT, "shop", &rd), CLV_E_AWAY);
+	/* a right that has run out is one that has ended */
+	service_is_back();
+	rig.now += 60000;
+	begin_put("shop", "a", 1, "1");
+	say(fd, CLV_API_PUT, 0, 2);
+	ck_assert_int_eq(hear(fd, 2, &rd), 1);
+	service_is_back();
+	rig_settle();
+	ck_assert_int_eq(hear(fd, 2, &rd), CLV_OK);
+	close(fd);
+}
+END_TEST
+
+START_TEST(what_comes_behind_a_waiting_write_keeps_its_order)
+{
+	struct clv_rd rd;
+	int fd = dial();
+
+	ck_assert_int_eq(request(fd, CLV_API_PUT, "shop", &rd), CLV_OK);
+	service_leaves();
+	begin_put("shop", "a", 1, "2");
+	say(fd, CLV_API_PUT, 0, 1);
+	begin_get("shop", "a");
+	say(fd, CLV_API_GET, 0, 2);
+	rig_settle();
+	ck_assert_int_eq(hear(fd, 1, &rd), 1);
+	service_is_back();
+	rig_settle();
+	ck_assert_int_eq(hear(fd, 1, &rd), CLV_OK);
+	rig_settle();
+	ck_assert_int_eq(hear(fd, 2, &rd), CLV_OK);
+	ck_assert_uint_eq(clv_rd_u64(&rd), 2);
+	close(fd);
+}
+END_TEST
+
+START_TEST(who_may_write_is_asked_when_the_time_has_come)
+{
+	struct clv_rd rd;
+	int fd = dial();
+
+	service_leaves();
+	begin_put("shop", "a", 1, "1");
+	say(fd, CLV_API_PUT, 0, 1);
+	apps[1].users.count = 0;
+	rig.member.who_version++;
+	service_is_back();
+	rig_settle();
+	ck_assert_int_eq(hear(fd, 1, &rd), CLV_E_DENIED);
+	ck_assert_ptr_null(rig_row("shop", "a", 0));
+	close(fd);
+}
+END_TEST
+
+START_TEST(waiting_writes_are_bounded_and_leave_nothing)
+{
+	size_t before = clv_guard_used(rig.k.guard);
+	char value[60001];
+	struct clv_rd rd;
+	int fds[5], held = 0;
+
+	memset(value, 'x', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	service_leaves();
+	for (uint8_t i = 0; i < 5; i++) {
+		fds[i] = dial();
+		begin_put("shop", "a", i + 1, value);
+		say(fds[i], CLV_API_PUT, 0, i + 1u);
+		held += hear(fds[i], i + 1u, &rd) == 1;
+	}
+	ck_assert_int_eq(held, VAULT_QUEUE_LEN / 60000);
+	ck_assert_uint_gt(clv_guard_used(rig.k.guard), before + 180000);
+	for (int i = 0; i < 5; i++)
+		close(fds[i]);
+	rig_poll();
+	ck_assert_uint_eq(rig.k.api->count, 0);
+	ck_assert_uint_eq(clv_guard_used(rig.k.guard), before);
+	ck_assert_uint_eq(rig.member.vault->queued, 0);
+	fds[0] = dial();
+	begin_put("shop", "a", 1, value);
+	say(fds[0], CLV_API_PUT, 0, 1);
+	api_end(); /* the daemon ends meanwhile */
+	ck_assert_uint_eq(clv_guard_used(rig.k.guard), before);
+	close(fds[0]);
 }
 END_TEST
 
@@ -1696,6 +1850,11 @@ api_suite(void)
 	tcase_add_test(t, member_host_administers_nothing);
 	tcase_add_test(t, a_changed_list_counts_at_once);
 	tcase_add_test(t, without_a_permit_nothing_is_written);
+	tcase_add_test(t, a_write_waits_while_the_service_moves);
+	tcase_add_test(t, it_waits_for_no_longer_than_a_move_takes);
+	tcase_add_test(t, what_comes_behind_a_waiting_write_keeps_its_order);
+	tcase_add_test(t, who_may_write_is_asked_when_the_time_has_come);
+	tcase_add_test(t, waiting_writes_are_bounded_and_leave_nothing);
 	tcase_add_test(t, messages_that_cannot_be_end_the_connection);
 	tcase_add_test(t, descriptors_are_not_taken);
 	tcase_add_test(t, truncated_requests_are_refused);

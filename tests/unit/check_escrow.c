@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 #include <claviger/age.h>
+#include <time.h>
 #include "core.h"
 
 static struct clv_keyring *keyring;
@@ -70,7 +71,7 @@ START_TEST(anybody_checks_whose_copy_it_is)
 {
 	const uint8_t *pk = clv_keyring_sign_pk(keyring);
 	struct clv_identity *other = new_identity("beta");
-	uint32_t g = 7;
+	struct clv_escrow_about g = {.generation = 7};
 
 	seal();
 	ck_assert_int_eq(
@@ -92,11 +93,11 @@ START_TEST(anybody_checks_whose_copy_it_is)
 		    CLV_OK);
 		row.data[i] ^= 1;
 	}
-	ck_assert_uint_eq(g, 7);
+	ck_assert_uint_eq(g.generation, 7);
 	ck_assert_int_eq(
 	    clv_escrow_check(row.data, row.len, pk, 3, node->box_pk, &g),
 	    CLV_OK);
-	ck_assert_uint_eq(g, 1);
+	ck_assert_uint_eq(g.generation, 1);
 	clv_identity_free(&other);
 }
 END_TEST
@@ -238,6 +239,121 @@ START_TEST(row_that_claims_another_generation_is_refused)
 	sign_text(2, text, len);
 	ck_assert_int_eq(open_row(node, 3), CLV_E_DAMAGED);
 	clv_guard_put(guard, text);
+}
+END_TEST
+
+static struct clv_escrow_about
+about_row(void)
+{
+	struct clv_escrow_about about = {0};
+
+	ck_assert_int_eq(
+	    clv_escrow_check(row.data, row.len, clv_keyring_sign_pk(keyring), 3,
+		node->box_pk, &about),
+	    CLV_OK);
+	return about;
+}
+
+START_TEST(row_says_when_it_was_sealed_and_what_is_in_it)
+{
+	uint64_t now = (uint64_t)time(NULL);
+	struct clv_escrow_about about;
+	uint32_t g;
+
+	ck_assert_int_eq(clv_keyring_add(keyring, &g), CLV_OK);
+	ck_assert_int_eq(clv_keyring_add(keyring, &g), CLV_OK);
+	ck_assert_int_eq(clv_keyring_drop(keyring, 2), CLV_OK);
+	seal();
+	about = about_row();
+	ck_assert_uint_eq(about.generation, 3);
+	ck_assert_uint_ge(about.sealed_s, now);
+	ck_assert_uint_eq(about.proven_s, 0);
+	ck_assert_uint_eq(about.held_count, 2);
+	ck_assert_uint_eq(about.held[0], 1);
+	ck_assert_uint_eq(about.held[1], 3);
+}
+END_TEST
+
+static void
+prove_row(const struct clv_keyring *opened, int expected)
+{
+	struct clv_buf next = {0};
+
+	ck_assert_int_eq(
+	    clv_escrow_prove(row.data, row.len, node, 3, opened, &next),
+	    expected);
+	if (expected == CLV_OK) {
+		clv_buf_fini(&row);
+		row = next;
+	}
+}
+
+START_TEST(each_proof_is_newer_than_the_one_before)
+{
+	uint64_t last = 0, sealed;
+
+	seal();
+	sealed = about_row().sealed_s;
+	for (int i = 0; i < 3; i++) {
+		prove_row(keyring, CLV_OK);
+		ck_assert_uint_gt(about_row().proven_s, last);
+		last = about_row().proven_s;
+		ck_assert_int_eq(open_row(node, 3), CLV_OK);
+	}
+	ck_assert_uint_eq(about_row().sealed_s, sealed);
+}
+END_TEST
+
+START_TEST(only_what_is_in_it_proves_a_row)
+{
+	struct clv_keyring *foreign = new_keyring();
+	uint32_t g;
+
+	seal();
+	prove_row(foreign, CLV_E_SIGNATURE);
+	ck_assert_int_eq(clv_keyring_add(keyring, &g), CLV_OK);
+	prove_row(keyring, CLV_E_DAMAGED);
+	ck_assert_uint_eq(about_row().proven_s, 0);
+	clv_keyring_free(&foreign);
+}
+END_TEST
+
+START_TEST(row_of_the_first_form_is_read_and_proven)
+{
+	struct clv_escrow_about about;
+	char *text = NULL;
+	size_t len = 0;
+
+	clv_keyring_format(keyring, &text, &len);
+	sign_text(1, text, len);
+	about = about_row();
+	ck_assert_uint_eq(about.sealed_s, 0);
+	ck_assert_uint_eq(about.held_count, 1);
+	ck_assert_int_eq(open_row(node, 3), CLV_OK);
+	prove_row(keyring, CLV_OK);
+	ck_assert_uint_ne(about_row().proven_s, 0);
+	ck_assert_int_eq(open_row(node, 3), CLV_OK);
+	clv_guard_put(guard, text);
+}
+END_TEST
+
+START_TEST(file_that_is_not_for_one_recipient_is_refused_unopened)
+{
+	struct clv_escrow_about about;
+	uint8_t pk[2][32];
+	struct clv_buf file = {0};
+
+	memcpy(pk[0], node->box_pk, 32);
+	memcpy(pk[1], node->box_pk, 32);
+	ck_assert_int_eq(clv_age_seal(guard, (const uint8_t(*)[32])pk, 2, false,
+			     "text", 4, &file),
+	    CLV_OK);
+	sign_row(1, file.data, file.len);
+	ck_assert_int_eq(
+	    clv_escrow_check(row.data, row.len, clv_keyring_sign_pk(keyring), 3,
+		node->box_pk, &about),
+	    CLV_E_FORMAT);
+	clv_buf_fini(&file);
 }
 END_TEST
 
@@ -392,6 +508,12 @@ main(void)
 	tcase_add_test(e, signed_row_without_a_keyring_is_refused);
 	tcase_add_test(e, signed_row_with_a_foreign_keyring_is_refused);
 	tcase_add_test(e, row_that_claims_another_generation_is_refused);
+	tcase_add_test(e, row_says_when_it_was_sealed_and_what_is_in_it);
+	tcase_add_test(e, each_proof_is_newer_than_the_one_before);
+	tcase_add_test(e, only_what_is_in_it_proves_a_row);
+	tcase_add_test(e, row_of_the_first_form_is_read_and_proven);
+	tcase_add_test(
+	    e, file_that_is_not_for_one_recipient_is_refused_unopened);
 	tcase_add_test(t, certificate_and_its_key_come_back);
 	tcase_add_test(
 	    t, generation_of_a_certificate_row_is_read_from_a_signed_one_alone);

@@ -292,6 +292,8 @@ check_arguments(const struct cli_verb *v, char **words, size_t n)
 	snprintf(wanted, sizeof(wanted), "%s", v->args);
 	if (strstr(wanted, " -- ") != NULL)
 		*strstr(wanted, " -- ") = '\0';
+	if (strncmp(wanted, "-- ", 3) == 0)
+		wanted[0] = '\0';
 	if (n > 0 && strcmp(words[0], "Ar") == 0)
 		for (i = 1; i < n && islower((unsigned char)words[i][0]); i++)
 			add_argument(args, words[i], false);

@@ -34,6 +34,7 @@ static const struct peer_msg examples[] = {
 	.generation = 4,
 	.epoch = 601,
 	.role = PEER_SERVING},
+    {.kind = PEER_PROVE, .from = 4, .voice = {{9}, 3}},
 };
 #define EXAMPLES (sizeof(examples) / sizeof(examples[0]))
 
@@ -154,7 +155,7 @@ END_TEST
 /* No signature of one kind is one of another. */
 START_TEST(each_kind_has_a_domain_of_its_own)
 {
-	for (int a = PEER_PROPOSE; a <= PEER_UNLOCKED; a++) {
+	for (int a = PEER_PROPOSE; a <= PEER_PROVE; a++) {
 		const char *domain = peer_msg_domain((enum peer_kind)a);
 
 		ck_assert_uint_eq(strlen(domain), 16);
@@ -164,6 +165,7 @@ START_TEST(each_kind_has_a_domain_of_its_own)
 	}
 	ck_assert(peer_msg_by_system(PEER_PROPOSE));
 	ck_assert(peer_msg_by_system(PEER_UNLOCKED));
+	ck_assert(peer_msg_by_system(PEER_PROVE));
 	ck_assert(!peer_msg_by_system(PEER_PROMISE));
 	ck_assert(!peer_msg_by_system(PEER_ALIVE));
 }

@@ -1093,6 +1093,53 @@ json backup
 is 'which is root'"'"'s alone' \
 	test "$(stat -c %U%a "$tmp/b/five.age.recovery")" = root400
 
+# Who can open it, and what was done to it.
+
+with n1 escrow list
+expect $? 0 'n1 .*opened its copy .* ago' 'escrow list'
+is 'it names the generations' grep -q '^generation 3, current' "$tmp/out"
+is 'and the backups' grep -q 'backup .*ago: .*five.age' "$tmp/out"
+is 'and the recovery copy' grep -q 'recovery .*not opened' "$tmp/out"
+is 'a backup holds no later one' test "$(sed -n '/^generation 3/,/^g.* 1/p' \
+	"$tmp/out" | grep -c one.age)" = 0
+with n1 escrow list --json
+expect $? 0 '"holder": *"n1"' 'escrow list --json'
+json 'escrow list' subject text next
+with n1 escrow verify
+expect $? 0 'n1 .*opened its copy now' 'escrow verify'
+with n1 escrow verify --json
+expect $? 0 '"proof": *"opened now"' 'escrow verify --json'
+json 'escrow verify' subject text next
+sql -c 'CREATE TABLE public.copies AS TABLE claviger.escrow' \
+	-c 'CREATE TABLE public.records AS SELECT generation, body, at
+	FROM claviger.backup' one
+spoilt() { # SQL PATTERN WHAT
+	sql -c "$1" one
+	for _verb in list verify; do
+		with n1 escrow $_verb
+		expect $? 23 "^FOUND   $2" "escrow $_verb: $3"
+	done
+	with n1 escrow list --json
+	expect $? 23 '"next": *".' "escrow list --json: $3"
+	sql -c 'TRUNCATE claviger.escrow, claviger.backup' \
+		-c 'INSERT INTO claviger.escrow SELECT * FROM public.copies' \
+		-c 'INSERT INTO claviger.backup (generation, body, at)
+		SELECT * FROM public.records' one
+}
+change='UPDATE claviger.escrow SET body ='
+spoilt "$change set_byte(body, 100, get_byte(body, 100) # 1) WHERE node = 255" \
+	'recovery copy: .*signature' 'a changed recovery copy'
+spoilt 'DELETE FROM claviger.escrow WHERE node = 255' \
+	'recovery copy: it is missing' 'a recovery copy taken away'
+spoilt "$change c.body FROM public.copies c WHERE c.node = 1" \
+	'recovery copy: .*sealed to somebody else' 'the copy of a node in its place'
+spoilt "UPDATE claviger.backup SET body = set_byte(body, 22, 9)" \
+	'backups: .*forged' 'forged records of backups'
+spoilt 'TRUNCATE claviger.backup; DELETE FROM claviger.escrow WHERE node = 255' \
+	'outside: no backup or recovery copy' 'nothing outside the nodes'
+with n1 escrow list
+expect $? 0 'n1 .*opened its copy' 'and back'
+
 combine() { # ARGUMENTS…
 	with n1 recovery combine "$@"
 }

@@ -29,21 +29,21 @@ tmp=$(mktemp -d /tmp/claviger-doctor.XXXXXX) || exit 1
 chmod 755 "$tmp"
 failed=0
 passed=0
-daemon=
+other=
 
 as_postgres() {
 	(cd "$tmp" && runuser -u postgres -- "$@")
 }
 
-stop_daemon() {
-	[ -n "$daemon" ] || return 0
-	kill "$daemon" 2>/dev/null
-	wait "$daemon" 2>/dev/null
-	daemon=
+end_other() {
+	[ -n "$other" ] || return 0
+	kill "$other" 2>/dev/null
+	wait "$other" 2>/dev/null
+	other=
 }
 
 cleanup() {
-	stop_daemon
+	end_other
 	[ -f "$tmp/pg/postmaster.pid" ] &&
 		as_postgres "$pgbin/pg_ctl" -D "$tmp/pg" -s -m immediate stop
 	rm -rf "$tmp"
@@ -186,6 +186,25 @@ finds files 'tls.crt: No such file' 'a file that is missing'
 openssl req -x509 -key "$state/tls.key" -subj /CN=n1 -days 5 \
 	>"$state/tls.crt" 2>/dev/null
 finds expiry 'the certificate ends in [45] days' 'a certificate that ends soon'
+cat >"$tmp/ca.conf" <<END
+[ca]
+default_ca = own
+[own]
+database = $tmp/ca.index
+serial = $tmp/ca.serial
+new_certs_dir = $tmp
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+END
+: >"$tmp/ca.index"
+openssl req -new -key "$state/tls.key" -subj /CN=n1 -out "$tmp/n1.req" \
+	2>/dev/null
+openssl ca -config "$tmp/ca.conf" -selfsign -batch -notext -create_serial \
+	-keyfile "$state/tls.key" -in "$tmp/n1.req" -out "$state/tls.crt" \
+	-startdate 21000101000000Z -enddate 21010101000000Z >"$tmp/ca.log" 2>&1 || cat "$tmp/ca.log"
+finds expiry 'clock has not reached' 'a clock that is behind'
 mv "$tmp/tls.crt" "$state/tls.crt"
 chmod 755 "$state"
 finds files "$state: its mode is 0755" 'a folder that others may read'
@@ -212,6 +231,60 @@ finds database 'another system' "another system's database"
 sql one "UPDATE claviger.system SET system_id = substr(s.body, 6, 16)
 	FROM claviger.escrow s"
 sound 'and back' "$no_daemon"
+
+# The way to the server, which is not there, or is another's.
+
+# walk CHECK PATTERN WHAT: --connect stops there, and says how to go on
+walk() {
+	cl doctor --connect
+	if [ $? = 23 ] && grep -q "^FOUND   $1  *.*$2" "$tmp/out" &&
+		grep -A 1 '^FOUND' "$tmp/out" | grep -q 'next: ..' &&
+		[ "$(grep -c '^FOUND' "$tmp/out")" = 1 ]; then
+		ok
+	else
+		bad "$3"
+	fi
+}
+# listens OPTION...: somebody else, where the server should be
+listens() {
+	: >"$tmp/other.log"
+	openssl s_server -accept 127.0.0.9:8391 -cert "$tmp/other.crt" \
+		-key "$tmp/other.key" "$@" </dev/zero >"$tmp/other.log" 2>&1 &
+	other=$!
+	_n=0
+	until grep -q '^ACCEPT' "$tmp/other.log" || [ $_n = 100 ]; do
+		_n=$((_n + 1))
+		sleep 0.1
+	done
+}
+openssl req -x509 -newkey rsa:2048 -nodes -keyout "$tmp/other.key" \
+	-subj /CN=other -days 5 >"$tmp/other.crt" 2>/dev/null
+walk connection 'Connection refused' 'nobody listens'
+if grep -q '^skipped answer' "$tmp/out" && ! grep -q database "$tmp/out"; then
+	ok
+else
+	bad 'nothing but the way, up to there'
+fi
+cl doctor --connect --json
+if [ $? = 23 ] && "$source/tests/json-keys" "$source/man/claviger.1" doctor \
+	<"$tmp/out"; then
+	ok
+else
+	bad 'the JSON of the way is as claviger(1) says'
+fi
+listens -tls1_2
+walk connection 'TLS' 'an old TLS'
+end_other
+listens -tls1_3
+walk connection "$(openssl x509 -in "$tmp/other.crt" -outform DER |
+	sha256sum | cut -c 1-64)" 'a server that is not pinned'
+end_other
+cl doctor --only answer
+if [ $? = 2 ] && grep -q -- '--connect' "$tmp/err"; then
+	ok
+else
+	bad 'a check of the way, without --connect'
+fi
 
 sql one "CREATE TABLE public.kept AS TABLE claviger.list;
 	CREATE TABLE public.copy AS TABLE claviger.escrow;

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/api_impl.h"
+#include "daemon/vault_impl.h"
+
+/*
+ * A write that comes in while the service moves from one server to another
+ * waits for the new one, so that nobody needs to try again. It is refused as
+ * ever when that takes longer, and at once when the server has been away for
+ * longer already. Its message lies in guarded memory, as values that wait for
+ * the database do, and within the same bounds; it is read anew, and whoever
+ * sent it is asked for anew, when its time has come.
+ */
+struct api_held {
+	struct clv_api_header h;
+	uint8_t *body; /* guarded */
+};
+
+void
+api_hold_drop(struct api_conn *c)
+{
+	struct api_held *held = c->held;
+
+	if (held == NULL)
+		return;
+	c->held = NULL;
+	clv_guard_put(c->api->k->guard, held->body);
+	vault_unqueue(c->api->k->member->vault, held->h.len);
+	free(held);
+}
+
+static void
+on_deadline(void *arg)
+{
+	api_hold_end(arg);
+}
+
+bool
+api_hold(struct api_conn *c, const struct clv_api_header *h, const void *body)
+{
+	struct keeper *k = c->api->k;
+	struct vault *v = k->member->vault;
+	uint64_t now = loop_now_ms(), end = k->member->written_until_ms;
+	struct api_held *held;
+
+	if (end == 0 || now >= end + API_HOLD_MS || !vault_queue(v, h->len))
+		return false;
+	held = calloc(1, sizeof(*held));
+	if (held != NULL)
+		held->body = vault_guard_get(v, h->len);
+	if (held == NULL || held->body == NULL ||
+	    loop_timer_set(k->loop, &c->api->hold, end + API_HOLD_MS - now,
+		on_deadline, c->api) != CLV_OK) {
+		if (held != NULL)
+			clv_guard_put(k->guard, held->body);
+		free(held);
+		vault_unqueue(v, h->len);
+		return false;
+	}
+	held->h = *h;
+	memcpy(held->body, body, h->len);
+	c->held = held;
+	return true;
+}
+
+/* From where a message is read otherwise, too: what it asks for has its own
+ * copy, for which there must be room. It may have to wait once more. */
+static void
+again(struct api_conn *c)
+{
+	static uint8_t body[CLV_API_MSG_MAX];
+	struct clv_api_header h = c->held->h;
+	struct clv_rd rd;
+
+	memcpy(body, c->held->body, h.len);
+	api_hold_drop(c);
+	clv_rd_init(&rd, body, h.len);
+	api_dispatch(c, &h, &rd);
+	sodium_memzero(body, h.len);
+	api_unmute(c);
+}
+
+void
+api_hold_end(struct api *api)
+{
+	loop_timer_del(api->k->loop, &api->hold);
+	for (struct api_conn *c = api->conns; c != NULL; c = c->next)
+		if (c->held != NULL)
+			again(c);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLAVIGER_CLI_ESCROW_H
+#define CLAVIGER_CLI_ESCROW_H
+
+#include "daemon/cli.h"
+#include "daemon/coverage.h"
+
+/* cli_escrow.c: says why not. */
+int cli_escrow_ask(struct cli *c, bool prove, struct coverage **ret);
+
+/* What is printed of each copy, besides. */
+struct escrow_view {
+	const struct coverage *coverage;
+	bool verified;		       /* proofs were asked for, */
+	bool now[COVERAGE_COPIES_MAX]; /* and these came */
+};
+
+/* cli_escrow_print.c. Returns how much is wrong. */
+unsigned cli_escrow_print(struct cli *c, const struct escrow_view *v);
+
+#endif

@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What a shell suggests behind the words of a command.
+set -u
+LC_ALL=C
+claviger=${CLAVIGER:-$PWD/claviger}
+source=$(cd "$(dirname "$0")/../.." && pwd)
+failed=0 passed=0
+claviger() { "$claviger" "$@"; }
+cd "$(mktemp -d)" || exit 1
+trap 'rm -rf "$PWD"' EXIT
+touch a-backup other
+# shellcheck source=daemon/completion/claviger
+. "$source/daemon/completion/claviger"
+
+# suggests "WANTED..." WORD...: for the last of the words
+suggests() {
+	local wanted=$1 COMP_CWORD COMPREPLY=() got
+	shift
+	COMP_WORDS=(claviger "$@")
+	COMP_CWORD=$#
+	_claviger
+	got=$(printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd ' ')
+	if [ "$got" = "$wanted" ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAILED: claviger $*: '$got', not '$wanted'"
+	fi
+}
+
+suggests 'recovery restore rotate run' r
+suggests 'settings status' s
+suggests 'combine create recipient' recovery ''
+suggests 'create' recovery cr
+suggests '--help --json' status ''
+suggests '--json' status --j
+suggests '--help --json --passphrase-fd --passphrase-file a-backup other verify' \
+    backup ''
+suggests '--help --json --passphrase-fd --passphrase-file a-backup other' \
+    backup verify ''
+suggests 'a-backup' backup a
+suggests 'a-backup other' restore --passphrase-file ''
+suggests '' restore --passphrase-fd ''
+suggests '--json' restore a-backup --j
+suggests '' no-such-verb ''
+suggests '' ''\''; touch hit' ''
+if [ -e hit ]; then
+	failed=$((failed + 1))
+	echo "FAILED: a word was run"
+fi
+if command -v zsh >/dev/null; then
+	zsh -n "$source/daemon/completion/_claviger" || failed=$((failed + 1))
+fi
+echo "completion: $passed passed, $failed failed"
+[ $failed = 0 ]
