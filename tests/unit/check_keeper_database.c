@@ -408,6 +408,44 @@ START_TEST(a_database_that_is_not_older_is_left_alone)
 }
 END_TEST
 
+static unsigned puts_until; /* the answer to that one is lost, or refused */
+static int put_result;
+
+static void
+forge_put(struct rig_node *n, enum clv_stmt stmt, struct clv_buf *result)
+{
+	struct clv_rd r;
+	uint64_t id;
+
+	(void)n;
+	if (stmt != CLV_STMT_PUT_LIST || puts_until == 0 || --puts_until > 0)
+		return;
+	clv_rd_init(&r, result->data, result->len);
+	id = clv_rd_u64(&r);
+	clv_buf_reset(result);
+	rig_result_put(result, id, put_result, "no", 0, 0);
+}
+
+START_TEST(a_rollback_goes_on_where_it_was_broken_off)
+{
+	restore_database();
+	rig_run(20000);
+	rig.forge = forge_put;
+	puts_until = 1 + (unsigned)_i / 2;
+	put_result = _i % 2 == 0 ? CLV_E_UNKNOWN : CLV_E_SYSTEM;
+	ck_assert_int_eq(
+	    accept_rollback(0), _i % 2 == 0 ? CLV_OK : CLV_E_SYSTEM);
+	rig_run(10000);
+	ck_assert_int_eq(accept_rollback(0), CLV_OK);
+	rig_run(10000);
+	ck_assert(!serving_read_only(k(0)));
+	/* 3: what was left was one change, which is written by itself. */
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_uint_ge(k(i)->secret.list->version, 3);
+	ck_assert_int_eq(revoke_m2(), CLV_OK);
+}
+END_TEST
+
 START_TEST(a_generation_that_only_a_member_has_seen_is_not_given_up)
 {
 	restore_database();
@@ -570,6 +608,8 @@ suite(void)
 	tcase_add_test(t, a_database_of_yesterday_is_known_after_a_restart);
 	tcase_add_test(t, an_epoch_that_he_sets_back_is_not_served_again);
 	tcase_add_loop_test(t, a_restored_database_is_accepted, 0, 2);
+	tcase_add_loop_test(
+	    t, a_rollback_goes_on_where_it_was_broken_off, 0, 6);
 	tcase_add_test(t, a_database_that_is_not_older_is_left_alone);
 	tcase_add_test(
 	    t, a_generation_that_only_a_member_has_seen_is_not_given_up);
