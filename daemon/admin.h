@@ -86,6 +86,12 @@ enum admin_op {
 	ADMIN_TOKEN_ADD = 32,
 	ADMIN_TOKEN_DROP = 33, /* str name */
 	ADMIN_MEMBER_JOIN = 34,
+	/* The database was restored to an older day, and stays there. ROLLBACK:
+	 * -> u64 list version there, u64 now, u64 epoch. ROLLBACK_APP: str name
+	 * -> u8 it was older, u64 counter there, u64 now: of one application,
+	 * by the active server alone. */
+	ADMIN_ROLLBACK = 50,
+	ADMIN_ROLLBACK_APP = 51,
 	/* u8 prove: all nodes that live are asked to open their copies, and
 	 * their rows say so a short while after -> u64 now_s, u32 n, n x (u32
 	 * generation, u8 state), u32 n, n x (u8 kind, str holder, u8 live, u32

@@ -230,6 +230,8 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_APP_REMOVE: return admin_app_is_removed(list, args);
 	case ADMIN_APP_GRANT: return admin_app_is_granted(list, args, true);
 	case ADMIN_APP_REVOKE: return admin_app_is_granted(list, args, false);
+	case ADMIN_ROLLBACK: return true;
+	case ADMIN_ROLLBACK_APP: /* it writes no list */
 	case ADMIN_JOINS:
 	case ADMIN_MEMBERS_STATE:
 	case ADMIN_BACKUPS:
@@ -265,6 +267,8 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_APP_REMOVE: return admin_app_remove(c, args);
 	case ADMIN_APP_GRANT: return admin_app_grant(c, args);
 	case ADMIN_APP_REVOKE: return admin_app_revoke(c, args);
+	case ADMIN_ROLLBACK: return admin_rollback(c, args);
+	case ADMIN_ROLLBACK_APP:
 	case ADMIN_BACKUP_DONE:
 	case ADMIN_JOINS:
 	case ADMIN_MEMBERS_STATE:

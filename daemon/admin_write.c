@@ -48,6 +48,10 @@ landed(struct admin *a)
 		return;
 	}
 	secret_prove(k);
+	if (a->op == ADMIN_ROLLBACK) { /* it is not older any more */
+		k->db.list_version = k->secret.list->version;
+		serving_database_older(k, k->secret.list->version);
+	}
 	if (a->op == ADMIN_APP_REMOVE)
 		admin_keys_drop(a);
 	else if (a->op == ADMIN_GENERATION_DESTROY || a->change.drop_copies)

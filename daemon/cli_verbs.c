@@ -31,6 +31,11 @@
 	{ \
 		"node", "NAME", "name of this host (its node name)", false \
 	}
+#define RESTORE_OPTS \
+	{"dry-run", NULL, "only show what would change", false}, \
+	    {"system", "PUBKEY", "bare machine: public key of the system", \
+		false}, \
+	    DATABASE(false), PASSFILE, NODE
 
 static const struct cli_opt opts_none[] = {{NULL, NULL, NULL, false}};
 static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
@@ -112,6 +117,20 @@ static const struct cli_opt opts_recovery_combine[] = {
     {"identity", "FILE", "only write the recovery identity, for age", false},
     {"backup", "FILE", "only write a passphrase backup", false},
     CLI_PASS_OPTS,
+    RESTORE_OPTS,
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_restore[] = {
+    CLI_PASS_OPTS,
+    {"identity", "FILE",
+	"open it with this identity: of the recovery recipient, or of a node",
+	false},
+    RESTORE_OPTS,
+    {"accept-rollback", NULL,
+	"go on with a database that was restored to an older day", false},
+    {"yes", NULL, "do not ask", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -224,8 +243,8 @@ const struct cli_verb cli_verbs[] = {
 	opts_passphrase, 1, 1, SERVER, cli_backup},
     {"backup verify", "FILE", "whose backup is it, and is it current",
 	opts_passphrase, 1, 1, 0, cli_backup_verify},
-    {"restore", "FILE", "give this node the master secret from a backup",
-	opts_passphrase, 1, 1, SERVER, cli_restore},
+    {"restore", "[FILE]", "give this node the master secret from a copy",
+	opts_restore, 0, 1, ROOT, cli_restore},
     {"recovery create", "", "make a recovery identity, in shares",
 	opts_recovery_create, 0, 0, SERVER, cli_recovery_create},
     {"recovery recipient", "[RECIPIENT]",

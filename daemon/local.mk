@@ -33,7 +33,7 @@ noinst_HEADERS += %D%/authorize.h
 # keeper: administration
 libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_change.c %D%/admin_write.c %D%/admin_ops.c \
-	%D%/admin_node.c %D%/admin_member.c %D%/admin_rotate.c \
+	%D%/admin_node.c %D%/admin_member.c %D%/admin_rollback.c %D%/admin_rollback_app.c %D%/admin_rotate.c \
 	%D%/admin_app.c %D%/admin_apps.c %D%/admin_keys.c %D%/admin_may.c \
 	%D%/admin_members.c %D%/admin_token.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
@@ -124,7 +124,9 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_join.c %D%/cli_join.h %D%/cli_join_token.c %D%/cli_json.c %D%/cli_list.c %D%/cli_main.c \
 	%D%/cli_member.c %D%/cli_net.c %D%/cli_node.c %D%/cli_opt.c \
 	%D%/cli_pass.c %D%/cli_recovery.c %D%/cli_recovery_combine.c \
-	%D%/cli_recovery_shares.c %D%/cli_recovery.h %D%/cli_restore.c %D%/cli_rotate.c %D%/cli_rotate_follow.c \
+	%D%/cli_recovery_shares.c %D%/cli_recovery.h %D%/cli_restore.c \
+	%D%/cli_restore.h %D%/cli_restore_enrol.c %D%/cli_restore_look.c \
+	%D%/cli_restore_source.c %D%/cli_rollback.c %D%/cli_rotate.c %D%/cli_rotate_follow.c \
 	%D%/cli_rotate.h %D%/cli_settings.c \
 	%D%/cli_status.c %D%/cli_system.c %D%/cli_token.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
