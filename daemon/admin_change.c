@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include <string.h>
+#include <time.h>
 
 #include "daemon/admin_run.h"
 #include "daemon/rewrap.h"
@@ -49,6 +50,7 @@ apply(struct admin *a)
 	c->next->version++;
 	c->next->epoch = a->epoch;
 	r = admin_apply(c, &args);
+	admin_token_expire(c->next, c->now_s);
 	if (r == CLV_OK && !c->nothing)
 		r = admin_locks_out(
 		    list, c->next, caller, a->op, &same, c->text);
@@ -67,13 +69,23 @@ admin_change_build(struct admin *a)
 		a->holds[i] = k->peers.of[i].generation > 0;
 	c->op = a->op;
 	c->self = k->node_number;
+	c->now_s = (uint64_t)time(NULL);
 	c->guard = k->guard;
 	c->keyring = k->secret.keyring;
 	c->holds = a->holds;
 	rewrap_progress(k, &p);
+	c->seen_list = serving_seen_list(k);
+	c->db_list = k->db.list_version;
 	c->serves = role_serves(k->serving.state);
 	c->rewrapping =
 	    p.state == REWRAP_IS_RUNNING || p.state == REWRAP_IS_MAKING_KEYS;
+	r = a->op == ADMIN_ROLLBACK
+		? admin_rollback_refusal(k, c->text, sizeof(c->text))
+		: CLV_OK;
+	if (r != CLV_OK) {
+		admin_end(a, r, NULL);
+		return;
+	}
 	if (!secret_is_proven(k)) { /* revoked, it may be, in the meantime */
 		admin_end(a, CLV_E_NOT_READY, k->secret.why);
 		return;
@@ -91,6 +103,8 @@ admin_change_build(struct admin *a)
 		admin_wait(a, ADMIN_STEP_HOLDERS, ADMIN_DEADLINE_MS / 2, 0);
 	else if (a->op == ADMIN_APP_ADD)
 		admin_keys_init(a);
+	else if (a->op == ADMIN_ROLLBACK)
+		admin_rollback_write(a);
 	else
 		admin_write_list(a);
 }
@@ -137,6 +151,17 @@ finished_before(struct admin *a)
 	    "this operation was done before");
 }
 
+static void
+token_before(struct admin *a)
+{
+	struct clv_buf *data = &a->change.data;
+	struct clv_rd args;
+
+	clv_rd_init(&args, a->args, a->args_len);
+	admin_token_say(a->k->secret.list, &args, data);
+	admin_end(a, clv_buf_result(data), "this operation was done before");
+}
+
 /* So says the database; whoever was revoked by its word alone would get keys
  * for ever. */
 static void
@@ -154,6 +179,8 @@ done_before(struct admin *a)
 		admin_change_build(a); /* it says what is under way */
 	else if (a->op == ADMIN_ROTATE_FINISH)
 		finished_before(a);
+	else if (a->op == ADMIN_TOKEN_ADD)
+		token_before(a);
 	else if (a->op == ADMIN_GENERATION_DESTROY)
 		admin_generation_begin(a);
 	else if (a->op == ADMIN_APP_REMOVE)
@@ -206,6 +233,8 @@ on_op(struct keeper *k, void *arg, const struct db_result *r)
 		admin_cert_begin(a);
 	else if (a->op == ADMIN_BACKUP_DONE)
 		backup_done(a);
+	else if (a->op == ADMIN_ROLLBACK_APP)
+		admin_rollback_app(a);
 	else if (a->op == ADMIN_APP_REMOVE)
 		was_drop_begun(a);
 	else if (a->op == ADMIN_NODE_APPROVE)

@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <claviger/age.h>
 #include "daemon/cli_recovery.h"
+#include "daemon/cli_restore.h"
 #include "daemon/record.h"
 #include "daemon/state.h"
 
@@ -119,12 +120,33 @@ from_file(struct cli *c, const struct recovery *s, struct clv_keyring **ret)
 }
 
 static int
-open_copy(struct cli *c, void *arg, struct clv_keyring **ret)
+open_copy(struct cli *c, const struct recovery *s, struct clv_keyring **ret)
 {
-	const struct recovery *s = arg;
-
 	return s->file != NULL ? from_file(c, s, ret)
 			       : from_database(c, s, ret);
+}
+
+static int
+open_source(struct cli *c, struct cli_source *s, struct clv_keyring **ret)
+{
+	return open_copy(c, s->arg, ret);
+}
+
+int
+cli_recovery_open(struct cli *c, const uint8_t sk[static 32], const char *file,
+    struct clv_keyring **ret)
+{
+	struct recovery s = {.file = file};
+	int r = CLV_E_FULL;
+
+	s.sk = clv_guard_get(c->guard, CLV_AGE_KEY_LEN);
+	if (s.sk == NULL)
+		return cli_fail(c, r, NULL, "no locked memory left");
+	memcpy(s.sk, sk, CLV_AGE_KEY_LEN);
+	crypto_scalarmult_base(s.pk, s.sk);
+	r = open_copy(c, &s, ret);
+	clv_guard_put(c->guard, s.sk);
+	return r;
 }
 
 /* ---- only when asked for ---- */
@@ -203,10 +225,8 @@ write_backup(struct cli *c, struct recovery *s, const char *path)
 
 /* Of the system only what is used. */
 static int
-check_needs(struct cli *c, const struct recovery *s)
+check_needs(struct cli *c, const struct recovery *s, struct cli_source *source)
 {
-	const unsigned server =
-	    CLI_NEED_ROOT | CLI_NEED_CONFIG | CLI_NEED_SYSTEM | CLI_NEED_SERVER;
 	bool only_identity = cli_opt(c, "identity") != NULL;
 	bool only_backup = cli_opt(c, "backup") != NULL;
 
@@ -215,7 +235,9 @@ check_needs(struct cli *c, const struct recovery *s)
 		    "--identity opens nothing: neither --backup nor a FILE");
 	if (only_identity || (only_backup && s->file != NULL))
 		return CLV_OK;
-	return cli_need(c, server);
+	if (geteuid() != 0)
+		return cli_need(c, CLI_NEED_ROOT);
+	return restore_prepare(c, source, true);
 }
 
 int
@@ -224,13 +246,15 @@ cli_recovery_combine(struct cli *c)
 	const char *identity = cli_opt(c, "identity");
 	const char *backup = cli_opt(c, "backup");
 	struct recovery s = {.file = c->arg_count > 0 ? c->args[0] : NULL};
-	int r = check_needs(c, &s);
+	struct cli_source source = {.open = open_source, .arg = &s};
+	int r = check_needs(c, &s, &source);
 
 	if (r == CLV_OK)
 		r = cli_shares_combine(c, &s.sk);
 	if (r != CLV_OK)
 		return r;
 	crypto_scalarmult_base(s.pk, s.sk);
+	memcpy(source.pk, s.pk, sizeof(source.pk));
 	if (identity != NULL) {
 		r = write_identity(c, &s, identity);
 		if (r == CLV_OK)
@@ -238,7 +262,7 @@ cli_recovery_combine(struct cli *c)
 	} else if (backup != NULL) {
 		r = write_backup(c, &s, backup);
 	} else {
-		r = cli_restore_from(c, open_copy, &s);
+		r = cli_restore_from(c, &source);
 	}
 	clv_guard_put(c->guard, s.sk);
 	return r;

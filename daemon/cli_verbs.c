@@ -31,6 +31,11 @@
 	{ \
 		"node", "NAME", "name of this host (its node name)", false \
 	}
+#define RESTORE_OPTS \
+	{"dry-run", NULL, "only show what would change", false}, \
+	    {"system", "PUBKEY", "bare machine: public key of the system", \
+		false}, \
+	    DATABASE(false), PASSFILE, NODE
 
 static const struct cli_opt opts_none[] = {{NULL, NULL, NULL, false}};
 static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
@@ -53,7 +58,7 @@ static const struct cli_opt opts_init[] = {
     {"port", "P", "TCP port of the service (8391)", false},
     {"backup", "FILE", "write the first backup here", true},
     CLI_PASS_OPTS,
-    {"escrow-policy", "auto|manual",
+    {"escrow-policy", "auto|manual[,…]",
 	"whether an approved node gets the keyring at once (auto)", false},
     NODE,
     {"no-resolve-check", NULL,
@@ -66,7 +71,10 @@ static const struct cli_opt opts_init[] = {
 static const struct cli_opt opts_join[] = {
     {"server", NULL, "join as a server node", false},
     {"member", NULL, "join as a member", false},
-    {"system", "PUBKEY", "public key of the system, as init printed it", true},
+    {"token-file", "FILE",
+	"as a member, by the join token in this file; - is standard input",
+	false},
+    {"system", "PUBKEY", "public key of the system, as init printed it", false},
     DATABASE(false),
     PASSFILE,
     {"server-thumbprint", "HEX",
@@ -97,12 +105,32 @@ static const struct cli_opt opts_recovery_create[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct cli_opt opts_recipient[] = {
+    {"remove", NULL, "have none any more", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_recovery_combine[] = {
     {"share-file", "FILE[,FILE]", "shares, one a line; - is standard input",
 	false},
     {"identity", "FILE", "only write the recovery identity, for age", false},
     {"backup", "FILE", "only write a passphrase backup", false},
     CLI_PASS_OPTS,
+    RESTORE_OPTS,
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_restore[] = {
+    CLI_PASS_OPTS,
+    {"identity", "FILE",
+	"open it with this identity: of the recovery recipient, or of a node",
+	false},
+    RESTORE_OPTS,
+    {"accept-rollback", NULL,
+	"go on with a database that was restored to an older day", false},
+    {"yes", NULL, "do not ask", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -146,6 +174,16 @@ static const struct cli_opt opts_cert_use[] = {
     SERVER_CERTIFICATE,
     {"cert", "FILE", "the certificate, PEM or DER; a chain may follow", true},
     {"key", "FILE", "its private key, PEM or DER", true},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_member_token[] = {
+    {"name", "HOST", "the host that may join by it, once", false},
+    {"scope", "all|APP[,APP]", "which keys that host gets", false},
+    {"ttl", "TIME", "how long it is good: 30m, 2h, 1d (1h)", false},
+    {"list", NULL, "those that were not used yet", false},
+    {"revoke", "HOST", "withdraw the one for that host", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -217,8 +255,8 @@ static const struct cli_opt opts_cluster[] = {
 const struct cli_verb cli_verbs[] = {
     {"init", "", "create a new system, with its first backup", opts_init, 0, 0,
 	ROOT, cli_init},
-    {"join", "", "make this host ready to be approved or added", opts_join, 0,
-	0, ROOT, cli_join},
+    {"join", "[-]", "join a system, or ask to be approved or added", opts_join,
+	0, UINT_MAX, ROOT, cli_join},
     {"status", "", "is this node ready, and if not, why", opts_json, 0, 0,
 	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_status},
     {"doctor", "", "check this host and what it depends on", opts_doctor, 0, 0,
@@ -227,12 +265,12 @@ const struct cli_verb cli_verbs[] = {
 	opts_passphrase, 1, 1, SERVER, cli_backup},
     {"backup verify", "FILE", "whose backup is it, and is it current",
 	opts_passphrase, 1, 1, 0, cli_backup_verify},
-    {"restore", "FILE", "give this node the master secret from a backup",
-	opts_passphrase, 1, 1, SERVER, cli_restore},
+    {"restore", "[FILE]", "give this node the master secret from a copy",
+	opts_restore, 0, 1, ROOT, cli_restore},
     {"recovery create", "", "make a recovery identity, in shares",
 	opts_recovery_create, 0, 0, SERVER, cli_recovery_create},
-    {"recovery recipient", "RECIPIENT",
-	"set a recovery identity made elsewhere", opts_json, 1, 1, SERVER,
+    {"recovery recipient", "[RECIPIENT]",
+	"set a recovery identity made elsewhere", opts_recipient, 0, 1, SERVER,
 	cli_recovery_recipient},
     {"recovery combine", "[FILE]", "restore this node by shares",
 	opts_recovery_combine, 0, 1, 0, cli_recovery_combine},
@@ -254,6 +292,8 @@ const struct cli_verb cli_verbs[] = {
 	cli_node_revoke},
     {"member add", "HOST", "enrol a member", opts_member_add, 1, 1, SERVER,
 	cli_member_add},
+    {"member token", "", "let a host join as a member by itself",
+	opts_member_token, 0, 0, SERVER, cli_member_token},
     {"member list", "", "members and their scopes", opts_json, 0, 0, SERVER,
 	cli_member_list},
     {"member scope", "HOST SCOPE", "change which keys a member gets", opts_json,

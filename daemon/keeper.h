@@ -219,6 +219,17 @@ struct heads_watch {
 	bool claimed; /* something that was not looked at yet */
 };
 
+/* join_port.c: what was offered to a host that asks to join. */
+#define KEEPER_OFFERS 16
+#define KEEPER_OFFER_MS 10000
+struct join_offer {
+	uint64_t conn;
+	uint64_t until_ms; /* 0: free */
+	uint8_t challenge[CLV_NONCE_LEN];
+	uint8_t nonce[CLV_NONCE_LEN]; /* the host's */
+	uint8_t binding[CLV_TOKEN_BINDING_LEN];
+};
+
 struct members_live;
 
 struct notice { /* member_answers.c: what members were told last */
@@ -270,6 +281,8 @@ struct keeper {
 	uintptr_t admin_serial;
 	struct question *questions;
 	struct challenge challenges[KEEPER_CHALLENGES];
+	struct join_offer offers[KEEPER_OFFERS];
+	uint64_t join_warned_ms;
 };
 
 /* db.c */
@@ -371,10 +384,13 @@ void serving_event(struct keeper *k, enum role_event event, const char *text);
 void serving_on_hello(struct keeper *k);
 void serving_on_listening(struct keeper *k, struct clv_rd *body);
 bool serving_in_lease(const struct keeper *k);
+/* ... but for that somebody has seen newer state. */
+bool serving_has_lease(const struct keeper *k);
 /* ... and nobody else can be: only then may a member be told to encrypt. */
 bool serving_encrypts(const struct keeper *k);
 /* Somebody has seen newer state than ours: nothing may be changed. */
 bool serving_read_only(const struct keeper *k);
+uint64_t serving_seen_list(const struct keeper *k); /* anywhere */
 /* Newest list that was seen, here or on a peer; the database says what it has
  * itself. */
 void serving_database_older(struct keeper *k, uint64_t seen);
@@ -425,6 +441,13 @@ struct member_reply {
 void member_answer(struct keeper *k, const struct member_reply *to, int result,
     const char *text, const void *payload, size_t len);
 void member_pins(struct keeper *k); /* tell the front who may connect */
+
+/* join_port.c: a host that is not enrolled has asked for something. */
+void join_on_request(struct keeper *k, struct clv_rd *body);
+void join_offer_certs(
+    const struct clv_list *list, struct clv_wire_offer *ret_offer);
+/* For so many seconds a token of this list may still be used. */
+uint32_t join_open_s(const struct clv_list *list);
 
 /* heads_watch.c */
 void heads_watch_look(struct keeper *k); /* when it is time */
