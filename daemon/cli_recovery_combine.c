@@ -52,6 +52,35 @@ check_recipient(struct cli *c, const struct recovery *s)
 	return r;
 }
 
+/* Its row says from now on that it opens. To restore matters more. */
+static void
+note_opened(struct cli *c, struct clv_store *db, const void *row, size_t len,
+    const struct clv_identity *id, const struct clv_keyring *opened)
+{
+	uint8_t n[8], g[8];
+	struct clv_buf proven;
+	int r;
+
+	clv_buf_init(&proven);
+	r = clv_escrow_prove(
+	    row, len, id, CLV_ESCROW_RECOVERY, opened, &proven);
+	if (r == CLV_OK) {
+		const struct clv_param p[3] = {
+		    clv_param_u64(CLV_ESCROW_RECOVERY, n),
+		    clv_param_u64(clv_keyring_newest(opened), g),
+		    {proven.data, proven.len},
+		};
+		r = clv_store_run(
+		    db, CLV_STMT_PUT_ESCROW, p, 3, CLI_TIMEOUT_MS);
+	}
+	if (r != CLV_OK)
+		cli_warn(c,
+		    "that the recovery copy opens could not be noted in the "
+		    "database: %s",
+		    clv_result_text(r));
+	clv_buf_fini(&proven);
+}
+
 static int
 open_row(struct cli *c, const struct recovery *s, struct clv_store *db,
     struct clv_keyring **ret)
@@ -76,6 +105,8 @@ open_row(struct cli *c, const struct recovery *s, struct clv_store *db,
 		r = clv_escrow_open(
 		    row, len, system_pk, id, CLV_ESCROW_RECOVERY, ret);
 	}
+	if (r == CLV_OK)
+		note_opened(c, db, row, len, id, *ret);
 	clv_identity_free(&id);
 	if (r == CLV_OK)
 		return r;

@@ -72,8 +72,9 @@ noinst_HEADERS += %D%/inspect.h %D%/inspect_impl.h
 
 # front: TLS, PostgreSQL, corosync
 libdaemon_la_SOURCES += %D%/tls.c %D%/tls_lib.c %D%/tls_client.c %D%/tls_test.c %D%/cert.c \
-	%D%/cert_check.c %D%/cert_info.c %D%/front.c %D%/front.h %D%/front_worker.c %D%/front_pins.c \
-	%D%/front_conn.c %D%/front_net.c %D%/front_listener.c \
+	%D%/cert_check.c %D%/cert_info.c %D%/front.c %D%/front.h %D%/front_worker.c \
+	%D%/front_pins.c %D%/front_conn.c %D%/front_net.c %D%/front_net.h \
+	%D%/front_listener.c %D%/front_table.c \
 	%D%/front_db.c %D%/front_pool.c %D%/front_sql.c %D%/front_sql.h \
 	%D%/front_cluster.c %D%/front_resolve.c \
 	%D%/front_uplink.c %D%/front_uplink.h %D%/front_uplink_talk.c

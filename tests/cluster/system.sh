@@ -141,7 +141,7 @@ secret_new() { head -c 18 /dev/urandom | base64; }
 canary_note() {
 	local value
 	for value in "$@"; do
-		printf 'secret %s\n' "$(printf %s "$value" | xxd -p)" \
+		printf 'secret %s\n' "$(printf %s "$value" | xxd -p | tr -d '\n')" \
 		    >>"$LAB_ROOT/$lab/canary-values"
 	done
 }

@@ -1224,6 +1224,8 @@ expect $? 0 'six.age' 'recovery combine --backup'
 json 'recovery combine' identity reason node enrolled replaced
 on n1 backup verify "$tmp/b/six.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generations *1 3' 'what it has written'
+with n1 escrow list
+expect $? 0 'recovery .*opened by its holders .* ago' 'when it was opened last'
 "$claviger" --config /nonexistent recovery combine --share-file "$list" \
 	--identity "$tmp/b/identity" --json >"$tmp/out" 2>"$tmp/err"
 expect $? 0 identity 'recovery combine --identity needs no system'
