@@ -61,6 +61,7 @@ admin_free(struct admin *a)
 	clv_buf_fini(&a->change.data);
 	clv_buf_fini(&a->blob);
 	refs_free(&a->refs);
+	admin_rollback_free(a->k, &a->rollback);
 	auth_caller_fini(&a->caller);
 	a->k->admin = NULL;
 	sodium_memzero(a, sizeof(*a));
@@ -212,8 +213,21 @@ admin_on_peers(struct keeper *k)
 
 /* The request. */
 
+/* What ends the state of being read-only is done in it. */
+static bool
+may_write(const struct keeper *k, uint8_t op)
+{
+	return op == ADMIN_ROLLBACK || !serving_read_only(k);
+}
+
+static bool
+is_active(const struct keeper *k, uint8_t op)
+{
+	return serving_has_lease(k) && may_write(k, op);
+}
+
 static int
-refuse_reason(struct keeper *k, const char **why)
+refuse_reason(struct keeper *k, uint8_t op, const char **why)
 {
 	*why = k->db.why;
 	if (k->secret.keyring == NULL && k->identity != NULL && !k->db.known)
@@ -225,7 +239,7 @@ refuse_reason(struct keeper *k, const char **why)
 	if (k->admin != NULL || role_promoting(k->serving.state))
 		return CLV_E_BUSY;
 	*why = "newer state than the database's has been seen";
-	if (serving_read_only(k))
+	if (!may_write(k, op))
 		return CLV_E_STALE;
 	*why = "the cluster has no quorum";
 	if (!witness_quorate(k))
@@ -234,7 +248,7 @@ refuse_reason(struct keeper *k, const char **why)
 	if (!k->db.up || !k->db.known)
 		return db_problem(k);
 	*why = "this server has no lease at the moment: try again";
-	if (role_serves(k->serving.state) && !serving_in_lease(k))
+	if (role_serves(k->serving.state) && !is_active(k, op))
 		return CLV_E_BUSY;
 	return CLV_OK;
 }
@@ -245,7 +259,7 @@ begin_write(struct keeper *k, const struct admin_origin *from, uint8_t op,
 {
 	struct admin *a;
 	const char *why;
-	int r = refuse_reason(k, &why);
+	int r = refuse_reason(k, op, &why);
 
 	if (r != CLV_OK) {
 		answer_text(k, from, r, why);
@@ -278,7 +292,8 @@ begin_write(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	clv_buf_init(&a->blob);
 	clv_buf_init(&a->change.escrow);
 	clv_buf_init(&a->change.data);
-	if (serving_in_lease(k)) {
+	/* What the database has must be known as of now. */
+	if (serving_in_lease(k) && op != ADMIN_ROLLBACK) {
 		a->epoch = k->serving.epoch;
 		admin_change_begin(a);
 		return;

@@ -63,7 +63,8 @@ admin_borrow(struct admin *a)
 	char text[160];
 
 	/* Promoted in the meantime: an epoch of its own would depose us. */
-	if (serving_in_lease(k)) {
+	if (a->op == ADMIN_ROLLBACK ? serving_has_lease(k)
+				    : serving_in_lease(k)) {
 		a->epoch = k->serving.epoch;
 		admin_change_begin(a);
 		return;

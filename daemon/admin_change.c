@@ -74,9 +74,18 @@ admin_change_build(struct admin *a)
 	c->keyring = k->secret.keyring;
 	c->holds = a->holds;
 	rewrap_progress(k, &p);
+	c->seen_list = serving_seen_list(k);
+	c->db_list = k->db.list_version;
 	c->serves = role_serves(k->serving.state);
 	c->rewrapping =
 	    p.state == REWRAP_IS_RUNNING || p.state == REWRAP_IS_MAKING_KEYS;
+	r = a->op == ADMIN_ROLLBACK
+		? admin_rollback_refusal(k, c->text, sizeof(c->text))
+		: CLV_OK;
+	if (r != CLV_OK) {
+		admin_end(a, r, NULL);
+		return;
+	}
 	if (!secret_is_proven(k)) { /* revoked, it may be, in the meantime */
 		admin_end(a, CLV_E_NOT_READY, k->secret.why);
 		return;
@@ -94,6 +103,8 @@ admin_change_build(struct admin *a)
 		admin_wait(a, ADMIN_STEP_HOLDERS, ADMIN_DEADLINE_MS / 2, 0);
 	else if (a->op == ADMIN_APP_ADD)
 		admin_keys_init(a);
+	else if (a->op == ADMIN_ROLLBACK)
+		admin_rollback_write(a);
 	else
 		admin_write_list(a);
 }
@@ -219,6 +230,8 @@ on_op(struct keeper *k, void *arg, const struct db_result *r)
 		admin_generation_begin(a);
 	else if (a->op == ADMIN_BACKUP_DONE)
 		backup_done(a);
+	else if (a->op == ADMIN_ROLLBACK_APP)
+		admin_rollback_app(a);
 	else if (a->op == ADMIN_APP_REMOVE)
 		was_drop_begun(a);
 	else if (a->op == ADMIN_NODE_APPROVE)

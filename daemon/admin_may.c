@@ -45,6 +45,8 @@ needed(uint8_t op)
 	case ADMIN_APPS:
 	case ADMIN_APP_COUNT: return AUTH_OP_APP_SHOW;
 	case ADMIN_MEMBER_JOIN:
+	case ADMIN_ROLLBACK:
+	case ADMIN_ROLLBACK_APP: /* root's */
 	case ADMIN_ROTATE_CURRENT:
 	case ADMIN_REENCRYPTED: break;
 	}

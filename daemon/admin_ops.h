@@ -31,10 +31,13 @@ struct admin_change {
 	uint64_t now_s;		 /* since 1970 */
 	bool serves;		 /* this node is the active server, */
 	bool rewrapping;	 /* and not done with the current generation */
+	uint64_t seen_list;	 /* ROLLBACK: highest version seen anywhere, */
+	uint64_t db_list;	 /* and the database's */
 	/* out */
 	struct clv_keyring *new_keyring; /* ROTATE_BEGIN; caller frees */
 	struct clv_buf escrow;		 /* (u32 len, row)* */
 	char drop_join[CLV_NAME_MAX];
+	bool drop_copies; /* that nobody may use any more, when it is written */
 	char backup_where[256]; /* ROTATE_FINISH: to be recorded */
 	uint32_t backup_generation;
 	struct clv_buf data; /* of the answer */
@@ -129,6 +132,9 @@ int admin_keyring_copy(struct admin_change *c, struct clv_keyring **ret);
 int admin_seal_to_all(struct admin_change *c);
 /* The generation that was begun and is not current yet, or NULL. */
 struct clv_list_generation *admin_rotate_pending(const struct clv_list *list);
+
+/* admin_rollback.c */
+int admin_rollback(struct admin_change *c, struct clv_rd *args);
 
 /* admin_generation.c */
 int admin_generation_destroy(struct admin_change *c, struct clv_rd *args);

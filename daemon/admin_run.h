@@ -49,6 +49,8 @@ struct admin {
 	/* GENERATION_DESTROY */
 	struct refs *refs;
 	unsigned refs_step;
+	uint64_t fill;		   /* ROLLBACK: the version that is put now */
+	struct rollback *rollback; /* ROLLBACK_APP */
 	/* APP_ADD, APP_REMOVE */
 	char app[CLV_NAME_MAX];
 	uint64_t counter;	/* that its manifest begins with */
@@ -97,6 +99,15 @@ void admin_keys_drop(struct admin *a);
 void admin_keys_drop_leftovers(struct admin *a);
 /* The id of its second write. */
 void admin_keys_drop_id(const struct admin *a, uint8_t ret[static 16]);
+
+/* admin_rollback.c: may it be accepted now? Then the list, under each version
+ * that the database lacks. */
+int admin_rollback_refusal(const struct keeper *k, char *why, size_t cap);
+void admin_rollback_write(struct admin *a);
+
+/* admin_rollback_app.c */
+void admin_rollback_app(struct admin *a);
+void admin_rollback_free(struct keeper *k, struct rollback **rollback);
 
 /* admin_generation.c: what refers to the generations, then the change. */
 void admin_generation_begin(struct admin *a);

@@ -48,9 +48,13 @@ landed(struct admin *a)
 		return;
 	}
 	secret_prove(k);
+	if (a->op == ADMIN_ROLLBACK) { /* it is not older any more */
+		k->db.list_version = k->secret.list->version;
+		serving_database_older(k, k->secret.list->version);
+	}
 	if (a->op == ADMIN_APP_REMOVE)
 		admin_keys_drop(a);
-	else if (a->op == ADMIN_GENERATION_DESTROY)
+	else if (a->op == ADMIN_GENERATION_DESTROY || a->change.drop_copies)
 		admin_generation_drop_copies(a);
 	else
 		admin_wait(a, ADMIN_STEP_PEERS, KEEPER_LATE_MS, 0);

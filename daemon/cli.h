@@ -294,10 +294,13 @@ int cli_backup_path(struct cli *c, const char *path); /* before anything */
 int cli_backup_where(struct cli *c, const char *path, char *dst, size_t cap);
 int cli_backup_write(struct cli *c, const struct clv_keyring *k,
     const char *path, const char *passphrase);
-/* Asks for the passphrase. */
-int cli_backup_read(struct cli *c, const char *path, struct clv_keyring **ret);
+/* Asks for the passphrase; *ret_passphrase, if it is asked for, is the
+ * guard's. */
+int cli_backup_open(struct cli *c, const char *path, char **ret_passphrase,
+    struct clv_keyring **ret);
 /* What the daemon on this host has. */
 int cli_keyring_export(struct cli *c, struct clv_keyring **ret);
+int cli_keyring_try(struct cli *c, struct clv_keyring **ret); /* silent */
 /* Is it of this host's system and, when there is a list, current? */
 int cli_keyring_check(
     struct cli *c, const struct clv_keyring *k, const struct clv_list *list);
@@ -314,10 +317,20 @@ const char *cli_generation_state(uint8_t state);
 /* The recovery copy beside a backup; false when dst is too short. */
 bool cli_backup_beside(const char *path, char *dst, size_t cap);
 
-/* cli_restore.c: give this node the keyring that open() finds. */
-typedef int (*cli_keyring_source)(
-    struct cli *c, void *arg, struct clv_keyring **ret);
-int cli_restore_from(struct cli *c, cli_keyring_source open, void *arg);
+/* cli_restore.c: give this node the keyring that open() finds. What opened it
+ * seals the one that is replaced. */
+struct cli_source {
+	int (*open)(
+	    struct cli *c, struct cli_source *s, struct clv_keyring **ret);
+	void *arg;
+	char *passphrase; /* the guard's, or NULL, and then */
+	uint8_t pk[32];	  /* that recipient */
+	bool bare;	  /* this host is of no system yet */
+};
+int cli_restore_from(struct cli *c, struct cli_source *source);
+/* cli_join.c: a server node of the system of that key, with --node, and the
+ * database of the configuration in memory. */
+int cli_join_by_keyring(struct cli *c, const uint8_t pk[static 32]);
 
 /* cli_json.c: the only file that knows json-c. */
 struct cli_json *cli_json_new(void);

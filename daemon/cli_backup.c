@@ -141,7 +141,8 @@ not_readable(struct cli *c, const char *path)
 }
 
 int
-cli_backup_read(struct cli *c, const char *path, struct clv_keyring **ret)
+cli_backup_open(struct cli *c, const char *path, char **ret_passphrase,
+    struct clv_keyring **ret)
 {
 	char *passphrase = NULL, why[256] = "";
 	int r;
@@ -153,7 +154,10 @@ cli_backup_read(struct cli *c, const char *path, struct clv_keyring **ret)
 		return r;
 	cli_progress("opening the backup");
 	r = clv_backup_read(c->guard, path, passphrase, ret, why);
-	clv_guard_put(c->guard, passphrase);
+	if (r == CLV_OK && ret_passphrase != NULL)
+		*ret_passphrase = passphrase;
+	else
+		clv_guard_put(c->guard, passphrase);
 	if (r == CLV_OK)
 		return CLV_OK;
 	return cli_fail(c, r, read_remedy(r), "the backup was not opened: %s",
@@ -193,6 +197,12 @@ static int export(struct cli *c, struct clv_keyring **ret)
 		r = keyring_open(c, sk, reply.body, reply.len, ret);
 	clv_guard_put(c->guard, sk);
 	return r;
+}
+
+int
+cli_keyring_try(struct cli *c, struct clv_keyring **ret)
+{
+	return export(c, ret);
 }
 
 static int
@@ -376,7 +386,7 @@ cli_backup_verify(struct cli *c)
 	bool joined = c->config_result == CLV_OK && c->config.system[0] != '\0';
 	struct clv_keyring *k = NULL;
 	struct clv_list *list = NULL;
-	int r = cli_backup_read(c, c->args[0], &k);
+	int r = cli_backup_open(c, c->args[0], NULL, &k);
 
 	if (r != CLV_OK)
 		return r;

@@ -30,6 +30,22 @@ print_node(const struct escrow_view *v, size_t i)
 }
 
 static void
+print_recovery(const struct escrow_view *v, const struct coverage_copy *copy)
+{
+	char when[32];
+
+	if (copy->proven_s == 0)
+		printf("  %-12s the system's, for %s; not opened: only its "
+		       "holders can\n",
+		    "recovery", copy->holder);
+	else
+		printf("  %-12s opened by its holders %s ago, for %s\n",
+		    "recovery",
+		    age(v->coverage, copy->proven_s, when, sizeof(when)),
+		    copy->holder);
+}
+
+static void
 print_copy(const struct escrow_view *v, size_t i)
 {
 	const struct coverage_copy *copy = &v->coverage->copies[i];
@@ -37,11 +53,7 @@ print_copy(const struct escrow_view *v, size_t i)
 
 	switch (copy->kind) {
 	case COVERAGE_NODE: print_node(v, i); break;
-	case COVERAGE_RECOVERY:
-		printf("  %-12s the system's, for %s; not opened: only its "
-		       "holders can\n",
-		    "recovery", copy->holder);
-		break;
+	case COVERAGE_RECOVERY: print_recovery(v, copy); break;
 	case COVERAGE_BACKUP:
 		printf("  %-12s opened again when it was written, %s ago: %s\n",
 		    "backup",
@@ -89,8 +101,6 @@ proof_name(const struct escrow_view *v, size_t i)
 
 	if (copy->kind == COVERAGE_BACKUP)
 		return "opened when written";
-	if (copy->kind == COVERAGE_RECOVERY)
-		return "signature and form";
 	if (v->now[i])
 		return "opened now";
 	return copy->proven_s != 0 ? "opened" : "signature and form";

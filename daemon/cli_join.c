@@ -156,7 +156,7 @@ check_name_free(struct cli *c, const struct join *j)
 	struct clv_list_node *n =
 	    clv_list_node_by_name(j->list, j->config.node);
 
-	if (n == NULL || n->revoked || j->again)
+	if (n == NULL || n->revoked || j->again || j->by_keyring)
 		return CLV_OK;
 	return cli_fail(c, CLV_E_EXISTS,
 	    "give another name by --node, or claviger node revoke it first, "
@@ -354,6 +354,17 @@ static const struct way {
     {"member", join_member, print_member}},
   by_token = {NULL, cli_join_token, cli_join_token_print};
 
+/* What was made for a join that failed is taken away again. */
+static int
+settle(struct cli *c, struct join *j, int r)
+{
+	if (r != CLV_OK && r != CLV_E_UNKNOWN)
+		cli_undo_run(c, &j->undo);
+	else
+		cli_undo_forget(&j->undo);
+	return r;
+}
+
 static int
 run(struct cli *c, struct join *j, const struct way *way)
 {
@@ -365,18 +376,27 @@ run(struct cli *c, struct join *j, const struct way *way)
 		    "option --system is missing");
 	if (way->flag != NULL)
 		r = cli_join_prepare(c, j, system, cli_opt(c, "node"));
-	if (r == CLV_OK)
-		r = way->join(c, j);
-	if (r != CLV_OK && r != CLV_E_UNKNOWN) {
-		cli_undo_run(c, &j->undo);
-		return r;
-	}
-	cli_undo_forget(&j->undo);
-	if (r == CLV_OK && cli_opt(c, "json") != NULL)
-		print_json(j);
-	else if (r == CLV_OK)
-		way->print(j);
-	return r;
+	return settle(c, j, r == CLV_OK ? way->join(c, j) : r);
+}
+
+static void
+begin(struct join *j)
+{
+	memset(j, 0, sizeof(*j));
+	cli_host_init(&j->host);
+	clv_buf_init(&j->blob);
+	j->state_fd = -1;
+}
+
+static void
+end(struct join *j)
+{
+	cli_host_fini(&j->host);
+	clv_list_free(&j->list);
+	clv_buf_fini(&j->blob);
+	clv_store_free(&j->db);
+	if (j->state_fd >= 0)
+		close(j->state_fd);
 }
 
 int
@@ -385,6 +405,9 @@ cli_join(struct cli *c)
 	bool server = cli_opt(c, "server") != NULL;
 	bool member = cli_opt(c, "member") != NULL;
 	bool token = c->arg_count > 0 || cli_opt(c, "token-file") != NULL;
+	const struct way *way = server	 ? &ways[0]
+				: member ? &ways[1]
+					 : &by_token;
 	struct join j;
 	int r;
 
@@ -393,16 +416,32 @@ cli_join(struct cli *c)
 		return cli_fail(c, CLV_E_USAGE, "claviger join --help",
 		    "give either --server or --member, or a join token by - "
 		    "(standard input) or --token-file");
-	memset(&j, 0, sizeof(j));
-	cli_host_init(&j.host);
-	clv_buf_init(&j.blob);
-	j.state_fd = -1;
-	r = run(c, &j, server ? &ways[0] : member ? &ways[1] : &by_token);
-	cli_host_fini(&j.host);
-	clv_list_free(&j.list);
-	clv_buf_fini(&j.blob);
-	clv_store_free(&j.db);
-	if (j.state_fd >= 0)
-		close(j.state_fd);
+	begin(&j);
+	r = run(c, &j, way);
+	if (r == CLV_OK && cli_opt(c, "json") != NULL)
+		print_json(&j);
+	else if (r == CLV_OK)
+		way->print(&j);
+	end(&j);
+	return r;
+}
+
+int
+cli_join_by_keyring(struct cli *c, const uint8_t pk[static 32])
+{
+	char key[CLI_BASE64];
+	struct join j;
+	int r;
+
+	begin(&j);
+	j.by_keyring = true;
+	c->config.system[0] = '\0'; /* it was only said */
+	r = cli_join_prepare(c, &j, cli_base64(pk, key), cli_opt(c, "node"));
+	r = settle(c, &j, r == CLV_OK ? join_server(c, &j) : r);
+	if (r == CLV_OK) {
+		c->config = j.config;
+		c->config_result = CLV_OK;
+	}
+	end(&j);
 	return r;
 }

@@ -8,7 +8,8 @@
 struct join {
 	struct config config; /* as it will be written */
 	uint8_t pk[CLV_SIGN_PK_LEN];
-	bool again; /* this host has joined that system before */
+	bool again;	 /* this host has joined that system before */
+	bool by_keyring; /* who brings it may take the place of a lost node */
 	struct cli_host host;
 	struct clv_list *list;
 	struct clv_buf blob; /* the list, as signed */

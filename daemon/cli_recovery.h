@@ -17,4 +17,9 @@ void cli_share_why(int result, size_t word, char ret_why[static 256]);
  * says what is wrong with which. *ret_secret, of 32 bytes, is the guard's. */
 int cli_shares_combine(struct cli *c, uint8_t **ret_secret);
 
+/* cli_recovery_combine.c: the recovery copy in the database (file NULL), or in
+ * that file. Says why not. */
+int cli_recovery_open(struct cli *c, const uint8_t sk[static 32],
+    const char *file, struct clv_keyring **ret);
+
 #endif

@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <claviger/age.h>
 #include "daemon/cli_recovery.h"
+#include "daemon/cli_restore.h"
 #include "daemon/record.h"
 #include "daemon/state.h"
 
@@ -51,6 +52,35 @@ check_recipient(struct cli *c, const struct recovery *s)
 	return r;
 }
 
+/* Its row says from now on that it opens. To restore matters more. */
+static void
+note_opened(struct cli *c, struct clv_store *db, const void *row, size_t len,
+    const struct clv_identity *id, const struct clv_keyring *opened)
+{
+	uint8_t n[8], g[8];
+	struct clv_buf proven;
+	int r;
+
+	clv_buf_init(&proven);
+	r = clv_escrow_prove(
+	    row, len, id, CLV_ESCROW_RECOVERY, opened, &proven);
+	if (r == CLV_OK) {
+		const struct clv_param p[3] = {
+		    clv_param_u64(CLV_ESCROW_RECOVERY, n),
+		    clv_param_u64(clv_keyring_newest(opened), g),
+		    {proven.data, proven.len},
+		};
+		r = clv_store_run(
+		    db, CLV_STMT_PUT_ESCROW, p, 3, CLI_TIMEOUT_MS);
+	}
+	if (r != CLV_OK)
+		cli_warn(c,
+		    "that the recovery copy opens could not be noted in the "
+		    "database: %s",
+		    clv_result_text(r));
+	clv_buf_fini(&proven);
+}
+
 static int
 open_row(struct cli *c, const struct recovery *s, struct clv_store *db,
     struct clv_keyring **ret)
@@ -75,6 +105,8 @@ open_row(struct cli *c, const struct recovery *s, struct clv_store *db,
 		r = clv_escrow_open(
 		    row, len, system_pk, id, CLV_ESCROW_RECOVERY, ret);
 	}
+	if (r == CLV_OK)
+		note_opened(c, db, row, len, id, *ret);
 	clv_identity_free(&id);
 	if (r == CLV_OK)
 		return r;
@@ -119,12 +151,33 @@ from_file(struct cli *c, const struct recovery *s, struct clv_keyring **ret)
 }
 
 static int
-open_copy(struct cli *c, void *arg, struct clv_keyring **ret)
+open_copy(struct cli *c, const struct recovery *s, struct clv_keyring **ret)
 {
-	const struct recovery *s = arg;
-
 	return s->file != NULL ? from_file(c, s, ret)
 			       : from_database(c, s, ret);
+}
+
+static int
+open_source(struct cli *c, struct cli_source *s, struct clv_keyring **ret)
+{
+	return open_copy(c, s->arg, ret);
+}
+
+int
+cli_recovery_open(struct cli *c, const uint8_t sk[static 32], const char *file,
+    struct clv_keyring **ret)
+{
+	struct recovery s = {.file = file};
+	int r = CLV_E_FULL;
+
+	s.sk = clv_guard_get(c->guard, CLV_AGE_KEY_LEN);
+	if (s.sk == NULL)
+		return cli_fail(c, r, NULL, "no locked memory left");
+	memcpy(s.sk, sk, CLV_AGE_KEY_LEN);
+	crypto_scalarmult_base(s.pk, s.sk);
+	r = open_copy(c, &s, ret);
+	clv_guard_put(c->guard, s.sk);
+	return r;
 }
 
 /* ---- only when asked for ---- */
@@ -203,10 +256,8 @@ write_backup(struct cli *c, struct recovery *s, const char *path)
 
 /* Of the system only what is used. */
 static int
-check_needs(struct cli *c, const struct recovery *s)
+check_needs(struct cli *c, const struct recovery *s, struct cli_source *source)
 {
-	const unsigned server =
-	    CLI_NEED_ROOT | CLI_NEED_CONFIG | CLI_NEED_SYSTEM | CLI_NEED_SERVER;
 	bool only_identity = cli_opt(c, "identity") != NULL;
 	bool only_backup = cli_opt(c, "backup") != NULL;
 
@@ -215,7 +266,9 @@ check_needs(struct cli *c, const struct recovery *s)
 		    "--identity opens nothing: neither --backup nor a FILE");
 	if (only_identity || (only_backup && s->file != NULL))
 		return CLV_OK;
-	return cli_need(c, server);
+	if (geteuid() != 0)
+		return cli_need(c, CLI_NEED_ROOT);
+	return restore_prepare(c, source, true);
 }
 
 int
@@ -224,13 +277,15 @@ cli_recovery_combine(struct cli *c)
 	const char *identity = cli_opt(c, "identity");
 	const char *backup = cli_opt(c, "backup");
 	struct recovery s = {.file = c->arg_count > 0 ? c->args[0] : NULL};
-	int r = check_needs(c, &s);
+	struct cli_source source = {.open = open_source, .arg = &s};
+	int r = check_needs(c, &s, &source);
 
 	if (r == CLV_OK)
 		r = cli_shares_combine(c, &s.sk);
 	if (r != CLV_OK)
 		return r;
 	crypto_scalarmult_base(s.pk, s.sk);
+	memcpy(source.pk, s.pk, sizeof(source.pk));
 	if (identity != NULL) {
 		r = write_identity(c, &s, identity);
 		if (r == CLV_OK)
@@ -238,7 +293,7 @@ cli_recovery_combine(struct cli *c)
 	} else if (backup != NULL) {
 		r = write_backup(c, &s, backup);
 	} else {
-		r = cli_restore_from(c, open_copy, &s);
+		r = cli_restore_from(c, &source);
 	}
 	clv_guard_put(c->guard, s.sk);
 	return r;

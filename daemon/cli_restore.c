@@ -3,17 +3,10 @@
 #include <time.h>
 #include <sodium.h>
 #include <claviger/age.h>
-#include "daemon/cli.h"
+#include "daemon/cli_restore.h"
 
 #define COPY_TRIES 50
 #define COPY_PAUSE_MS 200
-
-struct restore {
-	struct clv_keyring *keyring;
-	struct clv_list *list; /* may be NULL */
-	struct cli_host host;
-	struct cli_daemon daemon;
-};
 
 /* Sealed to this node, so that nothing but its daemon can open the message. */
 static int
@@ -125,22 +118,112 @@ wait_for_copy(struct cli *c, const struct restore *s)
 	return r;
 }
 
-static int
-restore(struct cli *c, struct restore *s, cli_keyring_source open, void *arg)
+/* ---- what is replaced ---- */
+
+static bool
+same_keyring(const struct clv_keyring *a, const struct clv_keyring *b)
 {
-	int r = cli_host_load(c, &s->host);
+	if (clv_keyring_count(a) != clv_keyring_count(b))
+		return false;
+	for (size_t i = 0; i < clv_keyring_count(a); i++)
+		if (clv_keyring_number(a, i) != clv_keyring_number(b, i))
+			return false;
+	return true;
+}
+
+static int
+keep(struct cli *c, struct restore *s, char why[static 256])
+{
+	const struct cli_source *from = s->source;
+
+	if (from->passphrase != NULL)
+		return clv_backup_write(
+		    c->guard, s->had, s->kept, from->passphrase, why);
+	return clv_backup_write_recovery(
+	    c->guard, s->had, s->kept, from->pk, why);
+}
+
+/* What opened the copy opens this one, too, and no key on this disk does. */
+static int
+keep_replaced(struct cli *c, struct restore *s)
+{
+	char why[256] = "", at[32];
+	time_t now = time(NULL);
+	struct tm tm;
+	int r;
+
+	clv_keyring_free(&s->had); /* the daemon may have opened one since */
+	if (cli_keyring_try(c, &s->had) != CLV_OK ||
+	    same_keyring(s->had, s->keyring))
+		return CLV_OK;
+	strftime(at, sizeof(at), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
+	snprintf(s->kept, sizeof(s->kept), "%s/keyring-%s.age",
+	    c->config.state_dir, at);
+	r = cli_become(c, &c->config);
+	if (r != CLV_OK)
+		return r;
+	r = keep(c, s, why);
+	cli_unbecome();
+	if (r == CLV_OK)
+		return r;
+	return cli_fail(c, r, "mend that, then repeat the command",
+	    "nothing was changed: the keyring that is here could not be kept: "
+	    "%s",
+	    why[0] != '\0' ? why : clv_result_text(r));
+}
+
+/* ---- all of it ---- */
+
+/* Of a bare machine the keyring says which system it becomes a node of. */
+static int
+load(struct cli *c, struct restore *s)
+{
+	int r = s->bare ? CLV_OK : cli_host_load(c, &s->host);
+	char key[CLI_BASE64];
 
 	if (r == CLV_OK)
-		r = open(c, arg, &s->keyring);
-	if (r == CLV_OK)
+		r = s->source->open(c, s->source, &s->keyring);
+	if (r == CLV_OK && c->config.system[0] != '\0')
 		r = cli_keyring_check(c, s->keyring, NULL);
+	if (r != CLV_OK)
+		return r;
+	memcpy(s->pk, clv_keyring_sign_pk(s->keyring), sizeof(s->pk));
+	snprintf(c->config.system, sizeof(c->config.system), "%s",
+	    cli_base64(s->pk, key));
+	r = restore_look(c, s);
+	return r == CLV_OK ? restore_check(c, s) : r;
+}
+
+static int
+become_node(struct cli *c, struct restore *s)
+{
+	int r = CLV_OK;
+
+	if (s->bare) {
+		r = cli_join_by_keyring(c, s->pk);
+		if (r == CLV_OK)
+			r = cli_host_load(c, &s->host);
+	}
+	if (r == CLV_OK && s->enrols)
+		r = restore_enrol(c, s);
+	return r;
+}
+
+static int
+restore(struct cli *c, struct restore *s)
+{
+	int r = become_node(c, s);
+
 	if (r == CLV_OK)
 		r = cli_daemon_need(c, &s->daemon);
 	if (r != CLV_OK)
 		return r;
 	/* Now: a daemon may just have fetched it. */
+	clv_list_free(&s->list);
 	if (cli_list_get(c, &s->list) == CLV_OK)
 		r = cli_keyring_check(c, s->keyring, s->list);
+	if (r == CLV_OK)
+		r = keep_replaced(c, s);
 	if (r == CLV_OK)
 		r = hand_over(c, s);
 	if (r == CLV_OK && s->daemon.started && s->list != NULL)
@@ -148,58 +231,83 @@ restore(struct cli *c, struct restore *s, cli_keyring_source open, void *arg)
 	return r;
 }
 
+/* The list with this node in it comes with the next look at the database. */
+static void
+status_after(struct cli *c, const struct restore *s, struct ctl_status *st)
+{
+	const struct timespec pause = {0, COPY_PAUSE_MS * 1000000};
+
+	st->reason[0] = '\0';
+	for (int i = 0; i < COPY_TRIES; i++) {
+		if (cli_ctl_status(c, st) != CLV_OK)
+			st->reason[0] = '\0';
+		if (!s->enrols || st->node_number != 0)
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void
+print_json(const struct restore *s, const struct ctl_status *st)
+{
+	struct cli_json *j = cli_json_new();
+
+	cli_json_u64(j, "generation", clv_keyring_newest(s->keyring));
+	cli_json_str(j, "node", s->host.id->name);
+	cli_json_bool(j, "enrolled", s->enrols);
+	cli_json_str(j, "replaced", s->kept);
+	cli_json_str(j, "reason", st->reason);
+	cli_json_print(j);
+}
+
 /* It is here; whether it serves is another matter. */
 static void
 print(struct cli *c, const struct restore *s)
 {
-	uint32_t generation = clv_keyring_newest(s->keyring);
 	struct ctl_status st = {.reason = ""};
-	struct cli_json *j;
 
-	if (!s->daemon.started && cli_ctl_status(c, &st) != CLV_OK)
-		st.reason[0] = '\0';
+	if (!s->daemon.started)
+		status_after(c, s, &st);
 	if (cli_opt(c, "json") != NULL) {
-		j = cli_json_new();
-		cli_json_u64(j, "generation", generation);
-		cli_json_str(j, "reason", st.reason);
-		cli_json_print(j);
+		print_json(s, &st);
 	} else {
 		printf("the master secret is on this node: generation %u\n",
-		    generation);
+		    clv_keyring_newest(s->keyring));
+		if (s->enrols)
+			printf("%s is enrolled as server node number %u\n",
+			    s->host.id->name, s->number);
+		if (s->kept[0] != '\0')
+			printf("the keyring that was here is kept in %s\n",
+			    s->kept);
 	}
 	if (st.reason[0] != '\0')
 		cli_warn(c, "the node is not ready yet: %s", st.reason);
 }
 
 int
-cli_restore_from(struct cli *c, cli_keyring_source open, void *arg)
+cli_restore_from(struct cli *c, struct cli_source *source)
 {
-	struct restore s;
+	struct restore s = {.source = source};
+	bool only_look = cli_opt(c, "dry-run") != NULL;
 	int r = cli_guard(c);
 
 	if (r != CLV_OK)
 		return r;
-	memset(&s, 0, sizeof(s));
+	s.bare = source->bare;
 	cli_host_init(&s.host);
-	r = restore(c, &s, open, arg);
-	if (r == CLV_OK)
+	r = load(c, &s);
+	if (r == CLV_OK && only_look)
+		restore_print_plan(c, &s);
+	else if (r == CLV_OK)
+		r = restore(c, &s);
+	if (r == CLV_OK && !only_look)
 		print(c, &s);
 	cli_daemon_stop(c, &s.daemon);
 	clv_keyring_free(&s.keyring);
+	clv_keyring_free(&s.had);
 	clv_list_free(&s.list);
+	clv_list_free(&s.there);
+	clv_store_free(&s.db);
 	cli_host_fini(&s.host);
 	return r;
-}
-
-static int
-from_backup(struct cli *c, void *arg, struct clv_keyring **ret)
-{
-	(void)arg;
-	return cli_backup_read(c, c->args[0], ret);
-}
-
-int
-cli_restore(struct cli *c)
-{
-	return cli_restore_from(c, from_backup, NULL);
 }

@@ -31,6 +31,11 @@
 	{ \
 		"node", "NAME", "name of this host (its node name)", false \
 	}
+#define RESTORE_OPTS \
+	{"dry-run", NULL, "only show what would change", false}, \
+	    {"system", "PUBKEY", "bare machine: public key of the system", \
+		false}, \
+	    DATABASE(false), PASSFILE, NODE
 
 static const struct cli_opt opts_none[] = {{NULL, NULL, NULL, false}};
 static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
@@ -53,7 +58,7 @@ static const struct cli_opt opts_init[] = {
     {"port", "P", "TCP port of the service (8391)", false},
     {"backup", "FILE", "write the first backup here", true},
     CLI_PASS_OPTS,
-    {"escrow-policy", "auto|manual",
+    {"escrow-policy", "auto|manual[,…]",
 	"whether an approved node gets the keyring at once (auto)", false},
     NODE,
     {"no-resolve-check", NULL,
@@ -100,12 +105,32 @@ static const struct cli_opt opts_recovery_create[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct cli_opt opts_recipient[] = {
+    {"remove", NULL, "have none any more", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_recovery_combine[] = {
     {"share-file", "FILE[,FILE]", "shares, one a line; - is standard input",
 	false},
     {"identity", "FILE", "only write the recovery identity, for age", false},
     {"backup", "FILE", "only write a passphrase backup", false},
     CLI_PASS_OPTS,
+    RESTORE_OPTS,
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_restore[] = {
+    CLI_PASS_OPTS,
+    {"identity", "FILE",
+	"open it with this identity: of the recovery recipient, or of a node",
+	false},
+    RESTORE_OPTS,
+    {"accept-rollback", NULL,
+	"go on with a database that was restored to an older day", false},
+    {"yes", NULL, "do not ask", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -218,12 +243,12 @@ const struct cli_verb cli_verbs[] = {
 	opts_passphrase, 1, 1, SERVER, cli_backup},
     {"backup verify", "FILE", "whose backup is it, and is it current",
 	opts_passphrase, 1, 1, 0, cli_backup_verify},
-    {"restore", "FILE", "give this node the master secret from a backup",
-	opts_passphrase, 1, 1, SERVER, cli_restore},
+    {"restore", "[FILE]", "give this node the master secret from a copy",
+	opts_restore, 0, 1, ROOT, cli_restore},
     {"recovery create", "", "make a recovery identity, in shares",
 	opts_recovery_create, 0, 0, SERVER, cli_recovery_create},
-    {"recovery recipient", "RECIPIENT",
-	"set a recovery identity made elsewhere", opts_json, 1, 1, SERVER,
+    {"recovery recipient", "[RECIPIENT]",
+	"set a recovery identity made elsewhere", opts_recipient, 0, 1, SERVER,
 	cli_recovery_recipient},
     {"recovery combine", "[FILE]", "restore this node by shares",
 	opts_recovery_combine, 0, 1, 0, cli_recovery_combine},

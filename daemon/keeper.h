@@ -373,10 +373,13 @@ void serving_event(struct keeper *k, enum role_event event, const char *text);
 void serving_on_hello(struct keeper *k);
 void serving_on_listening(struct keeper *k, struct clv_rd *body);
 bool serving_in_lease(const struct keeper *k);
+/* ... but for that somebody has seen newer state. */
+bool serving_has_lease(const struct keeper *k);
 /* ... and nobody else can be: only then may a member be told to encrypt. */
 bool serving_encrypts(const struct keeper *k);
 /* Somebody has seen newer state than ours: nothing may be changed. */
 bool serving_read_only(const struct keeper *k);
+uint64_t serving_seen_list(const struct keeper *k); /* anywhere */
 /* Newest list that was seen, here or on a peer; the database says what it has
  * itself. */
 void serving_database_older(struct keeper *k, uint64_t seen);

@@ -33,13 +33,13 @@ noinst_HEADERS += %D%/authorize.h
 # keeper: administration
 libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_change.c %D%/admin_write.c %D%/admin_ops.c \
-	%D%/admin_node.c %D%/admin_member.c %D%/admin_rotate.c \
+	%D%/admin_node.c %D%/admin_member.c %D%/admin_rollback.c %D%/admin_rollback_app.c %D%/admin_rotate.c \
 	%D%/admin_app.c %D%/admin_apps.c %D%/admin_keys.c %D%/admin_may.c \
 	%D%/admin_members.c %D%/admin_token.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
 # escrow: who can open the master secret
-libdaemon_la_SOURCES += %D%/coverage.c %D%/coverage_judge.c
+libdaemon_la_SOURCES += %D%/coverage.c %D%/coverage_judge.c %D%/coverage_policy.c
 noinst_HEADERS += %D%/coverage.h
 
 # keeper: generations of the master secret
@@ -68,8 +68,9 @@ noinst_HEADERS += %D%/inspect.h %D%/inspect_impl.h
 
 # front: TLS, PostgreSQL, corosync
 libdaemon_la_SOURCES += %D%/tls.c %D%/tls_lib.c %D%/tls_client.c %D%/tls_test.c %D%/cert.c \
-	%D%/cert_info.c %D%/front.c %D%/front.h %D%/front_worker.c %D%/front_pins.c \
-	%D%/front_conn.c %D%/front_net.c %D%/front_listener.c \
+	%D%/cert_info.c %D%/front.c %D%/front.h %D%/front_worker.c \
+	%D%/front_pins.c %D%/front_conn.c %D%/front_net.c %D%/front_net.h \
+	%D%/front_listener.c %D%/front_table.c \
 	%D%/front_db.c %D%/front_pool.c %D%/front_sql.c %D%/front_sql.h \
 	%D%/front_cluster.c %D%/front_resolve.c \
 	%D%/front_uplink.c %D%/front_uplink.h %D%/front_uplink_talk.c
@@ -124,13 +125,15 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_join.c %D%/cli_join.h %D%/cli_join_token.c %D%/cli_json.c %D%/cli_list.c %D%/cli_main.c \
 	%D%/cli_member.c %D%/cli_net.c %D%/cli_node.c %D%/cli_opt.c \
 	%D%/cli_pass.c %D%/cli_recovery.c %D%/cli_recovery_combine.c \
-	%D%/cli_recovery_shares.c %D%/cli_recovery.h %D%/cli_restore.c %D%/cli_rotate.c %D%/cli_rotate_follow.c \
+	%D%/cli_recovery_shares.c %D%/cli_recovery.h %D%/cli_restore.c \
+	%D%/cli_restore.h %D%/cli_restore_enrol.c %D%/cli_restore_look.c \
+	%D%/cli_restore_source.c %D%/cli_rollback.c %D%/cli_rotate.c %D%/cli_rotate_follow.c \
 	%D%/cli_rotate.h %D%/cli_settings.c \
 	%D%/cli_status.c %D%/cli_system.c %D%/cli_token.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
-libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_record.c
+libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_escrow_status.c %D%/cli_record.c
 libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
-	%D%/cli_doctor_database.c %D%/cli_doctor_host.c \
+	%D%/cli_doctor_database.c %D%/cli_doctor_escrow.c %D%/cli_doctor_host.c \
 	%D%/cli_doctor_list.c %D%/cli_doctor_path.c
 noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
 # secrets, by the local API

@@ -36,11 +36,27 @@ serving_read_only(const struct keeper *k)
 }
 
 bool
-serving_in_lease(const struct keeper *k)
+serving_has_lease(const struct keeper *k)
 {
 	return k->serving.state == ROLE_ACTIVE &&
-	       loop_now_ms() < k->lease.until_ms && !serving_read_only(k) &&
+	       loop_now_ms() < k->lease.until_ms &&
 	       witness_quorate((struct keeper *)k);
+}
+
+bool
+serving_in_lease(const struct keeper *k)
+{
+	return serving_has_lease(k) && !serving_read_only(k);
+}
+
+uint64_t
+serving_seen_list(const struct keeper *k)
+{
+	uint64_t seen = k->seen.list_version;
+
+	if (k->serving.shown_list > seen)
+		seen = k->serving.shown_list;
+	return k->db.asked_list > seen ? k->db.asked_list : seen;
 }
 
 bool

@@ -26,13 +26,26 @@ is_address(const char *s)
 	       inet_pton(AF_INET6, s, a) == 1;
 }
 
+static bool
+is_policy(uint8_t policy)
+{
+	uint8_t mode = policy & CLV_ESCROW_MODE;
+
+	return (mode == CLV_ESCROW_AUTO || mode == CLV_ESCROW_MANUAL) &&
+	       policy - mode <= (CLV_ESCROW_NO_OUTSIDE | CLV_ESCROW_NO_NODES);
+}
+
+bool
+clv_list_escrow_is_manual(const struct clv_list *list)
+{
+	return (list->escrow_policy & CLV_ESCROW_MODE) == CLV_ESCROW_MANUAL;
+}
+
 int
 clv__list_check_head(const struct clv_list *list)
 {
 	if (!is_network_name(list->network_name) ||
-	    !is_address(list->address) ||
-	    (list->escrow_policy != CLV_ESCROW_AUTO &&
-		list->escrow_policy != CLV_ESCROW_MANUAL))
+	    !is_address(list->address) || !is_policy(list->escrow_policy))
 		return CLV_E_INVALID;
 	return CLV_OK;
 }

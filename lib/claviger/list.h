@@ -38,7 +38,15 @@ enum clv_generation_state { /* moves down this list, never back */
 	CLV_GEN_DESTROYED
 };
 
-enum clv_escrow_policy { CLV_ESCROW_AUTO = 1, CLV_ESCROW_MANUAL = 2 };
+/* Is the keyring sealed to a node when it is approved, and which coverage may
+ * be lacking without an alarm: by default none. */
+enum clv_escrow_policy {
+	CLV_ESCROW_AUTO = 1,
+	CLV_ESCROW_MANUAL = 2,
+	CLV_ESCROW_MODE = 3,	   /* mask of these two */
+	CLV_ESCROW_NO_OUTSIDE = 4, /* a backup or recovery copy */
+	CLV_ESCROW_NO_NODES = 8	   /* a copy for every server node */
+};
 
 struct clv_list_generation {
 	uint32_t number;
@@ -89,7 +97,7 @@ struct clv_list {
 	char network_name[254];
 	char address[46]; /* floating address, numeric */
 	uint16_t port;
-	uint8_t escrow_policy;
+	uint8_t escrow_policy;			/* enum clv_escrow_policy */
 	uint8_t cert_thumb[CLV_LIST_CERTS][32]; /* network name; zeros: none */
 	uint8_t recovery_pk[32];		/* age recipient; zeros: none */
 	/* 0, or: no data key that was made before this generation shall encrypt
@@ -109,6 +117,7 @@ struct clv_list {
 	size_t app_count;
 };
 
+bool clv_list_escrow_is_manual(const struct clv_list *list);
 /* Is there a recovery recipient? */
 bool clv_list_has_recovery(const struct clv_list *list);
 

@@ -35,6 +35,8 @@ said_by_all() {
 		log_lines $node | grep -E "$1" >/dev/null || return 1
 	done
 }
+# reads HOST APP NAME VALUE
+reads() { [ "$(on "$1" claviger get "$2" "$3")" = "$4" ]; }
 newest="(SELECT max(version) FROM claviger.list)"
 
 step "a member's way to the server"
@@ -112,6 +114,9 @@ for verb in list verify; do
 	expect_exit 23 "FOUND +$standby: .*sealed to somebody else" \
 	    "escrow $verb names it" cl "$active" escrow $verb
 done
+expect_exit 23 "ALARM +$standby: " "so does status" cl "$active" status
+expect_exit 23 "FOUND +escrow +$standby: " "and doctor" \
+    cl "$active" doctor --only escrow
 daemon_kill $standby KILL keeper
 says_why() {
 	grep -q 'sealed copy does not open' <<<"$(on $standby claviger status 2>&1)"
@@ -123,10 +128,15 @@ must "its own is back" put_back today escrow
 expect_within 60 "all in order" all_ready
 expect "each of the three nodes opens its copy now" test "$(
     cl "$active" escrow verify | grep -c 'opened its copy now')" = 3
+expect "status ends well again" cl "$active" status
 
 step "yesterday's database"
 expect_within 30 "encryption is allowed" encrypt_is True
+must "an application with a secret" eval 'cl "$active" app add shop &&
+    put_secret "$active" shop it yesterday'
 keep yesterday
+must "it is changed" eval 'put_secret "$active" shop it today &&
+    put_secret "$active" shop it tonight'
 must "two changes" eval 'cl "$active" app add of-today &&
     cl "$active" app grant of-today user:games'
 keep today
@@ -142,5 +152,24 @@ expect "keys are served for reading" fetches
 must "today's is back" put_back today $tables
 expect_within 30 "all in order" all_ready
 expect_within 40 "encryption is allowed" encrypt_is True
-expect "and changes are" cl "$(promoted)" app remove of-today --yes
+
+step "yesterday's database again, and there is no newer one"
+active=$(promoted)
+# shellcheck disable=SC2086
+must "it is put back" put_back yesterday $tables
+expect_within 20 "nobody encrypts" encrypt_is False
+expect "what is lost is said" grep -q 'application of-today' \
+    <<<"$(cl "$active" restore --accept-rollback --dry-run 2>&1)"
+expect_exit 4 'not accepted without being asked' "it is asked for" \
+    cl "$active" restore --accept-rollback
+expect "it is accepted" cl "$active" restore --accept-rollback --yes
+expect_within 40 "encryption is allowed" encrypt_is True
+expect_within 30 "all in order" all_ready
+expect "the member goes on" fetches
+for node in n1 n2 n3; do
+	expect_within 10 "$node reads what is there" \
+	    reads $node shop it yesterday
+done
+expect "and writes on" put_secret "$active" shop it again
+expect "and changes are made" cl "$active" app remove of-today --yes
 sql "DROP SCHEMA yesterday, today CASCADE" >/dev/null 2>&1

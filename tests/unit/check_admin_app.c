@@ -361,6 +361,8 @@ static const struct {
     {ADMIN_ROTATE_CURRENT, "y....."},
     {ADMIN_REENCRYPT, "yy...."},
     {ADMIN_REENCRYPTED, "y....."},
+    {ADMIN_ROLLBACK, "y....."},
+    {ADMIN_ROLLBACK_APP, "y....."},
     {ADMIN_APP_ADD, "yyy..."},
     {ADMIN_APP_REMOVE, "yy.y.."},
     {ADMIN_APP_GRANT, "yy.y.."},

@@ -514,7 +514,10 @@ static const struct {
 	int result;
 } settings[] = {
     {"escrow_policy", "manual", CLV_OK},
+    {"escrow_policy", "auto,outside", CLV_OK},
+    {"escrow_policy", "manual,none", CLV_OK},
     {"escrow_policy", "none", CLV_E_INVALID},
+    {"escrow_policy", "auto,", CLV_E_INVALID},
     {"address", "10.0.0.1", CLV_OK},
     {"address", "2001:db8::1", CLV_OK},
     {"address", "host", CLV_E_INVALID},
@@ -527,7 +530,7 @@ static const struct {
     {"network_name", "a b", CLV_E_INVALID},
     {"colour", "red", CLV_E_INVALID},
     {"recovery_recipient", RECIPIENT, CLV_OK},
-    {"recovery_recipient", "", CLV_E_INVALID},
+    {"recovery_recipient", "", CLV_OK},
     {"recovery_recipient", "age1", CLV_E_INVALID},
     /* the point zero */
     {"recovery_recipient",

@@ -330,6 +330,132 @@ START_TEST(an_epoch_that_he_sets_back_is_not_served_again)
 }
 END_TEST
 
+/* Restored to an older day, and that is accepted. */
+
+static int
+accept_rollback(unsigned i)
+{
+	struct clv_buf b;
+
+	rig_admin_begin(&b, ADMIN_ROLLBACK, 21);
+	return rig_ask(i, &b, 30000);
+}
+
+static int
+revoke_m2(void)
+{
+	struct clv_buf b;
+
+	rig_named(&b, ADMIN_MEMBER_REVOKE, 22, "m2");
+	return rig_ask(0, &b, 30000);
+}
+
+/* More than the one change that is written again by itself. */
+static void
+restore_database(void)
+{
+	rig_db_save();
+	ck_assert_int_eq(revoke_m1(), CLV_OK);
+	ck_assert_int_eq(rotate_begin(), CLV_OK);
+	rig_run(5000);
+	ck_assert_int_eq(fetch(0, rig.member[1]), CLV_OK);
+	rig_db_failover();
+	rig_run(30000);
+	ck_assert(k(0)->serving.db_older);
+	ck_assert_int_eq(revoke_m2(), CLV_E_STALE);
+}
+
+START_TEST(a_restored_database_is_accepted)
+{
+	uint64_t epoch;
+
+	restore_database();
+	if (_i == 1) /* nobody is active */
+		rig_send(0, rig_connect(0), CTL_DEMOTE, NULL, 0);
+	rig_run(20000);
+	ck_assert_int_eq(accept_rollback(0), CLV_OK);
+	rig_run(10000);
+	ck_assert_uint_eq(rig_db_list()->version, 4);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_uint_eq(k(i)->secret.list->version, 4);
+		ck_assert(!serving_read_only(k(i)));
+		ck_assert_uint_eq(clv_keyring_newest(k(i)->secret.keyring), 2);
+	}
+	epoch = rig_db_list()->epoch;
+	ck_assert_uint_gt(epoch, RIG_EPOCH0);
+	if (_i == 1)
+		ck_assert_int_eq(rig_promote(1), CLV_OK);
+	rig_run(1000);
+	/* nothing that was revoked since has come back, */
+	ck_assert_int_eq(fetch(_i, rig.member[0]), CLV_E_REVOKED);
+	/* who saw the newer state accepts this one, which is above it, */
+	ck_assert_int_eq(fetch(_i, rig.member[1]), CLV_OK);
+	ck_assert_uint_eq(rig.node[_i].answer.list_version, 4);
+	/* every node has a copy that it opens, */
+	restart_all();
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert(secret_is_proven(k(i)));
+	/* and changes are made again. */
+	ck_assert_int_eq(revoke_m2(), CLV_OK);
+}
+END_TEST
+
+START_TEST(a_database_that_is_not_older_is_left_alone)
+{
+	ck_assert_int_eq(accept_rollback(0), CLV_OK);
+	ck_assert_uint_eq(rig_db_list()->version, 1);
+	ck_assert_ptr_nonnull(strstr(rig.said, "is not older"));
+}
+END_TEST
+
+static unsigned puts_until; /* the answer to that one is lost, or refused */
+static int put_result;
+
+static void
+forge_put(struct rig_node *n, enum clv_stmt stmt, struct clv_buf *result)
+{
+	struct clv_rd r;
+	uint64_t id;
+
+	(void)n;
+	if (stmt != CLV_STMT_PUT_LIST || puts_until == 0 || --puts_until > 0)
+		return;
+	clv_rd_init(&r, result->data, result->len);
+	id = clv_rd_u64(&r);
+	clv_buf_reset(result);
+	rig_result_put(result, id, put_result, "no", 0, 0);
+}
+
+START_TEST(a_rollback_goes_on_where_it_was_broken_off)
+{
+	restore_database();
+	rig_run(20000);
+	rig.forge = forge_put;
+	puts_until = 1 + (unsigned)_i / 2;
+	put_result = _i % 2 == 0 ? CLV_E_UNKNOWN : CLV_E_SYSTEM;
+	ck_assert_int_eq(
+	    accept_rollback(0), _i % 2 == 0 ? CLV_OK : CLV_E_SYSTEM);
+	rig_run(10000);
+	ck_assert_int_eq(accept_rollback(0), CLV_OK);
+	rig_run(10000);
+	ck_assert(!serving_read_only(k(0)));
+	/* 3: what was left was one change, which is written by itself. */
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_uint_ge(k(i)->secret.list->version, 3);
+	ck_assert_int_eq(revoke_m2(), CLV_OK);
+}
+END_TEST
+
+START_TEST(a_generation_that_only_a_member_has_seen_is_not_given_up)
+{
+	restore_database();
+	k(0)->serving.shown_generation = 7;
+	rig_run(20000);
+	ck_assert_int_eq(accept_rollback(0), CLV_E_STALE);
+	ck_assert_ptr_nonnull(strstr(rig.said, "generation 7"));
+}
+END_TEST
+
 /* Generations of the past, and of his own. */
 
 static uint32_t
@@ -481,6 +607,12 @@ suite(void)
 	    t, a_member_that_was_revoked_is_not_brought_back, 0, 3);
 	tcase_add_test(t, a_database_of_yesterday_is_known_after_a_restart);
 	tcase_add_test(t, an_epoch_that_he_sets_back_is_not_served_again);
+	tcase_add_loop_test(t, a_restored_database_is_accepted, 0, 2);
+	tcase_add_loop_test(
+	    t, a_rollback_goes_on_where_it_was_broken_off, 0, 6);
+	tcase_add_test(t, a_database_that_is_not_older_is_left_alone);
+	tcase_add_test(
+	    t, a_generation_that_only_a_member_has_seen_is_not_given_up);
 	tcase_add_test(t, a_rotation_is_not_rolled_back);
 	tcase_add_test(t, old_copies_make_no_old_server);
 	return s;

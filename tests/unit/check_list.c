@@ -416,6 +416,18 @@ make_bad_policy(void)
 }
 
 static void
+make_both_policies(void)
+{
+	list->escrow_policy = CLV_ESCROW_MODE;
+}
+
+static void
+make_unknown_policy(void)
+{
+	list->escrow_policy = CLV_ESCROW_AUTO | 16;
+}
+
+static void
 make_bad_system_admins(void)
 {
 	clv_acl_set(&list->system_admins, "ada");
@@ -514,6 +526,8 @@ static const struct {
     {make_bad_network_name, CLV_E_INVALID},
     {make_bad_address, CLV_E_INVALID},
     {make_bad_policy, CLV_E_INVALID},
+    {make_both_policies, CLV_E_INVALID},
+    {make_unknown_policy, CLV_E_INVALID},
     {make_bad_system_admins, CLV_E_INVALID},
     {make_bad_creators, CLV_E_INVALID},
     {make_app_twice, CLV_E_EXISTS},

@@ -229,6 +229,22 @@ do_escrow_open(void)
 }
 
 static int
+do_escrow_check(void)
+{
+	struct clv_escrow_about about;
+
+	return clv_escrow_check(escrow_row.data, escrow_row.len,
+	    clv_keyring_sign_pk(keyring), 1, identity->box_pk, &about);
+}
+
+static int
+do_escrow_prove(void)
+{
+	return finish(clv_escrow_prove(
+	    escrow_row.data, escrow_row.len, identity, 1, keyring, &out));
+}
+
+static int
 do_tls_seal(void)
 {
 	return finish(clv_tls_row_seal(guard, keyring, 1, payload,
@@ -402,6 +418,8 @@ static const struct {
     {"list open", do_list_open, 15},
     {"escrow seal", do_escrow_seal, 4},
     {"escrow open", do_escrow_open, 3},
+    {"escrow check", do_escrow_check, 3},
+    {"escrow prove", do_escrow_prove, 4},
     {"tls row seal", do_tls_seal, 4},
     {"tls row open", do_tls_open, 3},
     {"request format", do_request_format, 3},

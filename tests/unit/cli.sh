@@ -356,7 +356,7 @@ on n1 status
 expect $? 8 'clavigerd does not run' 'status without a daemon'
 on n1 status --json
 expect $? 8 '"daemon": *false' 'status --json without a daemon'
-json status where age_s
+json status where age_s policy recovery_recipient findings covered
 on n1 generation list
 expect $? 0 '1  current' 'generation list'
 on n1 generation list --json
@@ -708,6 +708,9 @@ with() { # HOST ARGUMENTS…: as on(), with a daemon to be had
 	"$claviger" --config "$tmp/$_host/claviger.conf" \
 		--clavigerd "$daemon" "$@" >"$tmp/out" 2>"$tmp/err"
 }
+plan="dry_run system node_number enrols generations generations_here number
+	current_generation list_version list_version_there replaces"
+ceremony="epoch accepted destroyed nodes members applications"
 everything() { # HOST: its files and what the database has sealed to it
 	cat "$tmp/$1/state/identity" "$tmp/$1/state/tls.key" | sha256sum
 	sql -c "SELECT node, md5(body) FROM claviger.escrow ORDER BY node" one
@@ -977,6 +980,10 @@ tries=0
 until on n1 status && grep -q 'off' "$tmp/out" || [ $((tries += 1)) = 200 ]; do
 	sleep 0.05
 done
+is 'status says who can open the secret' \
+	grep -q '^escrow .*sealed to . of . server nodes' "$tmp/out"
+is 'and that there is no recovery recipient' \
+	grep -q '^recovery .*claviger recovery create' "$tmp/out"
 by bin app add web
 expect $? 4 'user 2 may not do that (app add)' 'app add by anybody'
 by games app add web --users bin
@@ -1031,7 +1038,8 @@ refuse $? 12 'damaged' 'restore of a damaged backup'
 same 'the node after refusals' "$before" "$(everything n2)"
 with n2 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass" --json
 expect $? 0 '"generation": *1' 'restore --json'
-json restore
+# shellcheck disable=SC2086
+json restore $plan $ceremony
 is 'the restored copy is in the database' \
 	test "$(sql -c 'SELECT count(*) FROM claviger.escrow' one)" = 2
 
@@ -1212,13 +1220,15 @@ expect $? 0 'generation 3' 'recovery combine from the database'
 combine --share-file "$list" --backup "$tmp/b/six.age" \
 	--passphrase-file "$tmp/pass" --json
 expect $? 0 'six.age' 'recovery combine --backup'
-json 'recovery combine' identity reason
+json 'recovery combine' identity reason node enrolled replaced
 on n1 backup verify "$tmp/b/six.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generations *1 3' 'what it has written'
+with n1 escrow list
+expect $? 0 'recovery .*opened by its holders .* ago' 'when it was opened last'
 "$claviger" --config /nonexistent recovery combine --share-file "$list" \
 	--identity "$tmp/b/identity" --json >"$tmp/out" 2>"$tmp/err"
 expect $? 0 identity 'recovery combine --identity needs no system'
-json 'recovery combine' backup generation reason
+json 'recovery combine' backup generation reason node enrolled replaced
 is 'it is root'"'"'s alone' \
 	test "$(stat -c %U%a "$tmp/b/identity")" = root600
 if command -v age >/dev/null; then
@@ -1237,6 +1247,7 @@ fi
 mkdir -m 700 "$tmp/old" && mv "$tmp"/shares/* "$tmp/old"
 with n1 recovery create --shares 2/3 --directory "$tmp/shares"
 expect $? 0 'recovery recipient  age1' 'a second ceremony'
+second=$(sed -n 's/.*\(age1[0-9a-z]*\).*/\1/p' "$tmp/out" | head -n 1)
 old=$tmp/old/share-1-of-3.txt,$tmp/old/share-2-of-3.txt
 combine --share-file "$old"
 refuse $? 14 'and the system.s is' 'old shares and the database'
@@ -1253,6 +1264,118 @@ combine --share-file "$(share 2),$(share 1)" --backup "$tmp/b/eight.age" \
 expect $? 0 'eight.age is written' 'the copy in the database is the newest'
 on n1 backup verify "$tmp/b/eight.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generations *1 4$' 'and holds nothing that was destroyed'
+
+# No recovery any more.
+with n1 recovery recipient --remove "$recipient"
+refuse $? 2 'or --remove' 'a recipient to be removed, and set'
+with n1 recovery recipient
+refuse $? 2 'or --remove' 'no recipient'
+with n1 recovery recipient --remove --json
+expect $? 0 'no recovery recipient any more' 'recovery recipient --remove'
+json 'recovery recipient'
+is 'its copy is gone' test \
+	"$(sql -c 'SELECT count(*) FROM claviger.escrow WHERE node = 255' one)" = 0
+combine --share-file "$(share 1),$(share 2)"
+refuse $? 5 'no recovery' 'shares without a copy'
+with n1 escrow list
+expect $? 0 'n1 .*opened its copy' 'a backup is enough'
+sql -c 'TRUNCATE claviger.backup' one
+with n1 escrow list
+expect $? 23 'FOUND   outside: ' 'and then it is not there'
+with n1 settings set escrow_policy auto,nodes
+expect $? 0 'escrow_policy = auto,nodes' 'a policy'
+with n1 settings show
+expect $? 0 '^escrow_policy  *= auto,nodes' 'it is shown'
+with n1 escrow list
+expect $? 0 'n1 .*opened its copy' 'which does not ask for one'
+with n1 settings set escrow_policy nodes
+refuse $? 2 'must be auto or manual' 'a policy that there is not'
+with n1 recovery recipient "$second"
+expect $? 0 "$second" 'a recipient again'
+
+# Restore on a bare machine: from a backup, from one node's identity, by
+# shares. Nobody is active who could approve it.
+
+bare() { # HOST VERB ARGUMENTS…
+	_bare=$1
+	shift
+	with "$_bare" "$@" --database "host=$tmp/sock dbname=one user=login"
+}
+host n5
+host n6
+host n7
+before=$(everything n1)
+with n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass"
+refuse $? 2 'belongs to no system yet: --database' 'restore of no system'
+bare n5 restore
+refuse $? 2 'name a backup' 'restore of nothing'
+bare n5 restore "$foreign" --passphrase-file "$tmp/pass" --node n5
+refuse $? 17 'another system' 'restore of a database of another system'
+bare n5 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass" --node n5
+refuse $? 20 'older than the system' 'restore of an older state than there'
+bare n5 restore --identity "$tmp/b/identity" --node n5
+refuse $? 2 'needs --system' 'what anybody could have sealed'
+bare n5 restore --identity "$tmp/pass" --system "$key" --node n5
+refuse $? 10 'holds no identity' 'an identity that is none'
+bare n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass" --node n5 \
+	--dry-run
+expect $? 0 'n5, to be enrolled by this keyring' 'restore --dry-run'
+nothing_made n5 'restore --dry-run'
+bare n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass" --node n5 \
+	--dry-run --json
+expect $? 0 '"enrols": *true' 'restore --dry-run --json'
+# shellcheck disable=SC2086
+json restore generation enrolled replaced reason $ceremony
+same 'the database after refusals' "$before" "$(everything n1)"
+bare n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass" --node n5 --json
+expect $? 0 '"enrolled": *true' 'restore on a bare machine'
+# shellcheck disable=SC2086
+json restore $plan $ceremony
+with n5 backup "$tmp/b/nine.age" --passphrase-file "$tmp/pass"
+expect $? 0 'generation 4' 'it has the master secret, and may write'
+install -m 600 "$tmp/n5/state/identity" "$tmp/b/n5"
+bare n6 restore --identity "$tmp/b/n5" --system "$key" --node n1
+expect $? 0 'n1 is enrolled as server node number 4' 'by one node and the database'
+with n6 node list
+expect $? 0 '^n1  *4  enrolled' 'in the place of the lost one'
+bare n7 recovery combine --share-file "$(share 2),$(share 3)" \
+	--system "$key" --node n7
+expect $? 0 'n7 is enrolled as server node number 5' 'by shares and the database'
+with n7 restore "$tmp/b/nine.age" --passphrase-file "$tmp/pass" --dry-run
+expect $? 0 '^node  *n7 (number 5)' 'restore --dry-run of a node'
+install -m 600 "$tmp/n6/state/identity" "$tmp/b/n6"
+with n7 restore --identity "$tmp/b/n6"
+expect $? 0 'generation 4' 'restore by the identity of another node'
+with n7 restore "$tmp/b/seven.age" --passphrase-file "$tmp/pass"
+expect $? 0 'here is kept in' 'another keyring is replaced'
+kept=$(echo "$tmp/n7/state/keyring-"*.age)
+is 'it is for the service alone' test "$(stat -c %U%a "$kept")" = daemon400
+on n7 backup verify "$kept" --passphrase-file "$tmp/pass"
+expect $? 0 'generations *1 4$' 'and opens with what opened the other'
+with n7 node revoke n5
+expect $? 0 'n5 is revoked' 'node revoke'
+
+# The database of an older day.
+with n7 restore "$tmp/b/nine.age" --accept-rollback
+refuse $? 2 'takes no copy' 'accepting a database by a copy'
+with n7 restore --accept-rollback --yes --json
+expect $? 0 '"accepted"' 'a database that is not older'
+json restore generation node enrolled replaced reason dry_run system \
+	node_number enrols generations_here number current_generation replaces
+sql -c "DELETE FROM claviger.list WHERE version > (SELECT max(version) - 3
+	FROM claviger.list)" one
+with n7 settings set port 8392
+refuse $? 20 'newer state than the database' 'a change of an older database'
+with n7 restore --accept-rollback
+expect $? 4 'without being asked' 'accepting it without a word'
+with n7 restore --accept-rollback --dry-run
+expect $? 0 'server node n7' 'what is lost'
+with n7 restore --accept-rollback --yes
+expect $? 0 'the database is accepted: list version' 'accepting it'
+with n7 settings set port 8392
+expect $? 0 'port = 8392' 'a change after that'
+with n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass"
+refuse $? 4 'was revoked' 'no backup undoes a revocation'
 
 on n1 status
 expect $? 8 'clavigerd does not run' 'no daemon is left behind'
