@@ -333,6 +333,24 @@ doctor_certificates(struct doctor *d)
 			       "node's sealed copy does not");
 }
 
+/* Twice the time, for a place may have been full once. */
+static void
+check_schedule(struct doctor *d, uint64_t age_s)
+{
+	const struct config *c = &d->c->config;
+	bool wanted = c->backup_to[0] != '\0' || c->backup_command[0] != '\0';
+	char age[32];
+
+	if (!wanted || age_s <= 2 * (uint64_t)c->backup_interval)
+		return;
+	doctor_found(d, "",
+	    "systemctl status claviger-backup.timer on the active server; "
+	    "claviger backup --scheduled there says why not",
+	    "backups are to be written on a schedule, and the newest one is "
+	    "%s old",
+	    cli_age_text(age_s, age, sizeof(age)));
+}
+
 void
 doctor_backups(struct doctor *d)
 {
@@ -361,6 +379,7 @@ doctor_backups(struct doctor *d)
 		doctor_found(d, "", NULL,
 		    "the newest one is of generation %u, and %u is current",
 		    rec.generation, current);
+	check_schedule(d, clv_store_get_u64(d->store, 0, 2));
 	cli_printable(rec.where);
 	doctor_note(d, "generation %u, %s old, at %.100s", rec.generation,
 	    cli_age_text(clv_store_get_u64(d->store, 0, 2), age, sizeof(age)),

@@ -1221,6 +1221,30 @@ expect $? 0 'eight.age is written' 'the copy in the database is the newest'
 on n1 backup verify "$tmp/b/eight.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generations *1 4$' 'and holds nothing that was destroyed'
 
+# Backups on a schedule. Nobody is active here.
+with n1 backup --scheduled
+refuse $? 2 'no place for scheduled backups' 'a schedule to nowhere'
+with n1 backup --scheduled "$tmp/b/x.age"
+refuse $? 2 'takes no file' 'a schedule and a file'
+mkdir -m 700 "$tmp/to"
+printf 'backup_to = relative\n' >>"$tmp/n1/claviger.conf"
+with n1 backup --scheduled
+refuse $? 2 'backup_to must be absolute paths' 'a directory that is no path'
+sed -i '/^backup_to/d' "$tmp/n1/claviger.conf"
+printf 'backup_to = %s\n' "$tmp/to" >>"$tmp/n1/claviger.conf"
+printf 'backup_passphrase_file = %s\n' "$tmp/short" >>"$tmp/n1/claviger.conf"
+printf 'short\n' >"$tmp/short" && chmod 600 "$tmp/short"
+with n1 backup --scheduled
+refuse $? 2 'too short' 'a schedule with a weak passphrase'
+sed -i '/^backup_passphrase_file/d' "$tmp/n1/claviger.conf"
+with n1 backup --scheduled
+is 'a node that is not active writes none' \
+	test "$(find "$tmp/to" -type f | wc -l)" = 0
+on n1 backup verify "$tmp/b/five.age.recovery" --identity "$tmp/b/identity"
+expect $? 20 'written  *20' 'backup verify --identity'
+on n1 backup verify "$tmp/b/five.age.recovery" --identity "$tmp/b/identity" --json
+json 'backup verify' current
+
 # Restore on a bare machine: from a backup, from one node's identity, by
 # shares. Nobody is active who could approve it.
 
