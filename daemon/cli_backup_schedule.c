@@ -340,8 +340,8 @@ to_command(struct cli *c, struct schedule *s)
 		return;
 	if (mkdtemp(dir) == NULL) {
 		told(c, s, where,
-		    cli_fail(c, CLV_E_SYSTEM, NULL, "%s: %s", dir,
-			strerror(errno)));
+		    cli_fail(
+			c, CLV_E_SYSTEM, NULL, "%s: %s", dir, strerror(errno)));
 		return;
 	}
 	r = file_name(s, dir, path, sizeof(path)) ? write_file(c, s, path)
@@ -382,8 +382,8 @@ cli_backup_scheduled(struct cli *c)
 	if (r == CLV_OK)
 		r = find_secret(c, &s);
 	/* Another node's turn; where none is active nothing changes. */
-	if (r == CLV_OK && (cli_ctl_status(c, &st) != CLV_OK ||
-			       st.role != CTL_ROLE_ACTIVE))
+	if (r == CLV_OK &&
+	    (cli_ctl_status(c, &st) != CLV_OK || st.role != CTL_ROLE_ACTIVE))
 		goto out;
 	if (r == CLV_OK)
 		r = cli_keyring_export(c, &s.keyring);

@@ -120,8 +120,8 @@ cli_backup_verify(struct cli *c)
 	if (joined)
 		r = cli_keyring_check(c, k, list);
 	if (json)
-		json_keyring(k, list, joined && r != CLV_E_WRONG_SYSTEM,
-		    c->args[0]);
+		json_keyring(
+		    k, list, joined && r != CLV_E_WRONG_SYSTEM, c->args[0]);
 	else if (r == CLV_OK)
 		print_verdict(list, joined);
 	clv_keyring_free(&k);

@@ -200,7 +200,7 @@ on n1 status --json=yes
 refuse $? 2 'takes no value' 'a flag with a value'
 on n1 status now
 refuse $? 2 'an argument too many' 'an argument too many'
-on n1 backup
+on n1 backup verify
 refuse $? 2 'an argument is missing' 'a missing argument'
 on n1
 refuse $? 2 'which verb' 'no verb'
