@@ -807,7 +807,7 @@ expect $? 0 '"scope": *"payroll"' 'member add --json'
 json 'member add'
 with n1 backup "$tmp/b/json.age" --passphrase-file "$tmp/pass" --json
 expect $? 0 '"recorded": *true' 'backup --json'
-json backup
+json backup written
 is 'the backup is recorded' \
 	test "$(sql -c 'SELECT count(*) FROM claviger.backup' one)" = 2
 
@@ -1089,7 +1089,7 @@ is 'the database has a copy for it' test \
 	"$(sql -c 'SELECT generation FROM claviger.escrow WHERE node = 255' one)" = 3
 with n1 backup "$tmp/b/five.age" --passphrase-file "$tmp/pass" --json
 expect $? 0 '"recovery": *".*five.age.recovery"' 'a backup with a copy beside it'
-json backup
+json backup written
 is 'which is root'"'"'s alone' \
 	test "$(stat -c %U%a "$tmp/b/five.age.recovery")" = root400
 
