@@ -315,6 +315,7 @@ dispatch(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	case ADMIN_ROTATE_STATE: admin_rotate_state(k, from, args); break;
 	case ADMIN_APPS: admin_apps(k, from, args); break;
 	case ADMIN_MEMBERS_STATE: admin_members(k, from, args); break;
+	case ADMIN_MEMBER_JOIN:
 	case ADMIN_ROTATE_CURRENT:
 	case ADMIN_REENCRYPTED:
 		answer_text(k, from, CLV_E_DENIED,

@@ -16,11 +16,11 @@ enum admin_op {
 	ADMIN_MEMBER_ADD = 3,	 /* str name, 32 B thumb, 32 B box_pk, 32 B
 				  * sign_pk,    str scope */
 	ADMIN_MEMBER_REVOKE = 4, /* str name */
-	ADMIN_SETTING = 5,	 /* str key, str value: escrow_policy (auto |
-				  * manual), network_name, address, port,
+	ADMIN_SETTING = 5,	 /* str key, str value: escrow_policy
+				  * (coverage.h), network_name, address, port,
 				  * system_admins, app_creators (access lists),
 				  * recovery_recipient (age1…, by root alone:
-				  * the keyring is sealed to it) */
+				  * the keyring is sealed to it; "": none) */
 	ADMIN_BACKUP_DONE = 6,	 /* u32 generation, str where */
 	ADMIN_JOINS =
 	    7, /* -> u32 n, n x (str name, str fingerprint, u64 age_s) */
@@ -78,6 +78,14 @@ enum admin_op {
 	 * server asks it of itself alone. */
 	ADMIN_REENCRYPT = 27,
 	ADMIN_REENCRYPTED = 28,
+	/* Join tokens. ADD: str name, str scope, 32 B public key, u32 ttl_s ->
+	 * u64 when it ends; it takes the place of another one of that name.
+	 * MEMBER_JOIN: 32 B public key of a token, str name, 32 B thumb, 32 B
+	 * box_pk, 32 B sign_pk: the host has proved that token; the active
+	 * server asks it of itself alone. */
+	ADMIN_TOKEN_ADD = 32,
+	ADMIN_TOKEN_DROP = 33, /* str name */
+	ADMIN_MEMBER_JOIN = 34,
 	/* The database was restored to an older day, and stays there. ROLLBACK:
 	 * -> u64 list version there, u64 now, u64 epoch. ROLLBACK_APP: str name
 	 * -> u8 it was older, u64 counter there, u64 now: of one application,

@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include <string.h>
+#include <time.h>
 
 #include "daemon/admin_run.h"
 #include "daemon/rewrap.h"
@@ -49,6 +50,7 @@ apply(struct admin *a)
 	c->next->version++;
 	c->next->epoch = a->epoch;
 	r = admin_apply(c, &args);
+	admin_token_expire(c->next, c->now_s);
 	if (r == CLV_OK && !c->nothing)
 		r = admin_locks_out(
 		    list, c->next, caller, a->op, &same, c->text);
@@ -67,6 +69,7 @@ admin_change_build(struct admin *a)
 		a->holds[i] = k->peers.of[i].generation > 0;
 	c->op = a->op;
 	c->self = k->node_number;
+	c->now_s = (uint64_t)time(NULL);
 	c->guard = k->guard;
 	c->keyring = k->secret.keyring;
 	c->holds = a->holds;
@@ -148,6 +151,17 @@ finished_before(struct admin *a)
 	    "this operation was done before");
 }
 
+static void
+token_before(struct admin *a)
+{
+	struct clv_buf *data = &a->change.data;
+	struct clv_rd args;
+
+	clv_rd_init(&args, a->args, a->args_len);
+	admin_token_say(a->k->secret.list, &args, data);
+	admin_end(a, clv_buf_result(data), "this operation was done before");
+}
+
 /* So says the database; whoever was revoked by its word alone would get keys
  * for ever. */
 static void
@@ -164,6 +178,8 @@ done_before(struct admin *a)
 		admin_change_build(a); /* it says which generation that is */
 	else if (a->op == ADMIN_ROTATE_FINISH)
 		finished_before(a);
+	else if (a->op == ADMIN_TOKEN_ADD)
+		token_before(a);
 	else if (a->op == ADMIN_GENERATION_DESTROY)
 		admin_generation_begin(a);
 	else if (a->op == ADMIN_APP_REMOVE)

@@ -164,8 +164,8 @@ on_dropped(struct keeper *k, void *arg, const struct db_result *r)
 		break;
 	default:
 		admin_end(a, r->result,
-		    "it is destroyed, but sealed copies of nodes that were "
-		    "revoked are still in the database: repeat the command");
+		    "it is done, but sealed copies that nobody may use any "
+		    "more are still in the database: repeat the command");
 	}
 }
 

@@ -23,6 +23,8 @@ needed(uint8_t op)
 	case ADMIN_NODE_REVOKE: return AUTH_OP_NODE;
 	case ADMIN_MEMBER_ADD:
 	case ADMIN_MEMBER_SCOPE:
+	case ADMIN_TOKEN_ADD:
+	case ADMIN_TOKEN_DROP:
 	case ADMIN_MEMBER_REVOKE: return AUTH_OP_MEMBER;
 	case ADMIN_SETTING: return AUTH_OP_SETTING;
 	case ADMIN_BACKUP_DONE:
@@ -42,6 +44,7 @@ needed(uint8_t op)
 	case ADMIN_APP_REVOKE: return AUTH_OP_APP_REVOKE;
 	case ADMIN_APPS:
 	case ADMIN_APP_COUNT: return AUTH_OP_APP_SHOW;
+	case ADMIN_MEMBER_JOIN:
 	case ADMIN_ROLLBACK:
 	case ADMIN_ROLLBACK_APP: /* root's */
 	case ADMIN_ROTATE_CURRENT:

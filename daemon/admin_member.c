@@ -10,8 +10,8 @@
 
 /* What the administrative requests on members do to the list. */
 
-static int
-scope_check(struct admin_change *c, const char *scope)
+int
+admin_scope_check(struct admin_change *c, const char *scope)
 {
 	if (clv_scope_check(scope) == CLV_OK)
 		return CLV_OK;
@@ -19,15 +19,21 @@ scope_check(struct admin_change *c, const char *scope)
 	return CLV_E_INVALID;
 }
 
+static void
+party_read(struct clv_rd *args, struct clv_party *p)
+{
+	clv_rd_str(args, p->name, sizeof(p->name));
+	clv_rd_copy(args, p->thumb, sizeof(p->thumb));
+	clv_rd_copy(args, p->box_pk, sizeof(p->box_pk));
+	clv_rd_copy(args, p->sign_pk, sizeof(p->sign_pk));
+}
+
 static int
 member_read(
     struct admin_change *c, struct clv_rd *args, struct clv_list_member *m)
 {
 	memset(m, 0, sizeof(*m));
-	clv_rd_str(args, m->party.name, sizeof(m->party.name));
-	clv_rd_copy(args, m->party.thumb, sizeof(m->party.thumb));
-	clv_rd_copy(args, m->party.box_pk, sizeof(m->party.box_pk));
-	clv_rd_copy(args, m->party.sign_pk, sizeof(m->party.sign_pk));
+	party_read(args, &m->party);
 	clv_rd_str(args, m->scope, sizeof(m->scope));
 	if (clv_rd_end(args) != CLV_OK)
 		return CLV_E_PROTOCOL;
@@ -37,30 +43,18 @@ member_read(
 		    "and '-'");
 		return CLV_E_INVALID;
 	}
-	return scope_check(c, m->scope);
+	return admin_scope_check(c, m->scope);
 }
 
 int
-admin_member_add(struct admin_change *c, struct clv_rd *args)
+admin_member_may_be(struct admin_change *c, const char *name)
 {
-	struct clv_list_member new, *old;
-	const char *name = new.party.name;
-	int r;
+	const struct clv_list_member *old =
+	    clv_list_member_by_name(c->next, name);
 
-	r = member_read(c, args, &new);
-	if (r != CLV_OK)
-		return r;
-	old = clv_list_member_by_name(c->next, name);
 	if (clv_list_node_by_name(c->next, name) != NULL) {
 		ADMIN_SAY(c,
 		    "%s is a server node, and as such a member already", name);
-		return CLV_E_EXISTS;
-	}
-	if (clv_list_member_by_thumb(c->next, new.party.thumb) != NULL &&
-	    (old == NULL || !old->revoked)) {
-		ADMIN_SAY(c,
-		    "this certificate is enrolled already: claviger member "
-		    "list");
 		return CLV_E_EXISTS;
 	}
 	if (old != NULL && !old->revoked) {
@@ -70,13 +64,67 @@ admin_member_add(struct admin_change *c, struct clv_rd *args)
 		    name, name);
 		return CLV_E_EXISTS;
 	}
+	return CLV_OK;
+}
+
+/* A token of that name has no use any more, whoever enrols the host. */
+static int
+enrol(struct admin_change *c, const struct clv_list_member *new)
+{
+	const char *name = new->party.name;
+	struct clv_list_member *old = clv_list_member_by_name(c->next, name);
+	struct clv_list_token *token = clv_list_token_by_name(c->next, name);
+
+	if (clv_list_member_by_thumb(c->next, new->party.thumb) != NULL &&
+	    (old == NULL || !old->revoked)) {
+		ADMIN_SAY(c,
+		    "this certificate is enrolled already: claviger member "
+		    "list");
+		return CLV_E_EXISTS;
+	}
 	if (old == NULL)
 		old = clv_list_add_member(c->next);
 	if (old == NULL)
 		return CLV_E_FULL;
-	*old = new;
-	ADMIN_SAY(c, "%s is enrolled with scope %.100s", name, new.scope);
+	*old = *new;
+	if (token != NULL)
+		clv_list_drop_token(c->next, token);
+	ADMIN_SAY(c, "%s is enrolled with scope %.100s", name, new->scope);
 	return CLV_OK;
+}
+
+int
+admin_member_add(struct admin_change *c, struct clv_rd *args)
+{
+	struct clv_list_member new;
+	int r = member_read(c, args, &new);
+
+	if (r == CLV_OK)
+		r = admin_member_may_be(c, new.party.name);
+	return r == CLV_OK ? enrol(c, &new) : r;
+}
+
+/* By a token: the scope is the token's. */
+int
+admin_member_join(struct admin_change *c, struct clv_rd *args)
+{
+	struct clv_list_member new = {.revoked = false};
+	uint8_t pk[CLV_SIGN_PK_LEN];
+	int r;
+
+	clv_rd_copy(args, pk, sizeof(pk));
+	party_read(args, &new.party);
+	if (clv_rd_end(args) != CLV_OK)
+		return CLV_E_PROTOCOL;
+	r = admin_token_check(
+	    c->next, pk, new.party.name, c->now_s, c->text, sizeof(c->text));
+	if (r == CLV_OK)
+		r = admin_member_may_be(c, new.party.name);
+	if (r != CLV_OK)
+		return r;
+	memcpy(new.scope, clv_list_token_by_key(c->next, pk)->scope,
+	    sizeof(new.scope));
+	return enrol(c, &new);
 }
 
 /* The first argument of a request on one that is there. */
@@ -125,7 +173,7 @@ admin_member_scope(struct admin_change *c, struct clv_rd *args)
 	clv_rd_str(args, scope, sizeof(scope));
 	if (clv_rd_end(args) != CLV_OK)
 		return CLV_E_PROTOCOL;
-	r = scope_check(c, scope);
+	r = admin_scope_check(c, scope);
 	if (r != CLV_OK)
 		return r;
 	if (m->revoked) {
@@ -155,6 +203,19 @@ admin_member_is_added(const struct clv_list *list, struct clv_rd *args)
 	return m != NULL && !m->revoked &&
 	       admin_same_keys(&m->party, &new.party) &&
 	       strcmp(m->scope, new.scope) == 0;
+}
+
+bool
+admin_member_has_joined(const struct clv_list *list, struct clv_rd *args)
+{
+	const struct clv_list_member *m;
+	struct clv_party party = {.name = ""};
+
+	clv_rd_raw(args, CLV_SIGN_PK_LEN);
+	party_read(args, &party);
+	m = clv_list_member_by_name(list, party.name);
+	return clv_rd_end(args) == CLV_OK && m != NULL && !m->revoked &&
+	       admin_same_keys(&m->party, &party);
 }
 
 bool

@@ -89,7 +89,7 @@ admin_node_approve(struct admin_change *c, struct clv_rd *args)
 	if (r != CLV_OK)
 		return r;
 	snprintf(c->drop_join, sizeof(c->drop_join), "%s", name);
-	if (c->next->escrow_policy == CLV_ESCROW_MANUAL) {
+	if (clv_list_escrow_is_manual(c->next)) {
 		ADMIN_SAY(c,
 		    "%s is enrolled; policy manual: nothing was sealed, run "
 		    "claviger restore FILE there",

@@ -11,6 +11,7 @@
 #include <claviger/result.h>
 
 #include "daemon/admin_ops.h"
+#include "daemon/coverage.h"
 
 int
 admin_seal_to(struct admin_change *c, const struct clv_keyring *k,
@@ -40,13 +41,9 @@ admin_same_keys(const struct clv_party *a, const struct clv_party *b)
 static int
 set_policy(struct admin_change *c, const char *value)
 {
-	if (strcmp(value, "auto") == 0)
-		c->next->escrow_policy = CLV_ESCROW_AUTO;
-	else if (strcmp(value, "manual") == 0)
-		c->next->escrow_policy = CLV_ESCROW_MANUAL;
-	else
-		return CLV_E_INVALID;
-	return CLV_OK;
+	return coverage_policy_parse(value, &c->next->escrow_policy)
+		   ? CLV_OK
+		   : CLV_E_INVALID;
 }
 
 static int
@@ -107,13 +104,24 @@ set_creators(struct admin_change *c, const char *value)
 	return set_access(c, &c->next->creators, value);
 }
 
+static int
+remove_recovery(struct admin_change *c)
+{
+	memset(c->next->recovery_pk, 0, sizeof(c->next->recovery_pk));
+	c->drop_copies = true;
+	return CLV_OK;
+}
+
 /* Whoever only looks whether it is so already has no keyring. */
 static int
 set_recovery(struct admin_change *c, const char *value)
 {
 	uint8_t pk[CLV_AGE_KEY_LEN];
-	int r = clv_age_recipient_parse(value, pk);
+	int r;
 
+	if (value[0] == '\0')
+		return remove_recovery(c);
+	r = clv_age_recipient_parse(value, pk);
 	if (r != CLV_OK || sodium_is_zero(pk, sizeof(pk)))
 		return CLV_E_INVALID;
 	memcpy(c->next->recovery_pk, pk, sizeof(pk));
@@ -127,14 +135,15 @@ static const struct {
 	const char *values;
 	int (*set)(struct admin_change *, const char *);
 } settings[] = {
-    {"escrow_policy", "auto or manual", set_policy},
+    {"escrow_policy", COVERAGE_POLICY_VALUES, set_policy},
     {"network_name", "a host name", set_network_name},
     {"address", "a numeric address", set_address},
     {"port", "1 to 65535", set_port},
     {"system_admins", "user:NAME and group:NAME, joined by ','",
 	set_system_admins},
     {"app_creators", "user:NAME and group:NAME, joined by ','", set_creators},
-    {"recovery_recipient", "a recipient of age, age1…", set_recovery},
+    {"recovery_recipient", "a recipient of age, age1…, or nothing",
+	set_recovery},
 };
 
 static int
@@ -151,7 +160,11 @@ setting(struct admin_change *c, struct clv_rd *args)
 		if (strcmp(settings[i].key, key) != 0)
 			continue;
 		r = settings[i].set(c, value);
-		if (r == CLV_OK)
+		if (r == CLV_OK && c->drop_copies)
+			ADMIN_SAY(c,
+			    "there is no recovery recipient any more; what was "
+			    "sealed to it opens still: claviger rotate");
+		else if (r == CLV_OK)
 			ADMIN_SAY(c, "%s = %.180s", key, value);
 		else if (r == CLV_E_INVALID)
 			ADMIN_SAY(c, "%s takes %s", key, settings[i].values);
@@ -200,6 +213,9 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_MEMBER_ADD: return admin_member_is_added(list, args);
 	case ADMIN_MEMBER_REVOKE: return admin_member_is_revoked(list, args);
 	case ADMIN_MEMBER_SCOPE: return admin_member_has_scope(list, args);
+	case ADMIN_MEMBER_JOIN: return admin_member_has_joined(list, args);
+	case ADMIN_TOKEN_ADD: return admin_token_is_added(list, args);
+	case ADMIN_TOKEN_DROP: return admin_token_is_dropped(list, args);
 	case ADMIN_SETTING: return setting_is(list, args);
 	case ADMIN_BACKUP_DONE: return true;
 	case ADMIN_ROTATE_BEGIN: return admin_rotate_pending(list) != NULL;
@@ -237,6 +253,9 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_MEMBER_ADD: return admin_member_add(c, args);
 	case ADMIN_MEMBER_REVOKE: return admin_member_revoke(c, args);
 	case ADMIN_MEMBER_SCOPE: return admin_member_scope(c, args);
+	case ADMIN_MEMBER_JOIN: return admin_member_join(c, args);
+	case ADMIN_TOKEN_ADD: return admin_token_add(c, args);
+	case ADMIN_TOKEN_DROP: return admin_token_drop(c, args);
 	case ADMIN_SETTING: return setting(c, args);
 	case ADMIN_ROTATE_BEGIN: return admin_rotate_begin(c, args);
 	case ADMIN_ROTATE_FINISH: return admin_rotate_finish(c, args);

@@ -28,6 +28,7 @@ struct admin_change {
 	struct clv_party party;
 	const bool *holds; /* by node number: told us that it has a keyring */
 	const struct refs *refs; /* GENERATION_DESTROY */
+	uint64_t now_s;		 /* since 1970 */
 	bool serves;		 /* this node is the active server, */
 	bool rewrapping;	 /* and not done with the current generation */
 	uint64_t seen_list;	 /* ROLLBACK: highest version seen anywhere, */
@@ -36,6 +37,7 @@ struct admin_change {
 	struct clv_keyring *new_keyring; /* ROTATE_BEGIN; caller frees */
 	struct clv_buf escrow;		 /* (u32 len, row)* */
 	char drop_join[CLV_NAME_MAX];
+	bool drop_copies; /* that nobody may use any more, when it is written */
 	char backup_where[256]; /* ROTATE_FINISH: to be recorded */
 	uint32_t backup_generation;
 	struct clv_buf data; /* of the answer */
@@ -79,9 +81,30 @@ bool admin_node_is(
 int admin_member_add(struct admin_change *c, struct clv_rd *args);
 int admin_member_revoke(struct admin_change *c, struct clv_rd *args);
 int admin_member_scope(struct admin_change *c, struct clv_rd *args);
+int admin_member_join(struct admin_change *c, struct clv_rd *args);
 bool admin_member_is_added(const struct clv_list *list, struct clv_rd *args);
 bool admin_member_is_revoked(const struct clv_list *list, struct clv_rd *args);
 bool admin_member_has_scope(const struct clv_list *list, struct clv_rd *args);
+bool admin_member_has_joined(const struct clv_list *list, struct clv_rd *args);
+/* CLV_OK, or why no member of that name can be enrolled, with the reason said.
+ */
+int admin_member_may_be(struct admin_change *c, const char *name);
+int admin_scope_check(struct admin_change *c, const char *scope);
+
+/* admin_token.c */
+int admin_token_add(struct admin_change *c, struct clv_rd *args);
+int admin_token_drop(struct admin_change *c, struct clv_rd *args);
+bool admin_token_is_added(const struct clv_list *list, struct clv_rd *args);
+bool admin_token_is_dropped(const struct clv_list *list, struct clv_rd *args);
+/* The end of a token of that list, for the answer. */
+void admin_token_say(
+    const struct clv_list *list, struct clv_rd *args, struct clv_buf *ret);
+/* Takes those that have ended out of the list. */
+void admin_token_expire(struct clv_list *list, uint64_t now_s);
+/* Is this token good now, for that host? CLV_OK, or CLV_E_DENIED with why. */
+int admin_token_check(const struct clv_list *list,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], const char *name, uint64_t now_s,
+    char *ret_why, size_t cap);
 
 /* admin_app.c */
 int admin_app_add(struct admin_change *c, struct clv_rd *args);

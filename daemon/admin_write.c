@@ -54,7 +54,7 @@ landed(struct admin *a)
 	}
 	if (a->op == ADMIN_APP_REMOVE)
 		admin_keys_drop(a);
-	else if (a->op == ADMIN_GENERATION_DESTROY)
+	else if (a->op == ADMIN_GENERATION_DESTROY || a->change.drop_copies)
 		admin_generation_drop_copies(a);
 	else
 		admin_wait(a, ADMIN_STEP_PEERS, KEEPER_LATE_MS, 0);

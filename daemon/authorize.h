@@ -61,6 +61,7 @@ enum auth_op {
 	AUTH_OP_FETCH,
 	AUTH_OP_HEADS,
 	AUTH_OP_FORWARD, /* an administrative request of its root */
+	AUTH_OP_JOIN,	 /* with a join token */
 	AUTH_OPS
 };
 

@@ -33,6 +33,8 @@ enum chan_type {
 			   * that is under way */
 	CHAN_NOTICE = 10, /* bytes frame body, for every known connection;
 			   * replaces one that is not written yet */
+	CHAN_JOINERS = 11, /* u32 seconds: so long hosts that are not enrolled
+			    * may connect, to ask to join; 0: nobody */
 	/* front -> keeper */
 	CHAN_SQL_RESULT = 32, /* u64 id, u32 result (two's complement), str
 			       * text, u32 rows, u32 columns, rows*columns x
@@ -49,6 +51,9 @@ enum chan_type {
 	CHAN_DELIVER = 38,    /* u32 corosync node id, u8 is_self, bytes */
 	CHAN_REPLY = 39,      /* bytes frame body, of the uplink: an answer or a
 			       * notice */
+	CHAN_JOIN = 41, /* u64 conn, 32 B peer thumbprint, 32 B binding of the
+			 * connection, bytes body: as REQUEST, but of a host
+			 * that is not enrolled */
 	CHAN_UPLINK_STATE =
 	    40 /* u8 up, u32 result (two's complement), str why
 		* (shorter than CHAN_WHY_MAX): at each change; when it is not

@@ -365,6 +365,10 @@ int cli_subject_parse(
 int cli_acl_parse(
     struct cli *c, const char *text, char ret[static CLV_ACL_MAX]);
 
+/* cli_token.c: join tokens that are outstanding; j NULL: a table, or nothing.
+ */
+void cli_tokens_print(const struct clv_list *list, struct cli_json *j);
+
 int cli_main(int argc, char **argv);
 
 int cli_init(struct cli *c);
@@ -387,6 +391,7 @@ int cli_member_add(struct cli *c);
 int cli_member_list(struct cli *c);
 int cli_cert_show(struct cli *c);
 int cli_member_scope(struct cli *c);
+int cli_member_token(struct cli *c);
 int cli_member_revoke(struct cli *c);
 int cli_app_add(struct cli *c);
 int cli_app_list(struct cli *c);

@@ -36,6 +36,7 @@ enum doctor_hello { /* columns of CLV_STMT_HELLO */
 	DOCTOR_HELLO_COLUMNS
 };
 
+struct coverage;
 struct doctor;
 struct doctor_check {
 	const char *id;
@@ -72,6 +73,7 @@ struct doctor {
 	struct clv_identity *id;
 	struct clv_keyring *keyring; /* of this node's sealed copy, */
 	int keyring_result;	     /* or why not */
+	struct coverage *coverage;   /* of its sealed copies and backups */
 	/* the way to the server */
 	bool path_ends;		 /* a step of it has found something */
 	struct cli_fetch *fetch; /* from the connection on */
@@ -106,8 +108,10 @@ void doctor_close(struct doctor *d);
 void doctor_open_list(struct doctor *d); /* on a server node: silent */
 void doctor_list(struct doctor *d);
 void doctor_generation(struct doctor *d);
-void doctor_escrow(struct doctor *d);
 void doctor_certificates(struct doctor *d);
+/* cli_doctor_escrow.c */
+void doctor_escrow(struct doctor *d);
+void doctor_recovery(struct doctor *d);
 void doctor_backups(struct doctor *d);
 /* cli_doctor_path.c */
 void doctor_name(struct doctor *d);

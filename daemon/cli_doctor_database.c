@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sodium.h>
 #include "daemon/cli_doctor.h"
+#include "daemon/coverage.h"
 
 /* The database, by a connection of our own: clavigerd's may be another. */
 
@@ -81,6 +82,7 @@ doctor_open(struct doctor *d)
 void
 doctor_close(struct doctor *d)
 {
+	coverage_free(&d->coverage);
 	clv_list_free(&d->list);
 	clv_buf_fini(&d->list_blob);
 	clv_keyring_free(&d->keyring);

@@ -2,10 +2,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <sodium.h>
 #include "daemon/cli_doctor.h"
-#include "daemon/record.h"
 
 /* The signed list in the database, and the signed rows beside it. */
 
@@ -180,98 +178,6 @@ doctor_generation(struct doctor *d)
 	doctor_note(d, "generation %u", current);
 }
 
-/* Sealed copies. */
-
-static void
-check_own_copy(struct doctor *d, const struct clv_list_node *node)
-{
-	int r = d->keyring_result;
-
-	if (r == CLV_E_STALE)
-		doctor_found(d, node->party.name, NULL,
-		    "this node's copy is of generation %u, which is not the "
-		    "current one",
-		    clv_keyring_newest(d->keyring));
-	else if (r == CLV_E_NOT_FOUND)
-		doctor_found(d, node->party.name,
-		    "claviger restore FILE on this node",
-		    node->sealed ? "its sealed copy is missing"
-				 : "it has no copy yet (escrow policy manual)");
-	else if (r != CLV_OK)
-		doctor_found(d, node->party.name,
-		    r == CLV_E_SIGNATURE
-			? "find out who changed the database; then claviger "
-			  "restore FILE on this node"
-			: NULL,
-		    "this node's copy does not open: %s", clv_result_text(r));
-}
-
-static void
-check_copy(struct doctor *d, const struct clv_list_node *node, const void *row,
-    size_t len)
-{
-	uint32_t current = clv_list_current(d->list)->number;
-	struct clv_escrow_about about = {0};
-	int r = clv_escrow_check(
-	    row, len, d->pk, node->number, node->party.box_pk, &about);
-
-	if (r != CLV_OK)
-		doctor_found(d, node->party.name,
-		    "find out who changed the database; then claviger restore "
-		    "FILE on that node",
-		    "its copy is not one that the system made for it: %s",
-		    clv_result_text(r));
-	else if (about.generation < current)
-		doctor_found(d, node->party.name, NULL,
-		    "its copy is of generation %u, and %u is current: it "
-		    "cannot take over",
-		    about.generation, current);
-}
-
-static void
-check_node(struct doctor *d, const struct clv_list_node *node)
-{
-	uint8_t number[8];
-	struct clv_param p = clv_param_u64(node->number, number);
-	const void *row;
-	size_t len;
-
-	if (!ask(d, CLV_STMT_GET_ESCROW, &p, 1))
-		return;
-	if (clv_store_rows(d->store) == 0) {
-		doctor_found(d, node->party.name, NULL,
-		    node->sealed ? "its sealed copy is missing"
-				 : "it has no copy yet (escrow policy manual)");
-		return;
-	}
-	row = clv_store_get(d->store, 0, 0, &len);
-	check_copy(d, node, row, len);
-}
-
-void
-doctor_escrow(struct doctor *d)
-{
-	const struct clv_list *list = d->list;
-	unsigned n = 0;
-
-	if (d->id == NULL)
-		doctor_found(d, "", "claviger doctor --only files",
-		    "this node's identity cannot be used: %s",
-		    clv_result_text(d->keyring_result));
-	for (size_t i = 0; i < list->node_count; i++) {
-		const struct clv_list_node *node = &list->nodes[i];
-
-		if (node->revoked)
-			continue;
-		n++;
-		if (d->id != NULL && strcmp(node->party.name, d->id->name) == 0)
-			check_own_copy(d, node);
-		else
-			check_node(d, node);
-	}
-	doctor_note(d, "%u: this node's opens, the others are signed", n);
-}
-
 /* The network name's keys: rows that the keyring of our own copy opens. */
 
 static void
@@ -331,57 +237,4 @@ doctor_certificates(struct doctor *d)
 	if (d->keyring == NULL)
 		doctor_note(d, "there; whether it opens is not known, for this "
 			       "node's sealed copy does not");
-}
-
-/* Twice the time, for a place may have been full once. */
-static void
-check_schedule(struct doctor *d, uint64_t age_s)
-{
-	const struct config *c = &d->c->config;
-	bool wanted = c->backup_to[0] != '\0' || c->backup_command[0] != '\0';
-	char age[32];
-
-	if (!wanted || age_s <= 2 * (uint64_t)c->backup_interval)
-		return;
-	doctor_found(d, "",
-	    "systemctl status claviger-backup.timer on the active server; "
-	    "claviger backup --scheduled there says why not",
-	    "backups are to be written on a schedule, and the newest one is "
-	    "%s old",
-	    cli_age_text(age_s, age, sizeof(age)));
-}
-
-void
-doctor_backups(struct doctor *d)
-{
-	uint32_t current = clv_list_current(d->list)->number;
-	struct record rec;
-	const void *p;
-	char age[32];
-	size_t len;
-	int r;
-
-	if (!ask(d, CLV_STMT_GET_BACKUPS, NULL, 0))
-		return;
-	if (clv_store_rows(d->store) == 0) {
-		doctor_found(d, "", NULL, "no backup was ever written");
-		return;
-	}
-	p = clv_store_get(d->store, 0, 1, &len);
-	r = record_parse(p, len, d->pk, &rec);
-	if (r != CLV_OK) {
-		doctor_found(d, "", NULL,
-		    "the record of the newest one is forged: %s",
-		    clv_result_text(r));
-		return;
-	}
-	if (rec.generation < current)
-		doctor_found(d, "", NULL,
-		    "the newest one is of generation %u, and %u is current",
-		    rec.generation, current);
-	check_schedule(d, clv_store_get_u64(d->store, 0, 2));
-	cli_printable(rec.where);
-	doctor_note(d, "generation %u, %s old, at %.100s", rec.generation,
-	    cli_age_text(clv_store_get_u64(d->store, 0, 2), age, sizeof(age)),
-	    rec.where);
 }

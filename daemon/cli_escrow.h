@@ -15,6 +15,12 @@ struct escrow_view {
 	bool now[COVERAGE_COPIES_MAX]; /* and these came */
 };
 
+/* cli_escrow_status.c, for status: asked of the local daemon, silently; then
+ * printed. NULL: nothing is known. */
+int cli_escrow_look(struct cli *c, struct coverage **ret);
+void cli_escrow_status(const struct coverage *c);
+void cli_escrow_json(struct cli_json *j, const struct coverage *c);
+
 /* cli_escrow_print.c. Returns how much is wrong. */
 unsigned cli_escrow_print(struct cli *c, const struct escrow_view *v);
 

@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <claviger/wire.h>
 #include "daemon/cli_init.h"
+#include "daemon/coverage.h"
 
 #define CREATE_MS 20000
 
@@ -68,15 +69,11 @@ read_policy(struct cli *c, uint8_t *ret)
 {
 	const char *policy = cli_opt(c, "escrow-policy");
 
-	if (policy == NULL || strcmp(policy, "auto") == 0)
-		*ret = CLV_ESCROW_AUTO;
-	else if (strcmp(policy, "manual") == 0)
-		*ret = CLV_ESCROW_MANUAL;
-	else
-		return cli_fail(c, CLV_E_INVALID, NULL,
-		    "the escrow policy must be auto or manual, not '%s'",
-		    policy);
-	return CLV_OK;
+	if (coverage_policy_parse(policy != NULL ? policy : "auto", ret))
+		return CLV_OK;
+	return cli_fail(c, CLV_E_INVALID, NULL,
+	    "the escrow policy must be " COVERAGE_POLICY_VALUES ", not '%s'",
+	    policy);
 }
 
 static int

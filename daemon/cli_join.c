@@ -6,30 +6,14 @@
 #include <sodium.h>
 #include <claviger/age.h>
 #include <claviger/wire.h>
-#include "daemon/cli.h"
+#include "daemon/cli_join.h"
 #include "daemon/state.h"
-
-struct join {
-	struct config config; /* as it will be written */
-	uint8_t pk[CLV_SIGN_PK_LEN];
-	bool again;	 /* this host has joined that system before */
-	bool by_keyring; /* who brings it may take the place of a lost node */
-	const char *system;
-	struct cli_host host;
-	struct clv_list *list;
-	struct clv_buf blob; /* the list, as signed */
-	struct clv_store *db;
-	struct cli_undo undo;
-	int state_fd;
-};
 
 /* Options and what the configuration says already. */
 
 static int
-check_config(struct cli *c, struct join *j)
+check_config(struct cli *c, struct join *j, const char *system)
 {
-	const char *system = j->system;
-
 	if (cli_key_parse(system, j->pk) != CLV_OK)
 		return cli_fail(c, CLV_E_INVALID,
 		    "copy the 44 characters that claviger init printed",
@@ -51,10 +35,8 @@ check_config(struct cli *c, struct join *j)
 }
 
 static int
-check_node(struct cli *c, struct join *j)
+check_node(struct cli *c, struct join *j, const char *node)
 {
-	const char *node = cli_opt(c, "node");
-
 	if (node == NULL)
 		node = c->config.node;
 	if (clv_name_check(node) != CLV_OK)
@@ -72,19 +54,20 @@ check_node(struct cli *c, struct join *j)
 	return CLV_OK;
 }
 
-static int
-prepare(struct cli *c, struct join *j)
+int
+cli_join_prepare(
+    struct cli *c, struct join *j, const char *system, const char *node)
 {
-	int r = check_config(c, j);
+	int r = check_config(c, j, system);
 
 	if (r == CLV_OK)
-		r = check_node(c, j);
+		r = check_node(c, j, node);
 	return r == CLV_OK ? cli_guard(c) : r;
 }
 
 /* The identity of the first join is kept when the command is repeated. */
-static int
-make_host(struct cli *c, struct join *j, const char *address)
+int
+cli_join_host(struct cli *c, struct join *j)
 {
 	int r = cli_state_dir(c, &j->config, &j->undo, &j->state_fd);
 
@@ -92,7 +75,7 @@ make_host(struct cli *c, struct join *j, const char *address)
 		return r;
 	if (j->again)
 		return cli_host_load(c, &j->host);
-	r = cli_host_make(c, j->config.node, address, &j->host);
+	r = cli_host_make(c, j->config.node, NULL, &j->host);
 	return r == CLV_OK ? cli_host_save(c, &j->config, &j->host, &j->undo)
 			   : r;
 }
@@ -126,7 +109,6 @@ open_list(struct cli *c, struct join *j)
 	    clv_result_text(r));
 }
 
-/* Where the database is, when it is given. */
 static int
 take_database(struct cli *c, struct join *j)
 {
@@ -150,13 +132,21 @@ take_database(struct cli *c, struct join *j)
 	    sizeof(j->config.database_passfile));
 }
 
+int
+cli_join_database(struct cli *c, struct join *j)
+{
+	int r = take_database(c, j);
+
+	return r == CLV_OK ? cli_passfile_check(c, &j->config) : r;
+}
+
 static int
 check_server_options(struct cli *c, struct join *j)
 {
 	if (cli_opt(c, "database") == NULL && !j->again)
 		return cli_fail(c, CLV_E_USAGE, "claviger join --help",
 		    "--server needs --database CONNINFO");
-	return take_database(c, j);
+	return cli_join_database(c, j);
 }
 
 /* A name that is enrolled with other keys could never be approved. */
@@ -208,7 +198,7 @@ save_server(struct cli *c, struct join *j)
 	snprintf(j->config.address, sizeof(j->config.address), "%s",
 	    j->list->address);
 	j->config.port = j->list->port;
-	r = make_host(c, j, NULL);
+	r = cli_join_host(c, j);
 	if (r == CLV_OK)
 		r = cli_config_put(c, &j->config, &j->undo);
 	return r == CLV_OK ? put_request(c, j) : r;
@@ -221,8 +211,6 @@ join_server(struct cli *c, struct join *j)
 	int r = check_server_options(c, j);
 
 	passfile = j->config.database_passfile;
-	if (r == CLV_OK)
-		r = cli_passfile_check(c, &j->config);
 	if (r == CLV_OK)
 		r = cli_db_open(c, j->config.database,
 		    passfile[0] != '\0' ? passfile : NULL, false, &j->db);
@@ -253,14 +241,26 @@ print_server(const struct join *j)
 
 /* Member. */
 
+int
+cli_join_address(struct cli *c, struct join *j)
+{
+	const char *ip = cli_opt(c, "ip");
+
+	if (ip != NULL && cli_address_parse(ip, j->config.address) != CLV_OK)
+		return cli_fail(
+		    c, CLV_E_INVALID, NULL, "'%s' is not an IP address", ip);
+	return CLV_OK;
+}
+
 static int
 check_member_options(struct cli *c, struct join *j)
 {
 	const char *thumb = cli_opt(c, "server-thumbprint");
 	const char *name = cli_opt(c, "network-name");
-	const char *ip = cli_opt(c, "ip"), *port = cli_opt(c, "port");
+	const char *port = cli_opt(c, "port");
 	uint32_t number = CLV_WIRE_PORT;
 	uint8_t pin[32];
+	int r;
 
 	if (thumb == NULL || name == NULL)
 		return cli_fail(c, CLV_E_USAGE, "claviger join --help",
@@ -273,9 +273,8 @@ check_member_options(struct cli *c, struct join *j)
 	if (cli_host_name_check(name) != CLV_OK)
 		return cli_fail(c, CLV_E_INVALID, NULL,
 		    "the network name '%s' is not a host name", name);
-	if (ip != NULL && cli_address_parse(ip, j->config.address) != CLV_OK)
-		return cli_fail(
-		    c, CLV_E_INVALID, NULL, "'%s' is not an IP address", ip);
+	if ((r = cli_join_address(c, j)) != CLV_OK)
+		return r;
 	if (port != NULL && cli_number_parse(port, 1, 65535, &number) != CLV_OK)
 		return cli_fail(c, CLV_E_INVALID, NULL,
 		    "the port must be a number from 1 to 65535, not '%s'",
@@ -299,11 +298,9 @@ join_member(struct cli *c, struct join *j)
 	snprintf(j->config.role, sizeof(j->config.role), "member");
 	r = check_member_options(c, j);
 	if (r == CLV_OK)
-		r = take_database(c, j);
+		r = cli_join_database(c, j);
 	if (r == CLV_OK)
-		r = cli_passfile_check(c, &j->config);
-	if (r == CLV_OK)
-		r = make_host(c, j, NULL);
+		r = cli_join_host(c, j);
 	return r == CLV_OK ? cli_config_put(c, &j->config, &j->undo) : r;
 }
 
@@ -348,13 +345,19 @@ print_json(const struct join *j)
 	cli_json_print(o);
 }
 
-static int
-run(struct cli *c, struct join *j, bool server)
-{
-	int r = prepare(c, j);
+/* How, and what is printed then. */
+static const struct way {
+	const char *flag;
+	int (*join)(struct cli *, struct join *);
+	void (*print)(const struct join *);
+} ways[] = {{"server", join_server, print_server},
+    {"member", join_member, print_member}},
+  by_token = {NULL, cli_join_token, cli_join_token_print};
 
-	if (r == CLV_OK)
-		r = server ? join_server(c, j) : join_member(c, j);
+/* What was made for a join that failed is taken away again. */
+static int
+settle(struct cli *c, struct join *j, int r)
+{
 	if (r != CLV_OK && r != CLV_E_UNKNOWN)
 		cli_undo_run(c, &j->undo);
 	else
@@ -362,15 +365,18 @@ run(struct cli *c, struct join *j, bool server)
 	return r;
 }
 
-static void
-print(const struct cli *c, const struct join *j, bool server)
+static int
+run(struct cli *c, struct join *j, const struct way *way)
 {
-	if (cli_opt(c, "json") != NULL)
-		print_json(j);
-	else if (server)
-		print_server(j);
-	else
-		print_member(j);
+	const char *system = cli_opt(c, "system");
+	int r = CLV_OK;
+
+	if (way->flag != NULL && system == NULL)
+		return cli_fail(c, CLV_E_USAGE, "claviger join --help",
+		    "option --system is missing");
+	if (way->flag != NULL)
+		r = cli_join_prepare(c, j, system, cli_opt(c, "node"));
+	return settle(c, j, r == CLV_OK ? way->join(c, j) : r);
 }
 
 static void
@@ -397,17 +403,25 @@ int
 cli_join(struct cli *c)
 {
 	bool server = cli_opt(c, "server") != NULL;
+	bool member = cli_opt(c, "member") != NULL;
+	bool token = c->arg_count > 0 || cli_opt(c, "token-file") != NULL;
+	const struct way *way = server	 ? &ways[0]
+				: member ? &ways[1]
+					 : &by_token;
 	struct join j;
 	int r;
 
-	if (server == (cli_opt(c, "member") != NULL))
+	if (server + member + token > 1 ||
+	    (server + member + token == 0 && !isatty(STDIN_FILENO)))
 		return cli_fail(c, CLV_E_USAGE, "claviger join --help",
-		    "give either --server or --member");
+		    "give either --server or --member, or a join token by - "
+		    "(standard input) or --token-file");
 	begin(&j);
-	j.system = cli_opt(c, "system");
-	r = run(c, &j, server);
-	if (r == CLV_OK)
-		print(c, &j, server);
+	r = run(c, &j, way);
+	if (r == CLV_OK && cli_opt(c, "json") != NULL)
+		print_json(&j);
+	else if (r == CLV_OK)
+		way->print(&j);
 	end(&j);
 	return r;
 }
@@ -421,9 +435,9 @@ cli_join_by_keyring(struct cli *c, const uint8_t pk[static 32])
 
 	begin(&j);
 	j.by_keyring = true;
-	j.system = cli_base64(pk, key);
 	c->config.system[0] = '\0'; /* it was only said */
-	r = run(c, &j, true);
+	r = cli_join_prepare(c, &j, cli_base64(pk, key), cli_opt(c, "node"));
+	r = settle(c, &j, r == CLV_OK ? join_server(c, &j) : r);
 	if (r == CLV_OK) {
 		c->config = j.config;
 		c->config_result = CLV_OK;

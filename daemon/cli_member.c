@@ -269,6 +269,7 @@ cli_member_list(struct cli *c)
 	if (cli_opt(c, "json") != NULL)
 		j = cli_json_new();
 	print_members(list, &h, j);
+	cli_tokens_print(list, j);
 	if (j != NULL) {
 		cli_json_u64(j, "list_version", list->version);
 		cli_json_print(j);

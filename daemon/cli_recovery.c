@@ -446,12 +446,17 @@ cli_recovery_create(struct cli *c)
 int
 cli_recovery_recipient(struct cli *c)
 {
-	const char *text = c->args[0];
+	bool removes = cli_opt(c, "remove") != NULL;
+	const char *text = removes ? "" : c->args[0];
 	uint8_t pk[CLV_AGE_KEY_LEN];
 	struct cli_json *j;
 	struct clv_buf b;
 
-	if (clv_age_recipient_parse(text, pk) != CLV_OK)
+	if ((c->args[0] == NULL) != removes)
+		return cli_fail(c, CLV_E_USAGE,
+		    "claviger recovery recipient AGE1…, or --remove",
+		    "give a recipient, or --remove and none");
+	if (!removes && clv_age_recipient_parse(text, pk) != CLV_OK)
 		return cli_fail(c, CLV_E_INVALID,
 		    "take it as age-keygen -y prints it; the identity itself "
 		    "(AGE-SECRET-KEY-1…) must not come here",
@@ -461,5 +466,8 @@ cli_recovery_recipient(struct cli *c)
 	clv_buf_str(&b, text);
 	j = cli_json_new();
 	cli_json_str(j, "recipient", text);
-	return cli_admin_change(c, &b, "set the recovery recipient", j);
+	return cli_admin_change(c, &b,
+	    removes ? "remove the recovery recipient"
+		    : "set the recovery recipient",
+	    j);
 }

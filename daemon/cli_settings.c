@@ -6,6 +6,7 @@
 #include <claviger/age.h>
 #include "daemon/admin.h"
 #include "daemon/cli.h"
+#include "daemon/coverage.h"
 
 struct row {
 	const char *key;
@@ -46,8 +47,7 @@ of_system(struct rows *t, const struct clv_list *list)
 	put(t, "network_name", list->network_name);
 	put(t, "address", list->address);
 	put_number(t, "port", list->port);
-	put(t, "escrow_policy",
-	    list->escrow_policy == CLV_ESCROW_MANUAL ? "manual" : "auto");
+	put(t, "escrow_policy", coverage_policy_words(list->escrow_policy));
 	put(t, "system_admins", list->system_admins);
 	put(t, "app_creators", list->creators);
 	if (!clv_list_has_recovery(list) ||
@@ -138,7 +138,9 @@ cli_settings_show(struct cli *c)
 static bool
 is_policy(const char *v)
 {
-	return strcmp(v, "auto") == 0 || strcmp(v, "manual") == 0;
+	uint8_t policy;
+
+	return coverage_policy_parse(v, &policy);
 }
 
 static bool
@@ -168,7 +170,7 @@ static const struct {
 	bool (*check)(const char *value);
 	const char *must;
 } settings[] = {
-    {"escrow_policy", is_policy, "auto or manual"},
+    {"escrow_policy", is_policy, COVERAGE_POLICY_VALUES},
     {"network_name", is_host_name, "a host name"},
     {"address", is_address, "an IPv4 or IPv6 address that can float"},
     {"port", is_port, "a number from 1 to 65535"},

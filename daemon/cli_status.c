@@ -5,6 +5,7 @@
 #include <claviger/client.h>
 #include <claviger/wire.h>
 #include "daemon/admin.h"
+#include "daemon/cli_escrow.h"
 #include "daemon/cli_rotate.h"
 #include "daemon/rewrap.h"
 #include "daemon/state.h"
@@ -22,6 +23,7 @@ struct view { /* all that the screen shows */
 	struct ctl_status st;
 	struct clv_list *list; /* may be NULL */
 	struct backup backup;
+	struct coverage *coverage;    /* NULL: not known */
 	struct cli_rotation rotation; /* of the active node */
 	bool ready;
 	bool member;
@@ -132,6 +134,8 @@ gather(struct cli *c, struct view *v)
 		return;
 	}
 	ask_backup(c, &v->backup);
+	if (cli_escrow_look(c, &v->coverage) != CLV_OK)
+		v->coverage = NULL;
 	ask_rotation(c, &v->rotation);
 	v->ready =
 	    v->st.role == CTL_ROLE_ACTIVE || v->st.role == CTL_ROLE_STANDBY;
@@ -268,6 +272,7 @@ print_json(const struct view *v)
 	cli_json_str(j, "active_node", active != NULL ? active : "");
 	json_state(j, v);
 	json_backup(j, &v->backup);
+	cli_escrow_json(j, v->coverage);
 	json_rotation(j, &v->rotation);
 	cli_json_u64(
 	    j, "reencrypting_since", v->list != NULL ? v->list->reencrypt : 0);
@@ -450,6 +455,7 @@ print_text(const struct view *v)
 	line("signed list", "version %" PRIu64, v->st.list_version);
 	print_database(v);
 	print_backup(v);
+	cli_escrow_status(v->coverage);
 	print_rotation(&v->rotation);
 	print_reencryption(v);
 }
@@ -503,7 +509,10 @@ cli_status(struct cli *c)
 	else
 		print_text(&v);
 	r = v.ready ? CLV_OK : v.daemon ? CLV_E_NOT_READY : v.result;
-	if (r != CLV_OK && cli_opt(c, "json") == NULL)
+	if (r == CLV_OK && v.coverage != NULL &&
+	    coverage_judge(v.coverage, NULL, NULL) > 0)
+		r = CLV_E_FINDINGS;
+	if (r != CLV_OK && r != CLV_E_FINDINGS && cli_opt(c, "json") == NULL)
 		cli_fail(c, r,
 		    v.daemon ? "do what the reason says; the daemon's log says "
 			       "more"
@@ -511,5 +520,6 @@ cli_status(struct cli *c)
 			       "hand",
 		    "this node is not ready: %s", reason(&v));
 	clv_list_free(&v.list);
+	coverage_free(&v.coverage);
 	return r;
 }

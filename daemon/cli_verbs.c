@@ -56,7 +56,7 @@ static const struct cli_opt opts_init[] = {
     {"port", "P", "TCP port of the service (8391)", false},
     {"backup", "FILE", "write the first backup here", true},
     CLI_PASS_OPTS,
-    {"escrow-policy", "auto|manual",
+    {"escrow-policy", "auto|manual[,…]",
 	"whether an approved node gets the keyring at once (auto)", false},
     NODE,
     {"no-resolve-check", NULL,
@@ -69,7 +69,10 @@ static const struct cli_opt opts_init[] = {
 static const struct cli_opt opts_join[] = {
     {"server", NULL, "join as a server node", false},
     {"member", NULL, "join as a member", false},
-    {"system", "PUBKEY", "public key of the system, as init printed it", true},
+    {"token-file", "FILE",
+	"as a member, by the join token in this file; - is standard input",
+	false},
+    {"system", "PUBKEY", "public key of the system, as init printed it", false},
     DATABASE(false),
     PASSFILE,
     {"server-thumbprint", "HEX",
@@ -96,6 +99,12 @@ static const struct cli_opt opts_recovery_create[] = {
     {"shares", "K/N", "make N shares, any K of which recover (2 to 16)", true},
     {"directory", "DIR", "one file a share here, not one screen", false},
     {"verify", "words|whole", "what is typed back of each share", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_recipient[] = {
+    {"remove", NULL, "have none any more", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -155,6 +164,16 @@ static const struct cli_opt opts_member_add[] = {
     {"recipient", "AGE1…", "the member's public X25519 key", true},
     {"sign-key", "KEY", "the member's public Ed25519 key, base64", true},
     {"scope", "all|APP[,APP]", "which keys it gets", true},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_member_token[] = {
+    {"name", "HOST", "the host that may join by it, once", false},
+    {"scope", "all|APP[,APP]", "which keys that host gets", false},
+    {"ttl", "TIME", "how long it is good: 30m, 2h, 1d (1h)", false},
+    {"list", NULL, "those that were not used yet", false},
+    {"revoke", "HOST", "withdraw the one for that host", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -226,8 +245,8 @@ static const struct cli_opt opts_cluster[] = {
 const struct cli_verb cli_verbs[] = {
     {"init", "", "create a new system, with its first backup", opts_init, 0, 0,
 	ROOT, cli_init},
-    {"join", "", "make this host ready to be approved or added", opts_join, 0,
-	0, ROOT, cli_join},
+    {"join", "[-]", "join a system, or ask to be approved or added", opts_join,
+	0, UINT_MAX, ROOT, cli_join},
     {"status", "", "is this node ready, and if not, why", opts_json, 0, 0,
 	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_status},
     {"doctor", "", "check this host and what it depends on", opts_doctor, 0, 0,
@@ -240,8 +259,8 @@ const struct cli_verb cli_verbs[] = {
 	opts_restore, 0, 1, ROOT, cli_restore},
     {"recovery create", "", "make a recovery identity, in shares",
 	opts_recovery_create, 0, 0, SERVER, cli_recovery_create},
-    {"recovery recipient", "RECIPIENT",
-	"set a recovery identity made elsewhere", opts_json, 1, 1, SERVER,
+    {"recovery recipient", "[RECIPIENT]",
+	"set a recovery identity made elsewhere", opts_recipient, 0, 1, SERVER,
 	cli_recovery_recipient},
     {"recovery combine", "[FILE]", "restore this node by shares",
 	opts_recovery_combine, 0, 1, 0, cli_recovery_combine},
@@ -263,6 +282,8 @@ const struct cli_verb cli_verbs[] = {
 	cli_node_revoke},
     {"member add", "HOST", "enrol a member", opts_member_add, 1, 1, SERVER,
 	cli_member_add},
+    {"member token", "", "let a host join as a member by itself",
+	opts_member_token, 0, 0, SERVER, cli_member_token},
     {"member list", "", "members and their scopes", opts_json, 0, 0, SERVER,
 	cli_member_list},
     {"member scope", "HOST SCOPE", "change which keys a member gets", opts_json,

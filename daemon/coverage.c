@@ -9,6 +9,7 @@
 #include <claviger/age.h>
 
 #include "daemon/coverage.h"
+#include "daemon/keeper.h"
 
 static struct coverage_copy *
 add(struct coverage *c, enum coverage_kind kind)
@@ -52,6 +53,7 @@ coverage_new(const struct clv_list *list, struct coverage **ret)
 
 	if (c == NULL)
 		return CLV_E_NOMEM;
+	c->policy = list->escrow_policy;
 	c->now_s = (uint64_t)time(NULL);
 	c->generation_count = list->generation_count;
 	for (size_t i = 0; i < list->generation_count; i++) {
@@ -166,6 +168,7 @@ coverage_take(struct coverage *c, unsigned step, const struct clv_list *list,
 void
 coverage_format(const struct coverage *c, struct clv_buf *b)
 {
+	clv_buf_u8(b, c->policy);
 	clv_buf_u64(b, c->now_s);
 	clv_buf_u32(b, (uint32_t)c->generation_count);
 	for (size_t i = 0; i < c->generation_count; i++) {
@@ -189,6 +192,7 @@ coverage_format(const struct coverage *c, struct clv_buf *b)
 static int
 parse(struct clv_rd *rd, struct coverage *c)
 {
+	c->policy = clv_rd_u8(rd);
 	c->now_s = clv_rd_u64(rd);
 	c->generation_count = clv_rd_u32(rd);
 	if (c->generation_count > CLV_GENERATIONS_MAX)

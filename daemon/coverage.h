@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <claviger/buf.h>
 #include <claviger/list.h>
-#include "daemon/keeper.h"
+#include <claviger/store.h>
 #include "daemon/record.h"
 
 /*
@@ -39,6 +39,7 @@ struct coverage_copy {
 };
 
 struct coverage {
+	uint8_t policy; /* enum clv_escrow_policy */
 	uint64_t now_s;
 	size_t generation_count;
 	struct {
@@ -57,6 +58,7 @@ void coverage_free(struct coverage **c);
  * all is known. Steps count from 0. */
 bool coverage_stmt(const struct coverage *c, unsigned step, enum clv_stmt *ret,
     uint64_t *ret_node);
+struct db_result;
 void coverage_take(struct coverage *c, unsigned step,
     const struct clv_list *list, const uint8_t pk[static CLV_SIGN_PK_LEN],
     const struct db_result *r);
@@ -69,9 +71,23 @@ bool coverage_holds(const struct coverage_copy *copy, const struct coverage *c,
     uint32_t number);
 uint32_t coverage_current(const struct coverage *c);
 
+/* coverage_policy.c: the setting escrow_policy; words of a list's that was
+ * checked are known. */
+#define COVERAGE_POLICY_VALUES \
+	"auto or manual, and ,nodes ,outside or ,none behind it"
+bool coverage_policy_parse(const char *words, uint8_t *ret);
+const char *coverage_policy_words(uint8_t policy);
+
+/* coverage_judge.c. When was it known last that the node of that copy can open
+ * it: is that too long ago? What was sealed a short while ago need not have
+ * been opened yet. */
+bool coverage_is_old(uint64_t now_s, uint64_t sealed_s, uint64_t proven_s);
 /* What is wrong or lacking: by name, with what to do. Returns how many. */
 typedef void (*coverage_say)(
     void *arg, const char *subject, const char *next, const char *text);
 unsigned coverage_judge(const struct coverage *c, coverage_say say, void *arg);
+/* Of one kind; backups: also whether anything is outside of the nodes. */
+unsigned coverage_judge_kind(const struct coverage *c, enum coverage_kind kind,
+    coverage_say say, void *arg);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include <claviger/result.h>
+
 #include "daemon/coverage.h"
 
 /* Is that enough? */
@@ -33,40 +35,54 @@ static void __attribute__((format(printf, 4, 5))) found(struct judge *j,
 		j->say(j->arg, subject, next, text);
 }
 
-/* When it was known last that its node can open it: what was sealed a short
- * while ago need not have been opened yet. */
-static bool
-is_old(const struct coverage *c, const struct coverage_copy *copy)
+bool
+coverage_is_old(uint64_t now_s, uint64_t sealed_s, uint64_t proven_s)
 {
-	uint64_t last =
-	    copy->proven_s > copy->sealed_s ? copy->proven_s : copy->sealed_s;
+	uint64_t last = proven_s > sealed_s ? proven_s : sealed_s;
 
-	return c->now_s > last && c->now_s - last > COVERAGE_PROOF_MAX_S;
+	return now_s > last && now_s - last > COVERAGE_PROOF_MAX_S;
 }
 
+/* What the policy does not ask for is not missed; what is forged is found. */
+static bool
+waives(const struct judge *j, enum clv_escrow_policy what)
+{
+	return (j->c->policy & what) != 0;
+}
+
+/* The system's copy, or none: is there too little of it? */
 static void
-judge_node(struct judge *j, const struct coverage_copy *copy)
+miss_node(struct judge *j, const struct coverage_copy *copy)
 {
 	uint32_t current = coverage_current(j->c);
 
 	if (copy->result == CLV_E_NOT_FOUND)
 		found(j, copy->holder, RESTORE_THERE, "it has no sealed copy");
-	else if (copy->result != CLV_OK)
-		found(j, copy->holder,
-		    WHO_CHANGED "claviger restore FILE on that node",
-		    "its copy is not one that the system made for it: %s",
-		    clv_result_text(copy->result));
 	else if (!coverage_holds(copy, j->c, current))
 		found(j, copy->holder, RESTORE_THERE,
 		    "its copy is without generation %u, which is current",
 		    current);
-	else if (is_old(j->c, copy) && copy->proven_s == 0)
+	else if (!coverage_is_old(j->c->now_s, copy->sealed_s, copy->proven_s))
+		return;
+	else if (copy->proven_s == 0)
 		found(j, copy->holder, "start clavigerd on that node",
 		    "it has never opened its copy");
-	else if (is_old(j->c, copy))
+	else
 		found(j, copy->holder, "start clavigerd on that node",
 		    "it has not opened its copy for %u days",
 		    (unsigned)((j->c->now_s - copy->proven_s) / 86400));
+}
+
+static void
+judge_node(struct judge *j, const struct coverage_copy *copy)
+{
+	if (copy->result != CLV_OK && copy->result != CLV_E_NOT_FOUND)
+		found(j, copy->holder,
+		    WHO_CHANGED "claviger restore FILE on that node",
+		    "its copy is not one that the system made for it: %s",
+		    clv_result_text(copy->result));
+	else if (!waives(j, CLV_ESCROW_NO_NODES))
+		miss_node(j, copy);
 }
 
 static void
@@ -119,12 +135,15 @@ judge_outside(struct judge *j)
 }
 
 unsigned
-coverage_judge(const struct coverage *c, coverage_say say, void *arg)
+coverage_judge_kind(const struct coverage *c, enum coverage_kind kind,
+    coverage_say say, void *arg)
 {
 	struct judge j = {.c = c, .say = say, .arg = arg};
 
 	for (size_t i = 0; i < c->count; i++) {
-		switch (c->copies[i].kind) {
+		if (c->copies[i].kind != kind)
+			continue;
+		switch (kind) {
 		case COVERAGE_NODE: judge_node(&j, &c->copies[i]); break;
 		case COVERAGE_RECOVERY:
 			judge_recovery(&j, &c->copies[i]);
@@ -132,6 +151,15 @@ coverage_judge(const struct coverage *c, coverage_say say, void *arg)
 		case COVERAGE_BACKUP: judge_backup(&j, &c->copies[i]); break;
 		}
 	}
-	judge_outside(&j);
+	if (kind == COVERAGE_BACKUP && !waives(&j, CLV_ESCROW_NO_OUTSIDE))
+		judge_outside(&j);
 	return j.found;
+}
+
+unsigned
+coverage_judge(const struct coverage *c, coverage_say say, void *arg)
+{
+	return coverage_judge_kind(c, COVERAGE_NODE, say, arg) +
+	       coverage_judge_kind(c, COVERAGE_RECOVERY, say, arg) +
+	       coverage_judge_kind(c, COVERAGE_BACKUP, say, arg);
 }

@@ -36,7 +36,8 @@ front_send(struct front *f, enum chan_type type, const struct clv_buf *body)
 		loop_fd_set(
 		    f->loop, chan_fd(f->chan), true, chan_wants_write(f->chan));
 	if (r == CLV_OK ||
-	    (r == CLV_E_FULL && (type == CHAN_REQUEST || type == CHAN_REPLY)))
+	    (r == CLV_E_FULL && (type == CHAN_REQUEST || type == CHAN_JOIN ||
+				    type == CHAN_REPLY)))
 		return r;
 	/* A lost result would leave the keeper waiting for ever. */
 	if (r != CLV_E_NO_SERVER) {
@@ -76,6 +77,7 @@ on_message(void *arg, enum chan_type type, struct clv_rd *body)
 	case CHAN_SQL: front_db_sql(f, f->db, body); break;
 	case CHAN_TLS: front_net_tls(f->net, body); break;
 	case CHAN_PINS: front_net_pins(f->net, body); break;
+	case CHAN_JOINERS: front_net_joiners(f->net, body); break;
 	case CHAN_LISTEN: front_net_listen(f->net, body); break;
 	case CHAN_UNLISTEN:
 		front_net_unlisten(f->net);

@@ -125,6 +125,7 @@ void front_net_free(struct front_net **net);
 /* Messages of the keeper. */
 void front_net_tls(struct front_net *net, struct clv_rd *rd);
 void front_net_pins(struct front_net *net, struct clv_rd *rd);
+void front_net_joiners(struct front_net *net, struct clv_rd *rd);
 void front_net_listen(struct front_net *net, struct clv_rd *rd);
 void front_net_unlisten(struct front_net *net);
 void front_net_answer(struct front_net *net, struct clv_rd *rd);
@@ -145,6 +146,12 @@ enum front_conn_state {
 #define FRONT_ANSWER_MS 30000 /* the keeper's time for a request */
 #define FRONT_IDLE_MS 20000   /* a member says something every 5 s */
 #define FRONT_LINGER_MS 1000
+/* Hosts that are not enrolled, while a join token is outstanding: few, briefly,
+ * with two small questions and as many again. */
+#define FRONT_JOINERS_MAX 16
+#define FRONT_JOINERS_SOURCE_MAX 4 /* of one host */
+#define FRONT_JOIN_IDLE_MS 5000
+#define FRONT_JOIN_ASKS_MAX 4
 /* More heartbeats in that time are a flood. */
 #define FRONT_BEATS_MAX 20
 #define FRONT_BEATS_MS 5000
@@ -165,6 +172,8 @@ struct front_conn {
 	enum front_conn_state state;
 	bool close_after; /* what is being written */
 	bool muted;	  /* sent more while its request was with the keeper */
+	bool joins;	  /* not enrolled: may ask to join, and nothing else */
+	uint8_t asks;	  /* that it has asked */
 	uint32_t watched; /* events that the table waits for */
 	uint64_t id;
 	uint64_t since_ms;

@@ -85,7 +85,8 @@ enter(struct front_conn *c, enum front_conn_state state, uint64_t allow_ms)
 static void
 heard(struct front_conn *c)
 {
-	c->idle_ms = loop_now_ms() + FRONT_IDLE_MS;
+	c->idle_ms =
+	    loop_now_ms() + (c->joins ? FRONT_JOIN_IDLE_MS : FRONT_IDLE_MS);
 }
 
 /* What comes next is the peer's to say. */
@@ -210,7 +211,7 @@ answer_beat(struct front_conn *c)
 		c->beats_ms = now;
 		c->beats = 0;
 	}
-	if (++c->beats > FRONT_BEATS_MAX)
+	if (++c->beats > FRONT_BEATS_MAX || c->joins)
 		return CLV_E_PROTOCOL;
 	say(c, beat, sizeof(beat));
 	return CLV_OK;
@@ -250,7 +251,7 @@ do_head(struct front_conn *c)
 	c->done = 0;
 	if (c->len == 0)
 		return answer_beat(c);
-	if (c->len > CLV_WIRE_REQUEST_MAX)
+	if (c->len > (c->joins ? CLV_WIRE_JOIN_MAX : CLV_WIRE_REQUEST_MAX))
 		return CLV_E_PROTOCOL;
 	if ((c->frame = malloc(c->len)) == NULL)
 		return CLV_E_NOMEM;

@@ -47,6 +47,8 @@ struct front_net {
 	uint32_t count;
 	uint32_t unknown;
 	uint32_t known_max;
+	uint32_t joiners; /* known, but not enrolled */
+	uint64_t join_until_ms;
 	struct front_conn *strangers; /* that are not known */
 	struct front_conn *chains[CHAINS];
 	uint64_t serial;
@@ -250,6 +252,8 @@ front_net_drop(struct front_net *net, struct front_conn *c, const char *why)
 	delist(list_of(net, c), c);
 	if (!front_conn_is_known(c))
 		net->unknown--;
+	if (c->joins)
+		net->joiners--;
 	net->count--;
 	net->table[c->id & 0xffff] = NULL;
 	front_conn_free(&c);
@@ -344,6 +348,32 @@ make_room(struct front_net *net)
 	pause_accept(net);
 }
 
+static bool
+is_join_open(const struct front_net *net)
+{
+	return loop_now_ms() < net->join_until_ms;
+}
+
+/* One that is not enrolled: a few places, of which one host has but some. */
+static bool
+admit_joiner(struct front_net *net, struct front_conn *c)
+{
+	uint32_t n = 0, i;
+
+	if (!is_join_open(net) || net->joiners >= FRONT_JOINERS_MAX)
+		return false;
+	for (i = 0; i < net->size; i++)
+		if (net->table[i] != NULL && net->table[i]->joins &&
+		    memcmp(net->table[i]->source, c->source,
+			sizeof(c->source)) == 0)
+			n++;
+	if (n >= FRONT_JOINERS_SOURCE_MAX)
+		return false;
+	c->joins = true;
+	net->joiners++;
+	return true;
+}
+
 bool
 front_net_admit(struct front_net *net, struct front_conn *c)
 {
@@ -352,6 +382,8 @@ front_net_admit(struct front_net *net, struct front_conn *c)
 	uint32_t n = 0;
 
 	if (net->count - net->unknown >= net->known_max)
+		return false;
+	if (!front_pins_has(net->pins, thumb) && !admit_joiner(net, c))
 		return false;
 	for (other = *chain_of(net, c); other != NULL; other = other->other) {
 		if (memcmp(tls_conn_thumb(other->tls), thumb, 32) != 0)
@@ -427,7 +459,7 @@ is_pinned(void *arg, const uint8_t thumb[static 32])
 {
 	const struct front_net *net = arg;
 
-	return front_pins_has(net->pins, thumb);
+	return front_pins_has(net->pins, thumb) || is_join_open(net);
 }
 
 void
@@ -454,7 +486,21 @@ front_net_tls(struct front_net *net, struct clv_rd *rd)
 	net->ctx = ctx;
 }
 
-/* All who are not in the new set are put out at once. */
+/* Those that are in the set now are enrolled. */
+static void
+sort_out(struct front_net *net, struct front_conn *c)
+{
+	if (!front_pins_has(net->pins, tls_conn_thumb(c->tls))) {
+		if (!c->joins || !is_join_open(net))
+			front_net_drop(net, c, NULL);
+	} else if (c->joins) {
+		c->joins = false;
+		net->joiners--;
+	}
+}
+
+/* All who are not in the new set are put out at once, but for those who ask to
+ * join while somebody may. */
 static void
 drop_revoked(struct front_net *net)
 {
@@ -463,10 +509,23 @@ drop_revoked(struct front_net *net)
 
 	for (i = 0; i < net->size; i++) {
 		c = net->table[i];
-		if (c != NULL && front_conn_is_known(c) &&
-		    !front_pins_has(net->pins, tls_conn_thumb(c->tls)))
-			front_net_drop(net, c, NULL);
+		if (c != NULL && front_conn_is_known(c))
+			sort_out(net, c);
 	}
+}
+
+void
+front_net_joiners(struct front_net *net, struct clv_rd *rd)
+{
+	uint32_t for_s = clv_rd_u32(rd);
+
+	if (clv_rd_end(rd) != CLV_OK) {
+		log_error("the keeper's word about joining is malformed");
+		for_s = 0;
+	}
+	net->join_until_ms =
+	    for_s == 0 ? 0 : loop_now_ms() + (uint64_t)for_s * 1000;
+	drop_revoked(net);
 }
 
 void
@@ -540,6 +599,28 @@ front_net_unlisten(struct front_net *net)
 	drop_all(net);
 }
 
+/* Of a host that is not enrolled: nobody takes it for a member's. */
+static int
+join_request(struct front_net *net, struct front_conn *c)
+{
+	uint8_t binding[TLS_BINDING_LEN];
+	struct clv_buf b;
+	int r = tls_conn_binding(c->tls, binding);
+
+	if (r != CLV_OK)
+		return r;
+	if (++c->asks > FRONT_JOIN_ASKS_MAX)
+		return CLV_E_PROTOCOL;
+	clv_buf_init(&b);
+	clv_buf_u64(&b, c->id);
+	clv_buf_raw(&b, tls_conn_thumb(c->tls), 32);
+	clv_buf_raw(&b, binding, sizeof(binding));
+	clv_buf_bytes(&b, c->frame, c->len);
+	r = front_send(net->front, CHAN_JOIN, &b);
+	clv_buf_fini(&b);
+	return r;
+}
+
 int
 front_net_request(struct front_net *net, struct front_conn *c)
 {
@@ -547,6 +628,8 @@ front_net_request(struct front_net *net, struct front_conn *c)
 	struct clv_buf b;
 	int r;
 
+	if (c->joins)
+		return join_request(net, c);
 	/* Again at each request: whoever was let in may be revoked since. */
 	if (!front_pins_has(net->pins, thumb))
 		return CLV_E_REVOKED;
@@ -600,7 +683,8 @@ front_net_notice(struct front_net *net, struct clv_rd *rd)
 		return;
 	}
 	for (i = 0; i < net->size; i++) {
-		if (net->table[i] != NULL && front_conn_is_known(net->table[i]))
+		if (net->table[i] != NULL &&
+		    front_conn_is_known(net->table[i]) && !net->table[i]->joins)
 			front_conn_notify(net->table[i], n);
 	}
 	front_notice_put(&n);

@@ -78,6 +78,7 @@ on_front_message(void *arg, enum chan_type type, struct clv_rd *body)
 	case CHAN_LISTENING: serving_on_listening(k, body); break;
 	case CHAN_CLOSED: serving_on_closed(k); break;
 	case CHAN_REQUEST: member_on_request(k, body); break;
+	case CHAN_JOIN: join_on_request(k, body); break;
 	case CHAN_CLUSTER:
 		witness_on_cluster(k, body);
 		/* It comes every second, and time alone changes things. */
@@ -89,6 +90,7 @@ on_front_message(void *arg, enum chan_type type, struct clv_rd *body)
 	case CHAN_SQL:
 	case CHAN_TLS:
 	case CHAN_PINS:
+	case CHAN_JOINERS:
 	case CHAN_LISTEN:
 	case CHAN_UNLISTEN:
 	case CHAN_ANSWER:

@@ -218,6 +218,17 @@ struct heads_watch {
 	bool claimed; /* something that was not looked at yet */
 };
 
+/* join_port.c: what was offered to a host that asks to join. */
+#define KEEPER_OFFERS 16
+#define KEEPER_OFFER_MS 10000
+struct join_offer {
+	uint64_t conn;
+	uint64_t until_ms; /* 0: free */
+	uint8_t challenge[CLV_NONCE_LEN];
+	uint8_t nonce[CLV_NONCE_LEN]; /* the host's */
+	uint8_t binding[CLV_TOKEN_BINDING_LEN];
+};
+
 struct members_live;
 
 struct notice { /* member_answers.c: what members were told last */
@@ -268,6 +279,8 @@ struct keeper {
 	uintptr_t admin_serial;
 	struct question *questions;
 	struct challenge challenges[KEEPER_CHALLENGES];
+	struct join_offer offers[KEEPER_OFFERS];
+	uint64_t join_warned_ms;
 };
 
 /* db.c */
@@ -417,6 +430,13 @@ struct member_reply {
 void member_answer(struct keeper *k, const struct member_reply *to, int result,
     const char *text, const void *payload, size_t len);
 void member_pins(struct keeper *k); /* tell the front who may connect */
+
+/* join_port.c: a host that is not enrolled has asked for something. */
+void join_on_request(struct keeper *k, struct clv_rd *body);
+void join_offer_certs(
+    const struct clv_list *list, struct clv_wire_offer *ret_offer);
+/* For so many seconds a token of this list may still be used. */
+uint32_t join_open_s(const struct clv_list *list);
 
 /* heads_watch.c */
 void heads_watch_look(struct keeper *k); /* when it is time */

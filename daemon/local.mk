@@ -18,7 +18,7 @@ noinst_HEADERS += %D%/config_key.h %D%/supervisor.h
 
 # keeper: roles, epoch, witness, control, serve
 libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/heads.c \
-	%D%/heads_claims.c %D%/heads_watch.c %D%/keeper.c %D%/lease.c %D%/member_answers.c \
+	%D%/heads_claims.c %D%/heads_watch.c %D%/join_port.c %D%/keeper.c %D%/lease.c %D%/member_answers.c \
 	%D%/member_port.c %D%/member_sealed.c %D%/members_live.c %D%/peer_msg.c %D%/peers.c \
 	%D%/role.c %D%/secret.c %D%/secret_copy.c %D%/serving.c %D%/witness.c
 noinst_HEADERS += %D%/secret_impl.h
@@ -35,11 +35,11 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_change.c %D%/admin_write.c %D%/admin_ops.c \
 	%D%/admin_node.c %D%/admin_member.c %D%/admin_rollback.c %D%/admin_rollback_app.c %D%/admin_rotate.c \
 	%D%/admin_app.c %D%/admin_apps.c %D%/admin_keys.c %D%/admin_may.c \
-	%D%/admin_members.c
+	%D%/admin_members.c %D%/admin_token.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
 # escrow: who can open the master secret
-libdaemon_la_SOURCES += %D%/coverage.c %D%/coverage_judge.c
+libdaemon_la_SOURCES += %D%/coverage.c %D%/coverage_judge.c %D%/coverage_policy.c
 noinst_HEADERS += %D%/coverage.h
 
 # keeper: generations of the master secret
@@ -128,18 +128,18 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_cluster.c \
 	%D%/cli_ctl.c %D%/cli_daemon.c %D%/cli_database.c %D%/cli_fetch.c \
 	%D%/cli_file.c %D%/cli_generation.c %D%/cli_host.c %D%/cli_init.c \
-	%D%/cli_join.c %D%/cli_json.c %D%/cli_list.c %D%/cli_main.c \
+	%D%/cli_join.c %D%/cli_join.h %D%/cli_join_token.c %D%/cli_json.c %D%/cli_list.c %D%/cli_main.c \
 	%D%/cli_member.c %D%/cli_net.c %D%/cli_node.c %D%/cli_opt.c \
 	%D%/cli_pass.c %D%/cli_recovery.c %D%/cli_recovery_combine.c \
 	%D%/cli_recovery_shares.c %D%/cli_recovery.h %D%/cli_restore.c \
 	%D%/cli_restore.h %D%/cli_restore_enrol.c %D%/cli_restore_look.c \
 	%D%/cli_restore_source.c %D%/cli_rollback.c %D%/cli_rotate.c %D%/cli_rotate_follow.c \
 	%D%/cli_rotate.h %D%/cli_settings.c \
-	%D%/cli_status.c %D%/cli_system.c %D%/cli_util.c %D%/cli_verbs.c \
+	%D%/cli_status.c %D%/cli_system.c %D%/cli_token.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
-libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_record.c
+libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_escrow_status.c %D%/cli_record.c
 libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
-	%D%/cli_doctor_database.c %D%/cli_doctor_host.c \
+	%D%/cli_doctor_database.c %D%/cli_doctor_escrow.c %D%/cli_doctor_host.c \
 	%D%/cli_doctor_list.c %D%/cli_doctor_path.c
 noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
 # secrets, by the local API

@@ -73,7 +73,8 @@ send_answer(struct keeper *k, uint64_t conn, const struct clv_wire_answer *a)
 	clv_buf_u64(&msg, conn);
 	clv_buf_bytes(&msg, body.data, body.len);
 	clv_buf_u8(&msg, r != CLV_OK || a->result == CLV_E_REVOKED ||
-			     a->result == CLV_E_UNKNOWN_PEER);
+			     a->result == CLV_E_UNKNOWN_PEER ||
+			     (a->op == CLV_WIRE_JOIN && a->result != CLV_OK));
 	if (r == CLV_OK)
 		r = clv_buf_result(&msg);
 	if (r == CLV_OK)
@@ -179,6 +180,7 @@ needed(uint8_t op)
 	case CLV_WIRE_CHALLENGE:
 	case CLV_WIRE_ADMIN: return AUTH_OP_FORWARD;
 	case CLV_WIRE_HEADS: return AUTH_OP_HEADS;
+	case CLV_WIRE_JOIN: return AUTH_OP_JOIN;
 	default: return AUTH_OP_FETCH;
 	}
 }
@@ -187,6 +189,22 @@ static const char *
 scope_of(const struct caller *who)
 {
 	return who->scope != NULL ? who->scope : "all";
+}
+
+/* It has joined already; perhaps it never heard so. */
+static void
+has_joined(struct keeper *k, const struct member_reply *to)
+{
+	struct clv_wire_offer o = {.challenge = {0}};
+	char text[CLV_NAME_MAX + 32];
+	struct clv_buf b;
+
+	join_offer_certs(k->secret.list, &o);
+	clv_buf_init(&b);
+	clv_wire_offer_format(&o, &b);
+	snprintf(text, sizeof(text), "%s is enrolled already", to->name);
+	member_answer(k, to, CLV_E_EXISTS, text, b.data, b.len);
+	clv_buf_fini(&b);
 }
 
 static void
@@ -205,6 +223,7 @@ dispatch(struct keeper *k, const struct member_reply *to,
 	case CLV_WIRE_ADMIN: admin(k, to, q); break;
 	case CLV_WIRE_APPS: member_give_apps(k, to, scope_of(who), q); break;
 	case CLV_WIRE_HEADS: member_give_heads(k, to, scope_of(who), q); break;
+	case CLV_WIRE_JOIN: has_joined(k, to); break;
 	default:
 		member_answer(
 		    k, to, CLV_E_PROTOCOL, "unknown operation", NULL, 0);
@@ -268,6 +287,20 @@ pin(struct clv_buf *b, bool revoked, const uint8_t now[static 32],
 	return 2;
 }
 
+static void
+tell_joiners(struct keeper *k)
+{
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	clv_buf_u32(&b, join_open_s(k->secret.list));
+	if (clv_buf_result(&b) != CLV_OK ||
+	    keeper_send(k, CHAN_JOINERS, &b) != CLV_OK)
+		log_error("the front was not told who may join");
+	clv_buf_fini(&b);
+}
+
+/* First who is enrolled: the connection of one that has just joined stays. */
 void
 member_pins(struct keeper *k)
 {
@@ -291,4 +324,5 @@ member_pins(struct keeper *k)
 			  "front");
 	clv_buf_fini(&b);
 	clv_buf_fini(&pins);
+	tell_joiners(k);
 }

@@ -260,6 +260,17 @@ tls_conn_cert(const struct tls_conn *c, struct clv_buf *ret)
 	return clv_buf_result(ret);
 }
 
+int
+tls_conn_binding(const struct tls_conn *c, uint8_t ret[static TLS_BINDING_LEN])
+{
+	static const char label[] = "EXPORTER-claviger-join";
+	int ok = SSL_export_keying_material(
+	    c->ssl, ret, TLS_BINDING_LEN, label, sizeof(label) - 1, NULL, 0, 0);
+
+	ERR_clear_error();
+	return ok == 1 ? CLV_OK : CLV_E_TLS;
+}
+
 const char *
 tls_conn_text(const struct tls_conn *c)
 {

@@ -48,6 +48,11 @@ int tls_conn_write(
 const uint8_t *tls_conn_thumb(const struct tls_conn *c); /* 32 B of the peer */
 /* Its certificate, DER. CLV_E_NOT_FOUND (none came), CLV_E_NOMEM. */
 int tls_conn_cert(const struct tls_conn *c, struct clv_buf *ret);
+/* Bytes that both ends of this connection alone have (RFC 8446, 7.5), so that
+ * what is signed with them is good for it alone. CLV_E_TLS. */
+#define TLS_BINDING_LEN 32
+int tls_conn_binding(
+    const struct tls_conn *c, uint8_t ret[static TLS_BINDING_LEN]);
 const char *tls_conn_text(const struct tls_conn *c); /* why it failed */
 
 /* A blocking client for commands: connect to host (name or number) and port,
@@ -57,12 +62,20 @@ int tls_client_open(const char *host, uint16_t port, const void *cert_der,
     size_t cert_len, const void *key_der, size_t key_len,
     const uint8_t (*pins)[32], size_t n, int timeout_ms,
     struct tls_client **ret, char ret_why[static 256]);
+/* The same with any certificate at the other end: whose it is must be proved
+ * inside, before anything is said that is not for everybody. */
+int tls_client_open_any(const char *host, uint16_t port, const void *cert_der,
+    size_t cert_len, const void *key_der, size_t key_len, int timeout_ms,
+    struct tls_client **ret, char ret_why[static 256]);
 /* CLV_E_NOT_FOUND (host), CLV_E_NO_SERVER, CLV_E_TIMEOUT, CLV_E_UNKNOWN_PEER,
  * CLV_E_TLS, CLV_E_PROTOCOL; *ret_why is the sentence. */
 int tls_client_exchange(struct tls_client *c, const struct clv_buf *body,
     struct clv_buf *ret_body, int timeout_ms, char ret_why[static 256]);
 /* The other end's certificate, DER. CLV_E_NOT_FOUND, CLV_E_NOMEM. */
 int tls_client_cert(const struct tls_client *c, struct clv_buf *ret);
+const uint8_t *tls_client_thumb(const struct tls_client *c); /* 32 B */
+int tls_client_binding(
+    const struct tls_client *c, uint8_t ret[static TLS_BINDING_LEN]);
 void tls_client_close(struct tls_client **c);
 
 /* cert.c: certificates. Self-signed P-256, 10 years, names for people: cn,

@@ -22,6 +22,7 @@ struct tls_client {
 	struct tls_conn *conn;
 	uint8_t (*pins)[32];
 	size_t n;
+	bool any; /* whoever it is */
 };
 
 /* Every pin is looked at, whatever the ones before it said. */
@@ -34,7 +35,7 @@ is_pinned(void *arg, const uint8_t thumb[static 32])
 
 	for (i = 0; i < c->n; i++)
 		found |= sodium_memcmp(c->pins[i], thumb, 32) == 0;
-	return found != 0;
+	return found != 0 || c->any;
 }
 
 /* Wait for the descriptor until the deadline. */
@@ -164,24 +165,16 @@ shake(struct tls_conn *conn, uint64_t deadline_ms, char why[static 256])
 	return r == CLV_OK ? r : tell(conn, r, why);
 }
 
-int
-tls_client_open(const char *host, uint16_t port, const void *cert_der,
-    size_t cert_len, const void *key_der, size_t key_len,
-    const uint8_t (*pins)[32], size_t n, int timeout_ms,
-    struct tls_client **ret, char ret_why[static 256])
+/* client is transferred. */
+static int
+open_client(struct tls_client *client, const char *host, uint16_t port,
+    const void *cert_der, size_t cert_len, const void *key_der, size_t key_len,
+    int timeout_ms, struct tls_client **ret, char ret_why[static 256])
 {
 	uint64_t deadline_ms = loop_now_ms() + (uint64_t)timeout_ms;
-	struct tls_client *c = calloc(1, sizeof(*c));
-	int fd = -1, r = CLV_E_NOMEM;
+	struct tls_client *c = client;
+	int fd = -1, r;
 
-	snprintf(ret_why, 256, "%s", clv_result_text(r));
-	if (c == NULL)
-		return r;
-	c->pins = calloc(n + 1, sizeof(*c->pins));
-	if (c->pins == NULL)
-		goto out;
-	memcpy(c->pins, pins, n * sizeof(*c->pins));
-	c->n = n;
 	r = tls_ctx_new(
 	    false, cert_der, cert_len, key_der, key_len, is_pinned, c, &c->ctx);
 	if (r != CLV_OK) {
@@ -191,8 +184,10 @@ tls_client_open(const char *host, uint16_t port, const void *cert_der,
 	}
 	if ((r = connect_any(host, port, deadline_ms, &fd, ret_why)) != CLV_OK)
 		goto out;
-	if ((r = tls_conn_new(c->ctx, fd, &c->conn)) != CLV_OK)
+	if ((r = tls_conn_new(c->ctx, fd, &c->conn)) != CLV_OK) {
+		snprintf(ret_why, 256, "%s", clv_result_text(r));
 		goto out;
+	}
 	fd = -1; /* transferred */
 	if ((r = shake(c->conn, deadline_ms, ret_why)) != CLV_OK)
 		goto out;
@@ -204,6 +199,43 @@ out:
 		close(fd);
 	tls_client_close(&c);
 	return r;
+}
+
+int
+tls_client_open(const char *host, uint16_t port, const void *cert_der,
+    size_t cert_len, const void *key_der, size_t key_len,
+    const uint8_t (*pins)[32], size_t n, int timeout_ms,
+    struct tls_client **ret, char ret_why[static 256])
+{
+	struct tls_client *c = calloc(1, sizeof(*c));
+
+	snprintf(ret_why, 256, "%s", clv_result_text(CLV_E_NOMEM));
+	if (c == NULL)
+		return CLV_E_NOMEM;
+	c->pins = calloc(n + 1, sizeof(*c->pins));
+	if (c->pins == NULL) {
+		tls_client_close(&c);
+		return CLV_E_NOMEM;
+	}
+	memcpy(c->pins, pins, n * sizeof(*c->pins));
+	c->n = n;
+	return open_client(c, host, port, cert_der, cert_len, key_der, key_len,
+	    timeout_ms, ret, ret_why);
+}
+
+int
+tls_client_open_any(const char *host, uint16_t port, const void *cert_der,
+    size_t cert_len, const void *key_der, size_t key_len, int timeout_ms,
+    struct tls_client **ret, char ret_why[static 256])
+{
+	struct tls_client *c = calloc(1, sizeof(*c));
+
+	snprintf(ret_why, 256, "%s", clv_result_text(CLV_E_NOMEM));
+	if (c == NULL)
+		return CLV_E_NOMEM;
+	c->any = true;
+	return open_client(c, host, port, cert_der, cert_len, key_der, key_len,
+	    timeout_ms, ret, ret_why);
 }
 
 static int
@@ -306,6 +338,19 @@ int
 tls_client_cert(const struct tls_client *c, struct clv_buf *ret)
 {
 	return tls_conn_cert(c->conn, ret);
+}
+
+const uint8_t *
+tls_client_thumb(const struct tls_client *c)
+{
+	return tls_conn_thumb(c->conn);
+}
+
+int
+tls_client_binding(
+    const struct tls_client *c, uint8_t ret[static TLS_BINDING_LEN])
+{
+	return tls_conn_binding(c->conn, ret);
 }
 
 void

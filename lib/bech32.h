@@ -10,7 +10,7 @@
  * case of the whole text. Both handle secrets: nothing is left on the stack.
  */
 
-#define CLV__BECH32_DATA_MAX 64
+#define CLV__BECH32_DATA_MAX 408
 
 /* Characters of the text without its NUL, for len bytes of data. */
 size_t clv__bech32_len(const char *hrp, size_t len);

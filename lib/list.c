@@ -43,6 +43,7 @@ clv_list_free(struct clv_list **list)
 	free((*list)->generations);
 	free((*list)->nodes);
 	free((*list)->members);
+	free((*list)->tokens);
 	free(*list);
 	*list = NULL;
 }
@@ -112,6 +113,26 @@ clv_list_add_member(struct clv_list *list)
 	return p;
 }
 
+struct clv_list_token *
+clv_list_add_token(struct clv_list *list)
+{
+	void *array = list->tokens;
+	void *p = append(&array, &list->token_count, CLV_LIST_TOKENS_MAX,
+	    sizeof(*list->tokens));
+
+	list->tokens = array;
+	return p;
+}
+
+void
+clv_list_drop_token(struct clv_list *list, struct clv_list_token *token)
+{
+	size_t at = (size_t)(token - list->tokens);
+
+	list->token_count--;
+	memmove(token, token + 1, (list->token_count - at) * sizeof(*token));
+}
+
 struct clv_list_app *
 clv_list_add_app(struct clv_list *list)
 {
@@ -173,6 +194,7 @@ int
 clv_list_copy(const struct clv_list *list, struct clv_list **ret)
 {
 	void *generations = NULL, *nodes = NULL, *members = NULL;
+	void *tokens = NULL;
 	struct clv_list *copy = malloc(sizeof(*copy));
 	bool whole;
 
@@ -183,11 +205,14 @@ clv_list_copy(const struct clv_list *list, struct clv_list **ret)
 		copy_array(list->nodes, list->node_count, sizeof(*list->nodes),
 		    &nodes) &&
 		copy_array(list->members, list->member_count,
-		    sizeof(*list->members), &members);
+		    sizeof(*list->members), &members) &&
+		copy_array(list->tokens, list->token_count,
+		    sizeof(*list->tokens), &tokens);
 	*copy = *list;
 	copy->generations = generations;
 	copy->nodes = nodes;
 	copy->members = members;
+	copy->tokens = tokens;
 	copy->apps = NULL;
 	copy->app_count = 0;
 	copy->system_admins = copy->creators = NULL;
@@ -231,6 +256,30 @@ clv_list_member_by_name(const struct clv_list *list, const char *name)
 	for (i = 0; i < list->member_count; i++)
 		if (strcmp(list->members[i].party.name, name) == 0)
 			return &list->members[i];
+	return NULL;
+}
+
+struct clv_list_token *
+clv_list_token_by_name(const struct clv_list *list, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < list->token_count; i++)
+		if (strcmp(list->tokens[i].name, name) == 0)
+			return &list->tokens[i];
+	return NULL;
+}
+
+struct clv_list_token *
+clv_list_token_by_key(
+    const struct clv_list *list, const uint8_t pk[static CLV_SIGN_PK_LEN])
+{
+	size_t i;
+
+	for (i = 0; i < list->token_count; i++)
+		if (sodium_memcmp(list->tokens[i].pk, pk,
+			sizeof(list->tokens[i].pk)) == 0)
+			return &list->tokens[i];
 	return NULL;
 }
 

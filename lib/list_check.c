@@ -26,13 +26,26 @@ is_address(const char *s)
 	       inet_pton(AF_INET6, s, a) == 1;
 }
 
+static bool
+is_policy(uint8_t policy)
+{
+	uint8_t mode = policy & CLV_ESCROW_MODE;
+
+	return (mode == CLV_ESCROW_AUTO || mode == CLV_ESCROW_MANUAL) &&
+	       policy - mode <= (CLV_ESCROW_NO_OUTSIDE | CLV_ESCROW_NO_NODES);
+}
+
+bool
+clv_list_escrow_is_manual(const struct clv_list *list)
+{
+	return (list->escrow_policy & CLV_ESCROW_MODE) == CLV_ESCROW_MANUAL;
+}
+
 int
 clv__list_check_head(const struct clv_list *list)
 {
 	if (!is_network_name(list->network_name) ||
-	    !is_address(list->address) ||
-	    (list->escrow_policy != CLV_ESCROW_AUTO &&
-		list->escrow_policy != CLV_ESCROW_MANUAL))
+	    !is_address(list->address) || !is_policy(list->escrow_policy))
 		return CLV_E_INVALID;
 	return CLV_OK;
 }
@@ -60,6 +73,16 @@ clv__list_check_member(const struct clv_list_member *m)
 	int r = clv_name_check(m->party.name);
 
 	return r == CLV_OK ? clv_scope_check(m->scope) : r;
+}
+
+int
+clv__list_check_token(const struct clv_list_token *t)
+{
+	int r = clv_name_check(t->name);
+
+	if (r == CLV_OK && sodium_is_zero(t->pk, sizeof(t->pk)))
+		r = CLV_E_INVALID;
+	return r == CLV_OK ? clv_scope_check(t->scope) : r;
 }
 
 int
@@ -98,6 +121,19 @@ check_node_names(const struct clv_list *list)
 			if (strcmp(list->nodes[i].party.name,
 				list->nodes[j].party.name) == 0)
 				return CLV_E_EXISTS;
+	return CLV_OK;
+}
+
+/* Who shows a key is one host. */
+static int
+check_token_keys(const struct clv_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->token_count; i++)
+		if (clv_list_token_by_key(list, list->tokens[i].pk) !=
+		    &list->tokens[i])
+			return CLV_E_EXISTS;
 	return CLV_OK;
 }
 
@@ -172,5 +208,7 @@ clv__list_check_whole(const struct clv_list *list)
 		r = clv_acl_check(list->creators);
 	if (r == CLV_OK)
 		r = check_node_names(list);
+	if (r == CLV_OK)
+		r = check_token_keys(list);
 	return r == CLV_OK ? check_thumbs(list) : r;
 }

@@ -12,22 +12,26 @@
  *	u16 format, raw system id 16, u64 version, u64 epoch,
  *	str network name, str address, u16 port, u8 escrow policy,
  *	raw thumbprints 2 x 32,
- *	in formats 2 and 4: u32 re-encrypt, not 0,
- *	in formats 3 and 4: raw recovery recipient, not zeros
+ *	with FORMAT_REENCRYPT: u32 re-encrypt, not 0,
+ *	with FORMAT_RECOVERY: raw recovery recipient, not zeros
  *	u32 n, n x generation: u32 number, u8 state, raw commitment, raw check
  *	u32 n, n x node: party, u8 number, u8 revoked, u8 sealed, raw next
  *	u32 n, n x member: party, u8 revoked, str scope, raw next
+ *	with FORMAT_TOKENS: u32 n, not 0, n x token: str name, str scope,
+ *	raw pk, u64 expires
  *	str system administrators, str creators
  *	u32 n, n x application: str name, str admins, str users, u32 keep
  *
  * A party is str name, raw sign_pk, raw box_pk, raw thumbprint. Generations
- * and nodes ascend by number, members and applications by the bytes of their
- * name: so there is one encoding for one content, and nothing can be there
- * twice. A list with neither is of format 1.
+ * and nodes ascend by number, members, tokens and applications by the bytes of
+ * their name: so there is one encoding for one content, and nothing can be
+ * there twice. A list with none of what was thought of later is of format 1.
  */
 #define FORMAT 1	    /* and so much more with */
 #define FORMAT_REENCRYPT 1u /* a re-encryption that is asked for, */
-#define FORMAT_RECOVERY 2u  /* a recovery recipient */
+#define FORMAT_RECOVERY 2u  /* a recovery recipient, */
+#define FORMAT_TOKENS 8u    /* join tokens */
+#define FORMAT_ALL (FORMAT_REENCRYPT | FORMAT_RECOVERY | FORMAT_TOKENS)
 #define LIST_DOMAIN "claviger-list-01"
 
 /* Pointers to the n elements of an array in the order of `compare`. */
@@ -79,6 +83,17 @@ compare_members(const void *a, const void *b)
 }
 
 static int
+compare_tokens(const void *a, const void *b)
+{
+	const struct clv_list_token *x =
+	    *(const struct clv_list_token *const *)a;
+	const struct clv_list_token *y =
+	    *(const struct clv_list_token *const *)b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int
 compare_apps(const void *a, const void *b)
 {
 	const struct clv_list_app *x = *(const struct clv_list_app *const *)a;
@@ -91,7 +106,8 @@ static void
 put_head(struct clv_buf *b, const struct clv_list *list)
 {
 	unsigned more = (list->reencrypt != 0 ? FORMAT_REENCRYPT : 0) |
-			(clv_list_has_recovery(list) ? FORMAT_RECOVERY : 0);
+			(clv_list_has_recovery(list) ? FORMAT_RECOVERY : 0) |
+			(list->token_count > 0 ? FORMAT_TOKENS : 0);
 
 	clv_buf_u16(b, (uint16_t)(FORMAT + more));
 	clv_buf_raw(b, list->system_id, sizeof(list->system_id));
@@ -182,6 +198,34 @@ put_members(struct clv_buf *b, const struct clv_list *list)
 }
 
 static int
+put_tokens(struct clv_buf *b, const struct clv_list *list)
+{
+	size_t n = list->token_count, i;
+	const struct clv_list_token *t;
+	const void **order;
+	int r = CLV_OK;
+
+	if (n == 0)
+		return r;
+	order = sorted(list->tokens, n, sizeof(*list->tokens), compare_tokens);
+	if (order == NULL)
+		return CLV_E_NOMEM;
+	clv_buf_u32(b, (uint32_t)n);
+	for (i = 0; r == CLV_OK && i < n; i++) {
+		t = order[i];
+		r = clv__list_check_token(t);
+		if (i > 0 && compare_tokens(&order[i - 1], &order[i]) == 0)
+			r = CLV_E_EXISTS;
+		clv_buf_str(b, t->name);
+		clv_buf_str(b, t->scope);
+		clv_buf_raw(b, t->pk, sizeof(t->pk));
+		clv_buf_u64(b, t->expires_s);
+	}
+	free(order);
+	return r;
+}
+
+static int
 put_apps(struct clv_buf *b, const struct clv_list *list)
 {
 	size_t n = list->app_count, i;
@@ -222,6 +266,8 @@ put_list(struct clv_buf *b, const struct clv_list *list)
 	if (r == CLV_OK)
 		r = put_members(b, list);
 	if (r == CLV_OK)
+		r = put_tokens(b, list);
+	if (r == CLV_OK)
 		r = put_apps(b, list);
 	if (r == CLV_OK)
 		r = clv__list_check_whole(list);
@@ -258,11 +304,12 @@ get_bool(struct clv_rd *r)
 }
 
 static int
-get_head(struct clv_rd *r, struct clv_list *list)
+get_head(struct clv_rd *r, struct clv_list *list, unsigned *ret_more)
 {
 	unsigned more = clv_rd_u16(r) - FORMAT; /* wraps for 0 */
 
-	if (more > (FORMAT_REENCRYPT | FORMAT_RECOVERY))
+	*ret_more = more;
+	if ((more & ~FORMAT_ALL) != 0)
 		return r->failed ? CLV_E_FORMAT : CLV_E_VERSION;
 	clv_rd_copy(r, list->system_id, sizeof(list->system_id));
 	list->version = clv_rd_u64(r);
@@ -341,6 +388,23 @@ get_member(struct clv_rd *r, struct clv_list *list, size_t i)
 }
 
 static int
+get_token(struct clv_rd *r, struct clv_list *list, size_t i)
+{
+	struct clv_list_token *t = clv_list_add_token(list);
+
+	if (t == NULL)
+		return CLV_E_NOMEM;
+	clv_rd_str(r, t->name, sizeof(t->name));
+	clv_rd_str(r, t->scope, sizeof(t->scope));
+	clv_rd_copy(r, t->pk, sizeof(t->pk));
+	t->expires_s = clv_rd_u64(r);
+	if (r->failed || clv__list_check_token(t) != CLV_OK ||
+	    (i > 0 && strcmp(t[-1].name, t->name) >= 0))
+		return CLV_E_FORMAT;
+	return CLV_OK;
+}
+
+static int
 get_acl(struct clv_rd *r, char **ret)
 {
 	char acl[CLV_ACL_MAX];
@@ -380,9 +444,18 @@ get_entries(struct clv_rd *r, struct clv_list *list, size_t max, get_entry get)
 }
 
 static int
+get_tokens(struct clv_rd *rd, struct clv_list *list)
+{
+	int r = get_entries(rd, list, CLV_LIST_TOKENS_MAX, get_token);
+
+	return r == CLV_OK && list->token_count == 0 ? CLV_E_FORMAT : r;
+}
+
+static int
 get_list(struct clv_rd *rd, struct clv_list *list)
 {
-	int r = get_head(rd, list);
+	unsigned more;
+	int r = get_head(rd, list, &more);
 
 	if (r == CLV_OK)
 		r = get_entries(rd, list, CLV_GENERATIONS_MAX, get_generation);
@@ -390,6 +463,8 @@ get_list(struct clv_rd *rd, struct clv_list *list)
 		r = get_entries(rd, list, CLV_LIST_NODES_MAX, get_node);
 	if (r == CLV_OK)
 		r = get_entries(rd, list, CLV_LIST_MEMBERS_MAX, get_member);
+	if (r == CLV_OK && (more & FORMAT_TOKENS) != 0)
+		r = get_tokens(rd, list);
 	if (r == CLV_OK)
 		r = get_acl(rd, &list->system_admins);
 	if (r == CLV_OK)

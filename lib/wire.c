@@ -42,12 +42,13 @@ put_request(struct clv_buf *b, const struct clv_wire_request *r)
 static bool
 is_request_valid(const struct clv_wire_request *r)
 {
-	if (r->op < CLV_WIRE_CHALLENGE || r->op > CLV_WIRE_HEADS ||
+	if (r->op < CLV_WIRE_CHALLENGE || r->op > CLV_WIRE_JOIN ||
 	    clv_name_check(r->name) != CLV_OK || r->evidence_len > EVIDENCE_MAX)
 		return false;
 	if (r->op == CLV_WIRE_CHALLENGE && r->payload_len != 0)
 		return false;
 	return r->op == CLV_WIRE_ADMIN ||
+	       (r->op == CLV_WIRE_JOIN && r->payload_len != 0) ||
 	       sodium_is_zero(r->challenge, sizeof(r->challenge));
 }
 

@@ -71,7 +71,7 @@ slip39_vectors_LDADD = libclaviger-core.la $(JSON_LIBS)
 
 # keyring, identity, list, wire
 core_tests += check_acl check_keyring check_identity check_list check_escrow \
-	check_wire check_nomem check_residue
+	check_token check_wire check_nomem check_residue
 noinst_HEADERS += %D%/unit/core.h %D%/unit/suite.h
 check_acl_SOURCES = %D%/unit/check_acl.c
 check_acl_CPPFLAGS = $(unit_cppflags)
@@ -88,6 +88,9 @@ check_list_LDADD = $(unit_libs)
 check_escrow_SOURCES = %D%/unit/check_escrow.c
 check_escrow_CPPFLAGS = $(unit_cppflags)
 check_escrow_LDADD = $(unit_libs)
+check_token_SOURCES = %D%/unit/check_token.c
+check_token_CPPFLAGS = $(unit_cppflags)
+check_token_LDADD = $(unit_libs)
 check_wire_SOURCES = %D%/unit/check_wire.c
 check_wire_CPPFLAGS = $(unit_cppflags)
 check_wire_LDADD = $(unit_libs)
@@ -278,6 +281,7 @@ keeper_tests = check_role check_authorize check_admin_ops check_admin_app \
 	check_keeper_members check_keeper_database check_keeper_hostile \
 	check_keeper_lease check_keeper_peers check_keeper_random \
 	check_keeper_rotate
+keeper_tests += check_keeper_join
 keeper_tests += check_coverage check_keeper_escrow
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
@@ -310,7 +314,8 @@ keeper_ldflags = $(AM_LDFLAGS) -Wl,--wrap=loop_new -Wl,--wrap=loop_free \
 	-Wl,--wrap=loop_fd_add -Wl,--wrap=loop_fd_set -Wl,--wrap=loop_fd_del \
 	-Wl,--wrap=loop_timer_set -Wl,--wrap=loop_timer_del \
 	-Wl,--wrap=loop_signal_add -Wl,--wrap=loop_stop \
-	-Wl,--wrap=loop_now_ms -Wl,--wrap=chan_new -Wl,--wrap=chan_free \
+	-Wl,--wrap=loop_now_ms -Wl,--wrap=time \
+	-Wl,--wrap=chan_new -Wl,--wrap=chan_free \
 	-Wl,--wrap=chan_fd -Wl,--wrap=chan_wants_write -Wl,--wrap=chan_send \
 	-Wl,--wrap=member_init -Wl,--wrap=member_notice \
 	-Wl,--wrap=state_load -Wl,--wrap=state_save -Wl,--wrap=file_replace \
@@ -332,6 +337,10 @@ check_keeper_members_SOURCES = %D%/unit/check_keeper_members.c $(keeper_rig)
 check_keeper_members_CPPFLAGS = $(unit_cppflags)
 check_keeper_members_LDADD = $(daemon_libs)
 check_keeper_members_LDFLAGS = $(keeper_ldflags)
+check_keeper_join_SOURCES = %D%/unit/check_keeper_join.c $(keeper_rig)
+check_keeper_join_CPPFLAGS = $(unit_cppflags)
+check_keeper_join_LDADD = $(daemon_libs)
+check_keeper_join_LDFLAGS = $(keeper_ldflags)
 check_keeper_apps_SOURCES = %D%/unit/check_keeper_apps.c $(keeper_rig) \
 	$(accounts)
 check_keeper_apps_CPPFLAGS = $(unit_cppflags)
@@ -447,6 +456,11 @@ check_PROGRAMS += check_cli
 TESTS += check_cli %D%/unit/cli.sh %D%/unit/completion.sh %D%/unit/doctor.sh
 EXTRA_DIST += %D%/json-keys %D%/unit/ceremony.py %D%/unit/cli.sh \
 	%D%/unit/completion.sh %D%/unit/doctor.sh
+check_PROGRAMS += check_join
+TESTS += check_join
+check_join_SOURCES = %D%/unit/check_join.c %D%/unit/tls_party.h
+check_join_CPPFLAGS = $(unit_cppflags)
+check_join_LDADD = $(daemon_libs)
 check_cli_SOURCES = %D%/unit/check_cli.c
 check_cli_CPPFLAGS = $(unit_cppflags)
 check_cli_LDADD = libcli.la $(CHECK_LIBS)

@@ -21,6 +21,7 @@
 	     * of the recovery recipient */
 #define CLV_LIST_MEMBERS_MAX 10000
 #define CLV_LIST_APPS_MAX 4096
+#define CLV_LIST_TOKENS_MAX 16 /* outstanding join tokens */
 #define CLV_LIST_LEN_MAX (8u << 20)
 #define CLV_SCOPE_MAX 1024  /* "all", or names joined by ',' */
 #define CLV_ACL_MAX 1024    /* "", or subjects joined by ',', none twice */
@@ -37,7 +38,15 @@ enum clv_generation_state { /* moves down this list, never back */
 	CLV_GEN_DESTROYED
 };
 
-enum clv_escrow_policy { CLV_ESCROW_AUTO = 1, CLV_ESCROW_MANUAL = 2 };
+/* Is the keyring sealed to a node when it is approved, and which coverage may
+ * be lacking without an alarm: by default none. */
+enum clv_escrow_policy {
+	CLV_ESCROW_AUTO = 1,
+	CLV_ESCROW_MANUAL = 2,
+	CLV_ESCROW_MODE = 3,	   /* mask of these two */
+	CLV_ESCROW_NO_OUTSIDE = 4, /* a backup or recovery copy */
+	CLV_ESCROW_NO_NODES = 8	   /* a copy for every server node */
+};
 
 struct clv_list_generation {
 	uint32_t number;
@@ -61,6 +70,16 @@ struct clv_list_member {
 	uint8_t next_thumb[32];
 };
 
+/* A join token that was not used yet (token.h): who will be which member. It is
+ * taken out by the list that enrols the member, so that neither a failover nor
+ * a database that was put back makes it good again. */
+struct clv_list_token {
+	char name[CLV_NAME_MAX]; /* of the member to be */
+	char scope[CLV_SCOPE_MAX];
+	uint8_t pk[CLV_SIGN_PK_LEN]; /* public half of its key */
+	uint64_t expires_s;	     /* since 1970, by the server's clock */
+};
+
 /* A subject is "user:NAME", "group:NAME" or "unit:NAME.service". */
 enum clv_subject { CLV_SUBJECT_USER = 1, CLV_SUBJECT_GROUP, CLV_SUBJECT_UNIT };
 
@@ -78,7 +97,7 @@ struct clv_list {
 	char network_name[254];
 	char address[46]; /* floating address, numeric */
 	uint16_t port;
-	uint8_t escrow_policy;
+	uint8_t escrow_policy;			/* enum clv_escrow_policy */
 	uint8_t cert_thumb[CLV_LIST_CERTS][32]; /* network name; zeros: none */
 	uint8_t recovery_pk[32];		/* age recipient; zeros: none */
 	/* 0, or: no data key that was made before this generation shall encrypt
@@ -90,12 +109,15 @@ struct clv_list {
 	size_t node_count;
 	struct clv_list_member *members;
 	size_t member_count;
+	struct clv_list_token *tokens;
+	size_t token_count;
 	char *system_admins; /* as in clv_list_app */
 	char *creators;
 	struct clv_list_app *apps;
 	size_t app_count;
 };
 
+bool clv_list_escrow_is_manual(const struct clv_list *list);
 /* Is there a recovery recipient? */
 bool clv_list_has_recovery(const struct clv_list *list);
 
@@ -130,9 +152,11 @@ int clv_list_copy(const struct clv_list *list, struct clv_list **ret);
 struct clv_list_generation *clv_list_add_generation(struct clv_list *list);
 struct clv_list_node *clv_list_add_node(struct clv_list *list);
 struct clv_list_member *clv_list_add_member(struct clv_list *list);
+struct clv_list_token *clv_list_add_token(struct clv_list *list);
 struct clv_list_app *clv_list_add_app(struct clv_list *list);
 /* Takes app, an element of the list, out of it. */
 void clv_list_drop_app(struct clv_list *list, struct clv_list_app *app);
+void clv_list_drop_token(struct clv_list *list, struct clv_list_token *token);
 
 /* Encode and sign; appended to ret. What clv_list_open() would not take is not
  * signed: CLV_E_INVALID (a value), CLV_E_EXISTS (a number, name or thumbprint
@@ -158,6 +182,10 @@ struct clv_list_member *clv_list_member_by_name(
     const struct clv_list *, const char *);
 struct clv_list_member *clv_list_member_by_thumb(
     const struct clv_list *, const uint8_t thumb[static 32]);
+struct clv_list_token *clv_list_token_by_name(
+    const struct clv_list *, const char *);
+struct clv_list_token *clv_list_token_by_key(
+    const struct clv_list *, const uint8_t pk[static CLV_SIGN_PK_LEN]);
 struct clv_list_app *clv_list_app_by_name(
     const struct clv_list *, const char *);
 const struct clv_list_generation *clv_list_current(const struct clv_list *);

@@ -9,6 +9,7 @@
 #include <claviger/keyring.h>
 #include <claviger/list.h>
 #include <claviger/manifest.h>
+#include <claviger/token.h>
 
 /*
  * The server port, inside TLS 1.3 with both sides pinned. A frame is a 32-bit
@@ -43,6 +44,12 @@ enum clv_wire_op {
 	 * only asks about; answer payload: what the server has seen of each
 	 * of these, the unknown ones left out */
 	CLV_WIRE_HEADS = 5,
+	/* By a host that is not enrolled, and the only thing that it may ask
+	 * for. First with no payload; answer payload: clv_wire_offer. Then
+	 * with the offer's challenge; payload: clv_wire_join; answer payload:
+	 * as of ADMIN. To one that is enrolled: CLV_E_EXISTS, with an offer
+	 * that has nothing but thumbprints. */
+	CLV_WIRE_JOIN = 6,
 	/* An answer that nobody asked for: something in its head has changed.
 	 * It may be an old one, played again: it is a reason to fetch, and
 	 * permits nothing. */
@@ -54,7 +61,7 @@ struct clv_wire_request {
 	uint8_t system_id[CLV_SYSTEM_ID_LEN];
 	char name[CLV_NAME_MAX];	  /* caller */
 	uint8_t nonce[CLV_NONCE_LEN];	  /* comes back in the answer */
-	uint8_t challenge[CLV_NONCE_LEN]; /* zeros but for ADMIN */
+	uint8_t challenge[CLV_NONCE_LEN]; /* zeros but for ADMIN and JOIN */
 	uint64_t seen_epoch;		  /* highest accepted so far */
 	uint64_t seen_list;
 	uint32_t seen_generation;
@@ -169,6 +176,29 @@ int clv_wire_apps_format(const struct clv_list *list, const char *scope,
 int clv_wire_apps_parse(
     const void *p, size_t len, const char *after, struct clv_wire_apps *ret);
 bool clv_wire_apps_next(struct clv_wire_apps *apps, struct clv_wire_app *ret);
+
+/* JOIN. What the server offers, by which the host knows whom it talks to: the
+ * system has signed the answer, it names this connection, and whose
+ * certificate the other end of it must have. */
+struct clv_wire_offer {
+	uint8_t challenge[CLV_NONCE_LEN];
+	uint8_t binding[CLV_TOKEN_BINDING_LEN];
+	uint8_t thumb[CLV_LIST_CERTS][32]; /* zeros: none */
+};
+void clv_wire_offer_format(const struct clv_wire_offer *o, struct clv_buf *ret);
+int clv_wire_offer_parse(const void *p, size_t len, struct clv_wire_offer *ret);
+/* What the host proves: `proof` is that of clv_token_sign(), party as in
+ * clv_party_format(). */
+struct clv_wire_join {
+	uint8_t token_pk[CLV_SIGN_PK_LEN];
+	uint8_t proof[CLV_SIG_LEN];
+	struct clv_party party;
+};
+#define CLV_WIRE_JOIN_MAX 1024 /* bytes of such a request */
+int clv_wire_join_format(const struct clv_wire_join *j,
+    const struct clv_identity *id, struct clv_buf *ret);
+/* Verifies that the party's own key has signed it; not the proof. */
+int clv_wire_join_parse(const void *p, size_t len, struct clv_wire_join *ret);
 
 /* Payload of HEADS, either way: what was seen of applications' manifests, none
  * twice, at most CLV_WIRE_HEADS_MAX (CLV_E_FULL). */

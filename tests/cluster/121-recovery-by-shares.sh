@@ -76,3 +76,5 @@ expect "both are, in any order" \
     cl n2 recovery combine --share-file /root/share-3,/root/share-1
 expect_within 30 "n2 serves" serving_on n2
 expect "the member obtains the key" fetches
+expect_exit 23 'FOUND +n1: it has no sealed copy' \
+    "the nodes that cannot open it yet are named" cl n2 escrow list

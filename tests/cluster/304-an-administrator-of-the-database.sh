@@ -114,6 +114,9 @@ for verb in list verify; do
 	expect_exit 23 "FOUND +$standby: .*sealed to somebody else" \
 	    "escrow $verb names it" cl "$active" escrow $verb
 done
+expect_exit 23 "ALARM +$standby: " "so does status" cl "$active" status
+expect_exit 23 "FOUND +escrow +$standby: " "and doctor" \
+    cl "$active" doctor --only escrow
 daemon_kill $standby KILL keeper
 says_why() {
 	grep -q 'sealed copy does not open' <<<"$(on $standby claviger status 2>&1)"
@@ -125,6 +128,7 @@ must "its own is back" put_back today escrow
 expect_within 60 "all in order" all_ready
 expect "each of the three nodes opens its copy now" test "$(
     cl "$active" escrow verify | grep -c 'opened its copy now')" = 3
+expect "status ends well again" cl "$active" status
 
 step "yesterday's database"
 expect_within 30 "encryption is allowed" encrypt_is True

@@ -356,6 +356,84 @@ name(uint8_t which)
 	return names[which % 8];
 }
 
+/* A host that is not enrolled. It may have the token that is outstanding, and
+ * what was offered; or one thing of the proof is another. */
+static void
+join(struct input *in)
+{
+	struct keeper *k = rig.node[0].k;
+	uint8_t how = byte(in), slot = byte(in) % KEEPER_OFFERS;
+	const struct join_offer *o = &k->offers[slot];
+	struct clv_wire_request q = {.op = CLV_WIRE_JOIN};
+	uint8_t seed[32] = {9}, thumb[32] = {slot}, binding[32] = {slot};
+	uint64_t conn = o->conn != 0 && how & 1 ? o->conn : slot + 1u;
+	struct clv_token_proof proof = {.party = {.name = ""}};
+	struct clv_wire_join w;
+	struct clv_token *t = NULL;
+	struct clv_buf payload, b;
+	const struct clv_identity *id = rig.member[how >> 1 & 1];
+	const uint8_t *p;
+	size_t n;
+
+	clv_buf_init(&payload);
+	clv_buf_init(&b);
+	RIG_REQUIRE(clv_token_new(rig.guard, &t) == CLV_OK);
+	crypto_sign_seed_keypair(t->sign_pk, t->sign_sk, seed);
+	snprintf(q.name, sizeof(q.name), "%s", how & 4 ? "app1" : id->name);
+	if (how & 8) {
+		memcpy(proof.system_pk, k->system_pk, 32);
+		memcpy(proof.binding, how & 16 ? o->binding : binding, 32);
+		memcpy(proof.challenge, o->challenge, 32);
+		memcpy(proof.nonce, o->nonce, 32);
+		memcpy(q.challenge, o->challenge, 32);
+		snprintf(
+		    proof.party.name, sizeof(proof.party.name), "%s", id->name);
+		memcpy(proof.party.sign_pk, id->sign_pk, 32);
+		memcpy(proof.party.box_pk, id->box_pk, 32);
+		memcpy(proof.party.thumb, thumb, 32);
+		w = (struct clv_wire_join){.party = proof.party};
+		memcpy(w.token_pk, t->sign_pk, 32);
+		RIG_REQUIRE(clv_token_sign(t, &proof, w.proof) == CLV_OK);
+		RIG_REQUIRE(clv_wire_join_format(&w, id, &payload) == CLV_OK);
+		if (how & 32 && payload.len > 0)
+			payload.data[byte(in) % payload.len] ^= 1;
+	} else if (how & 32) {
+		p = bytes(in, 255, &n);
+		clv_buf_raw(&payload, p, n);
+	}
+	q.payload = payload.data;
+	q.payload_len = payload.len;
+	if (how & 64)
+		q.op = (uint8_t)(1 + byte(in) % 6);
+	if (clv_wire_request_format(&q, id->sign_sk, &b) == CLV_OK)
+		rig_join_raw(0, conn, thumb, binding, b.data,
+		    how & 128 ? byte(in) % (b.len + 1) : b.len);
+	rig_deliver(&rig.node[0], &rig.node[0].from_net);
+	clv_token_free(&t);
+	clv_buf_fini(&b);
+	clv_buf_fini(&payload);
+}
+
+/* The token of join(), for one or another host. */
+static void
+outstanding(struct input *in)
+{
+	uint8_t how = byte(in), seed[32] = {9}, sk[64], pk[32];
+	struct clv_buf b;
+
+	tidy();
+	crypto_sign_seed_keypair(pk, sk, seed);
+	rig_named(&b, how & 1 ? ADMIN_TOKEN_DROP : ADMIN_TOKEN_ADD,
+	    how >> 1 & 7, name(how >> 4));
+	if ((how & 1) == 0) {
+		clv_buf_str(&b, "all");
+		clv_buf_raw(&b, pk, 32);
+		clv_buf_u32(&b, 60u * (1u + byte(in)));
+	}
+	rig_send(0, rig_connect(0), CTL_ADMIN, b.data, b.len);
+	clv_buf_fini(&b);
+}
+
 static void
 administration(struct input *in)
 {
@@ -408,7 +486,13 @@ front_word(struct input *in)
 static void
 one(struct input *in)
 {
-	switch (byte(in) % 13) {
+	uint8_t what = byte(in);
+
+	if (what >= 254) {
+		what == 255 ? join(in) : outstanding(in);
+		return;
+	}
+	switch (what % 13) {
 	case 0: raw_message(in); break;
 	case 1: honest_result(); break;
 	case 2:

@@ -174,6 +174,62 @@ try_heads(const uint8_t *p, size_t len)
 	clv_buf_fini(&b);
 }
 
+/* What a host that is not enrolled says, its party signed by the fixed
+ * identity; and what it is offered. */
+static void
+try_join(const uint8_t *p, size_t len)
+{
+	struct clv_buf b = {0}, again = {0};
+	struct clv_wire_offer o;
+	struct clv_wire_join j;
+	uint8_t sig[CLV_SIG_LEN];
+
+	if (clv_wire_offer_parse(p, len, &o) == CLV_OK) {
+		clv_wire_offer_format(&o, &b);
+		FUZZ_REQUIRE(b.len == len && memcmp(b.data, p, len) == 0);
+	}
+	clv_buf_reset(&b);
+	FUZZ_REQUIRE(clv_wire_join_parse(p, len, &j) != CLV_OK);
+	if (len > 96) {
+		FUZZ_REQUIRE(
+		    clv_sign(fuzz_identity()->sign_sk, "claviger-join-01",
+			p + 96, len - 96, sig) == CLV_OK);
+		clv_buf_raw(&b, p, 96);
+		clv_buf_u32(&b, (uint32_t)(len - 96 + sizeof(sig)));
+		clv_buf_raw(&b, p + 96, len - 96);
+		clv_buf_raw(&b, sig, sizeof(sig));
+	}
+	if (clv_wire_join_parse(b.data, b.len, &j) == CLV_OK &&
+	    strcmp(j.party.name, "fuzz") == 0 &&
+	    memcmp(j.party.box_pk, fuzz_identity()->box_pk, 32) == 0) {
+		FUZZ_REQUIRE(clv_wire_join_format(
+				 &j, fuzz_identity(), &again) == CLV_OK);
+		FUZZ_REQUIRE(again.len == b.len &&
+			     memcmp(again.data, b.data, b.len) == 0);
+	}
+	clv_buf_fini(&again);
+	clv_buf_fini(&b);
+}
+
+/* A token's text: one for one content. */
+static void
+try_token(const uint8_t *p, size_t len)
+{
+	char *text = malloc(len + 1), *again = NULL;
+	struct clv_token *t = NULL;
+
+	FUZZ_REQUIRE(text != NULL);
+	memcpy(text, p, len);
+	text[len] = '\0';
+	if (clv_token_parse(fuzz_guard(), text, &t) == CLV_OK) {
+		FUZZ_REQUIRE(clv_token_format(t, &again) == CLV_OK);
+		FUZZ_REQUIRE(strcmp(text, again) == 0);
+	}
+	clv_guard_put(fuzz_guard(), again);
+	clv_token_free(&t);
+	free(text);
+}
+
 /* What was taken once is walked without a surprise. */
 static void
 try_apps(const uint8_t *p, size_t len)
@@ -198,7 +254,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static void (*const tries[])(const uint8_t *, size_t) = {try_request,
 	    try_raw_answer, try_head, try_keys, try_party, try_tls_row,
-	    try_escrow_row, try_heads, try_apps};
+	    try_escrow_row, try_heads, try_apps, try_join, try_token};
 
 	fuzz_keyring();
 	fuzz_identity();

@@ -90,10 +90,15 @@ def forge(share):
         sum_ >> 20 & 1023, sum_ >> 10 & 1023, sum_ & 1023])
 
 
-def mistype(share, at):
+def with_word(share, at, word):
     words = share.split()
-    words[at - 1] = "acid" if words[at - 1] != "acid" else "zebra"
+    words[at - 1] = word
     return " ".join(words)
+
+
+def mistype(share, at):
+    acid = share.split()[at - 1] == "acid"
+    return with_word(share, at, "zebra" if acid else "acid")
 
 
 def screen(t):
@@ -157,7 +162,7 @@ def combine(shares):
     talk = (
         (1, "  " + shares[2].upper().replace(" ", "  ") + " ", None),
         (2, mistype(shares[0], 5), "word 5"),
-        (2, shares[0].replace(shares[0].split()[1], "zebras"), "word 2 is"),
+        (2, with_word(shares[0], 2, "zebras"), "word 2 is"),
         (2, shares[2], "given already"),
         (2, forge(shares[0]), "type one more"),
         (3, shares[1], "share 2 is wrong"),

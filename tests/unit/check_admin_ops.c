@@ -317,6 +317,195 @@ START_TEST(a_server_node_is_no_second_member)
 }
 END_TEST
 
+/* Join tokens. */
+
+static void
+token_args(const char *name, const char *scope, uint8_t seed, uint32_t ttl_s)
+{
+	uint8_t pk[32];
+
+	memset(pk, seed, sizeof(pk));
+	clv_buf_reset(&args);
+	clv_buf_str(&args, name);
+	clv_buf_str(&args, scope);
+	clv_buf_raw(&args, pk, sizeof(pk));
+	clv_buf_u32(&args, ttl_s);
+}
+
+static void
+join_args(const char *name, uint8_t seed, uint8_t thumb)
+{
+	uint8_t bytes[32];
+
+	clv_buf_reset(&args);
+	memset(bytes, seed, sizeof(bytes));
+	clv_buf_raw(&args, bytes, sizeof(bytes));
+	clv_buf_str(&args, name);
+	memset(bytes, thumb, sizeof(bytes));
+	clv_buf_raw(&args, bytes, sizeof(bytes));
+	clv_buf_raw(&args, joiner->box_pk, 32);
+	clv_buf_raw(&args, joiner->sign_pk, 32);
+}
+
+static void
+make_token(const char *name, const char *scope, uint8_t seed)
+{
+	token_args(name, scope, seed, 3600);
+	ck_assert_int_eq(apply(ADMIN_TOKEN_ADD), CLV_OK);
+}
+
+START_TEST(a_token_enrols_its_host_once)
+{
+	const struct clv_list_member *m;
+	struct clv_rd r;
+
+	change.now_s = 1000;
+	make_token("web1", "payroll,crm", 9);
+	ck_assert(shows(ADMIN_TOKEN_ADD));
+	clv_rd_init(&r, change.data.data, change.data.len);
+	ck_assert_uint_eq(clv_rd_u64(&r), 4600);
+	ck_assert_int_eq(clv_rd_end(&r), CLV_OK);
+	join_args("web1", 9, 5);
+	ck_assert(!shows(ADMIN_MEMBER_JOIN));
+	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_OK);
+	ck_assert(shows(ADMIN_MEMBER_JOIN));
+	m = clv_list_member_by_name(change.next, "web1");
+	ck_assert_ptr_nonnull(m);
+	ck_assert_str_eq(m->scope, "payroll,crm");
+	ck_assert_mem_eq(m->party.sign_pk, joiner->sign_pk, 32);
+	ck_assert_mem_eq(m->party.box_pk, joiner->box_pk, 32);
+	ck_assert_uint_eq(m->party.thumb[31], 5);
+	ck_assert_uint_eq(change.next->token_count, 0);
+	join_args("web1", 9, 6); /* another host with the same token */
+	ck_assert(!shows(ADMIN_MEMBER_JOIN));
+	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_E_DENIED);
+	ck_assert_str_eq(change.text,
+	    "web1 is enrolled already, and this join token is used up");
+	ck_assert_uint_eq(change.next->member_count, 1);
+}
+END_TEST
+
+START_TEST(a_token_is_refused_after_its_end_and_to_others)
+{
+	change.now_s = 1000;
+	make_token("web1", "all", 9);
+	join_args("web2", 9, 5);
+	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_E_DENIED);
+	ck_assert_str_eq(
+	    change.text, "this join token is for web1, not for web2");
+	join_args("web1", 8, 5);
+	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_E_DENIED);
+	ck_assert_str_eq(change.text,
+	    "this join token was used or withdrawn, or has expired");
+	join_args("web1", 9, 5);
+	change.now_s = 4600;
+	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_E_DENIED);
+	ck_assert_str_eq(change.text, "this join token for web1 has expired");
+	ck_assert_uint_eq(change.next->member_count, 0);
+	change.now_s = 4599;
+	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_OK);
+}
+END_TEST
+
+START_TEST(expired_tokens_go_with_the_next_change)
+{
+	change.now_s = 1000;
+	make_token("web1", "all", 1);
+	change.now_s = 2000;
+	make_token("web2", "all", 2);
+	admin_token_expire(change.next, 4599);
+	ck_assert_uint_eq(change.next->token_count, 2);
+	admin_token_expire(change.next, 4600);
+	ck_assert_uint_eq(change.next->token_count, 1);
+	ck_assert_str_eq(change.next->tokens[0].name, "web2");
+	change.now_s = 9000;
+	make_token("web3", "all", 3);
+	ck_assert_uint_eq(change.next->token_count, 1);
+	ck_assert_str_eq(change.next->tokens[0].name, "web3");
+}
+END_TEST
+
+START_TEST(so_many_tokens_may_be_outstanding)
+{
+	char name[16];
+
+	for (unsigned i = 0; i < CLV_LIST_TOKENS_MAX; i++) {
+		snprintf(name, sizeof(name), "web%u", i);
+		make_token(name, "all", (uint8_t)(i + 1));
+	}
+	token_args("more", "all", 99, 3600);
+	ck_assert_int_eq(apply(ADMIN_TOKEN_ADD), CLV_E_FULL);
+	make_token("web3", "crm", 100); /* in place of the one there is */
+	ck_assert_uint_eq(change.next->token_count, CLV_LIST_TOKENS_MAX);
+	ck_assert_str_eq(
+	    clv_list_token_by_name(change.next, "web3")->scope, "crm");
+	join_args("web3", 4, 5);
+	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_E_DENIED);
+}
+END_TEST
+
+START_TEST(a_token_is_withdrawn)
+{
+	make_token("web1", "all", 9);
+	clv_buf_reset(&args);
+	clv_buf_str(&args, "web1");
+	ck_assert(!shows(ADMIN_TOKEN_DROP));
+	ck_assert_int_eq(apply(ADMIN_TOKEN_DROP), CLV_OK);
+	ck_assert(shows(ADMIN_TOKEN_DROP));
+	ck_assert_int_eq(apply(ADMIN_TOKEN_DROP), CLV_E_NOT_FOUND);
+	join_args("web1", 9, 5);
+	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_E_DENIED);
+}
+END_TEST
+
+START_TEST(who_is_enrolled_gets_no_token)
+{
+	token_args("n1", "all", 9, 3600);
+	ck_assert_int_eq(apply(ADMIN_TOKEN_ADD), CLV_E_EXISTS);
+	make_token("m1", "all", 9);
+	member_args("m1", 7, "payroll"); /* by hand meanwhile */
+	ck_assert_int_eq(apply(ADMIN_MEMBER_ADD), CLV_OK);
+	ck_assert_uint_eq(change.next->token_count, 0);
+	token_args("m1", "all", 9, 3600);
+	ck_assert_int_eq(apply(ADMIN_TOKEN_ADD), CLV_E_EXISTS);
+	clv_buf_reset(&args);
+	clv_buf_str(&args, "m1");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_REVOKE), CLV_OK);
+	make_token("m1", "crm", 9); /* ... and it comes back */
+	join_args("m1", 9, 7);
+	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_OK);
+	ck_assert(!clv_list_member_by_name(change.next, "m1")->revoked);
+}
+END_TEST
+
+START_TEST(a_token_brings_no_certificate_of_another_member)
+{
+	member_args("m1", 7, "payroll");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_ADD), CLV_OK);
+	make_token("web1", "all", 9);
+	join_args("web1", 9, 7);
+	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_E_EXISTS);
+	ck_assert_uint_eq(change.next->token_count, 1);
+}
+END_TEST
+
+START_TEST(bad_tokens_are_refused)
+{
+	static const struct {
+		const char *name, *scope;
+		uint32_t ttl_s;
+	} bad[] = {{"we b", "all", 3600}, {"", "all", 3600}, {"web1", "", 3600},
+	    {"web1", "all,crm", 3600}, {"web1", "all", 59},
+	    {"web1", "all", 7 * 86400 + 1}};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		token_args(bad[i].name, bad[i].scope, 9, bad[i].ttl_s);
+		ck_assert_int_eq(apply(ADMIN_TOKEN_ADD), CLV_E_INVALID);
+	}
+	ck_assert_uint_eq(change.next->token_count, 0);
+}
+END_TEST
+
 #define RECIPIENT \
 	"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
 
@@ -325,7 +514,10 @@ static const struct {
 	int result;
 } settings[] = {
     {"escrow_policy", "manual", CLV_OK},
+    {"escrow_policy", "auto,outside", CLV_OK},
+    {"escrow_policy", "manual,none", CLV_OK},
     {"escrow_policy", "none", CLV_E_INVALID},
+    {"escrow_policy", "auto,", CLV_E_INVALID},
     {"address", "10.0.0.1", CLV_OK},
     {"address", "2001:db8::1", CLV_OK},
     {"address", "host", CLV_E_INVALID},
@@ -338,7 +530,7 @@ static const struct {
     {"network_name", "a b", CLV_E_INVALID},
     {"colour", "red", CLV_E_INVALID},
     {"recovery_recipient", RECIPIENT, CLV_OK},
-    {"recovery_recipient", "", CLV_E_INVALID},
+    {"recovery_recipient", "", CLV_OK},
     {"recovery_recipient", "age1", CLV_E_INVALID},
     /* the point zero */
     {"recovery_recipient",
@@ -510,8 +702,9 @@ START_TEST(truncated_arguments_break_the_protocol)
 {
 	const enum admin_op ops[] = {ADMIN_NODE_APPROVE, ADMIN_NODE_REVOKE,
 	    ADMIN_MEMBER_ADD, ADMIN_MEMBER_REVOKE, ADMIN_MEMBER_SCOPE,
-	    ADMIN_SETTING, ADMIN_ROTATE_BEGIN, ADMIN_ROTATE_FINISH,
-	    ADMIN_ROTATE_CURRENT, ADMIN_REENCRYPT, ADMIN_REENCRYPTED};
+	    ADMIN_MEMBER_JOIN, ADMIN_TOKEN_ADD, ADMIN_TOKEN_DROP, ADMIN_SETTING,
+	    ADMIN_ROTATE_BEGIN, ADMIN_ROTATE_FINISH, ADMIN_ROTATE_CURRENT,
+	    ADMIN_REENCRYPT, ADMIN_REENCRYPTED};
 
 	clv_buf_u8(&args, 0);
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
@@ -542,6 +735,14 @@ main(void)
 	tcase_add_loop_test(t, bad_scopes_are_refused, 0,
 	    sizeof(bad_scopes) / sizeof(bad_scopes[0]));
 	tcase_add_test(t, a_server_node_is_no_second_member);
+	tcase_add_test(t, a_token_enrols_its_host_once);
+	tcase_add_test(t, a_token_is_refused_after_its_end_and_to_others);
+	tcase_add_test(t, expired_tokens_go_with_the_next_change);
+	tcase_add_test(t, so_many_tokens_may_be_outstanding);
+	tcase_add_test(t, a_token_is_withdrawn);
+	tcase_add_test(t, who_is_enrolled_gets_no_token);
+	tcase_add_test(t, a_token_brings_no_certificate_of_another_member);
+	tcase_add_test(t, bad_tokens_are_refused);
 	tcase_add_loop_test(
 	    t, settings_are_checked, 0, sizeof(settings) / sizeof(settings[0]));
 	tcase_add_test(t, the_keyring_is_sealed_to_a_recovery_recipient);

@@ -99,6 +99,7 @@ static const struct {
     {AUTH_OP_FETCH, "M"},
     {AUTH_OP_HEADS, "M"},
     {AUTH_OP_FORWARD, "N"},
+    {AUTH_OP_JOIN, "SCAURNM."},
 };
 #define OPS (sizeof(matrix) / sizeof(matrix[0]))
 

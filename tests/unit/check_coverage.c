@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <claviger/result.h>
+
 #include "daemon/coverage.h"
 #include "suite.h"
 
@@ -36,6 +38,7 @@ set_up(void)
 {
 	c = calloc(1, sizeof(*c));
 	ck_assert_ptr_nonnull(c);
+	c->policy = CLV_ESCROW_AUTO;
 	c->now_s = NOW;
 	c->generation_count = 2;
 	c->generations[0].number = 4;
@@ -153,6 +156,52 @@ START_TEST(copy_that_was_not_opened_for_days_counts_no_more)
 }
 END_TEST
 
+START_TEST(what_the_policy_does_not_ask_for_is_not_missed)
+{
+	c->count = 2;
+	c->policy = CLV_ESCROW_AUTO | CLV_ESCROW_NO_OUTSIDE;
+	ck_assert_uint_eq(judge(), 0);
+	c->policy = CLV_ESCROW_MANUAL | CLV_ESCROW_NO_NODES;
+	ck_assert_uint_eq(judge(), 1);
+	add(COVERAGE_BACKUP, "n1:/b");
+	c->copies[0].result = CLV_E_NOT_FOUND;
+	c->copies[1].sealed_s = c->copies[1].proven_s = 0;
+	ck_assert_uint_eq(judge(), 0);
+	c->policy = CLV_ESCROW_MANUAL;
+	ck_assert_uint_eq(judge(), 2);
+	/* what is forged is always found, and a recovery copy is never to be
+	 * missing */
+	c->policy |= CLV_ESCROW_NO_NODES | CLV_ESCROW_NO_OUTSIDE;
+	c->copies[0].result = CLV_E_SIGNATURE;
+	c->copies[2].result = CLV_E_SIGNATURE;
+	add(COVERAGE_RECOVERY, "age1x")->result = CLV_E_NOT_FOUND;
+	ck_assert_uint_eq(judge(), 3);
+}
+END_TEST
+
+START_TEST(policies_have_words)
+{
+	uint8_t policy = 0;
+
+	for (unsigned p = 0; p < 256; p++) {
+		const char *words = coverage_policy_words((uint8_t)p);
+
+		if (strcmp(words, "unknown") == 0)
+			continue;
+		ck_assert(coverage_policy_parse(words, &policy));
+		ck_assert_uint_eq(policy, p);
+	}
+	ck_assert(coverage_policy_parse("auto", &policy));
+	ck_assert_uint_eq(policy, CLV_ESCROW_AUTO);
+	ck_assert(coverage_policy_parse("manual,nodes", &policy));
+	ck_assert_uint_eq(policy, CLV_ESCROW_MANUAL | CLV_ESCROW_NO_OUTSIDE);
+	ck_assert(!coverage_policy_parse("", &policy));
+	ck_assert(!coverage_policy_parse("unknown", &policy));
+	ck_assert(!coverage_policy_parse("auto,manual", &policy));
+	ck_assert_str_eq(coverage_policy_words(CLV_ESCROW_AUTO), "auto");
+}
+END_TEST
+
 START_TEST(what_is_formatted_is_parsed)
 {
 	struct coverage *back = NULL;
@@ -178,6 +227,7 @@ refuses(uint32_t generations, uint32_t copies)
 	struct coverage *back = NULL;
 	struct clv_buf b = {0};
 
+	clv_buf_u8(&b, CLV_ESCROW_AUTO);
 	clv_buf_u64(&b, NOW);
 	clv_buf_u32(&b, generations);
 	clv_buf_u32(&b, copies);
@@ -207,6 +257,8 @@ suite(void)
 	tcase_add_test(t, forged_record_of_a_backup_is_none);
 	tcase_add_loop_test(t, copy_that_is_wrong_is_named, 0, 3);
 	tcase_add_test(t, copy_that_was_not_opened_for_days_counts_no_more);
+	tcase_add_test(t, what_the_policy_does_not_ask_for_is_not_missed);
+	tcase_add_test(t, policies_have_words);
 	tcase_add_test(t, what_is_formatted_is_parsed);
 	tcase_add_test(t, numbers_beyond_all_bounds_are_refused);
 	return s;

@@ -601,6 +601,186 @@ START_TEST(empty_or_broken_list_of_pins_admits_nobody)
 }
 END_TEST
 
+/* ---- who is not enrolled, while somebody may join ---- */
+
+static void
+guest_joins(struct guest *g, const struct party *who)
+{
+	uint8_t binding[TLS_BINDING_LEN], own[TLS_BINDING_LEN];
+
+	guest_ask(g, "may I?");
+	keeper_answer(keeper_join(who, "may I?", binding), "yes", 3, false);
+	guest_hears(g, "yes");
+	ck_assert_int_eq(tls_conn_binding(g->conn, own), CLV_OK);
+	ck_assert_mem_eq(own, binding, sizeof(own));
+}
+
+/* Was the order carried out? A member's exchange comes after it. */
+static void
+let_it_arrive(void)
+{
+	struct guest g;
+
+	guest_init(&g, &member, &server);
+	guest_talks(&g, &member);
+	guest_fini(&g);
+}
+
+START_TEST(host_that_is_not_enrolled_may_ask_to_join_and_is_told_apart)
+{
+	uint8_t one[TLS_BINDING_LEN], two[TLS_BINDING_LEN];
+	struct guest g, h;
+
+	keeper_joiners(60);
+	let_it_arrive();
+	guest_init(&g, &other, &server);
+	guest_joins(&g, &other);
+	guest_init(&h, &other, &server);
+	ck_assert_int_eq(tls_conn_binding(g.conn, one), CLV_OK);
+	ck_assert_int_eq(tls_conn_binding(h.conn, two), CLV_OK);
+	ck_assert_mem_ne(one, two, sizeof(one));
+	ck_assert(!keeper_has(CHAN_REQUEST, 0));
+	guest_fini(&g);
+	guest_fini(&h);
+}
+END_TEST
+
+START_TEST(who_was_enrolled_meanwhile_stays_and_others_are_put_out)
+{
+	const struct party *pins[] = {&member, &other};
+	struct party third;
+	struct guest g, h;
+	uint8_t byte;
+
+	party_init(&third, "third");
+	keeper_joiners(60);
+	let_it_arrive();
+	guest_init(&g, &other, &server);
+	guest_init(&h, &third, &server);
+	guest_joins(&g, &other);
+	guest_joins(&h, &third);
+	keeper_pins(pins, 2);
+	keeper_joiners(0);
+	guest_talks(&g, &other); /* as any member */
+	ck_assert(guest_is_cut(&h, WAIT_MS));
+	guest_fini(&h);
+	guest_init(&h, &third, &server);
+	ck_assert_int_eq(guest_read(&h, &byte, 1, WAIT_MS), CLV_E_UNKNOWN_PEER);
+	guest_fini(&g);
+	guest_fini(&h);
+	party_fini(&third);
+}
+END_TEST
+
+START_TEST(revoked_peer_is_cut_though_somebody_may_join)
+{
+	const struct party *pins[] = {&other};
+	struct guest g;
+
+	keeper_joiners(60);
+	guest_init(&g, &member, &server);
+	guest_talks(&g, &member);
+	keeper_pins(pins, 1);
+	ck_assert(guest_is_cut(&g, WAIT_MS));
+	guest_fini(&g);
+}
+END_TEST
+
+START_TEST(the_door_closes_by_itself)
+{
+	struct guest g;
+	uint8_t byte;
+	int r;
+
+	keeper_joiners(1);
+	let_it_arrive();
+	for (int i = 0; i < 100; i++) {
+		guest_init(&g, &other, &server);
+		r = guest_read(&g, &byte, 1, 100);
+		guest_fini(&g);
+		if (r == CLV_E_UNKNOWN_PEER)
+			break;
+	}
+	ck_assert_int_eq(r, CLV_E_UNKNOWN_PEER);
+}
+END_TEST
+
+START_TEST(joiner_says_little_and_hears_no_notices)
+{
+	static const uint8_t long_frame[] = {0, 0, 4, 1};
+	struct guest g, h;
+	int i;
+
+	keeper_joiners(60);
+	let_it_arrive();
+	guest_init(&g, &other, &server);
+	guest_init(&h, &member, &server);
+	guest_joins(&g, &other);
+	guest_talks(&h, &member);
+	keeper_notice("changed", 7);
+	guest_hears(&h, "changed");
+	for (i = 1; i < FRONT_JOIN_ASKS_MAX; i++)
+		guest_joins(&g, &other);
+	guest_ask(&g, "once more");
+	ck_assert(guest_is_cut(&g, WAIT_MS));
+	guest_fini(&g);
+	guest_init(&g, &other, &server);
+	guest_write(&g, "\0\0\0\0", 4); /* a heartbeat is for members */
+	ck_assert(guest_is_cut(&g, WAIT_MS));
+	guest_fini(&g);
+	guest_init(&g, &other, &server);
+	guest_write(&g, long_frame, sizeof(long_frame));
+	ck_assert(guest_is_cut(&g, WAIT_MS));
+	guest_fini(&g);
+	guest_fini(&h);
+	ck_assert(!keeper_has(CHAN_JOIN, 0));
+}
+END_TEST
+
+START_TEST(one_host_has_few_places_to_join_from)
+{
+	struct guest g[FRONT_JOINERS_SOURCE_MAX + 1];
+	int i;
+
+	keeper_joiners(60);
+	let_it_arrive();
+	for (i = 0; i < FRONT_JOINERS_SOURCE_MAX; i++) {
+		guest_init(&g[i], &other, &server);
+		guest_joins(&g[i], &other);
+	}
+	guest_init(&g[i], &other, &server);
+	ck_assert(guest_is_cut(&g[i], WAIT_MS));
+	guest_fini(&g[0]); /* its place is free when the front sees that */
+	for (int n = 0; n < 100; n++) {
+		guest_fini(&g[i]);
+		guest_init(&g[i], &other, &server);
+		if (!guest_is_cut(&g[i], 50))
+			break;
+	}
+	guest_joins(&g[i], &other);
+	let_it_arrive(); /* and members are not concerned */
+	for (i = 1; i <= FRONT_JOINERS_SOURCE_MAX; i++)
+		guest_fini(&g[i]);
+}
+END_TEST
+
+START_TEST(malformed_word_about_joining_opens_nothing)
+{
+	struct clv_buf b;
+	struct guest g;
+	uint8_t byte;
+
+	keeper_joiners(60);
+	clv_buf_init(&b);
+	clv_buf_u64(&b, 60);
+	keeper_send(CHAN_JOINERS, &b);
+	let_it_arrive();
+	guest_init(&g, &other, &server);
+	ck_assert_int_eq(guest_read(&g, &byte, 1, WAIT_MS), CLV_E_UNKNOWN_PEER);
+	guest_fini(&g);
+}
+END_TEST
+
 /* ---- limits ---- */
 
 START_TEST(frames_of_too_much_length_end_the_connection)
@@ -1022,6 +1202,22 @@ add_serving(Suite *s)
 }
 
 static void
+add_joining(Suite *s)
+{
+	TCase *t = add_case(s, "joining", setup, teardown);
+
+	tcase_add_test(
+	    t, host_that_is_not_enrolled_may_ask_to_join_and_is_told_apart);
+	tcase_add_test(
+	    t, who_was_enrolled_meanwhile_stays_and_others_are_put_out);
+	tcase_add_test(t, revoked_peer_is_cut_though_somebody_may_join);
+	tcase_add_test(t, the_door_closes_by_itself);
+	tcase_add_test(t, joiner_says_little_and_hears_no_notices);
+	tcase_add_test(t, one_host_has_few_places_to_join_from);
+	tcase_add_test(t, malformed_word_about_joining_opens_nothing);
+}
+
+static void
 add_notices(Suite *s)
 {
 	TCase *t = add_case(s, "notices", setup, teardown);
@@ -1076,6 +1272,7 @@ main(void)
 	int failed;
 
 	add_serving(s);
+	add_joining(s);
 	add_notices(s);
 	add_limits(s);
 	add_process(s);

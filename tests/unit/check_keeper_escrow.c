@@ -202,6 +202,38 @@ START_TEST(without_a_database_it_is_said_so)
 }
 END_TEST
 
+#define RECIPIENT \
+	"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
+
+static void
+set_recipient(const char *recipient, uint8_t id)
+{
+	struct clv_buf b;
+
+	rig_admin_begin(&b, ADMIN_SETTING, id);
+	clv_buf_str(&b, "recovery_recipient");
+	clv_buf_str(&b, recipient);
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
+	rig_run(1000);
+	ck_assert_int_eq(look(1, false), CLV_OK);
+}
+
+START_TEST(recovery_copy_comes_and_goes_with_its_recipient)
+{
+	set_recipient(RECIPIENT, 20);
+	ck_assert_uint_eq(found->count, 4);
+	ck_assert_int_eq(found->copies[3].kind, COVERAGE_RECOVERY);
+	ck_assert_int_eq(found->copies[3].result, CLV_OK);
+	ck_assert(coverage_holds(&found->copies[3], found, 1));
+	ck_assert_uint_eq(proven(3), 0); /* to that nobody here has the key */
+	set_recipient("", 21);
+	ck_assert_uint_eq(found->count, 3);
+	ck_assert_uint_eq(rig_db.escrow[CLV_ESCROW_RECOVERY].len, 0);
+	ck_assert_uint_eq(wrong(), 0); /* and nothing else went */
+	set_recipient("", 22);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -220,6 +252,7 @@ suite(void)
 	tcase_add_test(t, what_a_node_says_by_itself_makes_nobody_work);
 	tcase_add_test(t, a_node_without_the_secret_can_look_but_not_ask);
 	tcase_add_test(t, without_a_database_it_is_said_so);
+	tcase_add_test(t, recovery_copy_comes_and_goes_with_its_recipient);
 	return s;
 }
 

@@ -247,7 +247,8 @@ static const struct {
 	int result;
 } changes[] = {
     {1, 5, CLV_E_VERSION}, {1, 0, CLV_E_VERSION}, {1, 2, CLV_E_FORMAT},
-    {1, 3, CLV_E_FORMAT}, {1, 4, CLV_E_FORMAT}, {NAME_AT, ' ', CLV_E_FORMAT},
+    {1, 3, CLV_E_FORMAT}, {1, 4, CLV_E_FORMAT}, {1, 9, CLV_E_FORMAT},
+    {1, 12, CLV_E_FORMAT}, {1, 17, CLV_E_VERSION}, {NAME_AT, ' ', CLV_E_FORMAT},
     {NAME_AT, '-', CLV_E_FORMAT}, {NAME_AT, '\n', CLV_E_FORMAT},
     {ADDRESS_AT, 'x', CLV_E_FORMAT},
     {ADDRESS_AT, '9', CLV_E_FORMAT}, /* 992.0.2.10 */
@@ -415,6 +416,18 @@ make_bad_policy(void)
 }
 
 static void
+make_both_policies(void)
+{
+	list->escrow_policy = CLV_ESCROW_MODE;
+}
+
+static void
+make_unknown_policy(void)
+{
+	list->escrow_policy = CLV_ESCROW_AUTO | 16;
+}
+
+static void
 make_bad_system_admins(void)
 {
 	clv_acl_set(&list->system_admins, "ada");
@@ -456,10 +469,47 @@ make_bad_app_users(void)
 	clv_acl_set(&list->apps[0].users, "unit:crm.socket");
 }
 
+static void
+make_token_twice(void)
+{
+	add_token(list, "web1", 1);
+	add_token(list, "web1", 2);
+}
+
+static void
+make_token_key_twice(void)
+{
+	add_token(list, "web1", 1);
+	add_token(list, "web2", 1);
+}
+
+static void
+make_bad_token_name(void)
+{
+	add_token(list, "we/b", 1);
+}
+
+static void
+make_bad_token_scope(void)
+{
+	strcpy(add_token(list, "web1", 1)->scope, "crm,");
+}
+
+static void
+make_token_without_a_key(void)
+{
+	add_token(list, "web1", 0);
+}
+
 static const struct {
 	void (*make)(void);
 	int result;
 } wrong[] = {
+    {make_token_twice, CLV_E_EXISTS},
+    {make_token_key_twice, CLV_E_EXISTS},
+    {make_bad_token_name, CLV_E_INVALID},
+    {make_bad_token_scope, CLV_E_INVALID},
+    {make_token_without_a_key, CLV_E_INVALID},
     {make_two_current, CLV_E_INVALID},
     {make_none_current, CLV_E_INVALID},
     {make_bad_state, CLV_E_INVALID},
@@ -476,6 +526,8 @@ static const struct {
     {make_bad_network_name, CLV_E_INVALID},
     {make_bad_address, CLV_E_INVALID},
     {make_bad_policy, CLV_E_INVALID},
+    {make_both_policies, CLV_E_INVALID},
+    {make_unknown_policy, CLV_E_INVALID},
     {make_bad_system_admins, CLV_E_INVALID},
     {make_bad_creators, CLV_E_INVALID},
     {make_app_twice, CLV_E_EXISTS},
@@ -678,6 +730,116 @@ START_TEST(a_recovery_recipient_is_a_format_of_its_own)
 }
 END_TEST
 
+static void
+require_token(const struct clv_list_token *t, const char *name, uint8_t seed)
+{
+	ck_assert_ptr_nonnull(t);
+	ck_assert_str_eq(t->name, name);
+	ck_assert_str_eq(t->scope, "crm");
+	ck_assert_uint_eq(t->pk[31], seed);
+	ck_assert_uint_eq(t->expires_s, 1000u + seed);
+}
+
+/* A list without one stays what every release reads. */
+START_TEST(join_tokens_are_a_format_of_their_own)
+{
+	struct clv_list *opened = NULL, *copy = NULL;
+	uint8_t pk[32];
+	size_t len;
+
+	ck_assert_int_eq(sign(), CLV_OK);
+	len = signed_list.len;
+	add_token(list, "web2", 2);
+	add_token(list, "web1", 1);
+	ck_assert_int_eq(sign(), CLV_OK);
+	ck_assert_uint_eq(signed_list.data[1], 9);
+	ck_assert_uint_eq(signed_list.len, len + 4 + 2 * (8 + 7 + 32 + 8));
+	ck_assert_int_eq(clv_list_open(signed_list.data, signed_list.len,
+			     clv_keyring_sign_pk(keyring), &opened),
+	    CLV_OK);
+	ck_assert_int_eq(clv_list_copy(opened, &copy), CLV_OK);
+	clv_list_free(&opened);
+	ck_assert_uint_eq(copy->token_count, 2);
+	require_token(&copy->tokens[0], "web1", 1);
+	memset(pk, 2, sizeof(pk));
+	require_token(clv_list_token_by_key(copy, pk), "web2", 2);
+	require_token(clv_list_token_by_name(copy, "web2"), "web2", 2);
+	pk[0] ^= 1;
+	ck_assert_ptr_null(clv_list_token_by_key(copy, pk));
+	ck_assert_ptr_null(clv_list_token_by_name(copy, "web3"));
+	clv_list_drop_token(copy, &copy->tokens[0]);
+	require_token(&copy->tokens[0], "web2", 2);
+	clv_list_drop_token(copy, &copy->tokens[0]);
+	ck_assert_uint_eq(copy->token_count, 0);
+	clv_list_free(&copy);
+	list->reencrypt = 1; /* and all together */
+	memset(list->recovery_pk, 7, sizeof(list->recovery_pk));
+	ck_assert_int_eq(sign(), CLV_OK);
+	ck_assert_uint_eq(signed_list.data[1], 12);
+	ck_assert_int_eq(reopen(), CLV_OK);
+}
+END_TEST
+
+START_TEST(every_signed_truncation_of_a_list_with_tokens_is_refused)
+{
+	size_t n, taken = 0;
+
+	add_token(list, "web1", 1);
+	ck_assert_int_eq(sign(), CLV_OK);
+	for (n = signed_list.len; signed_list.len-- > CLV_SIG_LEN;)
+		taken += reopen() != CLV_E_FORMAT;
+	signed_list.len = n;
+	ck_assert_uint_eq(taken, 0);
+}
+END_TEST
+
+#define TOKEN_COUNT_AT ADMINS_AT
+#define TOKEN_AT (TOKEN_COUNT_AT + 4)
+#define TOKEN_LEN (4 + 4 + 4 + 3 + 32 + 8)
+static const struct {
+	size_t at;
+	uint8_t value;
+} token_changes[] = {
+    {TOKEN_COUNT_AT + 3, 0},  /* then it is of another format */
+    {TOKEN_COUNT_AT + 3, 17}, /* above the maximum */
+    {TOKEN_COUNT_AT, 1}, {TOKEN_AT + 4, '.'},
+    {TOKEN_AT + 7, '2'},	       /* web2 twice */
+    {TOKEN_AT + 7, '3'},	       /* web3 before web2 */
+    {TOKEN_AT + 4 + 4 + 4 + 2, ','},   /* scope "cr," */
+    {TOKEN_AT + TOKEN_LEN + 15, 0xff}, /* below */
+};
+
+START_TEST(signed_nonsense_about_tokens_is_refused)
+{
+	add_token(list, "web1", 1);
+	add_token(list, "web2", 2);
+	ck_assert_int_eq(sign(), CLV_OK);
+	ck_assert_mem_eq(signed_list.data + TOKEN_AT, "\0\0\0\4web1", 8);
+	ck_assert_mem_eq(
+	    signed_list.data + TOKEN_AT + TOKEN_LEN, "\0\0\0\4web2", 8);
+	if (token_changes[_i].value == 0xff) /* the key of the first one */
+		memset(signed_list.data + TOKEN_AT + TOKEN_LEN + 15, 1, 32);
+	else
+		signed_list.data[token_changes[_i].at] =
+		    token_changes[_i].value;
+	ck_assert_int_eq(reopen(), CLV_E_FORMAT);
+}
+END_TEST
+
+START_TEST(tokens_are_bounded)
+{
+	char name[16];
+
+	for (unsigned i = 0; i < CLV_LIST_TOKENS_MAX; i++) {
+		snprintf(name, sizeof(name), "web%u", i);
+		add_token(list, name, (uint8_t)(i + 1));
+	}
+	ck_assert_ptr_null(clv_list_add_token(list));
+	ck_assert_int_eq(sign(), CLV_OK);
+	ck_assert_int_eq(reopen(), CLV_OK);
+}
+END_TEST
+
 START_TEST(empty_list_can_be_copied)
 {
 	struct clv_list *empty = NULL, *copy = NULL;
@@ -848,6 +1010,12 @@ main(void)
 	tcase_add_test(b, longest_scope_is_taken_and_one_more_is_not);
 	tcase_add_test(l, applications_are_dropped_and_added_again);
 	tcase_add_test(l, copy_is_deep);
+	tcase_add_test(l, join_tokens_are_a_format_of_their_own);
+	tcase_add_test(l, tokens_are_bounded);
+	tcase_add_test(
+	    b, every_signed_truncation_of_a_list_with_tokens_is_refused);
+	tcase_add_loop_test(b, signed_nonsense_about_tokens_is_refused, 0,
+	    sizeof(token_changes) / sizeof(token_changes[0]));
 	tcase_add_test(l, empty_list_can_be_copied);
 	tcase_add_test(l, the_number_of_the_recovery_copy_is_no_nodes);
 	tcase_add_test(l, a_recovery_recipient_is_a_format_of_its_own);

@@ -173,6 +173,7 @@ do_list_new(void)
 		if (clv_list_add_generation(l) == NULL ||
 		    clv_list_add_node(l) == NULL ||
 		    clv_list_add_member(l) == NULL ||
+		    clv_list_add_token(l) == NULL ||
 		    clv_list_add_app(l) == NULL)
 			r = CLV_E_NOMEM;
 	clv_list_free(&l);
@@ -225,6 +226,22 @@ do_escrow_open(void)
 	expect((k != NULL) == (r == CLV_OK));
 	clv_keyring_free(&k);
 	return r;
+}
+
+static int
+do_escrow_check(void)
+{
+	struct clv_escrow_about about;
+
+	return clv_escrow_check(escrow_row.data, escrow_row.len,
+	    clv_keyring_sign_pk(keyring), 1, identity->box_pk, &about);
+}
+
+static int
+do_escrow_prove(void)
+{
+	return finish(clv_escrow_prove(
+	    escrow_row.data, escrow_row.len, identity, 1, keyring, &out));
 }
 
 static int
@@ -333,11 +350,61 @@ do_keys_open(void)
 	return r;
 }
 
+static int
+do_token_text(void)
+{
+	struct clv_token *t = NULL, *again = NULL;
+	char *text = NULL;
+	int r = clv_token_new(guard, &t);
+
+	expect(r == CLV_OK); /* of the guard */
+	strcpy(t->name, "alpha");
+	strcpy(t->network_name, "mss");
+	t->port = 8391;
+	t->system_pk[0] = 1;
+	r = clv_token_format(t, &text);
+	expect((text != NULL) == (r == CLV_OK));
+	if (r == CLV_OK)
+		r = clv_token_parse(guard, text, &again);
+	clv_token_free(&again);
+	clv_guard_put(guard, text);
+	clv_token_free(&t);
+	return r;
+}
+
+static int
+do_token_proof(void)
+{
+	struct clv_token_proof p = {.binding = {1}};
+	struct clv_token *t = NULL;
+	uint8_t sig[CLV_SIG_LEN];
+	int r = clv_token_new(guard, &t);
+
+	expect(r == CLV_OK);
+	fill_party(&p.party, "alpha", 1);
+	r = clv_token_sign(t, &p, sig);
+	if (r == CLV_OK)
+		r = clv_token_verify(t->sign_pk, &p, sig);
+	clv_token_free(&t);
+	return r;
+}
+
+static int
+do_join_format(void)
+{
+	struct clv_wire_join j = {.token_pk = {1}};
+
+	return finish(clv_wire_join_format(&j, identity, &out));
+}
+
 static const struct {
 	const char *name;
 	int (*run)(void);
 	long least; /* so many allocations are there to fail */
 } operations[] = {
+    {"token text", do_token_text, 1},
+    {"token proof", do_token_proof, 2},
+    {"join format", do_join_format, 3},
     {"guard", do_guard, 1},
     {"keyring text", do_keyring, 0},
     {"sign", do_sign, 1},
@@ -351,6 +418,8 @@ static const struct {
     {"list open", do_list_open, 15},
     {"escrow seal", do_escrow_seal, 4},
     {"escrow open", do_escrow_open, 3},
+    {"escrow check", do_escrow_check, 3},
+    {"escrow prove", do_escrow_prove, 4},
     {"tls row seal", do_tls_seal, 4},
     {"tls row open", do_tls_open, 3},
     {"request format", do_request_format, 3},
@@ -376,6 +445,7 @@ set_up(void)
 	list = new_list(keyring);
 	for (i = 3; i < 10; i++) /* enough for arrays to grow */
 		add_node(list, (uint8_t)i, (char[]){'n', (char)('0' + i), 0});
+	add_token(list, "web1", 1);
 	ck_assert_int_eq(clv_list_sign(list, keyring, &signed_list), CLV_OK);
 	clv_wire_request_format(&r, identity->sign_sk, &request);
 	clv_wire_answer_format(&a, keyring, &answer);

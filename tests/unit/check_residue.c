@@ -325,10 +325,55 @@ do_shares_combine(void)
 	clv_guard_put(guard, shares);
 }
 
+static struct clv_token *
+make_token(void)
+{
+	struct clv_token *t = NULL;
+
+	ck_assert_int_eq(clv_token_new(guard, &t), CLV_OK);
+	remember("a join token's key", t->sign_sk, 32);
+	strcpy(t->name, "alpha");
+	strcpy(t->network_name, "mss");
+	t->port = 8391;
+	memset(t->system_pk, 7, sizeof(t->system_pk));
+	return t;
+}
+
+static void
+do_token_text(void)
+{
+	struct clv_token *t = make_token(), *again = NULL;
+	char *text = NULL;
+
+	ck_assert_int_eq(clv_token_format(t, &text), CLV_OK);
+	remember("a join token", text + 20, 40);
+	ck_assert_int_eq(clv_token_parse(guard, text, &again), CLV_OK);
+	clv_token_free(&again);
+	text[60] = text[60] == 'q' ? 'p' : 'q';
+	ck_assert_int_eq(clv_token_parse(guard, text, &again), CLV_E_DAMAGED);
+	clv_guard_put(guard, text);
+	clv_token_free(&t);
+}
+
+static void
+do_token_proof(void)
+{
+	struct clv_token_proof p = {.binding = {1}};
+	struct clv_token *t = make_token();
+	uint8_t sig[CLV_SIG_LEN];
+
+	fill_party(&p.party, "alpha", 1);
+	ck_assert_int_eq(clv_token_sign(t, &p, sig), CLV_OK);
+	ck_assert_int_eq(clv_token_verify(t->sign_pk, &p, sig), CLV_OK);
+	clv_token_free(&t);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } operations[] = {
+    {"the text of a join token", do_token_text},
+    {"the proof of a join token", do_token_proof},
     {"making keys", do_nothing_more},
     {"adding a generation", do_add_generation},
     {"keyring text", do_keyring_text},

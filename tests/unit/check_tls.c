@@ -288,6 +288,26 @@ START_TEST(bad_certificate_and_key_have_their_own_results)
 }
 END_TEST
 
+START_TEST(binding_is_the_same_at_both_ends_and_of_one_connection)
+{
+	uint8_t at_s[TLS_BINDING_LEN], at_c[TLS_BINDING_LEN];
+	struct pair p, q;
+
+	pair_init(&p, &server, &client, &client, &server);
+	pair_init(&q, &server, &client, &client, &server);
+	ck_assert_int_eq(tls_conn_binding(p.s, at_s), CLV_E_TLS);
+	pair_shake(&p);
+	pair_shake(&q);
+	ck_assert_int_eq(tls_conn_binding(p.s, at_s), CLV_OK);
+	ck_assert_int_eq(tls_conn_binding(p.c, at_c), CLV_OK);
+	ck_assert_mem_eq(at_s, at_c, sizeof(at_s));
+	ck_assert_int_eq(tls_conn_binding(q.c, at_c), CLV_OK);
+	ck_assert_mem_ne(at_s, at_c, sizeof(at_s));
+	pair_fini(&p);
+	pair_fini(&q);
+}
+END_TEST
+
 START_TEST(self_test_passes)
 {
 	ck_assert_int_eq(tls_self_test(), CLV_OK);
@@ -1009,6 +1029,26 @@ START_TEST(client_with_the_wrong_pin_names_what_it_found)
 }
 END_TEST
 
+START_TEST(client_without_pins_says_whom_it_found)
+{
+	uint8_t binding[TLS_BINDING_LEN] = {0};
+	struct tls_client *c = NULL;
+	struct host h;
+	char why[256];
+
+	host_start(&h, ECHO, &client);
+	ck_assert_int_eq(tls_client_open_any("127.0.0.1", h.port,
+			     client.cert.data, client.cert.len, client.key.data,
+			     client.key.len, 5000, &c, why),
+	    CLV_OK);
+	ck_assert_mem_eq(tls_client_thumb(c), server.thumb, 32);
+	ck_assert_int_eq(tls_client_binding(c, binding), CLV_OK);
+	ck_assert(!sodium_is_zero(binding, sizeof(binding)));
+	tls_client_close(&c);
+	host_stop(&h);
+}
+END_TEST
+
 START_TEST(client_that_is_not_enrolled_learns_it_at_the_first_exchange)
 {
 	struct tls_client *c = NULL;
@@ -1110,6 +1150,8 @@ main(void)
 	    t, expired_and_future_certificates_are_accepted_by_their_pin);
 	tcase_add_test(t, every_kind_of_key_of_tls_1_3_is_read);
 	tcase_add_test(t, same_key_in_another_certificate_is_another_party);
+	tcase_add_test(
+	    t, binding_is_the_same_at_both_ends_and_of_one_connection);
 	tcase_add_test(t, self_test_passes);
 	tcase_add_test(t, stranger_is_not_let_in_when_memory_runs_out);
 	tcase_add_test(t, failing_allocation_fails_the_connection_and_no_more);
@@ -1136,6 +1178,7 @@ main(void)
 	tcase_add_test(t, client_refuses_frames_of_no_or_too_much_length);
 	tcase_add_test(t, client_says_when_the_server_hangs_up);
 	tcase_add_test(t, client_with_the_wrong_pin_names_what_it_found);
+	tcase_add_test(t, client_without_pins_says_whom_it_found);
 	tcase_add_test(
 	    t, client_that_is_not_enrolled_learns_it_at_the_first_exchange);
 	tcase_add_test(

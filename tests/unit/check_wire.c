@@ -122,9 +122,9 @@ make_op_0(struct clv_wire_request *r)
 }
 
 static void
-make_op_6(struct clv_wire_request *r)
+make_op_7(struct clv_wire_request *r)
 {
-	r->op = 6;
+	r->op = 7;
 }
 
 static void
@@ -162,9 +162,17 @@ make_long_evidence(struct clv_wire_request *r)
 	r->evidence_len = sizeof(long_one);
 }
 
-static void (*const wrong[])(struct clv_wire_request *) = {make_op_0, make_op_6,
+/* An answer to no offer. */
+static void
+make_join_challenge(struct clv_wire_request *r)
+{
+	r->op = CLV_WIRE_JOIN;
+	r->challenge[0] = 1;
+}
+
+static void (*const wrong[])(struct clv_wire_request *) = {make_op_0, make_op_7,
     make_notice, make_bad_name, make_payload, make_challenge,
-    make_long_evidence};
+    make_long_evidence, make_join_challenge};
 
 START_TEST(wrong_request_is_not_made)
 {
@@ -1083,16 +1091,109 @@ add_heads_tests(Suite *s)
 	suite_add_tcase(s, t);
 }
 
+/* JOIN. */
+
+START_TEST(offer_comes_back_and_nothing_else_does)
+{
+	struct clv_wire_offer o, back;
+	struct clv_buf b = {0};
+
+	randombytes_buf(&o, sizeof(o));
+	clv_wire_offer_format(&o, &b);
+	ck_assert_uint_eq(b.len, 32 + 32 + 64);
+	ck_assert_int_eq(clv_wire_offer_parse(b.data, b.len, &back), CLV_OK);
+	ck_assert_mem_eq(&back, &o, sizeof(o));
+	for (size_t n = 0; n < b.len; n++)
+		ck_assert_int_eq(
+		    clv_wire_offer_parse(b.data, n, &back), CLV_E_FORMAT);
+	clv_buf_u8(&b, 0);
+	ck_assert_int_eq(
+	    clv_wire_offer_parse(b.data, b.len, &back), CLV_E_FORMAT);
+	clv_buf_fini(&b);
+}
+END_TEST
+
+static void
+make_join(struct clv_buf *ret)
+{
+	struct clv_wire_join j = {.party = {.name = ""}};
+
+	memset(j.token_pk, 1, sizeof(j.token_pk));
+	memset(j.proof, 2, sizeof(j.proof));
+	memset(j.party.thumb, 3, sizeof(j.party.thumb));
+	clv_buf_init(ret);
+	ck_assert_int_eq(clv_wire_join_format(&j, member, ret), CLV_OK);
+}
+
+START_TEST(joining_comes_back_and_fits_with_the_longest_name)
+{
+	struct clv_wire_request r = make_request(CLV_WIRE_JOIN);
+	struct clv_wire_join j;
+	struct clv_buf b;
+
+	memset(member->name, 'n', sizeof(member->name) - 1);
+	strcpy(r.name, member->name);
+	make_join(&b);
+	ck_assert_int_eq(clv_wire_join_parse(b.data, b.len, &j), CLV_OK);
+	ck_assert_str_eq(j.party.name, member->name);
+	ck_assert_mem_eq(j.party.sign_pk, member->sign_pk, 32);
+	ck_assert_mem_eq(j.party.box_pk, member->box_pk, 32);
+	ck_assert_uint_eq(j.party.thumb[31], 3);
+	ck_assert_uint_eq(j.token_pk[31], 1);
+	ck_assert_uint_eq(j.proof[63], 2);
+	memset(r.challenge, 4, sizeof(r.challenge));
+	r.evidence_len = 0;
+	r.payload = b.data;
+	r.payload_len = b.len;
+	ck_assert_int_eq(format_request(&r), CLV_OK);
+	ck_assert_uint_le(frame.len, CLV_WIRE_JOIN_MAX);
+	clv_buf_fini(&b);
+}
+END_TEST
+
+START_TEST(every_truncation_and_every_foreign_party_is_refused)
+{
+	struct clv_wire_join j;
+	struct clv_buf b;
+
+	make_join(&b);
+	for (size_t n = 0; n < b.len; n++)
+		ck_assert_int_ne(clv_wire_join_parse(b.data, n, &j), CLV_OK);
+	for (size_t at = 96 + 4; at < b.len; at++) {
+		b.data[at] ^= 1;
+		ck_assert_int_ne(
+		    clv_wire_join_parse(b.data, b.len, &j), CLV_OK);
+		b.data[at] ^= 1;
+	}
+	ck_assert_int_eq(clv_wire_join_parse(b.data, b.len, &j), CLV_OK);
+	clv_buf_u8(&b, 0);
+	ck_assert_int_eq(clv_wire_join_parse(b.data, b.len, &j), CLV_E_FORMAT);
+	clv_buf_fini(&b);
+}
+END_TEST
+
+static void
+add_join_tests(Suite *s)
+{
+	TCase *t = tcase_create("joining");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, offer_comes_back_and_nothing_else_does);
+	tcase_add_test(t, joining_comes_back_and_fits_with_the_longest_name);
+	tcase_add_test(t, every_truncation_and_every_foreign_party_is_refused);
+	suite_add_tcase(s, t);
+}
+
 static void
 add_request_tests(Suite *s)
 {
 	TCase *t = tcase_create("a_request");
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
-	tcase_add_loop_test(t, request_comes_back_as_sent, 1, 6);
+	tcase_add_loop_test(t, request_comes_back_as_sent, 1, 7);
 	tcase_add_test(t, every_changed_byte_of_a_request_is_found);
 	tcase_add_test(t, request_of_somebody_else_does_not_verify);
-	tcase_add_loop_test(t, wrong_request_is_not_made, 0, 7);
+	tcase_add_loop_test(t, wrong_request_is_not_made, 0, 8);
 	tcase_add_loop_test(
 	    t, bad_request_is_refused, 0, sizeof(changes) / sizeof(changes[0]));
 	tcase_add_test(t, largest_request_fits_and_one_more_does_not);
@@ -1133,6 +1234,7 @@ main(void)
 	add_answer_tests(s);
 	add_heads_tests(s);
 	add_apps_tests(s);
+	add_join_tests(s);
 	tcase_add_checked_fixture(k, set_up, tear_down);
 	tcase_add_test(k, scope_all_gets_the_distribution_key);
 	tcase_add_test(k, narrow_scope_gets_its_applications_keys_only);

@@ -356,7 +356,7 @@ on n1 status
 expect $? 8 'clavigerd does not run' 'status without a daemon'
 on n1 status --json
 expect $? 8 '"daemon": *false' 'status --json without a daemon'
-json status where age_s
+json status where age_s policy recovery_recipient findings covered
 on n1 generation list
 expect $? 0 '1  current' 'generation list'
 on n1 generation list --json
@@ -788,7 +788,7 @@ with n1 member add m1 --certificate "$tmp/m1/state/tls.crt" \
 expect $? 0 'm1 is enrolled' 'member add'
 with n1 member list --json
 expect $? 0 '"name": *"m1"' 'member list --json'
-json 'member list' generation heard_s
+json 'member list' generation heard_s expires expired
 with n1 member scope m1 payroll,crm --json
 expect $? 0 'm1 may read: payroll,crm; before: all' 'member scope --json'
 json 'member scope'
@@ -796,6 +796,43 @@ with n1 member scope m2 all
 refuse $? 5 'no member m2' 'member scope of a stranger'
 on n1 member scope m1 all,crm
 refuse $? 2 'is not a scope' 'member scope, a wrong one'
+with n1 member token --name m1 --scope all
+refuse $? 6 'm1 is enrolled already' 'a token for a member'
+with n1 member token --name web1 --scope payroll,crm --ttl 90s
+expect $? 0 'On web1, within' 'member token'
+is 'it is one line' grep -Exq 'claviger-token1[a-z0-9]{100,500}' "$tmp/out"
+is 'and nothing else' test "$(wc -l <"$tmp/out")" = 1
+is 'not on standard error' sh -c "! grep -q claviger-token1 '$tmp/err'"
+token=$(cat "$tmp/out")
+is 'nor on the disk' sh -c "! grep -rqF '$token' '$tmp/n1' '$tmp/pg'"
+with n1 member token --name web2 --scope all --ttl 2d --json
+expect $? 0 '"token": "claviger-token1' 'member token --json'
+json 'member token' message late tokens expired
+with n1 member token --list
+expect $? 0 '^web1 .* payroll,crm$' 'member token --list'
+is 'with what is left of them' grep -Eq '^web2 +(1|2) days? +all$' "$tmp/out"
+with n1 member list
+expect $? 0 '^web2 ' 'member list has them, too'
+with n1 member token --revoke web2 --json
+expect $? 0 'the join token for web2 is withdrawn' 'member token --revoke'
+json 'member token' name scope expires token tokens expired
+with n1 member token --revoke web2
+refuse $? 5 'no join token for web2' 'and once'
+with n1 member token --list --json
+expect $? 0 '"name": *"web1"' 'member token --list --json'
+json 'member token' token message late
+on n1 member token --name web1
+refuse $? 2 'give --name HOST and --scope' 'a token without a scope'
+on n1 member token --name web1 --scope all --list
+refuse $? 2 'stand alone' 'a token and a list'
+on n1 member token --name we/b --scope all
+refuse $? 2 'is not a name of a host' 'a token for no host'
+on n1 member token --name web1 --scope all,crm
+refuse $? 2 'is not a scope' 'a token for no scope'
+for ttl in 59 0m 8d 1w h m5 -1h 99999999999h ''; do
+	on n1 member token --name web1 --scope all --ttl "$ttl"
+	refuse $? 2 'ttl' "a token for '$ttl'"
+done
 with n1 member revoke m1 --json
 expect $? 0 '"member": *"m1"' 'member revoke --json'
 json 'member revoke'
@@ -943,6 +980,10 @@ tries=0
 until on n1 status && grep -q 'off' "$tmp/out" || [ $((tries += 1)) = 200 ]; do
 	sleep 0.05
 done
+is 'status says who can open the secret' \
+	grep -q '^escrow .*sealed to . of . server nodes' "$tmp/out"
+is 'and that there is no recovery recipient' \
+	grep -q '^recovery .*claviger recovery create' "$tmp/out"
 by bin app add web
 expect $? 4 'user 2 may not do that (app add)' 'app add by anybody'
 by games app add web --users bin
@@ -1204,6 +1245,7 @@ fi
 mkdir -m 700 "$tmp/old" && mv "$tmp"/shares/* "$tmp/old"
 with n1 recovery create --shares 2/3 --directory "$tmp/shares"
 expect $? 0 'recovery recipient  age1' 'a second ceremony'
+second=$(sed -n 's/.*\(age1[0-9a-z]*\).*/\1/p' "$tmp/out" | head -n 1)
 old=$tmp/old/share-1-of-3.txt,$tmp/old/share-2-of-3.txt
 combine --share-file "$old"
 refuse $? 14 'and the system.s is' 'old shares and the database'
@@ -1244,6 +1286,34 @@ on n1 backup verify "$tmp/b/five.age.recovery" --identity "$tmp/b/identity"
 expect $? 20 'written  *20' 'backup verify --identity'
 on n1 backup verify "$tmp/b/five.age.recovery" --identity "$tmp/b/identity" --json
 json 'backup verify' current
+
+# No recovery any more.
+with n1 recovery recipient --remove "$recipient"
+refuse $? 2 'or --remove' 'a recipient to be removed, and set'
+with n1 recovery recipient
+refuse $? 2 'or --remove' 'no recipient'
+with n1 recovery recipient --remove --json
+expect $? 0 'no recovery recipient any more' 'recovery recipient --remove'
+json 'recovery recipient'
+is 'its copy is gone' test \
+	"$(sql -c 'SELECT count(*) FROM claviger.escrow WHERE node = 255' one)" = 0
+combine --share-file "$(share 1),$(share 2)"
+refuse $? 5 'no recovery' 'shares without a copy'
+with n1 escrow list
+expect $? 0 'n1 .*opened its copy' 'a backup is enough'
+sql -c 'TRUNCATE claviger.backup' one
+with n1 escrow list
+expect $? 23 'FOUND   outside: ' 'and then it is not there'
+with n1 settings set escrow_policy auto,nodes
+expect $? 0 'escrow_policy = auto,nodes' 'a policy'
+with n1 settings show
+expect $? 0 '^escrow_policy  *= auto,nodes' 'it is shown'
+with n1 escrow list
+expect $? 0 'n1 .*opened its copy' 'which does not ask for one'
+with n1 settings set escrow_policy nodes
+refuse $? 2 'must be auto or manual' 'a policy that there is not'
+with n1 recovery recipient "$second"
+expect $? 0 "$second" 'a recipient again'
 
 # Restore on a bare machine: from a backup, from one node's identity, by
 # shares. Nobody is active who could approve it.

@@ -93,6 +93,19 @@ add_member(
 	return m;
 }
 
+static inline struct clv_list_token *
+add_token(struct clv_list *l, const char *name, uint8_t seed)
+{
+	struct clv_list_token *t = clv_list_add_token(l);
+
+	ck_assert_ptr_nonnull(t);
+	strcpy(t->name, name);
+	strcpy(t->scope, "crm");
+	memset(t->pk, seed, sizeof(t->pk));
+	t->expires_s = 1000u + seed;
+	return t;
+}
+
 static inline struct clv_list_app *
 add_app(
     struct clv_list *l, const char *name, const char *admins, const char *users)

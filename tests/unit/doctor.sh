@@ -326,7 +326,7 @@ sql one "CREATE TABLE public.backup AS SELECT generation, body, at
 	UPDATE claviger.backup SET body = set_byte(body, 22, 9)"
 finds backups 'is forged' 'a forged record of a backup'
 sql one "DELETE FROM claviger.backup"
-finds backups 'no backup was ever written' 'no record of a backup'
+finds backups 'no backup or recovery copy holds generation 1' 'no record of a backup'
 sql one "INSERT INTO claviger.backup (generation, body, at)
 	SELECT * FROM public.backup"
 sound 'and back' "$no_daemon"
@@ -345,10 +345,10 @@ finds generation '1 is current in the database, and 2 was seen' \
 sql one "INSERT INTO claviger.list SELECT * FROM public.new n
 	WHERE n.version > 1"
 sql one "DELETE FROM claviger.backup WHERE generation = 2"
-finds backups 'generation 1, and 2 is current' 'an old backup'
+finds backups 'no backup or recovery copy holds generation 2' 'an old backup'
 sql one "INSERT INTO claviger.backup (generation, body, at) SELECT 2, body,
 	at FROM public.backup"
-finds backups 'generation 1, and 2 is current' 'a renumbered backup'
+finds backups 'no backup or recovery copy holds generation 2' 'a renumbered backup'
 sql one "UPDATE claviger.escrow SET generation = 1, body = c.body
 	FROM public.copy c"
 finds escrow 'copy is of generation 1' 'a copy of before the rotation'

@@ -258,6 +258,40 @@ keeper_request(const struct party *who, const char *text)
 }
 
 void
+keeper_joiners(uint32_t for_s)
+{
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	clv_buf_u32(&b, for_s);
+	keeper_send(CHAN_JOINERS, &b);
+}
+
+uint64_t
+keeper_join(const struct party *who, const char *text,
+    uint8_t ret_binding[static TLS_BINDING_LEN])
+{
+	const uint8_t *thumb, *p;
+	struct clv_buf b;
+	struct clv_rd rd;
+	uint64_t conn;
+	size_t len;
+
+	keeper_get(CHAN_JOIN, &b);
+	clv_rd_init(&rd, b.data, b.len);
+	conn = clv_rd_u64(&rd);
+	thumb = clv_rd_raw(&rd, 32);
+	clv_rd_copy(&rd, ret_binding, TLS_BINDING_LEN);
+	p = clv_rd_bytes(&rd, &len);
+	ck_assert_int_eq(clv_rd_end(&rd), CLV_OK);
+	ck_assert_mem_eq(thumb, who->thumb, 32);
+	ck_assert_uint_eq(len, strlen(text));
+	ck_assert_mem_eq(p, text, len);
+	clv_buf_fini(&b);
+	return conn;
+}
+
+void
 keeper_answer(uint64_t conn, const void *body, size_t len, bool close_after)
 {
 	struct clv_buf b;

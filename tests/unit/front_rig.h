@@ -44,6 +44,10 @@ uint64_t keeper_request(const struct party *who, const char *text);
 void keeper_answer(uint64_t conn, const void *body, size_t len, bool close);
 
 void keeper_notice(const void *body, size_t len);
+void keeper_joiners(uint32_t for_s);
+/* As keeper_request(), of one that is not enrolled; and its binding. */
+uint64_t keeper_join(const struct party *who, const char *text,
+    uint8_t ret_binding[static TLS_BINDING_LEN]);
 
 uint16_t free_port(void);
 /* A TCP connection to 127.0.0.1, from that address or NULL. */

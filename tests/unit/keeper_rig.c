@@ -270,6 +270,7 @@ rig_on_keeper(
 	case CHAN_SQL: rig_put(&n->sql, CHAN_SQL, body); break;
 	case CHAN_TLS: n->has_tls = true; break;
 	case CHAN_PINS: n->pins = clv_rd_u32(&r); break;
+	case CHAN_JOINERS: n->joiners_s = clv_rd_u32(&r); break;
 	case CHAN_LISTEN: on_listen(n); break;
 	case CHAN_UNLISTEN:
 		n->unlistens++;

@@ -26,6 +26,7 @@
 #define RIG_NODES 3
 #define RIG_CONNS 32
 #define RIG_EPOCH0 ((1u << 8) | 1)
+#define RIG_TIME0 1800000000 /* of the wall clock, when rig.now is 0 */
 
 #define RIG_REQUIRE(x) \
 	do { \
@@ -86,7 +87,7 @@ struct rig_node {
 	bool listening, deaf; /* deaf: drops what the keeper says */
 	int listen_result;
 	unsigned listens, unlistens, casts, failures, ended;
-	uint32_t pins;
+	uint32_t pins, joiners_s;
 	bool has_tls, told; /* members that they may encrypt */
 	/* the last answer over the server port */
 	unsigned answers;
@@ -193,6 +194,10 @@ void rig_request(unsigned i, const struct clv_identity *id,
     const uint8_t *thumb, struct clv_wire_request *q);
 void rig_request_raw(
     unsigned i, const uint8_t thumb[static 32], const void *p, size_t len);
+
+/* The same of a connection that is not enrolled, as the front passes it on. */
+void rig_join_raw(unsigned i, uint64_t conn, const uint8_t thumb[static 32],
+    const uint8_t binding[static 32], const void *p, size_t len);
 
 /* Forged or replayed: what node `from` says over CPG to node i alone. Signed
  * by sign_sk, or by the system when that is NULL. */

@@ -344,6 +344,20 @@ rig_request_raw(
 }
 
 void
+rig_join_raw(unsigned i, uint64_t conn, const uint8_t thumb[static 32],
+    const uint8_t binding[static 32], const void *p, size_t len)
+{
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	clv_buf_u64(&b, conn);
+	clv_buf_raw(&b, thumb, 32);
+	clv_buf_raw(&b, binding, 32);
+	clv_buf_bytes(&b, p, len);
+	rig_tell(i, CHAN_JOIN, &b);
+}
+
+void
 rig_request(unsigned i, const struct clv_identity *id, const uint8_t *thumb,
     struct clv_wire_request *q)
 {

@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_KEEPER_WRAP_H
 #define TESTS_UNIT_KEEPER_WRAP_H
 
+#include <time.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -43,6 +44,7 @@ void rig_on_keeper(
     struct rig_node *n, enum chan_type type, const struct clv_buf *body);
 
 /* What the linker puts in the place of the real ones. */
+time_t __wrap_time(time_t *ret);
 int __wrap_loop_new(struct loop **ret);
 void __wrap_loop_free(struct loop **ret);
 int __wrap_loop_fd_add(
