@@ -298,6 +298,10 @@ int cli_backup_write(struct cli *c, const struct clv_keyring *k,
  * guard's. */
 int cli_backup_open(struct cli *c, const char *path, char **ret_passphrase,
     struct clv_keyring **ret);
+/* cli_identity.c: of a recovery recipient, into sk, or a node's own file, of
+ * which *ret_id, if it is asked for, is what it says. Says why not. */
+int cli_identity_read(struct cli *c, const char *path, uint8_t sk[static 32],
+    struct clv_identity **ret_id);
 /* What the daemon on this host has. */
 int cli_keyring_export(struct cli *c, struct clv_keyring **ret);
 int cli_keyring_try(struct cli *c, struct clv_keyring **ret); /* silent */
@@ -372,6 +376,7 @@ int cli_join(struct cli *c);
 int cli_status(struct cli *c);
 int cli_doctor(struct cli *c);
 int cli_backup(struct cli *c);
+int cli_backup_scheduled(struct cli *c);
 int cli_backup_verify(struct cli *c);
 int cli_restore(struct cli *c);
 int cli_recovery_create(struct cli *c);

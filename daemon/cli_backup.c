@@ -288,7 +288,16 @@ int
 cli_backup(struct cli *c)
 {
 	struct cli_daemon d = {.started = false};
-	int r = cli_backup_path(c, c->args[0]);
+	bool scheduled = cli_opt(c, "scheduled") != NULL;
+	int r;
+
+	if (scheduled != (c->arg_count == 0))
+		return cli_fail(c, CLV_E_USAGE, "claviger backup --help",
+		    scheduled ? "--scheduled takes no file"
+			      : "an argument is missing");
+	if (scheduled)
+		return cli_backup_scheduled(c);
+	r = cli_backup_path(c, c->args[0]);
 
 	if (r == CLV_OK)
 		r = cli_guard(c);
@@ -298,21 +307,6 @@ cli_backup(struct cli *c)
 		r = backup(c, c->args[0]);
 	cli_daemon_stop(c, &d);
 	return r;
-}
-
-/* Verify. */
-
-static void
-print_keyring(const struct clv_keyring *k)
-{
-	char key[CLI_BASE64], id[CLI_UUID];
-
-	printf("system       %s\n", cli_base64(clv_keyring_sign_pk(k), key));
-	printf("system id    %s\n", cli_uuid(clv_keyring_system_id(k), id));
-	printf("generations ");
-	for (size_t i = 0; i < clv_keyring_count(k); i++)
-		printf(" %u", clv_keyring_number(k, i));
-	putchar('\n');
 }
 
 int
@@ -343,64 +337,4 @@ cli_keyring_check(
 		    "%s",
 		    clv_result_text(r));
 	return CLV_OK;
-}
-
-static void
-json_keyring(
-    const struct clv_keyring *k, const struct clv_list *list, bool same_system)
-{
-	struct cli_json *j = cli_json_new();
-	char key[CLI_BASE64], id[CLI_UUID];
-
-	cli_json_str(j, "system", cli_base64(clv_keyring_sign_pk(k), key));
-	cli_json_str(j, "system_id", cli_uuid(clv_keyring_system_id(k), id));
-	for (size_t i = 0; i < clv_keyring_count(k); i++)
-		cli_json_u64(cli_json_push(j, "generations"), "number",
-		    clv_keyring_number(k, i));
-	cli_json_bool(j, "same_system", same_system);
-	/* only where a signed list says what is current */
-	if (list != NULL)
-		cli_json_bool(j, "current", clv_list_prove(list, k) == CLV_OK);
-	cli_json_print(j);
-}
-
-static void
-print_verdict(const struct clv_list *list, bool same_system)
-{
-	if (!same_system)
-		puts("this host    belongs to no system: nothing to compare "
-		     "with");
-	else if (list != NULL)
-		printf("this host    the same system; it opens the current "
-		       "generation %u\n",
-		    clv_list_current(list)->number);
-	else
-		puts("this host    the same system; whether it is current is "
-		     "not known here");
-}
-
-int
-cli_backup_verify(struct cli *c)
-{
-	bool json = cli_opt(c, "json") != NULL;
-	bool joined = c->config_result == CLV_OK && c->config.system[0] != '\0';
-	struct clv_keyring *k = NULL;
-	struct clv_list *list = NULL;
-	int r = cli_backup_open(c, c->args[0], NULL, &k);
-
-	if (r != CLV_OK)
-		return r;
-	if (!json)
-		print_keyring(k);
-	if (joined && geteuid() == 0 && config_is_server(&c->config))
-		(void)cli_list_get(c, &list);
-	if (joined)
-		r = cli_keyring_check(c, k, list);
-	if (json)
-		json_keyring(k, list, joined && r != CLV_E_WRONG_SYSTEM);
-	else if (r == CLV_OK)
-		print_verdict(list, joined);
-	clv_keyring_free(&k);
-	clv_list_free(&list);
-	return r;
 }

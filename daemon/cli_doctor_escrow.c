@@ -156,6 +156,24 @@ doctor_recovery(struct doctor *d)
 		doctor_note(d, "no recovery recipient is set");
 }
 
+/* Twice the time, for a place may have been full once. */
+static void
+check_schedule(struct doctor *d, uint64_t age_s)
+{
+	const struct config *c = &d->c->config;
+	bool wanted = c->backup_to[0] != '\0' || c->backup_command[0] != '\0';
+	char age[32];
+
+	if (!wanted || (int64_t)age_s <= 2 * (int64_t)c->backup_interval)
+		return;
+	doctor_found(d, "",
+	    "systemctl status claviger-backup.timer on the active server; "
+	    "claviger backup --scheduled there says why not",
+	    "backups are to be written on a schedule, and the newest one is "
+	    "%s old",
+	    cli_age_text(age_s, age, sizeof(age)));
+}
+
 void
 doctor_backups(struct doctor *d)
 {
@@ -170,6 +188,7 @@ doctor_backups(struct doctor *d)
 		doctor_note(d, "none is recorded");
 		return;
 	}
+	check_schedule(d, d->coverage->now_s - copy->sealed_s);
 	doctor_note(d, "the newest is %s old, at %.100s",
 	    cli_age_text(d->coverage->now_s > copy->sealed_s
 			     ? d->coverage->now_s - copy->sealed_s

@@ -117,47 +117,18 @@ from_node(struct cli *c, struct cli_source *s, struct clv_keyring **ret)
 	return r;
 }
 
-/* ---- the identity ---- */
-
-/* As age-keygen writes it, or a node's own file. */
-static int
-parse_identity(struct cli *c, struct from *f, char *text)
-{
-	char *save = NULL, *line;
-	int r = CLV_E_FORMAT;
-
-	if (strncmp(text, "claviger-identity ", 18) == 0) {
-		r = clv_identity_parse(c->guard, text, strlen(text), &f->id);
-		if (r == CLV_OK)
-			memcpy(f->sk, f->id->box_sk, CLV_AGE_KEY_LEN);
-		return r;
-	}
-	for (line = strtok_r(text, "\r\n", &save); line != NULL;
-	     line = strtok_r(NULL, "\r\n", &save))
-		if (strncmp(line, "AGE-SECRET-KEY-1", 16) == 0)
-			r = clv_age_identity_parse(line, f->sk);
-	return r;
-}
-
 static int
 read_identity(
     struct cli *c, const char *path, struct from *f, struct cli_source *s)
 {
-	char *text = NULL, why[256] = "";
-	int r = cli_pass_lines(c->guard, path, &text, why);
+	int r;
 
-	if (r != CLV_OK)
-		return cli_fail(c, r, "look at the file and its mode",
-		    "the identity was not read: %s",
-		    why[0] != '\0' ? why : clv_result_text(r));
 	f->sk = clv_guard_get(c->guard, CLV_AGE_KEY_LEN);
-	r = f->sk != NULL ? parse_identity(c, f, text) : CLV_E_FULL;
-	clv_guard_put(c->guard, text);
+	if (f->sk == NULL)
+		return cli_fail(c, CLV_E_FULL, NULL, "no locked memory left");
+	r = cli_identity_read(c, path, f->sk, &f->id);
 	if (r != CLV_OK)
-		return cli_fail(c, r,
-		    "give a file of age-keygen or recovery combine --identity, "
-		    "or the file 'identity' of a server node",
-		    "%s holds no identity: %s", path, clv_result_text(r));
+		return r;
 	crypto_scalarmult_base(s->pk, f->sk);
 	s->open = f->id != NULL ? from_node : from_recovery;
 	return CLV_OK;

@@ -39,8 +39,6 @@
 
 static const struct cli_opt opts_none[] = {{NULL, NULL, NULL, false}};
 static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
-static const struct cli_opt opts_passphrase[] = {
-    CLI_PASS_OPTS, JSON, {NULL, NULL, NULL, false}};
 
 static const struct cli_opt opts_doctor[] = {
     {"connect", NULL, "walk the way to the server, and check that", false},
@@ -118,6 +116,20 @@ static const struct cli_opt opts_recovery_combine[] = {
     {"backup", "FILE", "only write a passphrase backup", false},
     CLI_PASS_OPTS,
     RESTORE_OPTS,
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_backup[] = {
+    CLI_PASS_OPTS,
+    {"scheduled", NULL, "those that are due, by the configuration", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_backup_verify[] = {
+    CLI_PASS_OPTS,
+    {"identity", "FILE", "open it with this identity", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -261,10 +273,10 @@ const struct cli_verb cli_verbs[] = {
 	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_status},
     {"doctor", "", "check this host and what it depends on", opts_doctor, 0, 0,
 	CLI_NEED_ROOT, cli_doctor},
-    {"backup", "FILE", "write a passphrase backup and open it again",
-	opts_passphrase, 1, 1, SERVER, cli_backup},
+    {"backup", "[FILE]", "write a passphrase backup and open it again",
+	opts_backup, 0, 1, SERVER, cli_backup},
     {"backup verify", "FILE", "whose backup is it, and is it current",
-	opts_passphrase, 1, 1, 0, cli_backup_verify},
+	opts_backup_verify, 1, 1, 0, cli_backup_verify},
     {"restore", "[FILE]", "give this node the master secret from a copy",
 	opts_restore, 0, 1, ROOT, cli_restore},
     {"recovery create", "", "make a recovery identity, in shares",

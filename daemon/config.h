@@ -35,6 +35,12 @@ struct config {
 	uint32_t cache_max_age;	    /* s */
 	uint32_t reencrypt_rate;    /* records a second, 0: no bound */
 	bool encrypt_when_away;
+	/* of `claviger backup --scheduled` */
+	char backup_to[1024];	  /* directories joined by ',' */
+	char backup_command[512]; /* gets the file at its standard input */
+	uint32_t backup_interval; /* s */
+	uint32_t backup_keep;	  /* files in each directory */
+	char backup_passphrase_file[256];
 	char cluster[8]; /* auto (corosync.conf exists) | yes | no */
 	bool debug;
 };

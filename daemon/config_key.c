@@ -84,6 +84,35 @@ is_path_or_none(const char *s)
 	return s[0] == '\0' || is_path(s);
 }
 
+/* Absolute paths joined by ','. */
+static bool
+is_paths_or_none(const char *s)
+{
+	char one[256];
+	size_t len;
+
+	for (; *s != '\0'; s += len + (s[len] == ',')) {
+		len = strcspn(s, ",");
+		if (len == 0 || len >= sizeof(one) ||
+		    (s[len] == ',' && s[len + 1] == '\0'))
+			return false;
+		memcpy(one, s, len);
+		one[len] = '\0';
+		if (!is_path(one))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_command(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if (iscntrl((unsigned char)*s))
+			return false;
+	return true;
+}
+
 static bool
 is_host_or_none(const char *s)
 {
@@ -184,6 +213,20 @@ static const struct config_key keys[] = {
 	1000000},
     {"encrypt_when_away", BOOL(encrypt_when_away), "no", NULL, "yes or no",
 	"may secrets be written while the server is away"},
+    {"backup_to", TEXT(backup_to), "", is_paths_or_none,
+	"absolute paths of directories, joined by ','",
+	"where claviger backup --scheduled writes"},
+    {"backup_command", TEXT(backup_command), "", is_command, "a command line",
+	"gets each scheduled backup at its standard input"},
+    {"backup_interval", NUMBER(backup_interval), "86400", NULL,
+	"a number of seconds from 600 to 31536000",
+	"seconds between two scheduled backups", 600, 31536000},
+    {"backup_keep", NUMBER(backup_keep), "30", NULL,
+	"a number from 1 to 100000", "scheduled backups kept in each directory",
+	1, 100000},
+    {"backup_passphrase_file", TEXT(backup_passphrase_file), "",
+	is_path_or_none, "an absolute path",
+	"passphrase of scheduled backups; else the recovery recipient's"},
     {"debug", BOOL(debug), "no", NULL, "yes or no", "log more"},
 };
 _Static_assert(

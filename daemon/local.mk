@@ -97,19 +97,25 @@ clavigerd_SOURCES = %D%/main.c
 clavigerd_LDADD = libdaemon.la
 
 # systemd: unit, users, folders
-systemdsystemunit_DATA = %D%/clavigerd.service
+systemdsystemunit_DATA = %D%/clavigerd.service %D%/claviger-backup.service \
+	%D%/claviger-backup.timer
 sysusers_DATA = %D%/sysusers.d/claviger.conf
 tmpfiles_DATA = %D%/tmpfiles.d/claviger.conf
-CLEANFILES += $(systemdsystemunit_DATA) $(sysusers_DATA) $(tmpfiles_DATA)
-EXTRA_DIST += %D%/clavigerd.service.in %D%/sysusers.conf.in \
+CLEANFILES += %D%/clavigerd.service %D%/claviger-backup.service \
+	$(sysusers_DATA) $(tmpfiles_DATA)
+EXTRA_DIST += %D%/clavigerd.service.in %D%/claviger-backup.service.in \
+	%D%/claviger-backup.timer %D%/sysusers.conf.in \
 	%D%/tmpfiles.conf.in
 clv_subst = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) \
 	-e 's|@sbindir[@]|$(sbindir)|g' \
+	-e 's|@bindir[@]|$(bindir)|g' \
 	-e 's|@sysconfdir[@]|$(sysconfdir)|g' \
 	-e 's|@localstatedir[@]|$(localstatedir)|g'
 
 %D%/clavigerd.service: %D%/clavigerd.service.in Makefile
 	$(clv_subst) $(srcdir)/%D%/clavigerd.service.in >$@.tmp && mv $@.tmp $@
+%D%/claviger-backup.service: %D%/claviger-backup.service.in Makefile
+	$(clv_subst) $(srcdir)/%D%/claviger-backup.service.in >$@.tmp && mv $@.tmp $@
 %D%/sysusers.d/claviger.conf: %D%/sysusers.conf.in Makefile
 	$(clv_subst) $(srcdir)/%D%/sysusers.conf.in >$@.tmp && mv $@.tmp $@
 %D%/tmpfiles.d/claviger.conf: %D%/tmpfiles.conf.in Makefile
@@ -122,7 +128,8 @@ noinst_HEADERS += %D%/cli.h %D%/cli_init.h %D%/record.h
 noinst_LTLIBRARIES += libcli.la
 libcli_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(JSON_CFLAGS)
 libcli_la_LIBADD = libdaemon.la $(JSON_LIBS)
-libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c %D%/cli_cert.c \
+libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c \
+	%D%/cli_backup_schedule.c %D%/cli_backup_verify.c %D%/cli_identity.c %D%/cli_cert.c \
 	%D%/cli_cluster.c \
 	%D%/cli_ctl.c %D%/cli_daemon.c %D%/cli_database.c %D%/cli_fetch.c \
 	%D%/cli_file.c %D%/cli_generation.c %D%/cli_host.c %D%/cli_init.c \

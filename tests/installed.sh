@@ -44,6 +44,8 @@ unit=$systemdsystemunitdir/clavigerd.service
 expect "programs and agents are there" has 755 "$bindir/claviger" \
 	"$sbindir/clavigerd" "$agentdir/master-secret" "$agentdir/network-name"
 expect "the rest is there" has 644 "${pages[@]}" "$unit" \
+	"$systemdsystemunitdir/claviger-backup.service" \
+	"$systemdsystemunitdir/claviger-backup.timer" \
 	"$sysusersdir/claviger.conf" "$tmpfilesdir/claviger.conf" \
 	"$bashcompdir/claviger" "$zshcompdir/_claviger" \
 	"$uidgiddir/claviger-uidgid.conf" "$pkgconfigdir/claviger.pc" \

@@ -36,7 +36,7 @@ standby=n1
 step "two tokens, made on a standby"
 second=$(token_for web2 $standby --scope all)
 token=$(token_for web1 $standby --scope all --ttl 10m)
-canary_note "$token" "$second"
+canary_note "${token:20:40}" # of the seed
 expect "each is one line" grep -qxE 'claviger-token1[a-z0-9]+' <<<"$token"
 expect "both are listed" test \
     "$(on n3 claviger member list | grep -c '^web[12] ')" = 2

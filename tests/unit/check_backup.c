@@ -669,6 +669,79 @@ START_TEST(damage_and_truncation_are_told_apart)
 }
 END_TEST
 
+/* With the passphrase, or, of a recovery copy, with its identity. */
+static int
+read_sample(bool sealed, const uint8_t *sk)
+{
+	struct clv_keyring *k = NULL;
+	int r = sealed ? clv_backup_read_recovery(guard, path, sk, &k, why)
+		       : clv_backup_read(guard, path, PASSPHRASE, &k, why);
+
+	ck_assert_int_eq(r == CLV_OK, k != NULL);
+	clv_keyring_free(&k);
+	return r;
+}
+
+/* Where its payload begins: after the line with the header's MAC. */
+static size_t
+payload_of(const uint8_t *file, size_t len)
+{
+	const uint8_t *mac = memmem(file, len, "\n---", 4);
+	const uint8_t *end;
+
+	ck_assert_ptr_nonnull(mac);
+	end = memchr(mac + 1, '\n', len - (size_t)(mac + 1 - file));
+	ck_assert_ptr_nonnull(end);
+	return (size_t)(end + 1 - file);
+}
+
+static void
+assert_class(int r, size_t at, size_t payload)
+{
+	bool in_header = r == CLV_E_FORMAT || r == CLV_E_VERSION ||
+			 r == CLV_E_DAMAGED || r == CLV_E_PASSPHRASE ||
+			 r == CLV_E_NO_IDENTITY || r == CLV_E_WORK_FACTOR;
+
+	ck_assert_msg(at < payload ? in_header : r == CLV_E_DAMAGED,
+	    "byte %zu of a file whose payload begins at %zu: %s", at, payload,
+	    clv_result_text(r));
+}
+
+START_TEST(every_changed_byte_and_every_truncation_is_refused)
+{
+	static const uint8_t changes[] = {0x01, 0x20, 0xff};
+	uint8_t file[4096], sk[CLV_AGE_KEY_LEN], pk[CLV_AGE_KEY_LEN];
+	size_t len, payload;
+	int r;
+
+	clv_age_keygen(sk, pk);
+	ck_assert_int_eq(
+	    _i == 0 ? write_quickly()
+		    : clv_backup_write_recovery(guard, keyring, path, pk, why),
+	    CLV_OK);
+	ck_assert_int_eq(read_sample(_i == 1, sk), CLV_OK);
+	len = load(file, sizeof(file));
+	payload = payload_of(file, len);
+	for (size_t i = 0; i < len; i++) {
+		for (size_t j = 0; j < sizeof(changes); j++) {
+			file[i] ^= changes[j];
+			put_file(file, len);
+			assert_class(read_sample(_i == 1, sk), i, payload);
+			file[i] ^= changes[j];
+		}
+	}
+	for (size_t i = 0; i < len; i++) {
+		put_file(file, i);
+		r = read_sample(_i == 1, sk);
+		ck_assert_msg(r == CLV_E_TRUNCATED ||
+				  (i >= payload && r == CLV_E_DAMAGED),
+		    "cut after %zu bytes: %s", i, clv_result_text(r));
+	}
+	put_file(file, len);
+	ck_assert_int_eq(read_sample(_i == 1, sk), CLV_OK);
+}
+END_TEST
+
 START_TEST(a_backup_needs_no_more_of_the_arena_than_it_says)
 {
 	struct clv_guard *small = NULL;
@@ -808,6 +881,8 @@ add_reading(TCase *t)
 	tcase_add_test(t, a_file_sealed_to_a_recipient_says_so);
 	tcase_add_test(t, a_foreign_content_is_told_from_damage);
 	tcase_add_test(t, damage_and_truncation_are_told_apart);
+	tcase_add_loop_test(
+	    t, every_changed_byte_and_every_truncation_is_refused, 0, 2);
 }
 
 static void

@@ -200,7 +200,7 @@ on n1 status --json=yes
 refuse $? 2 'takes no value' 'a flag with a value'
 on n1 status now
 refuse $? 2 'an argument too many' 'an argument too many'
-on n1 backup
+on n1 backup verify
 refuse $? 2 'an argument is missing' 'a missing argument'
 on n1
 refuse $? 2 'which verb' 'no verb'
@@ -844,7 +844,7 @@ expect $? 0 '"scope": *"payroll"' 'member add --json'
 json 'member add'
 with n1 backup "$tmp/b/json.age" --passphrase-file "$tmp/pass" --json
 expect $? 0 '"recorded": *true' 'backup --json'
-json backup
+json backup written
 is 'the backup is recorded' \
 	test "$(sql -c 'SELECT count(*) FROM claviger.backup' one)" = 2
 
@@ -1131,7 +1131,7 @@ is 'the database has a copy for it' test \
 	"$(sql -c 'SELECT generation FROM claviger.escrow WHERE node = 255' one)" = 3
 with n1 backup "$tmp/b/five.age" --passphrase-file "$tmp/pass" --json
 expect $? 0 '"recovery": *".*five.age.recovery"' 'a backup with a copy beside it'
-json backup
+json backup written
 is 'which is root'"'"'s alone' \
 	test "$(stat -c %U%a "$tmp/b/five.age.recovery")" = root400
 
@@ -1333,6 +1333,31 @@ end
 same 'and alone' 1 "$(thumbs)"
 use big big --now --yes
 expect $? 0 'certificate is changed' 'cert use of an RSA key'
+
+# Backups on a schedule. Nobody is active here.
+with n1 backup --scheduled
+refuse $? 2 'no place for scheduled backups' 'a schedule to nowhere'
+with n1 backup --scheduled "$tmp/b/x.age"
+refuse $? 2 'takes no file' 'a schedule and a file'
+mkdir -m 700 "$tmp/to"
+printf 'backup_to = relative\n' >>"$tmp/n1/claviger.conf"
+with n1 backup --scheduled
+refuse $? 2 'backup_to must be absolute paths' 'a directory that is no path'
+sed -i '/^backup_to/d' "$tmp/n1/claviger.conf"
+printf 'backup_to = %s\n' "$tmp/to" >>"$tmp/n1/claviger.conf"
+printf 'backup_passphrase_file = %s\n' "$tmp/short" >>"$tmp/n1/claviger.conf"
+printf 'short\n' >"$tmp/short" && chmod 600 "$tmp/short"
+with n1 backup --scheduled
+refuse $? 2 'too short' 'a schedule with a weak passphrase'
+sed -i '/^backup_passphrase_file/d' "$tmp/n1/claviger.conf"
+with n1 backup --scheduled
+is 'a node that is not active writes none' \
+	test "$(find "$tmp/to" -type f | wc -l)" = 0
+on n1 backup verify "$tmp/b/five.age.recovery" --identity "$tmp/b/identity"
+expect $? 20 'written  *20' 'backup verify --identity'
+on n1 backup verify "$tmp/b/five.age.recovery" --identity "$tmp/b/identity" --json
+json 'backup verify' current
+
 # No recovery any more.
 with n1 recovery recipient --remove "$recipient"
 refuse $? 2 'or --remove' 'a recipient to be removed, and set'
