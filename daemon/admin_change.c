@@ -76,6 +76,7 @@ admin_change_build(struct admin *a)
 	rewrap_progress(k, &p);
 	c->seen_list = serving_seen_list(k);
 	c->db_list = k->db.list_version;
+	c->seen_generation = k->serving.shown_generation;
 	c->serves = role_serves(k->serving.state);
 	c->rewrapping =
 	    p.state == REWRAP_IS_RUNNING || p.state == REWRAP_IS_MAKING_KEYS;

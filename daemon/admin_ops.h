@@ -32,8 +32,9 @@ struct admin_change {
 	bool serves;		 /* this node is the active server, */
 	bool rewrapping;	 /* and not done with the current generation */
 	bool again; /* CERT_NEXT: it was done before, by whom is not known */
-	uint64_t seen_list; /* ROLLBACK: highest version seen anywhere, */
-	uint64_t db_list;   /* and the database's */
+	uint64_t seen_list;	  /* ROLLBACK: highest version seen anywhere, */
+	uint64_t db_list;	  /* and the database's; */
+	uint32_t seen_generation; /* highest that was current anywhere */
 	/* out */
 	struct clv_keyring *new_keyring; /* ROTATE_BEGIN; caller frees */
 	struct clv_buf escrow;		 /* (u32 len, row)* */
@@ -127,6 +128,8 @@ int admin_rotate_reencrypt(struct admin_change *c, struct clv_rd *args);
 int admin_rotate_reencrypted(struct admin_change *c, struct clv_rd *args);
 bool admin_rotate_is_published(
     const struct clv_list *list, struct clv_rd *args);
+/* Of new_keyring, into the list. */
+int admin_describe_generation(struct admin_change *c, uint32_t number);
 int admin_keyring_copy(struct admin_change *c, struct clv_keyring **ret);
 /* new_keyring, to every node that has the keyring or may have it, and to the
  * recovery recipient. */

@@ -23,6 +23,34 @@ say_newer(struct admin_change *c)
 	    (unsigned long long)c->db_list);
 }
 
+/* All server nodes are lost, and with them the list that named a generation
+ * which members have: a backup has brought it, and it is current again. */
+static int
+go_on_with_seen(struct admin_change *c)
+{
+	const struct clv_keyring *k = c->new_keyring;
+	uint32_t seen = c->seen_generation;
+	int r = CLV_OK;
+
+	if (seen <= clv_list_current(c->next)->number)
+		return CLV_OK;
+	for (size_t i = 0; r == CLV_OK && i < clv_keyring_count(k); i++) {
+		uint32_t n = clv_keyring_number(k, i);
+
+		if (n <= seen && clv_list_generation(c->next, n) == NULL)
+			r = admin_describe_generation(c, n);
+	}
+	for (size_t i = 0; i < c->next->generation_count; i++) {
+		struct clv_list_generation *g = &c->next->generations[i];
+
+		if (g->number == seen)
+			g->state = CLV_GEN_CURRENT;
+		else if (g->number < seen && g->state <= CLV_GEN_CURRENT)
+			g->state = CLV_GEN_RETIRED;
+	}
+	return r;
+}
+
 int
 admin_rollback(struct admin_change *c, struct clv_rd *args)
 {
@@ -36,6 +64,7 @@ admin_rollback(struct admin_change *c, struct clv_rd *args)
 		c->nothing = true;
 		clv_buf_u64(&c->data, own);
 		clv_buf_u64(&c->data, c->next->epoch);
+		clv_buf_u64(&c->data, own);
 		say_newer(c);
 		return clv_buf_result(&c->data);
 	}
@@ -43,30 +72,51 @@ admin_rollback(struct admin_change *c, struct clv_rd *args)
 		c->next->version = c->seen_list + 1;
 	clv_buf_u64(&c->data, c->next->version);
 	clv_buf_u64(&c->data, c->next->epoch);
+	clv_buf_u64(&c->data, c->seen_list);
 	r = admin_keyring_copy(c, &c->new_keyring);
+	if (r == CLV_OK)
+		r = go_on_with_seen(c);
 	if (r == CLV_OK)
 		r = admin_seal_to_all(c);
 	if (r != CLV_OK)
 		return r;
-	ADMIN_SAY(c,
-	    "the restored database is accepted: list version %llu there, "
-	    "%llu now",
-	    (unsigned long long)c->db_list,
-	    (unsigned long long)c->next->version);
+	if (c->seen_list > own)
+		ADMIN_SAY(c,
+		    "the restored database is accepted, without what was "
+		    "changed after list version %llu: hosts have seen version "
+		    "%llu, and whoever was revoked in between is not revoked "
+		    "any more",
+		    (unsigned long long)own, (unsigned long long)c->seen_list);
+	else
+		ADMIN_SAY(c,
+		    "the restored database is accepted: list version %llu "
+		    "there, %llu now",
+		    (unsigned long long)c->db_list,
+		    (unsigned long long)c->next->version);
 	return clv_buf_result(&c->data);
+}
+
+static bool
+holds(const struct clv_keyring *k, uint32_t number)
+{
+	for (size_t i = 0; i < clv_keyring_count(k); i++)
+		if (clv_keyring_number(k, i) == number)
+			return true;
+	return false;
 }
 
 int
 admin_rollback_refusal(const struct keeper *k, char *why, size_t cap)
 {
 	const struct clv_list *list = k->secret.list;
+	uint32_t shown = k->serving.shown_generation;
 
-	if (k->serving.shown_generation > clv_list_current(list)->number) {
+	if (shown > clv_list_current(list)->number &&
+	    !holds(k->secret.keyring, shown)) {
 		snprintf(why, cap,
 		    "a member has seen generation %u, and %u is current here: "
 		    "restore a newer backup first",
-		    k->serving.shown_generation,
-		    clv_list_current(list)->number);
+		    shown, clv_list_current(list)->number);
 		return CLV_E_STALE;
 	}
 	if (k->db.asked_list > list->version) {

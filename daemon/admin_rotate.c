@@ -37,8 +37,8 @@ admin_keyring_copy(struct admin_change *c, struct clv_keyring **ret)
 	return r;
 }
 
-static int
-describe_generation(struct admin_change *c, uint32_t number)
+int
+admin_describe_generation(struct admin_change *c, uint32_t number)
 {
 	struct clv_list_generation *g = clv_list_add_generation(c->next);
 	uint8_t *key = clv_guard_get(c->guard, CLV_KEY_LEN);
@@ -123,7 +123,7 @@ admin_rotate_begin(struct admin_change *c, struct clv_rd *args)
 	if (r == CLV_OK)
 		r = clv_keyring_add(c->new_keyring, &number);
 	if (r == CLV_OK)
-		r = describe_generation(c, number);
+		r = admin_describe_generation(c, number);
 	if (r == CLV_OK)
 		r = admin_seal_to_all(c);
 	if (r != CLV_OK)

@@ -48,7 +48,11 @@ api_hold(struct api_conn *c, const struct clv_api_header *h, const void *body)
 	uint64_t now = loop_now_ms(), end = k->member->written_until_ms;
 	struct api_held *held;
 
-	if (end == 0 || now >= end + API_HOLD_MS || !vault_queue(v, h->len))
+	/* Whoever reads meanwhile finds room: half of it is theirs. */
+	if (end == 0 || now >= end + API_HOLD_MS ||
+	    v->queued >= VAULT_QUEUE_MAX / 2 ||
+	    v->queued_len + h->len > VAULT_QUEUE_LEN / 2 ||
+	    !vault_queue(v, h->len))
 		return false;
 	held = calloc(1, sizeof(*held));
 	if (held != NULL)

@@ -18,6 +18,7 @@ struct rollback {
 	struct clv_list *here;
 	struct clv_list *there;
 	uint64_t was, now, epoch; /* list versions, and the epoch in force */
+	uint64_t seen;		  /* list version, by anybody */
 	char accepted[CLV_LIST_APPS_MAX / 8 + 1]; /* applications, by bit */
 	unsigned lost; /* what the database's list does not have */
 };
@@ -217,6 +218,7 @@ accept_list(struct cli *c, struct rollback *s)
 		s->was = clv_rd_u64(&rd);
 		s->now = clv_rd_u64(&rd);
 		s->epoch = clv_rd_u64(&rd);
+		s->seen = clv_rd_u64(&rd);
 		r = clv_rd_end(&rd);
 	}
 	if (r != CLV_OK)
@@ -227,6 +229,8 @@ accept_list(struct cli *c, struct rollback *s)
 	else if (a.late[0] != '\0')
 		cli_warn(c, "these nodes fetch it when they are back: %s",
 		    cli_printable(a.late));
+	if (r == CLV_OK && s->seen > s->here->version)
+		cli_warn(c, "%s", cli_printable(a.text));
 	cli_answer_fini(&a);
 	clv_buf_fini(&b);
 	return r;

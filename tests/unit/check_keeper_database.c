@@ -456,6 +456,54 @@ START_TEST(a_generation_that_only_a_member_has_seen_is_not_given_up)
 }
 END_TEST
 
+/* Every server's disk is lost, and the database is from before a rotation and
+ * a revocation that members have seen. */
+
+static void
+bring_keyring(void)
+{
+	struct clv_keyring *copy = NULL;
+	uint32_t number = 0;
+	char *text = NULL;
+	size_t len = 0;
+
+	ck_assert_int_eq(
+	    clv_keyring_format(k(0)->secret.keyring, &text, &len), CLV_OK);
+	ck_assert_int_eq(
+	    clv_keyring_parse(k(0)->guard, text, len, &copy), CLV_OK);
+	clv_guard_put(k(0)->guard, text);
+	ck_assert_int_eq(clv_keyring_add(copy, &number), CLV_OK);
+	ck_assert_uint_eq(number, 2);
+	ck_assert_int_eq(secret_accept_keyring(k(0), &copy), CLV_OK);
+	clv_keyring_free(&copy);
+	rig_run(1000);
+}
+
+START_TEST(a_backup_that_is_newer_than_the_database_is_gone_on_with)
+{
+	bring_keyring();
+	k(0)->serving.shown_generation = 2;
+	k(0)->serving.shown_list = 5;
+	ck_assert(serving_read_only(k(0)));
+	rig_run(20000);
+	ck_assert_msg(accept_rollback(0) == CLV_OK, "%s", rig.said);
+	rig_run(10000);
+	ck_assert(!serving_read_only(k(0)));
+	ck_assert_uint_eq(clv_list_current(rig_db_list())->number, 2);
+	ck_assert_uint_gt(rig_db_list()->version, 5);
+	ck_assert_int_eq(revoke_m2(), CLV_OK);
+}
+END_TEST
+
+START_TEST(what_was_revoked_where_nobody_knows_is_said)
+{
+	k(0)->serving.shown_list = 5;
+	rig_run(20000);
+	ck_assert_int_eq(accept_rollback(0), CLV_OK);
+	ck_assert_msg(strstr(rig.said, "5") != NULL, "%s", rig.said);
+}
+END_TEST
+
 /* Generations of the past, and of his own. */
 
 static uint32_t
@@ -613,6 +661,9 @@ suite(void)
 	tcase_add_test(t, a_database_that_is_not_older_is_left_alone);
 	tcase_add_test(
 	    t, a_generation_that_only_a_member_has_seen_is_not_given_up);
+	tcase_add_test(
+	    t, a_backup_that_is_newer_than_the_database_is_gone_on_with);
+	tcase_add_test(t, what_was_revoked_where_nobody_knows_is_said);
 	tcase_add_test(t, a_rotation_is_not_rolled_back);
 	tcase_add_test(t, old_copies_make_no_old_server);
 	return s;
