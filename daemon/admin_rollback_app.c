@@ -195,6 +195,7 @@ decide(struct admin *a, uint64_t counter, const struct db_field *mac)
 		end(a, CLV_OK, false);
 	} else {
 		b->target = highest(a) + 1;
+		a->until_ms = loop_now_ms() + ADMIN_DEADLINE_MS;
 		randombytes_buf(b->id, sizeof(b->id));
 		write_next(a);
 	}

@@ -105,7 +105,7 @@ open_row(struct cli *c, const struct recovery *s, struct clv_store *db,
 		r = clv_escrow_open(
 		    row, len, system_pk, id, CLV_ESCROW_RECOVERY, ret);
 	}
-	if (r == CLV_OK)
+	if (r == CLV_OK && cli_opt(c, "dry-run") == NULL)
 		note_opened(c, db, row, len, id, *ret);
 	clv_identity_free(&id);
 	if (r == CLV_OK)

@@ -206,6 +206,17 @@ json_plan(const struct cli *c, const struct restore *s)
 	cli_json_print(j);
 }
 
+/* A node that is enrolled under the name, with keys that are not here. */
+static bool
+has_other(const struct cli *c, const struct restore *s)
+{
+	const struct clv_list_node *n =
+	    s->there != NULL ? clv_list_node_by_name(s->there, node_name(c, s))
+			     : NULL;
+
+	return n != NULL && !n->revoked;
+}
+
 static void
 print_node(const struct cli *c, const struct restore *s)
 {
@@ -213,7 +224,9 @@ print_node(const struct cli *c, const struct restore *s)
 	if (s->number > 0)
 		printf(" (number %u)\n", s->number);
 	else if (s->enrols)
-		puts(", to be enrolled by this keyring: nobody is active");
+		printf(", to be enrolled by this keyring: nobody is active%s\n",
+		    has_other(c, s) ? "; the node of that name is revoked"
+				    : "");
 	else
 		puts(", not enrolled: claviger node approve it");
 }
