@@ -86,6 +86,9 @@ ctx_harden(SSL_CTX *s)
 	SSL_CTX_set_mode(s, SSL_MODE_RELEASE_BUFFERS |
 				SSL_MODE_ENABLE_PARTIAL_WRITE |
 				SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* Or one read goes on for as long as a peer sends messages that hold
+	 * no data, as those that only ask for new keys, and all others wait. */
+	SSL_CTX_clear_mode(s, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_max_cert_list(s, CERT_LIST_MAX);
 	SSL_CTX_set_security_level(s, 2);
 	if (SSL_CTX_set_min_proto_version(s, TLS1_3_VERSION) != 1 ||
