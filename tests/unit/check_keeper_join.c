@@ -725,6 +725,22 @@ START_TEST(a_revoked_member_is_told_so_there)
 }
 END_TEST
 
+START_TEST(a_member_that_the_front_does_not_know_keeps_its_keys)
+{
+	unsigned before;
+	struct host h;
+
+	host_init(&h, "web1");
+	ck_assert_int_eq(join(&h, 0, token), CLV_OK);
+	before = rig.node[0].answers;
+	host_send(&h, 0, CLV_WIRE_FETCH, NULL);
+	rig_settle();
+	ck_assert_uint_eq(rig.node[0].answers, before + 1);
+	ck_assert_int_eq(answer(0)->result, CLV_E_BUSY);
+	host_fini(&h);
+}
+END_TEST
+
 START_TEST(a_standby_offers_nothing)
 {
 	struct host h;
@@ -812,6 +828,7 @@ main(void)
 	tcase_add_loop_test(t, nothing_else_is_answered_on_that_connection, 0,
 	    sizeof(others) / sizeof(others[0]));
 	tcase_add_test(t, a_revoked_member_is_told_so_there);
+	tcase_add_test(t, a_member_that_the_front_does_not_know_keeps_its_keys);
 	tcase_add_test(t, a_standby_offers_nothing);
 	tcase_add_test(t, nobody_joins_for_another_by_administration);
 	tcase_add_test(
