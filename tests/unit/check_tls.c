@@ -845,6 +845,32 @@ START_TEST(every_kind_of_key_of_tls_1_3_is_read)
 }
 END_TEST
 
+/* Pinned or not: who asks to join is verified, too. */
+START_TEST(key_that_costs_much_to_verify_is_refused)
+{
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	EVP_PKEY *k = NULL;
+	BIGNUM *e = BN_new();
+	struct pair p;
+
+	ck_assert_int_eq(BN_set_bit(e, 200), 1);
+	ck_assert_int_eq(BN_set_bit(e, 0), 1);
+	do {
+		ck_assert_int_eq(EVP_PKEY_keygen_init(c), 1);
+		ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_keygen_bits(c, 2048), 1);
+		ck_assert_int_eq(
+		    EVP_PKEY_CTX_set1_rsa_keygen_pubexp(c, e), 1);
+	} while (EVP_PKEY_generate(c, &k) != 1);
+	change_key(&client, k);
+	pair_init(&p, &server, &client, &client, &server);
+	pair_shake(&p);
+	ck_assert_int_eq(p.rs, CLV_E_UNKNOWN_PEER);
+	pair_fini(&p);
+	EVP_PKEY_CTX_free(c);
+	BN_free(e);
+}
+END_TEST
+
 START_TEST(same_key_in_another_certificate_is_another_party)
 {
 	struct pair p;
@@ -1186,6 +1212,7 @@ main(void)
 	tcase_add_test(
 	    t, expired_and_future_certificates_are_accepted_by_their_pin);
 	tcase_add_test(t, every_kind_of_key_of_tls_1_3_is_read);
+	tcase_add_test(t, key_that_costs_much_to_verify_is_refused);
 	tcase_add_test(t, same_key_in_another_certificate_is_another_party);
 	tcase_add_test(
 	    t, binding_is_the_same_at_both_ends_and_of_one_connection);
