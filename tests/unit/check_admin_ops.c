@@ -380,7 +380,7 @@ START_TEST(a_token_enrols_its_host_once)
 	ck_assert(!shows(ADMIN_MEMBER_JOIN));
 	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_E_DENIED);
 	ck_assert_str_eq(change.text,
-	    "web1 is enrolled already, and this join token is used up");
+	    "this join token was used or withdrawn, or has expired");
 	ck_assert_uint_eq(change.next->member_count, 1);
 }
 END_TEST
