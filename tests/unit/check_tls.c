@@ -858,8 +858,7 @@ START_TEST(key_that_costs_much_to_verify_is_refused)
 	do {
 		ck_assert_int_eq(EVP_PKEY_keygen_init(c), 1);
 		ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_keygen_bits(c, 2048), 1);
-		ck_assert_int_eq(
-		    EVP_PKEY_CTX_set1_rsa_keygen_pubexp(c, e), 1);
+		ck_assert_int_eq(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(c, e), 1);
 	} while (EVP_PKEY_generate(c, &k) != 1);
 	change_key(&client, k);
 	pair_init(&p, &server, &client, &client, &server);
