@@ -144,9 +144,11 @@ member_named(
 	return CLV_E_NOT_FOUND;
 }
 
+/* It does not come back by a token that was made before. */
 int
 admin_member_revoke(struct admin_change *c, struct clv_rd *args)
 {
+	struct clv_list_token *token;
 	struct clv_list_member *m;
 	int r = member_named(c, args, &m);
 
@@ -154,8 +156,11 @@ admin_member_revoke(struct admin_change *c, struct clv_rd *args)
 		return r;
 	if (clv_rd_end(args) != CLV_OK)
 		return CLV_E_PROTOCOL;
-	c->nothing = m->revoked;
+	token = clv_list_token_by_name(c->next, m->party.name);
+	c->nothing = m->revoked && token == NULL;
 	m->revoked = true;
+	if (token != NULL)
+		clv_list_drop_token(c->next, token);
 	ADMIN_SAY(
 	    c, "%s is revoked; it could read: %.120s", m->party.name, m->scope);
 	return CLV_OK;

@@ -141,13 +141,9 @@ admin_token_check(const struct clv_list *list,
     char *ret_why, size_t cap)
 {
 	const struct clv_list_token *t = clv_list_token_by_key(list, pk);
-	const struct clv_list_member *m = clv_list_member_by_name(list, name);
 
-	if (t == NULL && m != NULL && !m->revoked)
-		snprintf(ret_why, cap,
-		    "%s is enrolled already, and this join token is used up",
-		    name);
-	else if (t == NULL)
+	/* Anybody can sign with a key of his own: he learns no names of it. */
+	if (t == NULL)
 		snprintf(ret_why, cap,
 		    "this join token was used or withdrawn, or has expired");
 	else if (strcmp(t->name, name) != 0)

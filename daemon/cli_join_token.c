@@ -394,7 +394,9 @@ enrol(struct cli *c, struct join *j, struct joining *g)
 		if (r != CLV_OK || g->answer.result == CLV_E_EXISTS)
 			return r;
 		r = prove(c, j, g);
-		if (r != CLV_OK || g->answer.result != CLV_E_BUSY)
+		/* STALE: others who asked in between took the offer's place. */
+		if (r != CLV_OK || (g->answer.result != CLV_E_BUSY &&
+				       g->answer.result != CLV_E_STALE))
 			break;
 		nanosleep(&pause, NULL);
 	}

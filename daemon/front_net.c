@@ -105,6 +105,9 @@ front_net_pins(struct front_net *net, struct clv_rd *rd)
 		log_error("the list of thumbprints cannot be used: %s; nobody "
 			  "is admitted",
 		    clv_result_text(r));
+	/* Or those who are enrolled would come as if they were not. */
+	if (r != CLV_OK)
+		net->join_until_ms = 0;
 	front_pins_free(&net->pins);
 	net->pins = pins;
 	drop_revoked(net);

@@ -181,9 +181,13 @@ refuse_stranger(
 	const struct clv_list *list = k->secret.list;
 	const struct clv_list_member *m = clv_list_member_by_thumb(list, thumb);
 	const struct clv_list_node *n = clv_list_node_by_thumb(list, thumb);
-	bool revoked = (m != NULL && m->revoked) || (n != NULL && n->revoked);
+	bool live = (m != NULL && !m->revoked) || (n != NULL && !n->revoked);
+	bool revoked = m != NULL || n != NULL;
 	int r = revoked ? CLV_E_REVOKED : CLV_E_UNKNOWN_PEER;
 
+	/* The front does not know that yet: no reason to drop its keys. */
+	if (live)
+		r = CLV_E_BUSY;
 	refuse(k, to, r, clv_result_text(r));
 }
 

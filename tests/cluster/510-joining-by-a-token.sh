@@ -53,7 +53,7 @@ refuted=$(on n3 claviger member token --list | grep -c '^web1 ')
 expect "and its token is gone" test "$refuted" = 0
 expect "the same once more does no harm" joins client web1 "$token"
 step "another host has stolen the token"
-refused 4 'web1 is enrolled already, and this join token is used up' \
+refused 4 'this join token was used or withdrawn, or has expired' \
     "it is refused by name" joins db web1 "$token"
 refute "and keeps nothing of it" on db test -e /var/lib/claviger-web1/identity
 

@@ -380,7 +380,7 @@ START_TEST(a_token_enrols_its_host_once)
 	ck_assert(!shows(ADMIN_MEMBER_JOIN));
 	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_E_DENIED);
 	ck_assert_str_eq(change.text,
-	    "web1 is enrolled already, and this join token is used up");
+	    "this join token was used or withdrawn, or has expired");
 	ck_assert_uint_eq(change.next->member_count, 1);
 }
 END_TEST
@@ -471,6 +471,13 @@ START_TEST(who_is_enrolled_gets_no_token)
 	clv_buf_reset(&args);
 	clv_buf_str(&args, "m1");
 	ck_assert_int_eq(apply(ADMIN_MEMBER_REVOKE), CLV_OK);
+	make_token("m1", "crm", 8);
+	clv_buf_reset(&args);
+	clv_buf_str(&args, "m1");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_REVOKE), CLV_OK);
+	ck_assert(!change.nothing); /* the token is withdrawn */
+	join_args("m1", 8, 7);
+	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_E_DENIED);
 	make_token("m1", "crm", 9); /* ... and it comes back */
 	join_args("m1", 9, 7);
 	ck_assert_int_eq(apply(ADMIN_MEMBER_JOIN), CLV_OK);

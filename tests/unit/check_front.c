@@ -781,6 +781,23 @@ START_TEST(malformed_word_about_joining_opens_nothing)
 }
 END_TEST
 
+START_TEST(broken_list_of_pins_closes_the_door)
+{
+	struct clv_buf b;
+	struct guest g;
+	uint8_t byte;
+
+	keeper_joiners(60);
+	let_it_arrive();
+	clv_buf_init(&b);
+	clv_buf_u32(&b, 1000000);
+	keeper_send(CHAN_PINS, &b);
+	guest_init(&g, &member, &server);
+	ck_assert_int_eq(guest_read(&g, &byte, 1, WAIT_MS), CLV_E_UNKNOWN_PEER);
+	guest_fini(&g);
+}
+END_TEST
+
 /* ---- limits ---- */
 
 START_TEST(frames_of_too_much_length_end_the_connection)
@@ -1215,6 +1232,7 @@ add_joining(Suite *s)
 	tcase_add_test(t, joiner_says_little_and_hears_no_notices);
 	tcase_add_test(t, one_host_has_few_places_to_join_from);
 	tcase_add_test(t, malformed_word_about_joining_opens_nothing);
+	tcase_add_test(t, broken_list_of_pins_closes_the_door);
 }
 
 static void

@@ -43,7 +43,8 @@ static uint8_t seed[32];
 static struct play {
 	bool other_system, other_cert, other_binding, other_nonce, other_name;
 	bool no_offer, exists, hangs_up, refuses_certificate;
-	unsigned busy;	       /* so many proofs are answered so */
+	unsigned busy;	       /* so many proofs are answered so, */
+	unsigned stale;	       /* or so */
 	bool ends_after_proof; /* without a word */
 	int result;	       /* of the greeting, */
 	int verdict;	       /* or of the proof */
@@ -218,6 +219,8 @@ judge(struct tls_conn *c, const struct clv_wire_request *q)
 
 	if (play.proofs <= play.busy)
 		r = CLV_E_BUSY;
+	if (play.proofs <= play.stale)
+		r = CLV_E_STALE;
 	clv_buf_u32(&b, (uint32_t)r); /* daemon/admin.h */
 	clv_buf_str(&b, HOST " is enrolled");
 	clv_buf_str(&b, r == CLV_OK ? "n3" : "");
@@ -501,6 +504,15 @@ START_TEST(a_busy_server_is_asked_again_on_another_connection)
 }
 END_TEST
 
+START_TEST(a_challenge_that_others_pushed_out_is_asked_for_again)
+{
+	play.stale = 2;
+	ck_assert_int_eq(join(), 0);
+	ck_assert_uint_eq(play.greetings, 3);
+	ck_assert(!play.token_seen);
+}
+END_TEST
+
 START_TEST(an_unknown_outcome_is_cleared_up_by_repeating)
 {
 	play.ends_after_proof = true;
@@ -625,6 +637,8 @@ main(void)
 	    0, sizeof(wrong) / sizeof(wrong[0]));
 	tcase_add_test(t, a_refused_host_is_as_it_was_before);
 	tcase_add_test(t, a_busy_server_is_asked_again_on_another_connection);
+	tcase_add_test(
+	    t, a_challenge_that_others_pushed_out_is_asked_for_again);
 	tcase_add_test(t, an_unknown_outcome_is_cleared_up_by_repeating);
 	t = suite_case(s, "tokens", set_up, tear_down);
 	tcase_set_timeout(t, 60);

@@ -323,7 +323,7 @@ START_TEST(a_token_serves_once)
 	ck_assert_int_eq(join(&h, 0, token), CLV_OK);
 	ck_assert_int_eq(join(&other, 0, token), CLV_E_DENIED);
 	ck_assert_str_eq(answer(0)->text,
-	    "web1 is enrolled already, and this join token is used up");
+	    "this join token was used or withdrawn, or has expired");
 	ck_assert_mem_eq(member(0, "web1")->party.thumb, h.thumb, 32);
 	/* Nor when it was revoked since. */
 	{
@@ -593,6 +593,29 @@ START_TEST(a_key_that_is_no_tokens_enrols_nobody)
 }
 END_TEST
 
+/* Whoever has no token does not learn by one of his own who is enrolled. */
+START_TEST(a_forged_token_tells_no_names)
+{
+	struct clv_token *forged = NULL;
+	struct host h;
+
+	ck_assert_int_eq(clv_token_new(rig.guard, &forged), CLV_OK);
+	host_init(&h, "web1");
+	ck_assert_int_eq(join(&h, 0, token), CLV_OK);
+	host_fini(&h);
+	clv_token_free(&token);
+	make_token(&token, "web2", 600);
+	for (int i = 1; i <= 2; i++) {
+		host_init(&h, i == 1 ? "web1" : "nobody");
+		ck_assert_int_eq(join(&h, 0, forged), CLV_E_DENIED);
+		ck_assert_str_eq(answer(0)->text,
+		    "this join token was used or withdrawn, or has expired");
+		host_fini(&h);
+	}
+	clv_token_free(&forged);
+}
+END_TEST
+
 START_TEST(a_token_is_for_its_own_host)
 {
 	struct host h;
@@ -725,6 +748,22 @@ START_TEST(a_revoked_member_is_told_so_there)
 }
 END_TEST
 
+START_TEST(a_member_that_the_front_does_not_know_keeps_its_keys)
+{
+	unsigned before;
+	struct host h;
+
+	host_init(&h, "web1");
+	ck_assert_int_eq(join(&h, 0, token), CLV_OK);
+	before = rig.node[0].answers;
+	host_send(&h, 0, CLV_WIRE_FETCH, NULL);
+	rig_settle();
+	ck_assert_uint_eq(rig.node[0].answers, before + 1);
+	ck_assert_int_eq(answer(0)->result, CLV_E_BUSY);
+	host_fini(&h);
+}
+END_TEST
+
 START_TEST(a_standby_offers_nothing)
 {
 	struct host h;
@@ -805,6 +844,7 @@ main(void)
 	tcase_add_loop_test(t, a_proof_of_something_else_is_refused, 0,
 	    sizeof(alter) / sizeof(alter[0]));
 	tcase_add_test(t, a_key_that_is_no_tokens_enrols_nobody);
+	tcase_add_test(t, a_forged_token_tells_no_names);
 	tcase_add_test(t, a_token_is_for_its_own_host);
 	tcase_add_test(t, an_offer_serves_once_and_for_a_while);
 	tcase_add_test(t, many_who_only_ask_do_not_keep_others_out_for_ever);
@@ -812,6 +852,7 @@ main(void)
 	tcase_add_loop_test(t, nothing_else_is_answered_on_that_connection, 0,
 	    sizeof(others) / sizeof(others[0]));
 	tcase_add_test(t, a_revoked_member_is_told_so_there);
+	tcase_add_test(t, a_member_that_the_front_does_not_know_keeps_its_keys);
 	tcase_add_test(t, a_standby_offers_nothing);
 	tcase_add_test(t, nobody_joins_for_another_by_administration);
 	tcase_add_test(

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <claviger/result.h>
@@ -661,6 +662,42 @@ START_TEST(certificate_after_the_handshake_cannot_be_asked_for)
 }
 END_TEST
 
+/* Each costs us more than a short record of data, and says nothing: one read
+ * must not go through all that have come, while everybody else waits. */
+START_TEST(flood_of_key_updates_is_read_one_by_one)
+{
+	int before, after, pending = 0;
+	struct raw r;
+	uint8_t byte;
+	size_t n;
+
+	raw_init(&r, &client);
+	raw_shake(&r);
+	ck_assert_int_eq(r.rs, CLV_OK);
+	for (int i = 0; i < 64; i++) {
+		ck_assert_int_eq(
+		    SSL_key_update(r.ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+		ck_assert_int_eq(SSL_do_handshake(r.ssl), 1);
+	}
+	ck_assert_int_eq(SSL_write(r.ssl, "x", 1), 1);
+	ck_assert_int_eq(ioctl(tls_conn_fd(r.s), FIONREAD, &before), 0);
+	ck_assert_int_eq(tls_conn_read(r.s, &byte, 1, &n), CLV_E_AGAIN);
+	ck_assert_int_eq(tls_conn_want(r.s), CLV_WANT_READ);
+	ck_assert_int_eq(ioctl(tls_conn_fd(r.s), FIONREAD, &after), 0);
+	ck_assert_int_gt(after, before - before / 32);
+	/* Nothing is lost by it. */
+	for (int i = 0; i < 64; i++) {
+		ck_assert_int_eq(
+		    ioctl(tls_conn_fd(r.s), FIONREAD, &pending), 0);
+		ck_assert_int_gt(pending, 0);
+		if (tls_conn_read(r.s, &byte, 1, &n) == CLV_OK)
+			break;
+	}
+	ck_assert_int_eq(byte, 'x');
+	raw_fini(&r);
+}
+END_TEST
+
 START_TEST(http_request_is_refused_by_name)
 {
 	static const char get[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -805,6 +842,31 @@ START_TEST(every_kind_of_key_of_tls_1_3_is_read)
 		must_carry(p.c, p.s);
 		pair_fini(&p);
 	}
+}
+END_TEST
+
+/* Pinned or not: who asks to join is verified, too. */
+START_TEST(key_that_costs_much_to_verify_is_refused)
+{
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	EVP_PKEY *k = NULL;
+	BIGNUM *e = BN_new();
+	struct pair p;
+
+	ck_assert_int_eq(BN_set_bit(e, 200), 1);
+	ck_assert_int_eq(BN_set_bit(e, 0), 1);
+	do {
+		ck_assert_int_eq(EVP_PKEY_keygen_init(c), 1);
+		ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_keygen_bits(c, 2048), 1);
+		ck_assert_int_eq(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(c, e), 1);
+	} while (EVP_PKEY_generate(c, &k) != 1);
+	change_key(&client, k);
+	pair_init(&p, &server, &client, &client, &server);
+	pair_shake(&p);
+	ck_assert_int_eq(p.rs, CLV_E_UNKNOWN_PEER);
+	pair_fini(&p);
+	EVP_PKEY_CTX_free(c);
+	BN_free(e);
 }
 END_TEST
 
@@ -1149,6 +1211,7 @@ main(void)
 	tcase_add_test(
 	    t, expired_and_future_certificates_are_accepted_by_their_pin);
 	tcase_add_test(t, every_kind_of_key_of_tls_1_3_is_read);
+	tcase_add_test(t, key_that_costs_much_to_verify_is_refused);
 	tcase_add_test(t, same_key_in_another_certificate_is_another_party);
 	tcase_add_test(
 	    t, binding_is_the_same_at_both_ends_and_of_one_connection);
@@ -1169,6 +1232,7 @@ main(void)
 	tcase_add_test(t, offered_session_is_not_resumed);
 	tcase_add_test(t, renegotiation_is_impossible);
 	tcase_add_test(t, certificate_after_the_handshake_cannot_be_asked_for);
+	tcase_add_test(t, flood_of_key_updates_is_read_one_by_one);
 	tcase_add_test(t, http_request_is_refused_by_name);
 	tcase_add_test(t, random_bytes_are_refused);
 
