@@ -8,6 +8,7 @@
 #include <string.h>
 #include <claviger/result.h>
 #include "daemon/tls.h"
+#include "daemon/tls_lib.h"
 
 /*
  * An existing certificate, before it is the network name's. Its pin decides in
@@ -42,6 +43,12 @@ check_text(X509 *x, const char *name, const struct cert_info *i, int64_t now,
 	if (is_weak(x)) {
 		WHY("its key or its signature is too weak (%s): P-256, Ed25519 "
 		    "or RSA of 2048 bits and more are strong enough",
+		    i->key);
+		return CLV_E_INVALID;
+	}
+	if (tls_lib_is_costly(x)) {
+		WHY("its key (%s) costs too much to verify: RSA of 4096 bits "
+		    "at most",
 		    i->key);
 		return CLV_E_INVALID;
 	}

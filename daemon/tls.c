@@ -2,8 +2,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -20,8 +18,6 @@
 
 #define CERT_LIST_MAX 8192
 #define THUMB_LEN 32
-#define RSA_BITS_MAX 4096
-#define RSA_EXPONENT_BITS_MAX 32
 
 struct tls_ctx {
 	SSL_CTX *ssl;
@@ -53,25 +49,6 @@ tls_init(void)
 	return CLV_OK;
 }
 
-/* Of strangers, too, a signature is verified while somebody may join; with an
- * exponent of thousands of bits that costs as much as ten handshakes. */
-static bool
-is_costly(X509 *leaf)
-{
-	EVP_PKEY *k = X509_get0_pubkey(leaf);
-	BIGNUM *e = NULL;
-	bool costly;
-
-	if (k == NULL ||
-	    (!EVP_PKEY_is_a(k, "RSA") && !EVP_PKEY_is_a(k, "RSA-PSS")))
-		return false;
-	costly = EVP_PKEY_get_bits(k) > RSA_BITS_MAX ||
-		 EVP_PKEY_get_bn_param(k, OSSL_PKEY_PARAM_RSA_E, &e) != 1 ||
-		 BN_num_bits(e) > RSA_EXPONENT_BITS_MAX;
-	BN_free(e);
-	return costly;
-}
-
 /*
  * The whole of certificate checking: the thumbprint of the leaf, over its full
  * DER, is asked for. Chains, names, dates and purposes decide nothing, so none
@@ -91,7 +68,7 @@ on_certificate(X509_STORE_CTX *store, void *arg)
 	    X509_digest(leaf, EVP_sha256(), c->thumb, &len) == 1 &&
 	    len == THUMB_LEN)
 		c->pin_refused =
-		    !ctx->pin(ctx->arg, c->thumb) || is_costly(leaf);
+		    !ctx->pin(ctx->arg, c->thumb) || tls_lib_is_costly(leaf);
 	/* The alert that goes with this error is bad_certificate, by which
 	 * the other end knows that its thumbprint was refused. */
 	X509_STORE_CTX_set_error(

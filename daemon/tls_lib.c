@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
-#include <openssl/core_dispatch.h>
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/core_dispatch.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/provider.h>
+#include <openssl/x509.h>
 #include <string.h>
 
 #include "daemon/tls_lib.h"
+
+#define RSA_BITS_MAX 4096
+#define RSA_EXPONENT_BITS_MAX 32
 
 /*
  * To find the public key in a certificate OpenSSL 3.0 goes through each decoder
@@ -114,4 +120,21 @@ tls_lib(void)
 		lib = NULL;
 	}
 	return lib;
+}
+
+bool
+tls_lib_is_costly(X509 *leaf)
+{
+	EVP_PKEY *k = X509_get0_pubkey(leaf);
+	BIGNUM *e = NULL;
+	bool costly;
+
+	if (k == NULL ||
+	    (!EVP_PKEY_is_a(k, "RSA") && !EVP_PKEY_is_a(k, "RSA-PSS")))
+		return false;
+	costly = EVP_PKEY_get_bits(k) > RSA_BITS_MAX ||
+		 EVP_PKEY_get_bn_param(k, OSSL_PKEY_PARAM_RSA_E, &e) != 1 ||
+		 BN_num_bits(e) > RSA_EXPONENT_BITS_MAX;
+	BN_free(e);
+	return costly;
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -438,6 +439,53 @@ START_TEST(what_it_says_is_shown)
 }
 END_TEST
 
+/* RSA with an exponent of 201 bits, signed by itself. */
+static void
+make_costly(struct clv_buf *cert)
+{
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	uint8_t *der = NULL;
+	EVP_PKEY *k = NULL;
+	X509 *x = X509_new();
+	BIGNUM *e = BN_new();
+	int len;
+
+	ck_assert_int_eq(BN_set_bit(e, 200), 1);
+	ck_assert_int_eq(BN_set_bit(e, 0), 1);
+	do {
+		ck_assert_int_eq(EVP_PKEY_keygen_init(c), 1);
+		ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_keygen_bits(c, 2048), 1);
+		ck_assert_int_eq(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(c, e), 1);
+	} while (EVP_PKEY_generate(c, &k) != 1);
+	ck_assert_int_eq(X509_set_pubkey(x, k), 1);
+	X509_gmtime_adj(X509_getm_notBefore(x), -60);
+	X509_gmtime_adj(X509_getm_notAfter(x), 86400);
+	ck_assert_int_gt(X509_sign(x, k, EVP_sha256()), 0);
+	len = i2d_X509(x, &der);
+	ck_assert_int_gt(len, 0);
+	clv_buf_raw(cert, der, (size_t)len);
+	OPENSSL_free(der);
+	X509_free(x);
+	EVP_PKEY_free(k);
+	EVP_PKEY_CTX_free(c);
+	BN_free(e);
+}
+
+START_TEST(a_certificate_that_would_be_refused_is_not_used)
+{
+	struct clv_buf cert;
+	char why[256] = "";
+
+	clv_buf_init(&cert);
+	make_costly(&cert);
+	ck_assert_int_eq(
+	    cert_check(&cert, &host.key, "mss", (int64_t)time(NULL), why),
+	    CLV_E_INVALID);
+	ck_assert_ptr_nonnull(strstr(why, "costs too much"));
+	clv_buf_fini(&cert);
+}
+END_TEST
+
 START_TEST(an_existing_certificate_is_checked_before_it_is_used)
 {
 	const char *const names[] = {
@@ -509,6 +557,7 @@ main(void)
 	tcase_add_test(t, pem_of_what_is_not_der_is_refused);
 	tcase_add_test(t, what_it_says_is_shown);
 	tcase_add_test(t, an_existing_certificate_is_checked_before_it_is_used);
+	tcase_add_test(t, a_certificate_that_would_be_refused_is_not_used);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
