@@ -13,20 +13,38 @@ touch a-backup other
 # shellcheck source=daemon/completion/claviger
 . "$source/daemon/completion/claviger"
 
-# suggests "WANTED..." WORD...: for the last of the words
-suggests() {
-	local wanted=$1 COMP_CWORD COMPREPLY=() got
-	shift
+# completed WORD...: what is suggested for the last of the words, to $got
+completed() {
+	local COMP_CWORD=$# COMPREPLY=()
 	COMP_WORDS=(claviger "$@")
-	COMP_CWORD=$#
 	_claviger
 	got=$(printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd ' ')
-	if [ "$got" = "$wanted" ]; then
+}
+is() { # RC WHAT
+	if [ "$1" = 0 ]; then
 		passed=$((passed + 1))
 	else
 		failed=$((failed + 1))
-		echo "FAILED: claviger $*: '$got', not '$wanted'"
+		echo "FAILED: claviger $2"
 	fi
+}
+# suggests "WANTED..." WORD...: these and no others
+suggests() {
+	local wanted=$1
+	shift
+	completed "$@"
+	[ "$got" = "$wanted" ]
+	is $? "$*: '$got', not '$wanted'"
+}
+# offers "WANTED..." WORD...: these among others
+offers() {
+	local wanted=$1 rc=0 one
+	shift
+	completed "$@"
+	for one in $wanted; do
+		[[ " $got " = *" $one "* ]] || rc=1
+	done
+	is $rc "$*: '$got', without all of '$wanted'"
 }
 
 suggests 'recovery restore rotate run' r
@@ -35,10 +53,11 @@ suggests 'combine create recipient' recovery ''
 suggests 'create' recovery cr
 suggests '--help --json' status ''
 suggests '--json' status --j
-suggests '--help --json --passphrase-fd --passphrase-file a-backup other verify' \
-    backup ''
-suggests '--help --json --passphrase-fd --passphrase-file a-backup other' \
-    backup verify ''
+offers '--help --passphrase-fd --passphrase-file a-backup other verify' backup ''
+offers '--help --json --passphrase-file a-backup other' backup verify ''
+completed backup verify ''
+[[ " $got " != *' verify '* ]]
+is $? "backup verify: '$got'"
 suggests 'a-backup' backup a
 suggests 'a-backup other' restore --passphrase-file ''
 suggests '' restore --passphrase-fd ''
