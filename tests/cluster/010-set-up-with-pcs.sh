@@ -54,7 +54,8 @@ json_of() { # HOST VERB OPTION...: has it the keys that the manual lists?
 expect "status --json is as its manual says" json_of "$(promoted)" status
 cert_json() {
 	cl client cert show --json |
-	    "$tests/json-keys" "$tests/../man/claviger.1" "cert show"
+	    "$tests/json-keys" "$tests/../man/claviger.1" "cert show" \
+		which acknowledged late away waits # while it is changed
 }
 expect "cert show --json is as its manual says" cert_json
 thumbprint=$(sed -n 's/^server thumbprint  *//p' "$LAB_ROOT/$lab/transcript" |

@@ -60,6 +60,8 @@ END_TEST
 
 START_TEST(second_statement_waits_for_the_first)
 {
+	/* Prepared by now, so that only its sending is under way. */
+	ck_ok(s, call(s, CLV_STMT_HELLO));
 	ck_ok(s, call_send(s, CLV_STMT_HELLO));
 	ck_result(call_send(s, CLV_STMT_HELLO), CLV_E_BUSY);
 	ck_ok(s, call_finish(s));
