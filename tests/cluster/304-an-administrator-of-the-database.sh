@@ -132,8 +132,9 @@ expect "status ends well again" cl "$active" status
 
 step "yesterday's database"
 expect_within 30 "encryption is allowed" encrypt_is True
-must "an application with a secret" eval 'cl "$active" app add shop &&
-    put_secret "$active" shop it yesterday'
+must "an application" cl "$active" app add shop
+expect_within 20 "its host knows of it" sees_app "$active" shop
+must "with a secret" put_secret "$active" shop it yesterday
 keep yesterday
 must "it is changed" eval 'put_secret "$active" shop it today &&
     put_secret "$active" shop it tonight'
