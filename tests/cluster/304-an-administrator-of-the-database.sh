@@ -173,4 +173,5 @@ for node in n1 n2 n3; do
 done
 expect "and writes on" put_secret "$active" shop it again
 expect "and changes are made" cl "$active" app remove of-today --yes
+expect "so that one can go" cl "$(promoted)" app remove shop --yes
 sql "DROP SCHEMA yesterday, today CASCADE" >/dev/null 2>&1
