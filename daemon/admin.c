@@ -302,6 +302,27 @@ begin_write(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	admin_wait(a, ADMIN_STEP_HELLO, KEEPER_SQL_MS, ADMIN_TICK_MS);
 }
 
+void
+admin_say_state(struct keeper *k, const struct admin_origin *from,
+    struct clv_rd *args, void (*format)(struct keeper *k, struct clv_buf *b))
+{
+	struct clv_buf data;
+	int r = CLV_OK;
+
+	clv_buf_init(&data);
+	if (clv_rd_end(args) != CLV_OK)
+		r = CLV_E_PROTOCOL;
+	else if (!role_serves(k->serving.state) || k->secret.list == NULL)
+		r = CLV_E_NOT_ACTIVE;
+	else
+		format(k, &data);
+	if (r == CLV_OK)
+		r = clv_buf_result(&data);
+	admin_answer(k, from, r, r == CLV_OK ? "" : clv_result_text(r), "",
+	    r == CLV_OK ? &data : NULL);
+	clv_buf_fini(&data);
+}
+
 static void
 dispatch(struct keeper *k, const struct admin_origin *from, uint8_t op,
     const uint8_t id[static 16], struct clv_rd *args)

@@ -77,6 +77,24 @@ question_free(struct keeper *k, struct question *q)
 	free(q);
 }
 
+static void
+question_failed(struct keeper *k, struct question *q, const struct db_result *r)
+{
+	admin_answer(k, &q->from,
+	    r->result == CLV_E_DATABASE_AWAY ? db_problem(k) : r->result,
+	    r->text, "", NULL);
+	question_free(k, q);
+}
+
+/* All that was asked for is here. data is emptied. */
+static void
+question_done(struct keeper *k, struct question *q, struct clv_buf *data)
+{
+	admin_answer(k, &q->from, CLV_OK, "", "", data);
+	clv_buf_fini(data);
+	question_free(k, q);
+}
+
 static void ask_refs(struct keeper *k, struct question *q);
 
 static void
@@ -89,10 +107,7 @@ on_refs(struct keeper *k, void *arg, const struct db_result *r)
 		ask_refs(k, q);
 		return;
 	}
-	admin_answer(k, &q->from,
-	    r->result == CLV_E_DATABASE_AWAY ? db_problem(k) : r->result,
-	    r->text, "", NULL);
-	question_free(k, q);
+	question_failed(k, q, r);
 }
 
 static void
@@ -107,9 +122,7 @@ ask_refs(struct keeper *k, struct question *q)
 	}
 	clv_buf_init(&data);
 	refs_format(q->refs, &data);
-	admin_answer(k, &q->from, CLV_OK, "", "", &data);
-	clv_buf_fini(&data);
-	question_free(k, q);
+	question_done(k, q, &data);
 }
 
 static void
@@ -141,10 +154,7 @@ on_coverage(struct keeper *k, void *arg, const struct db_result *r)
 		ask_coverage(k, q);
 		return;
 	}
-	admin_answer(k, &q->from,
-	    r->result == CLV_E_DATABASE_AWAY ? db_problem(k) : r->result,
-	    r->text, "", NULL);
-	question_free(k, q);
+	question_failed(k, q, r);
 }
 
 /* Who can be asked to open his copy? */
@@ -178,9 +188,7 @@ ask_coverage(struct keeper *k, struct question *q)
 	look_who_lives(k, q->coverage);
 	clv_buf_init(&data);
 	coverage_format(q->coverage, &data);
-	admin_answer(k, &q->from, CLV_OK, "", "", &data);
-	clv_buf_fini(&data);
-	question_free(k, q);
+	question_done(k, q, &data);
 }
 
 static void
@@ -192,7 +200,6 @@ begin_coverage(struct keeper *k, struct question *q, bool prove)
 
 	if (r == CLV_OK && prove && k->secret.keyring == NULL)
 		r = CLV_E_NO_SECRET;
-
 	if (r == CLV_OK && prove) {
 		secret_prove_copy(k);
 		peers_prove(k);

@@ -48,19 +48,5 @@ void
 admin_rotate_state(
     struct keeper *k, const struct admin_origin *from, struct clv_rd *args)
 {
-	struct clv_buf data;
-	int r = CLV_OK;
-
-	clv_buf_init(&data);
-	if (clv_rd_end(args) != CLV_OK)
-		r = CLV_E_PROTOCOL;
-	else if (!role_serves(k->serving.state) || k->secret.list == NULL)
-		r = CLV_E_NOT_ACTIVE;
-	else
-		format(k, &data);
-	if (r == CLV_OK)
-		r = clv_buf_result(&data);
-	admin_answer(k, from, r, r == CLV_OK ? "" : clv_result_text(r), "",
-	    r == CLV_OK ? &data : NULL);
-	clv_buf_fini(&data);
+	admin_say_state(k, from, args, format);
 }

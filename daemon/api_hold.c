@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +20,13 @@ struct api_held {
 	uint8_t *body; /* guarded */
 };
 
+static void
+held_free(struct api *api, struct api_held *held)
+{
+	clv_guard_put(api->k->guard, held->body);
+	free(held);
+}
+
 void
 api_hold_drop(struct api_conn *c)
 {
@@ -29,9 +35,8 @@ api_hold_drop(struct api_conn *c)
 	if (held == NULL)
 		return;
 	c->held = NULL;
-	clv_guard_put(c->api->k->guard, held->body);
 	vault_unqueue(c->api->k->member->vault, held->h.len);
-	free(held);
+	held_free(c->api, held);
 }
 
 static void
@@ -72,20 +77,19 @@ api_hold(struct api_conn *c, const struct clv_api_header *h, const void *body)
 	return true;
 }
 
-/* From where a message is read otherwise, too: what it asks for has its own
- * copy, for which there must be room. It may have to wait once more. */
+/* It may have to wait once more. What it asks for makes its own copy, and has
+ * this one's place in the queue. */
 static void
 again(struct api_conn *c)
 {
-	static uint8_t body[CLV_API_MSG_MAX];
-	struct clv_api_header h = c->held->h;
-	struct clv_rd rd;
+	struct api_held *held = c->held;
+	struct clv_rd body;
 
-	memcpy(body, c->held->body, h.len);
-	api_hold_drop(c);
-	clv_rd_init(&rd, body, h.len);
-	api_dispatch(c, &h, &rd);
-	sodium_memzero(body, h.len);
+	c->held = NULL;
+	vault_unqueue(c->api->k->member->vault, held->h.len);
+	clv_rd_init(&body, held->body, held->h.len);
+	api_dispatch(c, &held->h, &body);
+	held_free(c->api, held);
 	api_unmute(c);
 }
 

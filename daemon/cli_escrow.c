@@ -8,7 +8,6 @@
 
 #define PROVE_MS 5000 /* a node that lives answers within */
 #define LOOK_MS 100
-#define CLOCKS_S 300 /* so far may nodes' clocks be apart */
 
 int
 cli_escrow_ask(struct cli *c, bool prove, struct coverage **ret)
@@ -53,17 +52,6 @@ find_node(const struct coverage *c, const char *name)
 	return NULL;
 }
 
-/* A row of another day may be shown before, or after: what is new is of now,
- * and comes behind one that was good. */
-static bool
-is_new(const struct coverage *before, const struct coverage_copy *was,
-    const struct coverage_copy *copy)
-{
-	return was != NULL && was->result == CLV_OK &&
-	       copy->proven_s > was->proven_s &&
-	       copy->proven_s + CLOCKS_S >= before->now_s;
-}
-
 /* Whose rows say more than before? True when all who can have said so. */
 static bool
 compare(const struct coverage *before, struct escrow_view *v)
@@ -78,7 +66,8 @@ compare(const struct coverage *before, struct escrow_view *v)
 
 		if (copy->kind != COVERAGE_NODE || copy->result != CLV_OK)
 			continue;
-		v->now[i] = is_new(before, was, copy);
+		v->now[i] =
+		    was != NULL && coverage_is_proven(before->now_s, was, copy);
 		all = all && (v->now[i] || !copy->live);
 	}
 	return all;

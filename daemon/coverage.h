@@ -82,6 +82,10 @@ const char *coverage_policy_words(uint8_t policy);
  * it: is that too long ago? What was sealed a short while ago need not have
  * been opened yet. */
 bool coverage_is_old(uint64_t now_s, uint64_t sealed_s, uint64_t proven_s);
+/* A node was asked to open its copy at asked_s: has it, since its row `was`? A
+ * row of another day may be shown before, or after. */
+bool coverage_is_proven(uint64_t asked_s, const struct coverage_copy *was,
+    const struct coverage_copy *now);
 /* What is wrong or lacking: by name, with what to do. Returns how many. */
 typedef void (*coverage_say)(
     void *arg, const char *subject, const char *next, const char *text);

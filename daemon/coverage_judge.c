@@ -43,6 +43,17 @@ coverage_is_old(uint64_t now_s, uint64_t sealed_s, uint64_t proven_s)
 	return now_s > last && now_s - last > COVERAGE_PROOF_MAX_S;
 }
 
+#define CLOCKS_S 300 /* so far may nodes' clocks be apart */
+
+bool
+coverage_is_proven(uint64_t asked_s, const struct coverage_copy *was,
+    const struct coverage_copy *now)
+{
+	return was->result == CLV_OK && now->result == CLV_OK &&
+	       now->proven_s > was->proven_s &&
+	       now->proven_s + CLOCKS_S >= asked_s;
+}
+
 /* What the policy does not ask for is not missed; what is forged is found. */
 static bool
 waives(const struct judge *j, enum clv_escrow_policy what)

@@ -8,8 +8,7 @@
 #include "daemon/front_net.h"
 #include "daemon/log.h"
 
-/* The server port, as the keeper orders it: whose certificates may connect, and
- * what passes between them and the keeper. */
+/* The server port, as the keeper orders it. */
 #define PINS_MAX 65536
 
 static bool

@@ -492,6 +492,9 @@ void admin_ask(struct keeper *k, const struct admin_origin *from, uint8_t op,
 void admin_ask_on_hang_up(struct keeper *k, struct control_conn *conn);
 void admin_ask_fini(struct keeper *k);
 
+/* What the active server alone can tell, by its format function. */
+void admin_say_state(struct keeper *k, const struct admin_origin *from,
+    struct clv_rd *args, void (*format)(struct keeper *k, struct clv_buf *b));
 /* admin_rotate_state.c */
 void admin_rotate_state(
     struct keeper *k, const struct admin_origin *from, struct clv_rd *args);

@@ -26,7 +26,7 @@ static const char *const allowed[] = {"host", "hostaddr", "port", "dbname",
  * than a lease (15 s). client_min_messages, because a role's own setting could
  * hide the warning that a commit was not replicated; the isolation level,
  * because the fence relies on a statement seeing what it waited for. The
- * server's keepalives: a session of a node that lost its power must not keep
+ * server's keepalives: what served a node that lost its power must not keep
  * the lock that a take-over waits for (PostgreSQL 14 or later). The
  * password file that cannot exist keeps libpq away from ~/.pgpass
  * (/dev/null itself would be warned about on stderr).

@@ -81,7 +81,7 @@ ok "it was told the resource, and that the agent started it" asked \
 ok "the score is a standby's" score_is 50
 ok "no address yet" has_no_vip
 pid=$(pgrep -ox clavigerd)
-ok "the daemon is in a session of its own" [ \
+ok "no signal to the agent's terminal or group reaches the daemon" [ \
     "$(ps -o sid= -p "$pid" | tr -d ' ')" = "$pid" ]
 ok "with nothing of the agent's open" eval \
     '! readlink /proc/$pid/fd/* | grep -vE \

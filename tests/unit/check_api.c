@@ -854,6 +854,31 @@ START_TEST(waiting_writes_are_bounded_and_leave_nothing)
 }
 END_TEST
 
+START_TEST(who_reads_finds_room_beside_waiting_writes)
+{
+	static char value[60000];
+	struct clv_rd rd;
+	int fds[4];
+
+	service_leaves();
+	for (uint8_t i = 0; i < 4; i++) {
+		fds[i] = dial();
+		in_app("shop", "a");
+		clv_buf_raw(&body, value, CLV_API_ID_LEN);
+		clv_buf_u32(&body, 0);
+		clv_buf_bytes(&body, value, sizeof(value));
+		say(fds[i], CLV_API_PUT, 0, i + 1u);
+	}
+	close(fds[3]);
+	fds[3] = dial();
+	in_app("shop", "x"); /* whose keys are not here yet */
+	clv_buf_bytes(&body, value, sizeof(value));
+	ck_assert_int_eq(ask(fds[3], CLV_API_OPEN, &rd), CLV_E_VERSION);
+	for (int i = 0; i < 4; i++)
+		close(fds[i]);
+}
+END_TEST
+
 /* Told why, and nothing after it. */
 static void
 is_ended(int fd, int result, const char *why)
@@ -1857,6 +1882,7 @@ api_suite(void)
 	tcase_add_test(t, what_comes_behind_a_waiting_write_keeps_its_order);
 	tcase_add_test(t, who_may_write_is_asked_when_the_time_has_come);
 	tcase_add_test(t, waiting_writes_are_bounded_and_leave_nothing);
+	tcase_add_test(t, who_reads_finds_room_beside_waiting_writes);
 	tcase_add_test(t, messages_that_cannot_be_end_the_connection);
 	tcase_add_test(t, descriptors_are_not_taken);
 	tcase_add_test(t, truncated_requests_are_refused);

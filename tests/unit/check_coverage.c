@@ -179,6 +179,27 @@ START_TEST(what_the_policy_does_not_ask_for_is_not_missed)
 }
 END_TEST
 
+START_TEST(a_proof_of_another_day_proves_nothing_now)
+{
+	struct coverage_copy was = c->copies[0], now = was;
+
+	now.proven_s = NOW;
+	ck_assert(coverage_is_proven(NOW, &was, &now));
+	ck_assert(!coverage_is_proven(NOW, &now, &now));
+	/* an older row first, then yesterday's */
+	was.proven_s = NOW - 3 * DAY;
+	now.proven_s = NOW - DAY;
+	ck_assert(!coverage_is_proven(NOW, &was, &now));
+	/* a clock that is a little behind */
+	now.proven_s = NOW - 60;
+	ck_assert(coverage_is_proven(NOW, &was, &now));
+	/* no row first, or none that is the system's */
+	was.proven_s = 0;
+	was.result = CLV_E_NOT_FOUND;
+	ck_assert(!coverage_is_proven(NOW, &was, &now));
+}
+END_TEST
+
 START_TEST(policies_have_words)
 {
 	uint8_t policy = 0;
@@ -258,6 +279,7 @@ suite(void)
 	tcase_add_loop_test(t, copy_that_is_wrong_is_named, 0, 3);
 	tcase_add_test(t, copy_that_was_not_opened_for_days_counts_no_more);
 	tcase_add_test(t, what_the_policy_does_not_ask_for_is_not_missed);
+	tcase_add_test(t, a_proof_of_another_day_proves_nothing_now);
 	tcase_add_test(t, policies_have_words);
 	tcase_add_test(t, what_is_formatted_is_parsed);
 	tcase_add_test(t, numbers_beyond_all_bounds_are_refused);

@@ -1427,13 +1427,24 @@ json restore $plan $ceremony
 with n5 backup "$tmp/b/nine.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generation 4' 'it has the master secret, and may write'
 install -m 600 "$tmp/n5/state/identity" "$tmp/b/n5"
+bare n6 restore --identity "$tmp/b/n5" --system "$key" --node n1 --dry-run
+expect $? 0 'the node of that name is revoked' 'restore --dry-run of a taken name'
 bare n6 restore --identity "$tmp/b/n5" --system "$key" --node n1
 expect $? 0 'n1 is enrolled as server node number 4' 'by one node and the database'
 with n6 node list
 expect $? 0 '^n1  *4  enrolled' 'in the place of the lost one'
+recovery_copy() {
+	sql -c 'SELECT md5(body) FROM claviger.escrow WHERE node = 255' one
+}
+copy=$(recovery_copy)
+bare n7 recovery combine --share-file "$(share 2),$(share 3)" \
+	--system "$key" --node n7 --dry-run
+expect $? 0 'nothing was changed' 'recovery combine --dry-run'
+is 'nor that its copy was opened' test "$(recovery_copy)" = "$copy"
 bare n7 recovery combine --share-file "$(share 2),$(share 3)" \
 	--system "$key" --node n7
 expect $? 0 'n7 is enrolled as server node number 5' 'by shares and the database'
+is 'and then that it was' test "$(recovery_copy)" != "$copy"
 with n7 restore "$tmp/b/nine.age" --passphrase-file "$tmp/pass" --dry-run
 expect $? 0 '^node  *n7 (number 5)' 'restore --dry-run of a node'
 install -m 600 "$tmp/n6/state/identity" "$tmp/b/n6"
