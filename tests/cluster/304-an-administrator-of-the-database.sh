@@ -51,7 +51,7 @@ in_conf() {
 	local key=$1 value=$2
 	shift 2
 	on client cp -p $conf $conf.kept
-	on client sed -i -e "/^$key *=/d" -e "\$a $key = $value" $conf
+	on client sed -i -e "\$a $key = $value" -e "/^$key *=/d" $conf
 	"$@"
 	on client mv $conf.kept $conf
 }

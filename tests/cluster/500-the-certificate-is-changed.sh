@@ -22,7 +22,7 @@ must "it has a secret" put_secret client certs token "$secret"
 # after the one that serves now.
 was=$(daemon_pid "$standby" keeper)
 for node in n1 n2 n3; do
-	on $node sed -i '/^refresh_interval/d; $a refresh_interval = 2' \
+	on $node sed -i -e '$a refresh_interval = 2' -e '/^refresh_interval/d' \
 	    /etc/claviger/claviger.conf
 	[ $node = "$active" ] || daemon_kill $node KILL keeper
 done
@@ -82,7 +82,8 @@ wait "$rotation"
 expect "the command has waited for the new one" test $? = 0
 expect "and says that it is in force" \
     grep -q '"in_force": *true' "$LAB_ROOT/$lab/rotation"
-expect "another node serves" promoted_other "$active"
+# Perhaps the same one: the standbys have failed a short while ago, too.
+expect_within 40 "a node serves" serving
 active=$(promoted)
 second=$(server_thumbprint '' "$active")
 refute "it is another one" test "$second" = "$first"
