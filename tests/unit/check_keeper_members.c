@@ -589,6 +589,33 @@ START_TEST(application_that_the_database_lost_is_found)
 }
 END_TEST
 
+/* What went with an older database, and was then removed, is missed no more. */
+START_TEST(application_that_was_lost_and_removed_is_no_alarm)
+{
+	struct clv_buf b;
+
+	head(rig.member[0], "payroll", 3);
+	rig_db_app("payroll")->counter = 3;
+	rig_run(65000);
+	memset(rig_db_app("payroll"), 0, sizeof(struct rig_app));
+	rig_run(65000);
+	ck_assert_str_ne(reason(), "");
+	rig_run(KEEPER_HEADS_MS);
+	rig_named(&b, ADMIN_APP_REMOVE, 3, "payroll");
+	admin_ok(&b);
+	ck_assert_str_eq(reason(), "");
+	rig.log[0] = '\0';
+	rig_kill(0); /* it knows from its file what was seen */
+	rig_up(0);
+	rig_run(30000);
+	ck_assert_int_eq(rig_promote(0), CLV_OK);
+	rig_run(130000);
+	ck_assert_uint_eq(heads_get(rig_keeper(0)->heads, "payroll"), 3);
+	ck_assert_str_eq(reason(), "");
+	ck_assert_ptr_null(strstr(rig.log, "is older than what was seen"));
+}
+END_TEST
+
 /* The links, where every byte of one is the same. */
 
 static struct clv_head
@@ -830,6 +857,7 @@ add_heads(Suite *s)
 	tcase_add_test(t, heads_outlive_the_server);
 	tcase_add_test(t, database_that_went_back_is_found_without_a_read);
 	tcase_add_test(t, application_that_the_database_lost_is_found);
+	tcase_add_test(t, application_that_was_lost_and_removed_is_no_alarm);
 	tcase_add_test(t, answer_that_is_overtaken_is_no_alarm);
 	tcase_add_test(t, link_is_handed_out_when_the_database_has_it);
 	tcase_add_test(t, link_that_the_database_never_had_is_not_handed_out);
