@@ -11,7 +11,7 @@
  * claviger restore --accept-rollback: the database was restored to an older
  * day, and stays there. What is lost is said before anything is done.
  */
-#define BUSY_TRIES 40 /* the server takes a fresh epoch first */
+#define BUSY_TRIES 40 /* it takes a fresh epoch first, or has much to write */
 #define BUSY_PAUSE_MS 500
 
 struct rollback {
@@ -189,7 +189,8 @@ ask(struct cli *c, const struct clv_buf *b, struct cli_answer *a)
 	    BUSY_PAUSE_MS / 1000, BUSY_PAUSE_MS % 1000 * 1000000};
 	int r = CLV_E_BUSY;
 
-	for (int i = 0; i < BUSY_TRIES && r == CLV_E_BUSY; i++) {
+	for (int i = 0;
+	     i < BUSY_TRIES && (r == CLV_E_BUSY || r == CLV_E_TIMEOUT); i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
 		cli_answer_fini(a);
