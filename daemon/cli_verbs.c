@@ -58,6 +58,8 @@ static const struct cli_opt opts_init[] = {
     CLI_PASS_OPTS,
     {"escrow-policy", "auto|manual[,…]",
 	"whether an approved node gets the keyring at once (auto)", false},
+    {"certificate", "p256|ed25519",
+	"key of the network name's certificate (p256)", false},
     NODE,
     {"no-resolve-check", NULL,
 	"do not insist that NAME resolves to ADDR already", false},

@@ -215,6 +215,8 @@ refuse $? 2 'belongs to no system yet' 'a verb on a host without a system'
 
 new_init n1 one --backup "$tmp/b/x" --escrow-policy sometimes
 refuse $? 2 'must be auto or manual' 'a wrong policy'
+new_init n1 one --backup "$tmp/b/x" --certificate rsa
+refuse $? 2 'must be p256 or ed25519' 'a kind of key that there is not'
 
 on n1 init --database "host=$tmp/sock dbname=one password=hunter22" \
 	--network-name a --ip 10.0.0.1 --backup "$tmp/b/x"
