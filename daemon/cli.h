@@ -167,6 +167,10 @@ int cli_config_put(
 /* A small file that the operator named; caller frees. CLV_E_FULL: larger. */
 int cli_file_read(
     struct cli *c, const char *path, size_t max, void **ret_p, size_t *ret_len);
+/* A small file that others read, made or replaced as a whole, in a directory
+ * into which nobody else can write. Says why not. */
+int cli_file_put(
+    struct cli *c, const char *path, const void *p, size_t len, unsigned mode);
 
 int cli_passfile_check(struct cli *c, const struct config *config);
 int cli_absolute(struct cli *c, const char *path, char *dst, size_t cap);
@@ -375,6 +379,7 @@ int cli_init(struct cli *c);
 int cli_join(struct cli *c);
 int cli_status(struct cli *c);
 int cli_doctor(struct cli *c);
+int cli_metrics(struct cli *c);
 int cli_backup(struct cli *c);
 int cli_backup_scheduled(struct cli *c);
 int cli_backup_verify(struct cli *c);

@@ -40,6 +40,11 @@
 static const struct cli_opt opts_none[] = {{NULL, NULL, NULL, false}};
 static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
 
+static const struct cli_opt opts_metrics[] = {
+    {"output", "FILE", "replace this file (standard output)", false},
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_doctor[] = {
     {"connect", NULL, "walk the way to the server, and check that", false},
     {"only", "CHECK[,CHECK]", "these checks alone; * and ? match", false},
@@ -275,6 +280,8 @@ const struct cli_verb cli_verbs[] = {
 	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_status},
     {"doctor", "", "check this host and what it depends on", opts_doctor, 0, 0,
 	CLI_NEED_ROOT, cli_doctor},
+    {"metrics", "", "what status knows, for Prometheus", opts_metrics, 0, 0,
+	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_metrics},
     {"backup", "[FILE]", "write a passphrase backup and open it again",
 	opts_backup, 0, 1, SERVER, cli_backup},
     {"backup verify", "FILE", "whose backup is it, and is it current",

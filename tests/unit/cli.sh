@@ -108,6 +108,16 @@ json() { # VERB [KEY...]: what was printed last, but for these keys, is whole
 	fi
 }
 
+# The same of metrics, but for these NAMES.
+metrics() { # [NAME...]
+	if "$source/tests/metrics-check" "$source/man/claviger.1" "$@" \
+		<"$tmp/out" >>"$tmp/err" 2>&1; then
+		ok
+	else
+		bad 'claviger metrics is as claviger(1) says'
+	fi
+}
+
 # As expect, of what was refused: a sentence, what to do next, nothing on
 # standard output, and the host's files as they were.
 refuse() { # GOT WANTED PATTERN WHAT
@@ -358,7 +368,39 @@ on n1 status
 expect $? 8 'clavigerd does not run' 'status without a daemon'
 on n1 status --json
 expect $? 8 '"daemon": *false' 'status --json without a daemon'
-json status where age_s policy recovery_recipient findings covered
+json status where age_s policy recovery_recipient findings covered \
+	keys keys_age_ms may_write why_not database_up
+on n1 metrics
+expect $? 0 '^claviger_up 0$' 'metrics without a daemon'
+is 'they tell of the certificate' grep -q \
+	'^claviger_certificate_left_seconds{party="host",name="n1"} 31[0-9]*$' \
+	"$tmp/out"
+of_server="role active serving active_node_number generation quorate read_only
+	encryption_allowed lease_left_seconds locked_memory_bytes
+	database_connected escrow_covered escrow_findings backup_generation
+	backup_age_seconds rotation_under_way rotation_left rotation_damaged"
+of_member="member_state member_refresh_age_seconds member_generation
+	member_writing_allowed member_database_connected"
+# shellcheck disable=SC2086
+metrics $of_server $of_member
+mkdir "$tmp/prom"
+on n1 metrics --output "$tmp/prom/claviger.prom"
+is 'metrics to a file' grep -q '^claviger_up 0$' "$tmp/prom/claviger.prom"
+is 'that others may read' \
+	test "$(stat -c %U%a "$tmp/prom/claviger.prom")" = root644
+ln -s "$tmp/pass" "$tmp/prom/link.prom"
+on n1 metrics --output "$tmp/prom/link.prom"
+is 'a link is replaced, not followed' test ! -L "$tmp/prom/link.prom"
+is 'nothing is left beside it' test "$(find "$tmp/prom" -type f | wc -l)" = 2
+on n1 metrics --output "$tmp/prom/no/claviger.prom"
+refuse $? 5 'cannot be written: No such' 'metrics into no directory'
+chmod 1777 "$tmp/prom"
+on n1 metrics --output "$tmp/prom/open.prom"
+refuse $? 4 'others can write in the directory' 'metrics where others may write'
+chmod 755 "$tmp/prom" && chown daemon "$tmp/prom"
+on n1 metrics --output "$tmp/prom/open.prom"
+refuse $? 4 'belongs to somebody else' 'metrics in the directory of another'
+gone 'what is refused' "$tmp/prom/open.prom"
 on n1 generation list
 expect $? 0 '1  current' 'generation list'
 on n1 generation list --json
@@ -982,6 +1024,12 @@ tries=0
 until on n1 status && grep -q 'off' "$tmp/out" || [ $((tries += 1)) = 200 ]; do
 	sleep 0.05
 done
+on n1 metrics
+expect $? 0 '^claviger_up 1$' 'metrics with a daemon'
+is 'the role is one of them' grep -q '^claviger_role{role="off"} 1$' "$tmp/out"
+metrics quorate rotation_under_way rotation_left rotation_damaged \
+	member_refresh_age_seconds
+on n1 status
 is 'status says who can open the secret' \
 	grep -q '^escrow .*sealed to . of . server nodes' "$tmp/out"
 is 'and that there is no recovery recipient' \
