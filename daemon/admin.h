@@ -98,7 +98,10 @@ enum admin_op {
 	ADMIN_TOKEN_DROP = 33, /* str name */
 	ADMIN_MEMBER_JOIN = 34,
 	/* The database was restored to an older day, and stays there. ROLLBACK:
-	 * -> u64 list version there, u64 now, u64 epoch. ROLLBACK_APP: str name
+	 * u64 list version up to which it was agreed that changes are lost
+	 * which no server node has -> u64 list version there, u64 now (0: it
+	 * was not agreed, and nothing was done), u64 epoch, u64 version that
+	 * was seen by anybody. ROLLBACK_APP: str name
 	 * -> u8 it was older, u64 counter there, u64 now: of one application,
 	 * by the active server alone. */
 	ADMIN_ROLLBACK = 50,

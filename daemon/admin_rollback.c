@@ -51,49 +51,69 @@ go_on_with_seen(struct admin_change *c)
 	return r;
 }
 
-int
-admin_rollback(struct admin_change *c, struct clv_rd *args)
+/* What hosts have seen and no server node has is lost, too: revocations, it may
+ * be. */
+static void
+say_unknown(struct admin_change *c, uint64_t own)
 {
-	uint64_t own = c->next->version - 1;
-	int r;
+	ADMIN_SAY(c,
+	    "what was changed after list version %llu is lost: hosts have seen "
+	    "version %llu, which no server node has, and whoever was revoked "
+	    "in between is not revoked any more",
+	    (unsigned long long)own, (unsigned long long)c->seen_list);
+}
 
-	if (clv_rd_end(args) != CLV_OK)
-		return CLV_E_PROTOCOL;
+static int
+answer(struct admin_change *c, uint64_t now)
+{
 	clv_buf_u64(&c->data, c->db_list);
-	if (c->db_list >= own && c->db_list >= c->seen_list) {
-		c->nothing = true;
-		clv_buf_u64(&c->data, own);
-		clv_buf_u64(&c->data, c->next->epoch);
-		clv_buf_u64(&c->data, own);
-		say_newer(c);
-		return clv_buf_result(&c->data);
-	}
-	if (c->next->version <= c->seen_list)
-		c->next->version = c->seen_list + 1;
-	clv_buf_u64(&c->data, c->next->version);
+	clv_buf_u64(&c->data, now);
 	clv_buf_u64(&c->data, c->next->epoch);
 	clv_buf_u64(&c->data, c->seen_list);
+	return clv_buf_result(&c->data);
+}
+
+static int
+go_on(struct admin_change *c)
+{
+	int r;
+
+	if (c->next->version <= c->seen_list)
+		c->next->version = c->seen_list + 1;
 	r = admin_keyring_copy(c, &c->new_keyring);
 	if (r == CLV_OK)
 		r = go_on_with_seen(c);
 	if (r == CLV_OK)
 		r = admin_seal_to_all(c);
-	if (r != CLV_OK)
-		return r;
+	return r == CLV_OK ? answer(c, c->next->version) : r;
+}
+
+int
+admin_rollback(struct admin_change *c, struct clv_rd *args)
+{
+	uint64_t own = c->next->version - 1;
+	uint64_t agreed = clv_rd_u64(args);
+
+	if (clv_rd_end(args) != CLV_OK)
+		return CLV_E_PROTOCOL;
+	if (c->db_list >= own && c->db_list >= c->seen_list) {
+		c->nothing = true;
+		say_newer(c);
+		return answer(c, own);
+	}
 	if (c->seen_list > own)
-		ADMIN_SAY(c,
-		    "the restored database is accepted, without what was "
-		    "changed after list version %llu: hosts have seen version "
-		    "%llu, and whoever was revoked in between is not revoked "
-		    "any more",
-		    (unsigned long long)own, (unsigned long long)c->seen_list);
+		say_unknown(c, own);
 	else
 		ADMIN_SAY(c,
 		    "the restored database is accepted: list version %llu "
 		    "there, %llu now",
 		    (unsigned long long)c->db_list,
 		    (unsigned long long)c->next->version);
-	return clv_buf_result(&c->data);
+	if (c->seen_list > own && c->seen_list > agreed) {
+		c->nothing = true;
+		return answer(c, 0);
+	}
+	return go_on(c);
 }
 
 static bool

@@ -21,6 +21,8 @@
  * was made anew, and knows from it on again what came of what. The database
  * counts by one, so the same manifest is written under each counter in between.
  */
+#define AHEAD_MAX 100000 /* changes that a host alone has seen */
+
 struct rollback {
 	uint8_t
 	    *keys; /* guarded: of the application, the index, and one more */
@@ -155,22 +157,38 @@ write_next(struct admin *a)
 /* ---- is it older than what was seen? ---- */
 
 static uint64_t
-highest(const struct admin *a)
+highest(uint64_t one, uint64_t other)
+{
+	return one > other ? one : other;
+}
+
+/* What a member says that it has seen; NULL when that is so far ahead that the
+ * database could not be brought there, as it never is of one that is honest. */
+static const struct heads_claim *
+claim(const struct admin *a)
 {
 	const struct heads_claim *c =
 	    heads_claims_find(&a->k->watch.claims, a->app);
-	uint64_t seen = heads_get(a->k->heads, a->app);
+	uint64_t known =
+	    highest(heads_get(a->k->heads, a->app), a->rollback->at);
 
-	if (c != NULL && c->head.counter > seen)
-		seen = c->head.counter;
-	return seen > a->rollback->at ? seen : a->rollback->at;
+	return c != NULL && c->head.counter <= known + AHEAD_MAX ? c : NULL;
+}
+
+static uint64_t
+target(const struct admin *a)
+{
+	const struct heads_claim *c = claim(a);
+	uint64_t seen =
+	    highest(heads_get(a->k->heads, a->app), a->rollback->at);
+
+	return highest(seen, c != NULL ? c->head.counter : 0) + 1;
 }
 
 static bool
 is_behind(const struct admin *a, const uint8_t *mac)
 {
-	const struct heads_claim *c =
-	    heads_claims_find(&a->k->watch.claims, a->app);
+	const struct heads_claim *c = claim(a);
 	struct clv_head seen = heads_look(a->k->heads, a->app);
 	uint64_t at = a->rollback->at;
 
@@ -194,7 +212,7 @@ decide(struct admin *a, uint64_t counter, const struct db_field *mac)
 		    "application %s is not older than what was seen", a->app);
 		end(a, CLV_OK, false);
 	} else {
-		b->target = highest(a) + 1;
+		b->target = target(a);
 		a->until_ms = loop_now_ms() + ADMIN_DEADLINE_MS;
 		randombytes_buf(b->id, sizeof(b->id));
 		write_next(a);

@@ -11,13 +11,16 @@
  * A write that comes in while the service moves from one server to another
  * waits for the new one, so that nobody needs to try again. It is refused as
  * ever when that takes longer, and at once when the server has been away for
- * longer already. Its message lies in guarded memory, as values that wait for
- * the database do, and within the same bounds; it is read anew, and whoever
- * sent it is asked for anew, when its time has come.
+ * longer already. So does what concerns an application that was just made, or
+ * granted, while this host fetches the list that says so. Its message lies in
+ * guarded memory, as values that wait for the database do, and within the same
+ * bounds; it is read anew, and whoever sent it is asked for anew, when its time
+ * has come.
  */
 struct api_held {
 	struct clv_api_header h;
 	uint8_t *body; /* guarded */
+	bool for_list;
 };
 
 static void
@@ -45,26 +48,31 @@ on_deadline(void *arg)
 	api_hold_end(arg);
 }
 
-bool
-api_hold(struct api_conn *c, const struct clv_api_header *h, const void *body)
+/* Whoever reads meanwhile finds room: half of it is theirs. */
+static bool
+queue(struct vault *v, size_t len)
+{
+	return v->queued < VAULT_QUEUE_MAX / 2 &&
+	       v->queued_len + len <= VAULT_QUEUE_LEN / 2 &&
+	       vault_queue(v, len);
+}
+
+static bool
+hold(struct api_conn *c, const struct clv_api_header *h, const void *body,
+    uint64_t for_ms)
 {
 	struct keeper *k = c->api->k;
 	struct vault *v = k->member->vault;
-	uint64_t now = loop_now_ms(), end = k->member->written_until_ms;
 	struct api_held *held;
 
-	/* Whoever reads meanwhile finds room: half of it is theirs. */
-	if (end == 0 || now >= end + API_HOLD_MS ||
-	    v->queued >= VAULT_QUEUE_MAX / 2 ||
-	    v->queued_len + h->len > VAULT_QUEUE_LEN / 2 ||
-	    !vault_queue(v, h->len))
+	if (!queue(v, h->len))
 		return false;
 	held = calloc(1, sizeof(*held));
 	if (held != NULL)
 		held->body = vault_guard_get(v, h->len);
 	if (held == NULL || held->body == NULL ||
-	    loop_timer_set(k->loop, &c->api->hold, end + API_HOLD_MS - now,
-		on_deadline, c->api) != CLV_OK) {
+	    loop_timer_set(k->loop, &c->api->hold, for_ms, on_deadline,
+		c->api) != CLV_OK) {
 		if (held != NULL)
 			clv_guard_put(k->guard, held->body);
 		free(held);
@@ -77,6 +85,27 @@ api_hold(struct api_conn *c, const struct clv_api_header *h, const void *body)
 	return true;
 }
 
+bool
+api_hold(struct api_conn *c, const struct clv_api_header *h, const void *body)
+{
+	uint64_t now = loop_now_ms();
+	uint64_t end = c->api->k->member->written_until_ms;
+
+	return end != 0 && now < end + API_HOLD_MS &&
+	       hold(c, h, body, end + API_HOLD_MS - now);
+}
+
+bool
+api_hold_for_list(
+    struct api_conn *c, const struct clv_api_header *h, const void *body)
+{
+	if (c->has_waited || !member_list_is_old(c->api->k->member) ||
+	    !hold(c, h, body, API_LIST_MS))
+		return false;
+	c->held->for_list = true;
+	return true;
+}
+
 /* It may have to wait once more. What it asks for makes its own copy, and has
  * this one's place in the queue. */
 static void
@@ -86,9 +115,11 @@ again(struct api_conn *c)
 	struct clv_rd body;
 
 	c->held = NULL;
+	c->has_waited = held->for_list;
 	vault_unqueue(c->api->k->member->vault, held->h.len);
 	clv_rd_init(&body, held->body, held->h.len);
 	api_dispatch(c, &held->h, &body);
+	c->has_waited = false;
 	held_free(c->api, held);
 	api_unmute(c);
 }
@@ -99,5 +130,15 @@ api_hold_end(struct api *api)
 	loop_timer_del(api->k->loop, &api->hold);
 	for (struct api_conn *c = api->conns; c != NULL; c = c->next)
 		if (c->held != NULL)
+			again(c);
+}
+
+void
+api_on_list(struct keeper *k)
+{
+	if (k->api == NULL)
+		return;
+	for (struct api_conn *c = k->api->conns; c != NULL; c = c->next)
+		if (c->held != NULL && c->held->for_list)
 			again(c);
 }

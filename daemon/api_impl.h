@@ -23,7 +23,7 @@ struct api {
 	struct api_call *spare;		/* the one that ended last */
 	struct credential *credentials; /* that wait for the vault */
 	unsigned credentials_waiting;
-	struct loop_timer *hold; /* then no write waits any longer */
+	struct loop_timer *hold; /* then none waits any longer */
 	struct api_told {	 /* to those who have subscribed */
 		int state;
 		uint32_t generation;
@@ -45,8 +45,9 @@ struct api_conn {
 	int fd;
 	struct auth_caller who;
 	struct api_call *call;
-	struct api_held *held;	 /* a write that waits for the server */
+	struct api_held *held;	 /* waits for the server, or the list */
 	struct inspect *inspect; /* that this one drives */
+	bool has_waited;	 /* for the list, with this request */
 	bool muted;		 /* more came while a call is under way */
 	bool subscribed;
 	bool gone; /* freed when its event is over */
@@ -74,6 +75,10 @@ void api_unmute(struct api_conn *c);
 /* A write that may not be done now may wait: true, and it is answered later.
  * body: all h->len bytes of it, which are copied. */
 bool api_hold(
+    struct api_conn *c, const struct clv_api_header *h, const void *body);
+/* The same when it is refused by what is known here of an older list. */
+#define API_LIST_MS 2000
+bool api_hold_for_list(
     struct api_conn *c, const struct clv_api_header *h, const void *body);
 /* Those that wait are tried again, now. */
 void api_hold_end(struct api *api);

@@ -410,10 +410,10 @@ dispatch_in_app(struct api_conn *c, const struct clv_api_header *h,
 	}
 	memcpy(q.app, app, strlen(app) + 1);
 	r = may(c, in_app[i].auth, q.app, why);
-	if (r != CLV_OK)
-		api_fail(c, h->op, h->id, r, why);
-	else
+	if (r == CLV_OK)
 		in_app[i].run(&q);
+	else if (!api_hold_for_list(c, h, q.whole))
+		api_fail(c, h->op, h->id, r, why);
 }
 
 static void

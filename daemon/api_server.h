@@ -16,5 +16,7 @@ int api_init(struct keeper *k, int api_fd, int credentials_fd);
 void api_fini(struct keeper *k);
 /* The member's state may have changed: tell those who have subscribed. */
 void api_on_change(struct keeper *k);
+/* The signed list is known here, or will not be soon. */
+void api_on_list(struct keeper *k);
 
 #endif

@@ -11,14 +11,14 @@
  * claviger restore --accept-rollback: the database was restored to an older
  * day, and stays there. What is lost is said before anything is done.
  */
-#define BUSY_TRIES 40 /* the server takes a fresh epoch first */
+#define BUSY_TRIES 40 /* it takes a fresh epoch first, or has much to write */
 #define BUSY_PAUSE_MS 500
 
 struct rollback {
 	struct clv_list *here;
 	struct clv_list *there;
 	uint64_t was, now, epoch; /* list versions, and the epoch in force */
-	uint64_t seen;		  /* list version, by anybody */
+	uint64_t seen; /* list version by anybody, up to which it was asked */
 	char accepted[CLV_LIST_APPS_MAX / 8 + 1]; /* applications, by bit */
 	unsigned lost; /* what the database's list does not have */
 };
@@ -161,7 +161,7 @@ look_there(struct cli *c, struct rollback *s)
 }
 
 static int
-confirm(struct cli *c)
+confirm(struct cli *c, const char *question)
 {
 	char line[8] = "";
 
@@ -171,9 +171,7 @@ confirm(struct cli *c)
 		return cli_fail(c, CLV_E_DENIED, "repeat it with --yes",
 		    "what was written since is lost: that is not accepted "
 		    "without being asked");
-	fputs("If a newer copy of the database exists, restore that one "
-	      "instead. Accept this one (yes)? ",
-	    stderr);
+	fprintf(stderr, "%s Accept this one (yes)? ", question);
 	if (fgets(line, sizeof(line), stdin) != NULL)
 		line[strcspn(line, "\n")] = '\0';
 	return strcmp(line, "yes") == 0
@@ -191,7 +189,8 @@ ask(struct cli *c, const struct clv_buf *b, struct cli_answer *a)
 	    BUSY_PAUSE_MS / 1000, BUSY_PAUSE_MS % 1000 * 1000000};
 	int r = CLV_E_BUSY;
 
-	for (int i = 0; i < BUSY_TRIES && r == CLV_E_BUSY; i++) {
+	for (int i = 0;
+	     i < BUSY_TRIES && (r == CLV_E_BUSY || r == CLV_E_TIMEOUT); i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
 		cli_answer_fini(a);
@@ -201,20 +200,20 @@ ask(struct cli *c, const struct clv_buf *b, struct cli_answer *a)
 	return r;
 }
 
+/* Lost is what the list here does not have, and no more than was agreed to. */
 static int
-accept_list(struct cli *c, struct rollback *s)
+put_list(struct cli *c, struct rollback *s, struct cli_answer *a)
 {
-	struct cli_answer a;
 	struct clv_buf b;
 	struct clv_rd rd;
 	int r;
 
 	cli_admin_begin(&b, ADMIN_ROLLBACK);
-	cli_answer_init(&a);
-	cli_progress("writing the list that is in force here");
-	r = ask(c, &b, &a);
+	clv_buf_u64(&b, s->seen);
+	r = ask(c, &b, a);
+	clv_buf_fini(&b);
 	if (r == CLV_OK) {
-		clv_rd_init(&rd, a.data.data, a.data.len);
+		clv_rd_init(&rd, a->data.data, a->data.len);
 		s->was = clv_rd_u64(&rd);
 		s->now = clv_rd_u64(&rd);
 		s->epoch = clv_rd_u64(&rd);
@@ -222,17 +221,36 @@ accept_list(struct cli *c, struct rollback *s)
 		r = clv_rd_end(&rd);
 	}
 	if (r != CLV_OK)
-		r = cli_fail(c, r, "claviger status; then repeat the command",
+		return cli_fail(c, r,
+		    "claviger status; then repeat the command",
 		    "the database was not accepted: %s",
-		    a.text[0] != '\0' ? cli_printable(a.text)
-				      : clv_result_text(r));
-	else if (a.late[0] != '\0')
+		    a->text[0] != '\0' ? cli_printable(a->text)
+				       : clv_result_text(r));
+	if (a->late[0] != '\0')
 		cli_warn(c, "these nodes fetch it when they are back: %s",
-		    cli_printable(a.late));
-	if (r == CLV_OK && s->seen > s->here->version)
-		cli_warn(c, "%s", cli_printable(a.text));
+		    cli_printable(a->late));
+	return CLV_OK;
+}
+
+/* Hosts may have seen what no server node has: that is known only now, and is
+ * asked for, too. */
+static int
+accept_list(struct cli *c, struct rollback *s)
+{
+	struct cli_answer a;
+	int r;
+
+	cli_answer_init(&a);
+	cli_progress("writing the list that is in force here");
+	do {
+		r = put_list(c, s, &a);
+		if (r == CLV_OK && s->now == 0) {
+			cli_warn(c, "%s", cli_printable(a.text));
+			r = confirm(c,
+			    "A server node or a backup of then may have it.");
+		}
+	} while (r == CLV_OK && s->now == 0);
 	cli_answer_fini(&a);
-	clv_buf_fini(&b);
 	return r;
 }
 
@@ -336,7 +354,9 @@ rollback(struct cli *c, struct rollback *s)
 		print(c, s);
 		return CLV_OK;
 	}
-	r = confirm(c);
+	r = confirm(c,
+	    "If a newer copy of the database exists, restore that one "
+	    "instead.");
 	if (r == CLV_OK)
 		r = accept_list(c, s);
 	if (r != CLV_OK)

@@ -151,6 +151,7 @@ enum front_conn_state {
 #define FRONT_JOINERS_MAX 16
 #define FRONT_JOINERS_SOURCE_MAX 4 /* of one host */
 #define FRONT_JOIN_IDLE_MS 5000
+#define FRONT_JOIN_EVICT_MS 500 /* of its place, when others want to join */
 #define FRONT_JOIN_ASKS_MAX 4
 /* More heartbeats in that time are a flood. */
 #define FRONT_BEATS_MAX 20

@@ -330,21 +330,44 @@ front_table_is_join_open(const struct front_net *net)
 	return loop_now_ms() < net->join_until_ms;
 }
 
-/* One that is not enrolled: a few places, of which one host has but some. */
+/* A host that is not enrolled: how many of it there are; and who of all has
+ * been there longest, and waits for no answer. */
+static uint32_t
+survey_joiners(const struct front_net *net, const uint8_t source[static 16],
+    struct front_conn **ret_oldest)
+{
+	struct front_conn *c, *oldest = NULL;
+	uint32_t n = 0, i;
+
+	for (i = 0; i < net->size; i++) {
+		c = net->table[i];
+		if (c == NULL || !c->joins)
+			continue;
+		n += memcmp(c->source, source, sizeof(c->source)) == 0;
+		if (c->state != FRONT_CONN_WAIT &&
+		    (oldest == NULL || c->since_ms < oldest->since_ms))
+			oldest = c;
+	}
+	*ret_oldest = oldest;
+	return n;
+}
+
+/* A few places, of which one host has but some. Those who only hold theirs give
+ * way, so that strangers cannot keep out who has a token. */
 static bool
 admit_joiner(struct front_net *net, struct front_conn *c)
 {
-	uint32_t n = 0, i;
+	struct front_conn *oldest;
 
-	if (!front_table_is_join_open(net) || net->joiners >= FRONT_JOINERS_MAX)
+	if (!front_table_is_join_open(net) ||
+	    survey_joiners(net, c->source, &oldest) >= FRONT_JOINERS_SOURCE_MAX)
 		return false;
-	for (i = 0; i < net->size; i++)
-		if (net->table[i] != NULL && net->table[i]->joins &&
-		    memcmp(net->table[i]->source, c->source,
-			sizeof(c->source)) == 0)
-			n++;
-	if (n >= FRONT_JOINERS_SOURCE_MAX)
-		return false;
+	if (net->joiners >= FRONT_JOINERS_MAX) {
+		if (oldest == NULL ||
+		    loop_now_ms() - oldest->since_ms < FRONT_JOIN_EVICT_MS)
+			return false;
+		front_net_drop(net, oldest, NULL);
+	}
 	c->joins = true;
 	net->joiners++;
 	return true;

@@ -88,6 +88,14 @@ finish(struct keeper *k)
 	heads_claims_sweep(&w->claims, k->secret.list);
 }
 
+/* A removed application is nobody's any more: who makes it anew gets a counter
+ * above all that was seen. */
+static bool
+is_there(const struct keeper *k, const char *app)
+{
+	return clv_list_app_by_name(k->secret.list, app) != NULL;
+}
+
 /* The first in order is named: where one is, others are. */
 static void
 found(struct keeper *k, const struct row *row, int how,
@@ -95,7 +103,7 @@ found(struct keeper *k, const struct row *row, int how,
 {
 	struct heads_watch *w = &k->watch;
 
-	if (w->found[0] != '\0')
+	if (w->found[0] != '\0' || !is_there(k, row->app))
 		return;
 	memcpy(w->found, row->app, sizeof(w->found));
 	snprintf(w->by, sizeof(w->by), "%s", by);
@@ -310,7 +318,8 @@ heads_watch_claim(struct keeper *k, const char *app,
 bool
 heads_watch_behind(const struct keeper *k)
 {
-	return role_serves(k->serving.state) && k->watch.behind[0] != '\0';
+	return role_serves(k->serving.state) && k->watch.behind[0] != '\0' &&
+	       is_there(k, k->watch.behind);
 }
 
 void

@@ -286,3 +286,13 @@ member_fini(struct keeper *k)
 	free(m);
 	k->member = NULL;
 }
+
+bool
+member_list_is_old(const struct member *m)
+{
+	const struct clv_list *own = m->k->secret.list;
+
+	return m->state == CLV_MEMBER_FRESH && m->up &&
+	       (m->told_list > m->apps_version ||
+		   (own != NULL && own->version > m->apps_version));
+}

@@ -69,6 +69,7 @@ struct member {
 	/* who may do what */
 	uint64_t apps_version; /* list version that they are of, 0: none */
 	uint64_t apps_next_version;
+	uint64_t told_list; /* list version that a notice named last */
 	struct member_app *apps, *next_apps;
 	size_t app_count, next_count;
 	struct auth_acl system_admins, creators;
@@ -116,6 +117,9 @@ int member_app_key(struct keeper *k, const char *app, uint32_t generation,
 void member_status(const struct member *m, struct clv_buf *ret);
 const struct member_app *member_app_find(
     const struct member *m, const char *name);
+/* Is there a newer list than what is known here of it, which will be known in a
+ * moment? */
+bool member_list_is_old(const struct member *m);
 
 /* member_uplink.c */
 /* Where the server is and who it must be: anew, when that may have changed. */

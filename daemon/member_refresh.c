@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/api_server.h"
 #include "daemon/log.h"
 #include "daemon/member.h"
 #include "daemon/vault.h"
@@ -52,6 +53,7 @@ fail(struct member *m, const char *why)
 	schedule(m, MEMBER_AGAIN_MS);
 	(void)member_apps_look_up(m, MEMBER_NAMES_AWAY_MS);
 	member_event(m, MEMBER_EV_FAILED, why);
+	api_on_list(m->k);
 }
 
 static void
@@ -307,6 +309,7 @@ take_apps(struct member *m, const struct clv_wire_answer *a)
 		r = member_apps_ask(m, false);
 	} else if (r == CLV_OK) {
 		enter(m, MEMBER_HEADS);
+		api_on_list(m->k);
 		m->again = true; /* says that we have this list */
 		r = member_heads_ask(m, true);
 	}
@@ -378,6 +381,7 @@ member_refresh_on_notice(struct member *m, const struct clv_wire_answer *a)
 	    a->list_version == m->seen.list_version &&
 	    a->generation == m->generation && a->encrypt == m->lease)
 		return;
+	m->told_list = a->list_version;
 	if (m->step == MEMBER_IDLE)
 		schedule(m, randombytes_uniform(MEMBER_JITTER_MS));
 	else

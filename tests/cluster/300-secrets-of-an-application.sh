@@ -13,9 +13,10 @@ must "the client runs the daemon, with its own access to the database" \
 
 step "an application, and who may use it"
 expect "it is made" cl "$active" app add shop --users nobody,group:games
+expect "and known at once where it is used" cl client list shop
+expect "and on the node that made it" cl "$active" list shop
 expect "and shown" cl n2 app show shop
 expect_exit 6 'already' "not twice" cl "$active" app add shop
-expect_within 15 "the member knows of it" sees_app client shop
 for node in n1 n2 n3; do
 	expect_within 15 "the member lives, and has its keys, says $node" \
 	    member_is "$node" client live 1

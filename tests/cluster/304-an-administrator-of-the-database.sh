@@ -173,5 +173,6 @@ for node in n1 n2 n3; do
 done
 expect "and writes on" put_secret "$active" shop it again
 expect "and changes are made" cl "$active" app remove of-today --yes
+expect "what was removed is missed no more" cl "$active" status
 expect "so that one can go" cl "$(promoted)" app remove shop --yes
 sql "DROP SCHEMA yesterday, today CASCADE" >/dev/null 2>&1

@@ -821,6 +821,45 @@ START_TEST(who_may_write_is_asked_when_the_time_has_come)
 }
 END_TEST
 
+/* 0: it comes, 1: it does not come, and that is said, 2: it is not said. */
+START_TEST(what_was_just_granted_waits_for_the_list)
+{
+	struct member *m = &rig.member;
+	int fd = dial(), r;
+	struct clv_rd rd;
+
+	ck_assert_int_eq(request(fd, CLV_API_LIST, "bank", &rd), CLV_E_DENIED);
+	m->up = true;
+	ck_assert_int_eq(request(fd, CLV_API_LIST, "bank", &rd), CLV_E_DENIED);
+	m->told_list = m->apps_version + 1;
+	in_app("bank", "");
+	say(fd, CLV_API_LIST, 0, 1);
+	rig_advance(API_LIST_MS - 1);
+	ck_assert_int_eq(hear(fd, 1, &rd), 1);
+	if (_i == 0) {
+		apps[0].users = (struct auth_acl){shop_users, users, 1};
+		m->apps_version++;
+		m->who_version++;
+	}
+	if (_i == 2)
+		rig_advance(1);
+	else
+		api_on_list(&rig.k);
+	rig_settle();
+	r = hear(fd, 1, &rd);
+	if (_i == 0)
+		ck_assert(r != CLV_E_DENIED && r != 1);
+	else
+		ck_assert_int_eq(r, CLV_E_DENIED);
+	ck_assert_uint_eq(m->vault->queued, 0);
+	/* who is away knows what there is */
+	m->told_list = m->apps_version + 1;
+	m->state = CLV_MEMBER_AWAY;
+	ck_assert_int_eq(request(fd, CLV_API_LIST, "none", &rd), CLV_E_DENIED);
+	close(fd);
+}
+END_TEST
+
 START_TEST(waiting_writes_are_bounded_and_leave_nothing)
 {
 	size_t before = clv_guard_used(rig.k.guard);
@@ -1878,6 +1917,7 @@ api_suite(void)
 	tcase_add_test(t, a_changed_list_counts_at_once);
 	tcase_add_test(t, without_a_permit_nothing_is_written);
 	tcase_add_test(t, a_write_waits_while_the_service_moves);
+	tcase_add_loop_test(t, what_was_just_granted_waits_for_the_list, 0, 3);
 	tcase_add_test(t, it_waits_for_no_longer_than_a_move_takes);
 	tcase_add_test(t, what_comes_behind_a_waiting_write_keeps_its_order);
 	tcase_add_test(t, who_may_write_is_asked_when_the_time_has_come);

@@ -74,11 +74,12 @@ guest_finish(struct tls_conn *c)
 	return r;
 }
 
-/* Connect as `who`, expecting the server to be `pin`. */
+/* Connect from this address as `who`, expecting the server to be `pin`. */
 static void
-guest_init(struct guest *g, const struct party *who, struct party *pin)
+guest_init_from(struct guest *g, const char *from, const struct party *who,
+    struct party *pin)
 {
-	int fd = tcp_connect(NULL, port);
+	int fd = tcp_connect(from, port);
 
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
@@ -88,6 +89,12 @@ guest_init(struct guest *g, const struct party *who, struct party *pin)
 	    CLV_OK);
 	ck_assert_int_eq(tls_conn_new(g->ctx, fd, &g->conn), CLV_OK);
 	ck_assert_int_eq(guest_finish(g->conn), CLV_OK);
+}
+
+static void
+guest_init(struct guest *g, const struct party *who, struct party *pin)
+{
+	guest_init_from(g, NULL, who, pin);
 }
 
 static void
@@ -615,6 +622,27 @@ guest_joins(struct guest *g, const struct party *who)
 	ck_assert_mem_eq(own, binding, sizeof(own));
 }
 
+/* Connect, and again while there is no place. */
+static void
+guest_gets_in(struct guest *g, const struct party *who)
+{
+	uint8_t binding[TLS_BINDING_LEN];
+	bool is_cut = true;
+
+	for (int i = 0; is_cut && i < 200; i++) {
+		guest_init(g, who, &server);
+		(void)tls_conn_write(g->conn, "\0\0\0\3Hi!", 7, &(size_t){0});
+		is_cut = false;
+		while (!is_cut && !keeper_has(CHAN_JOIN, 10))
+			is_cut = guest_is_cut(g, 10);
+		if (is_cut)
+			guest_fini(g);
+	}
+	ck_assert(!is_cut);
+	keeper_answer(keeper_join(who, "Hi!", binding), "yes", 3, false);
+	guest_hears(g, "yes");
+}
+
 /* Was the order carried out? A member's exchange comes after it. */
 static void
 let_it_arrive(void)
@@ -751,16 +779,42 @@ START_TEST(one_host_has_few_places_to_join_from)
 	guest_init(&g[i], &other, &server);
 	ck_assert(guest_is_cut(&g[i], WAIT_MS));
 	guest_fini(&g[0]); /* its place is free when the front sees that */
-	for (int n = 0; n < 100; n++) {
-		guest_fini(&g[i]);
-		guest_init(&g[i], &other, &server);
-		if (!guest_is_cut(&g[i], 50))
-			break;
-	}
-	guest_joins(&g[i], &other);
+	guest_fini(&g[i]);
+	guest_gets_in(&g[i], &other);
 	let_it_arrive(); /* and members are not concerned */
 	for (i = 1; i <= FRONT_JOINERS_SOURCE_MAX; i++)
 		guest_fini(&g[i]);
+}
+END_TEST
+
+START_TEST(strangers_that_hold_all_places_give_way)
+{
+	enum { HOSTS = FRONT_JOINERS_MAX / FRONT_JOINERS_SOURCE_MAX };
+	struct guest g[FRONT_JOINERS_MAX], late;
+	uint8_t binding[TLS_BINDING_LEN];
+	struct party who[HOSTS];
+	char from[16];
+	int i;
+
+	keeper_joiners(60);
+	let_it_arrive();
+	for (i = 0; i < HOSTS; i++)
+		party_init(&who[i], "stranger");
+	for (i = 0; i < FRONT_JOINERS_MAX; i++) {
+		snprintf(from, sizeof(from), "127.0.1.%d", 1 + i % HOSTS);
+		guest_init_from(&g[i], from, &who[i % HOSTS], &server);
+	}
+	guest_joins(&g[i - 1], &who[HOSTS - 1]);
+	guest_ask(&g[0], "and I?"); /* the keeper has not answered yet */
+	(void)keeper_join(&who[0], "and I?", binding);
+	guest_gets_in(&late, &other); /* when they have been there long */
+	ck_assert(guest_is_cut(&g[1], WAIT_MS));
+	ck_assert(!guest_is_cut(&g[0], 0));
+	for (i = 0; i < FRONT_JOINERS_MAX; i++)
+		guest_fini(&g[i]);
+	guest_fini(&late);
+	for (i = 0; i < HOSTS; i++)
+		party_fini(&who[i]);
 }
 END_TEST
 
@@ -1230,6 +1284,7 @@ add_joining(Suite *s)
 	tcase_add_test(t, revoked_peer_is_cut_though_somebody_may_join);
 	tcase_add_test(t, the_door_closes_by_itself);
 	tcase_add_test(t, joiner_says_little_and_hears_no_notices);
+	tcase_add_test(t, strangers_that_hold_all_places_give_way);
 	tcase_add_test(t, one_host_has_few_places_to_join_from);
 	tcase_add_test(t, malformed_word_about_joining_opens_nothing);
 	tcase_add_test(t, broken_list_of_pins_closes_the_door);

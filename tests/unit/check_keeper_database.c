@@ -333,12 +333,19 @@ END_TEST
 /* Restored to an older day, and that is accepted. */
 
 static int
-accept_rollback(unsigned i)
+accept_up_to(unsigned i, uint64_t agreed)
 {
 	struct clv_buf b;
 
 	rig_admin_begin(&b, ADMIN_ROLLBACK, 21);
+	clv_buf_u64(&b, agreed);
 	return rig_ask(i, &b, 30000);
+}
+
+static int
+accept_rollback(unsigned i)
+{
+	return accept_up_to(i, 0);
 }
 
 static int
@@ -486,7 +493,7 @@ START_TEST(a_backup_that_is_newer_than_the_database_is_gone_on_with)
 	k(0)->serving.shown_list = 5;
 	ck_assert(serving_read_only(k(0)));
 	rig_run(20000);
-	ck_assert_msg(accept_rollback(0) == CLV_OK, "%s", rig.said);
+	ck_assert_msg(accept_up_to(0, 5) == CLV_OK, "%s", rig.said);
 	rig_run(10000);
 	ck_assert(!serving_read_only(k(0)));
 	ck_assert_uint_eq(clv_list_current(rig_db_list())->number, 2);
@@ -495,12 +502,18 @@ START_TEST(a_backup_that_is_newer_than_the_database_is_gone_on_with)
 }
 END_TEST
 
-START_TEST(what_was_revoked_where_nobody_knows_is_said)
+START_TEST(what_was_revoked_where_nobody_knows_is_lost_if_that_was_agreed)
 {
 	k(0)->serving.shown_list = 5;
 	rig_run(20000);
-	ck_assert_int_eq(accept_rollback(0), CLV_OK);
-	ck_assert_msg(strstr(rig.said, "5") != NULL, "%s", rig.said);
+	for (uint64_t agreed = 0; agreed < 5; agreed += 4) {
+		ck_assert_int_eq(accept_up_to(0, agreed), CLV_OK);
+		ck_assert_ptr_nonnull(strstr(rig.said, "version 5, which no"));
+		ck_assert_uint_eq(rig_db_list()->version, 1);
+		ck_assert(serving_read_only(k(0)));
+	}
+	ck_assert_int_eq(accept_up_to(0, 5), CLV_OK);
+	ck_assert_uint_eq(rig_db_list()->version, 6);
 }
 END_TEST
 
@@ -663,7 +676,8 @@ suite(void)
 	    t, a_generation_that_only_a_member_has_seen_is_not_given_up);
 	tcase_add_test(
 	    t, a_backup_that_is_newer_than_the_database_is_gone_on_with);
-	tcase_add_test(t, what_was_revoked_where_nobody_knows_is_said);
+	tcase_add_test(
+	    t, what_was_revoked_where_nobody_knows_is_lost_if_that_was_agreed);
 	tcase_add_test(t, a_rotation_is_not_rolled_back);
 	tcase_add_test(t, old_copies_make_no_old_server);
 	return s;

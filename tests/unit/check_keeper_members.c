@@ -589,6 +589,88 @@ START_TEST(application_that_the_database_lost_is_found)
 }
 END_TEST
 
+/* What went with an older database, and was then removed, is missed no more. */
+START_TEST(application_that_was_lost_and_removed_is_no_alarm)
+{
+	struct clv_buf b;
+
+	head(rig.member[0], "payroll", 3);
+	rig_db_app("payroll")->counter = 3;
+	rig_run(65000);
+	memset(rig_db_app("payroll"), 0, sizeof(struct rig_app));
+	rig_run(65000);
+	ck_assert_str_ne(reason(), "");
+	rig_run(KEEPER_HEADS_MS);
+	rig_named(&b, ADMIN_APP_REMOVE, 3, "payroll");
+	admin_ok(&b);
+	ck_assert_str_eq(reason(), "");
+	rig.log[0] = '\0';
+	rig_kill(0); /* it knows from its file what was seen */
+	rig_up(0);
+	rig_run(30000);
+	ck_assert_int_eq(rig_promote(0), CLV_OK);
+	rig_run(130000);
+	ck_assert_uint_eq(heads_get(rig_keeper(0)->heads, "payroll"), 3);
+	ck_assert_str_eq(reason(), "");
+	ck_assert_ptr_null(strstr(rig.log, "is older than what was seen"));
+}
+END_TEST
+
+/* ---- it stays as it is: claviger restore --accept-rollback ---- */
+
+static int
+accept_app(uint8_t id)
+{
+	struct clv_buf b;
+
+	rig_named(&b, ADMIN_ROLLBACK_APP, id, "payroll");
+	return rig_ask(0, &b, 30000);
+}
+
+START_TEST(application_of_an_older_day_is_accepted_above_what_was_seen)
+{
+	struct rig_app *a = rig_db_app("payroll");
+	uint64_t there = a->counter;
+
+	head(rig.member[0], "payroll", there + 5);
+	head(rig.member[1], "payroll", UINT64_MAX / 4); /* who lies */
+	ck_assert_int_eq(accept_app(3), CLV_OK);
+	ck_assert_ptr_nonnull(strstr(rig.said, "not older"));
+	ck_assert_uint_eq(a->counter, there);
+	heads_raise(rig_keeper(0)->heads, "payroll", there + 3);
+	ck_assert_int_eq(accept_app(4), CLV_OK);
+	ck_assert_uint_eq(a->counter, there + 4);
+	rig_run(1000);
+	ck_assert_str_eq(reason(), "");
+	head(rig.member[0], "payroll", there + 9); /* by an honest host alone */
+	ck_assert_int_eq(accept_app(5), CLV_OK);
+	ck_assert_uint_eq(a->counter, there + 10);
+	rig_run(130000);
+	ck_assert_str_eq(reason(), "");
+	ck_assert_int_eq(accept_app(6), CLV_OK);
+	ck_assert_uint_eq(a->counter, there + 10);
+}
+END_TEST
+
+/* 0: its manifest, 1: a key of it, 2: nothing of it is there. */
+START_TEST(application_that_was_changed_from_outside_is_not_accepted)
+{
+	struct rig_app *a = rig_db_app("payroll");
+	uint64_t there = a->counter;
+
+	heads_raise(rig_keeper(0)->heads, "payroll", there + 3);
+	if (_i == 0)
+		a->mac[5] ^= 1;
+	else if (_i == 1)
+		a->data_key[9] ^= 1;
+	else
+		a->keys = false;
+	ck_assert_int_ne(accept_app(3), CLV_OK);
+	ck_assert_ptr_nonnull(strstr(rig.said, "application payroll: "));
+	ck_assert_uint_eq(a->counter, there);
+}
+END_TEST
+
 /* The links, where every byte of one is the same. */
 
 static struct clv_head
@@ -830,6 +912,11 @@ add_heads(Suite *s)
 	tcase_add_test(t, heads_outlive_the_server);
 	tcase_add_test(t, database_that_went_back_is_found_without_a_read);
 	tcase_add_test(t, application_that_the_database_lost_is_found);
+	tcase_add_test(t, application_that_was_lost_and_removed_is_no_alarm);
+	tcase_add_test(
+	    t, application_of_an_older_day_is_accepted_above_what_was_seen);
+	tcase_add_loop_test(
+	    t, application_that_was_changed_from_outside_is_not_accepted, 0, 3);
 	tcase_add_test(t, answer_that_is_overtaken_is_no_alarm);
 	tcase_add_test(t, link_is_handed_out_when_the_database_has_it);
 	tcase_add_test(t, link_that_the_database_never_had_is_not_handed_out);

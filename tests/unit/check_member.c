@@ -920,6 +920,23 @@ START_TEST(a_notice_is_a_reason_to_ask)
 }
 END_TEST
 
+START_TEST(the_list_is_old_from_the_notice_on_until_it_is_here)
+{
+	struct clv_wire_answer a;
+
+	make_fresh();
+	run(1000);
+	ck_assert(!member_list_is_old(m));
+	server.list_version++;
+	a = head_of(CLV_WIRE_NOTICE);
+	send_answer(&a, keyring);
+	ck_assert(member_list_is_old(m));
+	run(MEMBER_JITTER_MS + 1000);
+	ck_assert_uint_eq(m->apps_version, 8);
+	ck_assert(!member_list_is_old(m));
+}
+END_TEST
+
 START_TEST(who_misses_a_key_does_not_flood_the_server)
 {
 	unsigned n;
@@ -1399,6 +1416,7 @@ member_suite(void)
 	tcase_add_test(t, with_a_full_disk_a_host_reads_on);
 	tcase_add_test(t, revoked_hosts_lose_their_keys);
 	tcase_add_test(t, a_notice_is_a_reason_to_ask);
+	tcase_add_test(t, the_list_is_old_from_the_notice_on_until_it_is_here);
 	tcase_add_test(t, who_misses_a_key_does_not_flood_the_server);
 	tcase_add_test(t, a_permit_ends);
 	tcase_add_test(t, no_permit_is_endless);

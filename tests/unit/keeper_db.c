@@ -473,14 +473,14 @@ drop_app(struct call *c)
 	say_bool(c, a == NULL || a->secrets == 0);
 }
 
-/* The manifest's row alone: a keeper asks for no more. */
+/* The manifest's row alone: there are no secrets here. */
 static void
 get_changes(struct call *c)
 {
 	char name[CLV_NAME_MAX];
 	const struct rig_app *a = app_of(c, 0, name);
 
-	RIG_REQUIRE(u64(c, 1) == INT64_MAX && u64(c, 3) >= 1);
+	RIG_REQUIRE(u64(c, 3) >= 1);
 	rows(c, a != NULL, 7);
 	if (a == NULL)
 		return;
@@ -491,6 +491,48 @@ get_changes(struct call *c)
 	put_u64(c, 0);
 	put_u64(c, a->counter);
 	clv_buf_bytes(c->out, a->mac, sizeof(a->mac));
+}
+
+static void
+get_keys(struct call *c)
+{
+	char name[CLV_NAME_MAX];
+	const struct rig_app *a = app_of(c, 0, name);
+	bool has = a != NULL && a->keys;
+
+	rows(c, has ? 2 : 0, 3);
+	if (!has)
+		return;
+	put_u64(c, 0);
+	put_u64(c, a->index_generation);
+	clv_buf_bytes(c->out, a->index_key, sizeof(a->index_key));
+	put_u64(c, 1);
+	put_u64(c, a->generation);
+	clv_buf_bytes(c->out, a->data_key, sizeof(a->data_key));
+}
+
+/* Of no record: a step of the manifest. */
+static void
+put_records(struct call *c)
+{
+	char name[CLV_NAME_MAX];
+	struct rig_app *a = app_of(c, 3, name);
+	enum clv_put state = CLV_PUT_CONFLICT;
+
+	if (!rig_call_guard(c))
+		return;
+	RIG_REQUIRE(a != NULL);
+	if (memcmp(a->op, raw(c, 2, 16), 16) == 0) {
+		state = CLV_PUT_REPEATED;
+	} else if (a->counter == u64(c, 4)) {
+		state = CLV_PUT_DONE;
+		a->counter++;
+		memcpy(a->mac, raw(c, 5, sizeof(a->mac)), sizeof(a->mac));
+		memcpy(a->op, raw(c, 2, 16), sizeof(a->op));
+	}
+	rows(c, 1, 2);
+	put_u64(c, state);
+	put_u64(c, a->counter);
 }
 
 static int
@@ -564,16 +606,16 @@ perform(struct call *c)
 	case CLV_STMT_GET_ESCROWS: rig_call_get_escrows(c); break;
 	case CLV_STMT_DROP_ESCROWS: rig_call_drop_escrows(c); break;
 	case CLV_STMT_GET_HEADS: get_heads(c); break;
+	case CLV_STMT_GET_KEYS: get_keys(c); break;
+	case CLV_STMT_PUT_RECORDS: put_records(c); break;
 	case CLV_STMT_PUT_JOIN:
 	case CLV_STMT_GET_ACKS:
-	case CLV_STMT_GET_KEYS:
 	case CLV_STMT_GET_SECRET:
 	case CLV_STMT_PUT_SECRETS:
 	case CLV_STMT_GET_OPS:
 	case CLV_STMT_HISTORY:
 	case CLV_STMT_ADD_KEY:
 	case CLV_STMT_GET_RECORDS:
-	case CLV_STMT_PUT_RECORDS:
 	case CLV_STMT_LAST: RIG_REQUIRE(!"a statement that no keeper uses");
 	}
 }
