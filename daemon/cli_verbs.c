@@ -154,6 +154,22 @@ static const struct cli_opt opts_restore[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct cli_opt opts_drill_restore[] = {
+    CLI_PASS_OPTS,
+    {"identity", "FILE",
+	"also what this identity opens: the recovery's, or another node's",
+	false},
+    {"shares", NULL, "also the recovery copy: the shares are asked for", false},
+    {"share-file", "FILE[,FILE]",
+	"likewise, with shares in files, one a line; - is standard input",
+	false},
+    {"report", "FILE", "write the report into this new file", false},
+    {"output-as", "text|json|html", "what the report is written as (text)",
+	false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_yes[] = {
     {"yes", NULL, "do not ask", false},
     JSON,
@@ -299,6 +315,9 @@ const struct cli_verb cli_verbs[] = {
 	0, 0, SERVER, cli_escrow_list},
     {"escrow verify", "", "prove it now: each node opens its copy", opts_json,
 	0, 0, SERVER, cli_escrow_verify},
+    {"drill restore", "[FILE…]",
+	"recover from every copy at hand, aside, and report",
+	opts_drill_restore, 0, UINT_MAX, SERVER, cli_drill_restore},
     {"rotate", "", "make a new generation of the master secret", opts_rotate, 0,
 	0, SERVER, cli_rotate},
     {"generation list", "", "generations, and what refers to each", opts_json,
