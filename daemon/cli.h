@@ -281,6 +281,7 @@ int cli_admin_change(struct cli *c, struct clv_buf *request, const char *what,
     struct cli_json *j);
 /* "late": an array of the nodes that fetch the change when they are back. */
 void cli_answer_late(const struct cli_answer *a, struct cli_json *j);
+void cli_late_json(struct cli_json *j, const char *late);
 /* Of the local daemon alone, silent; ret was made by
  * cli_answer_init(). */
 int cli_admin_local(
@@ -360,6 +361,7 @@ void cli_json_bool(struct cli_json *j, const char *key, bool value);
 void cli_json_array(struct cli_json *j, const char *key); /* maybe empty */
 /* An object at the end of array `key`; borrowed from j. */
 struct cli_json *cli_json_push(struct cli_json *j, const char *key);
+void cli_json_u64_push(struct cli_json *j, const char *key, uint64_t value);
 void cli_json_str_push(struct cli_json *j, const char *key, const char *value);
 int cli_json_print(struct cli_json *j);		  /* and frees it */
 void cli_json_write(struct cli_json *j, FILE *f); /* likewise */

@@ -213,6 +213,28 @@ static const struct cli_opt opts_cert_use[] = {
     {NULL, NULL, NULL, false},
 };
 
+#define REPLACE \
+	{"rotate", NULL, "and replace the keys that it has held", false}, \
+	    {"backup", "FILE", \
+		"with --rotate: write the backup of the new keyring here", \
+		false}, \
+	    CLI_PASS_OPTS
+
+static const struct cli_opt opts_member_revoke[] = {
+    REPLACE,
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_node_revoke[] = {
+    REPLACE,
+    {"now", NULL, "with --rotate: refuse the former certificate at once",
+	false},
+    {"yes", NULL, "with --now: do not ask", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_member_token[] = {
     {"name", "HOST", "the host that may join by it, once", false},
     {"scope", "all|APP[,APP]", "which keys that host gets", false},
@@ -328,8 +350,8 @@ const struct cli_verb cli_verbs[] = {
 	SERVER, cli_node_list},
     {"node approve", "NODE", "accept a server node", opts_approve, 1, 1, SERVER,
 	cli_node_approve},
-    {"node revoke", "NODE", "cut a server node off", opts_json, 1, 1, SERVER,
-	cli_node_revoke},
+    {"node revoke", "NODE", "cut a server node off", opts_node_revoke, 1, 1,
+	SERVER, cli_node_revoke},
     {"member add", "HOST", "enrol a member", opts_member_add, 1, 1, SERVER,
 	cli_member_add},
     {"member token", "", "let a host join as a member by itself",
@@ -338,8 +360,8 @@ const struct cli_verb cli_verbs[] = {
 	cli_member_list},
     {"member scope", "HOST SCOPE", "change which keys a member gets", opts_json,
 	2, 2, SERVER, cli_member_scope},
-    {"member revoke", "HOST", "cut a member off", opts_json, 1, 1, SERVER,
-	cli_member_revoke},
+    {"member revoke", "HOST", "cut a member off", opts_member_revoke, 1, 1,
+	SERVER, cli_member_revoke},
     {"cert show", "", "this host's certificate and the network name's",
 	opts_json, 0, 0, SYSTEM, cli_cert_show},
     {"cert rotate", "", "change the network name's certificate for a new one",

@@ -877,9 +877,23 @@ for ttl in 59 0m 8d 1w h m5 -1h 99999999999h ''; do
 	on n1 member token --name web1 --scope all --ttl "$ttl"
 	refuse $? 2 'ttl' "a token for '$ttl'"
 done
+rotated='generation backup where rewrapped damaged reencrypted not_reencrypted'
+on n1 member revoke m1 --backup "$tmp/b/no.age"
+refuse $? 2 'goes with --rotate alone' 'a backup without a rotation'
+on n1 member revoke m1 --rotate
+refuse $? 2 'written to a backup first' 'a rotation without a backup'
+on n1 member revoke m1 --rotate --backup "$tmp/b/one.age"
+refuse $? 6 'is there already' 'a rotation into a backup that is there'
 with n1 member revoke m1 --json
 expect $? 0 '"member": *"m1"' 'member revoke --json'
-json 'member revoke'
+# shellcheck disable=SC2086
+json 'member revoke' $rotated
+is 'it had the keys of generation 1' sh -c \
+	"tr -d ' \n' <'$tmp/out' | grep -F '\"generations\":[1],' >/dev/null"
+with n1 member revoke m1
+expect $? 0 'application keys  *still in use' 'member revoke, again'
+is 'it says what to do' grep -q 'member revoke m1 --rotate --backup FILE' \
+	"$tmp/out"
 is 'it is revoked' "$claviger" --config "$tmp/n1/claviger.conf" member list
 is 'and listed so' grep -q '^m1  *revoked' "$tmp/out"
 with n1 member add m1 --certificate "$tmp/m1/state/tls.crt" \
@@ -1102,14 +1116,24 @@ with n2 generation list
 expect $? 0 '2  escrowed' 'the generation waits'
 with n1 node revoke n1
 refuse $? 4 'cannot revoke itself' 'a node that revokes itself'
+with n1 node revoke n2 --now
+refuse $? 2 'goes with --rotate alone' 'node revoke --now without --rotate'
+with n1 node revoke n2 --rotate --now --backup "$tmp/b/no.age" \
+	--passphrase-file "$tmp/pass" </dev/null
+refuse $? 4 'cut off every host' 'node revoke --rotate --now without --yes'
 with n1 node revoke n2 --json
 expect $? 0 'n2 is revoked' 'node revoke'
-json 'node revoke'
+# shellcheck disable=SC2086
+json 'node revoke' $rotated
 with n1 rotate --backup "$tmp/b/three.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generation 2 is current' 'rotate goes on'
 with n1 rotate --backup "$tmp/b/four.age" --passphrase-file "$tmp/pass" --json
 expect $? 0 '"generation": *3' 'rotate --json'
 json rotate
+with n1 node revoke n2
+expect $? 0 'generations  *1 2$' 'node revoke, again'
+is 'its keys are in use' grep -q 'master secret  *still in use' "$tmp/out"
+is 'and its certificate' grep -q "certificate's key  *still in use" "$tmp/out"
 with n1 generation list
 expect $? 0 '3  current' 'generation list after rotate'
 with n1 generation list --json
@@ -1604,6 +1628,45 @@ with n7 settings set port 8392
 expect $? 0 'port = 8392' 'a change after that'
 with n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass"
 refuse $? 4 'was revoked' 'no backup undoes a revocation'
+
+# What revoked hosts have held is replaced. There is no active server: the next
+# one does what is left.
+state_of() { # WHAT STATE
+	tr -d ' \n' <"$tmp/out" |
+		grep -F "\"what\":\"$1\",\"state\":\"$2\"" >/dev/null
+}
+with n7 node revoke n1 # it is off: nothing waits for it then
+expect $? 0 'n1 is revoked' 'node revoke of another one'
+with n7 doctor --only generation
+expect $? 23 'a revoked host may have keys of generation' 'doctor tells of them'
+with n7 node revoke n5 --rotate --json
+expect $? 8 'cannot be known' 'node revoke --rotate without a backup'
+is 'the keys stay in use' state_of master-secret in-use
+with n7 node revoke n5 --rotate --backup "$tmp/b/ten.age" \
+	--passphrase-file "$tmp/pass" --json
+expect $? 30 '"backup": *".*/ten.age"' 'node revoke --rotate'
+json 'node revoke'
+is 'new keys are made' state_of master-secret under-way
+is 'and a certificate' state_of certificate under-way
+is 'not a signing key' state_of signing-key in-use
+with n7 generation list
+cp "$tmp/out" "$tmp/generations"
+with n7 node revoke n5 --rotate --json
+expect $? 30 '"state": *"under-way"' 'and again'
+with n7 generation list
+is 'not another generation' cmp "$tmp/generations" "$tmp/out"
+with n7 node revoke n5 --rotate
+expect $? 30 'master secret  *being replaced' 'as text'
+with n7 doctor --only generation
+expect $? 0 'is being replaced' 'doctor tells that as well'
+with n7 member revoke m1 --rotate --backup "$tmp/b/eleven.age" \
+	--passphrase-file "$tmp/pass"
+expect $? 0 'its backup is .*/eleven.age' 'member revoke --rotate'
+is 'with new keys' grep -q 'application keys  *being replaced' "$tmp/out"
+with n7 member revoke nobody --rotate --backup "$tmp/b/no.age" \
+	--passphrase-file "$tmp/pass"
+refuse $? 5 'no member nobody' 'member revoke --rotate of a stranger'
+gone 'a backup without a member' "$tmp/b/no.age"
 
 on n1 status
 expect $? 8 'clavigerd does not run' 'no daemon is left behind'
