@@ -320,6 +320,23 @@ read_frame(struct tls_conn *conn, struct clv_buf *ret, uint64_t deadline_ms)
 	return r == CLV_OK ? clv_buf_result(ret) : r;
 }
 
+/* The list may change between our handshake and our question: a notice of that
+ * is no answer. */
+static int
+read_answer(struct tls_conn *conn, struct clv_buf *ret, uint64_t deadline_ms)
+{
+	int r;
+
+	do {
+		clv_buf_reset(ret);
+		r = read_frame(conn, ret, deadline_ms);
+		if (r == CLV_OK && loop_now_ms() >= deadline_ms)
+			r = CLV_E_TIMEOUT;
+	} while (r == CLV_OK &&
+		 clv_wire_answer_op(ret->data, ret->len) == CLV_WIRE_NOTICE);
+	return r;
+}
+
 /* A server that refuses us says so and closes, so our writing may fail before
  * its reason was read. */
 static int
@@ -350,7 +367,7 @@ tls_client_exchange(struct tls_client *c, const struct clv_buf *body,
 		    write_all(c->conn, frame.data, frame.len, deadline_ms));
 	clv_buf_fini(&frame);
 	if (r == CLV_OK)
-		r = read_frame(c->conn, ret_body, deadline_ms);
+		r = read_answer(c->conn, ret_body, deadline_ms);
 	return r == CLV_OK ? r : tell(c->conn, r, ret_why);
 }
 

@@ -890,7 +890,14 @@ END_TEST
 
 /* ---- the blocking client, over loopback ---- */
 
-enum play { ECHO, SILENCE, LONG_ANSWER, EMPTY_ANSWER, HANG_UP };
+enum play {
+	ECHO,
+	NOTICE, /* and then an echo */
+	SILENCE,
+	LONG_ANSWER,
+	EMPTY_ANSWER,
+	HANG_UP
+};
 
 struct host {
 	int fd;
@@ -921,6 +928,8 @@ host_read(struct tls_conn *s, uint8_t *p, size_t len)
 static void
 host_serve(struct host *h, struct tls_conn *s)
 {
+	static const uint8_t notice[] = {
+	    0, 0, 0, 12, 0, 0, 0, 7, 1, 0, 0, 0, 0, CLV_WIRE_NOTICE, 0, 0};
 	uint8_t frame[4 + CLV_WIRE_REQUEST_MAX];
 	struct pollfd pfd = {.fd = tls_conn_fd(s), .events = POLLIN};
 	size_t len, n;
@@ -938,6 +947,8 @@ host_serve(struct host *h, struct tls_conn *s)
 	}
 	if (h->play == HANG_UP)
 		return;
+	if (h->play == NOTICE)
+		tls_conn_write(s, notice, sizeof(notice), &n);
 	while (host_read(s, frame, 4)) {
 		len = (size_t)frame[2] << 8 | frame[3];
 		if (!host_read(s, frame + 4, len))
@@ -1046,6 +1057,14 @@ START_TEST(client_exchanges_frames)
 	ck_assert_int_eq(exchange(ECHO, 100, 5000, why), CLV_OK);
 	ck_assert_int_eq(
 	    exchange(ECHO, CLV_WIRE_REQUEST_MAX, 5000, why), CLV_OK);
+}
+END_TEST
+
+START_TEST(client_takes_no_notice_for_an_answer)
+{
+	char why[256];
+
+	ck_assert_int_eq(exchange(NOTICE, 100, 5000, why), CLV_OK);
 }
 END_TEST
 
@@ -1238,6 +1257,7 @@ main(void)
 
 	t = add_case(s, "client");
 	tcase_add_test(t, client_exchanges_frames);
+	tcase_add_test(t, client_takes_no_notice_for_an_answer);
 	tcase_add_test(t, client_gives_up_on_a_silent_server);
 	tcase_add_test(t, client_refuses_frames_of_no_or_too_much_length);
 	tcase_add_test(t, client_says_when_the_server_hangs_up);
