@@ -35,6 +35,8 @@ struct config {
 	uint32_t cache_max_age;	    /* s */
 	uint32_t reencrypt_rate;    /* records a second, 0: no bound */
 	bool encrypt_when_away;
+	bool
+	    enforce_expiry; /* an ended certificate is refused, pinned or not */
 	/* of `claviger backup --scheduled` */
 	char backup_to[1024];	  /* directories joined by ',' */
 	char backup_command[512]; /* gets the file at its standard input */

@@ -40,8 +40,8 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
 # keeper: certificates, the network name's and those of hosts
-libdaemon_la_SOURCES += %D%/acks.c %D%/party_cert.c %D%/tlsnext.c
-noinst_HEADERS += %D%/acks.h %D%/party_cert.h %D%/tlsnext.h
+libdaemon_la_SOURCES += %D%/acks.c %D%/expiry.c %D%/party_cert.c %D%/tlsnext.c
+noinst_HEADERS += %D%/acks.h %D%/expiry.h %D%/party_cert.h %D%/tlsnext.h
 # escrow: who can open the master secret
 libdaemon_la_SOURCES += %D%/coverage.c %D%/coverage_judge.c %D%/coverage_policy.c
 noinst_HEADERS += %D%/coverage.h

@@ -137,7 +137,8 @@ tell(const struct tls_conn *conn, int r, char why[static 256])
 {
 	const char *text = tls_conn_text(conn);
 
-	if (r == CLV_E_UNKNOWN_PEER || r == CLV_E_TLS || r == CLV_E_NO_SERVER)
+	if (r == CLV_E_UNKNOWN_PEER || r == CLV_E_TLS || r == CLV_E_DENIED ||
+	    r == CLV_E_NO_SERVER)
 		snprintf(why, 256, "%s", text);
 	else
 		snprintf(why, 256, "%s", clv_result_text(r));
@@ -344,11 +345,12 @@ why_closed(struct tls_conn *conn, int r)
 {
 	uint8_t byte;
 	size_t n;
+	int why;
 
-	if (r == CLV_E_NO_SERVER &&
-	    tls_conn_read(conn, &byte, 1, &n) == CLV_E_UNKNOWN_PEER)
-		r = CLV_E_UNKNOWN_PEER;
-	return r;
+	if (r != CLV_E_NO_SERVER)
+		return r;
+	why = tls_conn_read(conn, &byte, 1, &n);
+	return why == CLV_E_UNKNOWN_PEER || why == CLV_E_DENIED ? why : r;
 }
 
 int
