@@ -96,12 +96,19 @@ cli_json_free(struct cli_json *j)
 	json_object_put(obj(j));
 }
 
+void
+cli_json_write(struct cli_json *j, FILE *f)
+{
+	fprintf(f, "%s\n",
+	    json_object_to_json_string_ext(
+		obj(j), JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+			    JSON_C_TO_STRING_NOSLASHESCAPE));
+	cli_json_free(j);
+}
+
 int
 cli_json_print(struct cli_json *j)
 {
-	puts(json_object_to_json_string_ext(
-	    obj(j), JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-			JSON_C_TO_STRING_NOSLASHESCAPE));
-	cli_json_free(j);
+	cli_json_write(j, stdout);
 	return CLV_OK;
 }

@@ -40,6 +40,11 @@
 static const struct cli_opt opts_none[] = {{NULL, NULL, NULL, false}};
 static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
 
+static const struct cli_opt opts_metrics[] = {
+    {"output", "FILE", "replace this file (standard output)", false},
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_doctor[] = {
     {"connect", NULL, "walk the way to the server, and check that", false},
     {"only", "CHECK[,CHECK]", "these checks alone; * and ? match", false},
@@ -58,6 +63,8 @@ static const struct cli_opt opts_init[] = {
     CLI_PASS_OPTS,
     {"escrow-policy", "auto|manual[,…]",
 	"whether an approved node gets the keyring at once (auto)", false},
+    {"certificate", "p256|ed25519",
+	"key of the network name's certificate (p256)", false},
     NODE,
     {"no-resolve-check", NULL,
 	"do not insist that NAME resolves to ADDR already", false},
@@ -143,6 +150,22 @@ static const struct cli_opt opts_restore[] = {
     {"accept-rollback", NULL,
 	"go on with a database that was restored to an older day", false},
     {"yes", NULL, "do not ask", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_drill_restore[] = {
+    CLI_PASS_OPTS,
+    {"identity", "FILE",
+	"also what this identity opens: the recovery's, or another node's",
+	false},
+    {"shares", NULL, "also the recovery copy: the shares are asked for", false},
+    {"share-file", "FILE[,FILE]",
+	"likewise, with shares in files, one a line; - is standard input",
+	false},
+    {"report", "FILE", "write the report into this new file", false},
+    {"output-as", "text|json|html", "what the report is written as (text)",
+	false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -302,6 +325,8 @@ const struct cli_verb cli_verbs[] = {
 	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_status},
     {"doctor", "", "check this host and what it depends on", opts_doctor, 0, 0,
 	CLI_NEED_ROOT, cli_doctor},
+    {"metrics", "", "what status knows, for Prometheus", opts_metrics, 0, 0,
+	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_metrics},
     {"backup", "[FILE]", "write a passphrase backup and open it again",
 	opts_backup, 0, 1, SERVER, cli_backup},
     {"backup verify", "FILE", "whose backup is it, and is it current",
@@ -319,6 +344,9 @@ const struct cli_verb cli_verbs[] = {
 	0, 0, SERVER, cli_escrow_list},
     {"escrow verify", "", "prove it now: each node opens its copy", opts_json,
 	0, 0, SERVER, cli_escrow_verify},
+    {"drill restore", "[FILE…]",
+	"recover from every copy at hand, aside, and report",
+	opts_drill_restore, 0, UINT_MAX, SERVER, cli_drill_restore},
     {"rotate", "", "make a new generation of the master secret", opts_rotate, 0,
 	0, SERVER, cli_rotate},
     {"generation list", "", "generations, and what refers to each", opts_json,
