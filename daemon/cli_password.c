@@ -352,6 +352,9 @@ check(struct cli *c, struct renewal *t)
 {
 	struct stat st;
 
+	if (cli_opt(c, "rotate") == NULL)
+		return cli_fail(c, CLV_E_USAGE, NULL,
+		    "what of the password? Give --rotate");
 	t->file = c->config.database_passfile;
 	if (c->config.database[0] == '\0' || t->file[0] == '\0')
 		return cli_fail(c, CLV_E_NOT_FOUND,

@@ -255,7 +255,7 @@ static const struct cli_opt opts_upgrade[] = {
     ADMIN_DATABASE(true), JSON, {NULL, NULL, NULL, false}};
 
 static const struct cli_opt opts_password[] = {
-    {"rotate", NULL, "log in with a new one from now on", true},
+    {"rotate", NULL, "log in with a new one from now on", false},
     {"shared", NULL, "other hosts with this login have the new one", false},
     JSON,
     {NULL, NULL, NULL, false},

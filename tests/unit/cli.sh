@@ -1678,6 +1678,8 @@ password_is() { # PASSWORD: the one in force
 		>/dev/null 2>&1
 }
 in_file() { sed 's/.*://' "$1"; }
+with n7 settings database-password
+refuse $? 2 'Give --rotate' 'a password of which nothing is wanted'
 renew
 refuse $? 5 'by a password file' 'renewing no password'
 printf '# ours\n*:*:one:other:x\n*:*:*:login:it\\:s\n' >"$dbpass"
