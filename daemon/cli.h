@@ -425,6 +425,7 @@ int cli_app_remove(struct cli *c);
 int cli_settings_show(struct cli *c);
 int cli_settings_set(struct cli *c);
 int cli_settings_upgrade(struct cli *c);
+int cli_settings_password(struct cli *c);
 int cli_rotate(struct cli *c);
 int cli_generation_list(struct cli *c);
 int cli_generation_destroy(struct cli *c);

@@ -255,6 +255,13 @@ static const struct cli_opt opts_fetch[] = {
 static const struct cli_opt opts_upgrade[] = {
     ADMIN_DATABASE(true), JSON, {NULL, NULL, NULL, false}};
 
+static const struct cli_opt opts_password[] = {
+    {"rotate", NULL, "log in with a new one from now on", false},
+    {"shared", NULL, "other hosts with this login have the new one", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_app_add[] = {
     {"admins", "SUBJECT[,…]", "who administers it (root, or you)", false},
     {"users", "SUBJECT[,…]", "who uses its secrets", false},
@@ -377,6 +384,8 @@ const struct cli_verb cli_verbs[] = {
 	2, 2, ADMIN, cli_settings_set},
     {"settings upgrade", "", "bring the database schema forward", opts_upgrade,
 	0, 0, SERVER, cli_settings_upgrade},
+    {"settings database-password", "", "renew this host's database password",
+	opts_password, 0, 0, SYSTEM, cli_settings_password},
     {"app add", "APP", "make an application, with its keys", opts_app_add, 1, 1,
 	ADMIN, cli_app_add},
     {"app list", "", "applications, and who may use them", opts_json, 0, 0,

@@ -156,7 +156,7 @@ libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_database.c %D%/cli_doctor_escrow.c %D%/cli_doctor_host.c \
 	%D%/cli_doctor_list.c %D%/cli_doctor_path.c
 noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
-libcli_la_SOURCES += %D%/cli_revoke.c %D%/cli_revoke.h \
+libcli_la_SOURCES += %D%/cli_password.c %D%/cli_revoke.c %D%/cli_revoke.h \
 	%D%/cli_revoke_print.c
 libcli_la_SOURCES += %D%/cli_cert_change.c %D%/cli_cert_member.c \
 	%D%/cli_cert_state.c

@@ -1676,6 +1676,68 @@ with n7 member revoke nobody --rotate --backup "$tmp/b/no.age" \
 refuse $? 5 'no member nobody' 'member revoke --rotate of a stranger'
 gone 'a backup without a member' "$tmp/b/no.age"
 
+# The password of the database login.
+dbpass=$tmp/login.pass
+renew() {
+	with n7 settings database-password --rotate "$@"
+}
+password_is() { # PASSWORD: the one in force
+	env PGPASSWORD="$1" psql -qAtX -h "$tmp/sock" -U login -c 'SELECT 1' one \
+		>/dev/null 2>&1
+}
+in_file() { sed 's/.*://' "$1"; }
+with n7 settings database-password
+refuse $? 2 'Give --rotate' 'a password of which nothing is wanted'
+renew
+refuse $? 5 'by a password file' 'renewing no password'
+printf '# ours\n*:*:one:other:x\n*:*:*:login:it\\:s\n' >"$dbpass"
+chmod 600 "$dbpass" && chown nobody "$dbpass"
+echo "database_passfile = $dbpass" >>"$tmp/n7/claviger.conf"
+renew
+refuse $? 2 'without a password' 'renewing one that nobody asks for'
+gone 'a password that is not changed' "$dbpass.next"
+sql -c "ALTER ROLE login PASSWORD 'it:s'" postgres
+echo 'local all login scram-sha-256
+local all all trust' >"$tmp/pg/pg_hba.conf"
+sql -c 'SELECT pg_reload_conf()' postgres >/dev/null
+for _ in $(seq 100); do
+	password_is it || break
+done
+is 'the password is asked for' password_is it:s
+renew --json
+expect $? 0 '"state": *"changed"' 'settings database-password'
+json 'settings database-password'
+is 'the new one is in force' password_is "$(in_file "$dbpass" | tail -n 1)"
+is 'for the service alone' test "$(stat -c %U%a "$dbpass")" = nobody600
+is 'the former one is kept' grep -Fxq '*:*:*:login:it\:s' "$dbpass.former"
+is 'other lines stay' grep -Fxq '*:*:one:other:x' "$dbpass"
+gone 'nothing is left' "$dbpass.next"
+with n7 settings set port 8393
+expect $? 0 'port = 8393' 'a change over the new login'
+is 'it is in no log' sh -c "! grep -qF '$(in_file "$dbpass" | tail -n 1)' \
+	'$tmp/pg/log' '$tmp/out' '$tmp/err'"
+# Killed before PostgreSQL has heard of it, and after.
+echo '*:*:*:login:third' >"$dbpass.next"
+chmod 600 "$dbpass.next" && chown nobody "$dbpass.next"
+renew
+expect $? 0 'is in force' 'going on with what was made'
+is 'the same one' password_is third
+echo '*:*:*:login:fourth' >"$dbpass.next"
+chmod 600 "$dbpass.next" && chown nobody "$dbpass.next"
+sql -c "ALTER ROLE login PASSWORD 'fourth'" postgres
+with n7 settings set port 8394
+expect $? 0 'port = 8394' 'a login with the one beside'
+renew --json
+expect $? 0 '"state": *"taken-up"' 'taking up what is in force'
+is 'it is in its place' test "$(in_file "$dbpass")" = fourth
+sql -c "ALTER ROLE login PASSWORD 'third'" postgres
+with n7 settings set port 8395
+expect $? 0 'port = 8395' 'a database of an older day'
+sql -c "ALTER ROLE login PASSWORD 'lost'" postgres
+renew
+refuse $? 8 'authentication failed' 'a password that nobody has'
+sql -c "ALTER ROLE login PASSWORD 'fourth'" postgres
+
 on n1 status
 expect $? 8 'clavigerd does not run' 'no daemon is left behind'
 
