@@ -383,7 +383,7 @@ if command -v xmllint >/dev/null; then
 fi
 on n1 status --output-as=html
 expect $? 8 '<dd class="bad">n1: NOT READY: ' 'status --output-as=html'
-is 'which is one document' test "$(grep -c '^</\?html' "$tmp/out")" = 1
+is 'which is one document' test "$(grep -c '^</\?html' "$tmp/out")" = 2
 on n1 status --output-as=pdf
 refuse $? 2 'text, json, xml or html' 'a form that there is not'
 on n1 status --json --output-as=json
