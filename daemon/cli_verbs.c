@@ -70,6 +70,8 @@ static const struct cli_opt opts_init[] = {
     CLI_PASS_OPTS,
     {"escrow-policy", "auto|manual[,…]",
 	"whether an approved node gets the keyring at once (auto)", false},
+    {"certificate", "p256|ed25519",
+	"key of the network name's certificate (p256)", false},
     NODE,
     {"no-resolve-check", NULL,
 	"do not insist that NAME resolves to ADDR already", false},
@@ -159,6 +161,22 @@ static const struct cli_opt opts_restore[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct cli_opt opts_drill_restore[] = {
+    CLI_PASS_OPTS,
+    {"identity", "FILE",
+	"also what this identity opens: the recovery's, or another node's",
+	false},
+    {"shares", NULL, "also the recovery copy: the shares are asked for", false},
+    {"share-file", "FILE[,FILE]",
+	"likewise, with shares in files, one a line; - is standard input",
+	false},
+    {"report", "FILE", "write the report into this new file", false},
+    {"output-as", "text|json|html", "what the report is written as (text)",
+	false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_yes[] = {
     {"yes", NULL, "do not ask", false},
     JSON,
@@ -198,6 +216,28 @@ static const struct cli_opt opts_cert_use[] = {
     SERVER_CERTIFICATE,
     {"cert", "FILE", "the certificate, PEM or DER; a chain may follow", true},
     {"key", "FILE", "its private key, PEM or DER", true},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+#define REPLACE \
+	{"rotate", NULL, "and replace the keys that it has held", false}, \
+	    {"backup", "FILE", \
+		"with --rotate: write the backup of the new keyring here", \
+		false}, \
+	    CLI_PASS_OPTS
+
+static const struct cli_opt opts_member_revoke[] = {
+    REPLACE,
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_node_revoke[] = {
+    REPLACE,
+    {"now", NULL, "with --rotate: refuse the former certificate at once",
+	false},
+    {"yes", NULL, "with --now: do not ask", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -304,6 +344,9 @@ const struct cli_verb cli_verbs[] = {
 	0, 0, SERVER, cli_escrow_list},
     {"escrow verify", "", "prove it now: each node opens its copy", opts_json,
 	0, 0, SERVER, cli_escrow_verify},
+    {"drill restore", "[FILE…]",
+	"recover from every copy at hand, aside, and report",
+	opts_drill_restore, 0, UINT_MAX, SERVER, cli_drill_restore},
     {"rotate", "", "make a new generation of the master secret", opts_rotate, 0,
 	0, SERVER, cli_rotate},
     {"generation list", "", "generations, and what refers to each", opts_json,
@@ -314,8 +357,8 @@ const struct cli_verb cli_verbs[] = {
 	SERVER, cli_node_list},
     {"node approve", "NODE", "accept a server node", opts_approve, 1, 1, SERVER,
 	cli_node_approve},
-    {"node revoke", "NODE", "cut a server node off", opts_json, 1, 1, SERVER,
-	cli_node_revoke},
+    {"node revoke", "NODE", "cut a server node off", opts_node_revoke, 1, 1,
+	SERVER, cli_node_revoke},
     {"member add", "HOST", "enrol a member", opts_member_add, 1, 1, SERVER,
 	cli_member_add},
     {"member token", "", "let a host join as a member by itself",
@@ -324,8 +367,8 @@ const struct cli_verb cli_verbs[] = {
 	cli_member_list},
     {"member scope", "HOST SCOPE", "change which keys a member gets", opts_json,
 	2, 2, SERVER, cli_member_scope},
-    {"member revoke", "HOST", "cut a member off", opts_json, 1, 1, SERVER,
-	cli_member_revoke},
+    {"member revoke", "HOST", "cut a member off", opts_member_revoke, 1, 1,
+	SERVER, cli_member_revoke},
     {"cert show", "", "this host's certificate and the network name's",
 	opts_json, 0, 0, SYSTEM, cli_cert_show},
     {"cert rotate", "", "change the network name's certificate for a new one",

@@ -561,7 +561,7 @@ EXTRA_DIST += %D%/model %D%/README
 # Figures as ratios, no tests: see tests/bench/README. Needs root and the
 # packages of the lab.
 bench_programs = bench-spawn bench-ready bench-keyprobe bench-store bench-record \
-	bench-api bench-libs bench-rotate bench-server bench-value \
+	bench-age bench-api bench-libs bench-rotate bench-server bench-value \
 	bench-network-name-dynamic bench-master-secret-dynamic
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += %D%/bench
@@ -592,6 +592,9 @@ bench_server_SOURCES = %D%/bench/serverbench.c %D%/bench/serverbench.h \
 	%D%/bench/serverbench_peer.c
 bench_server_CPPFLAGS = $(unit_cppflags) $(OPENSSL_CFLAGS)
 bench_server_LDADD = libcli.la $(OPENSSL_LIBS)
+bench_age_SOURCES = %D%/bench/agebench.c
+bench_age_CPPFLAGS = $(unit_cppflags)
+bench_age_LDADD = libclaviger-core.la $(SODIUM_LIBS)
 bench_value_SOURCES = %D%/bench/valuebench.c
 bench_value_CPPFLAGS = $(unit_cppflags) $(LIBPQ_CFLAGS)
 bench_value_LDADD = libclaviger-core.la $(SODIUM_LIBS) $(LIBPQ_LIBS) -lpthread
