@@ -436,6 +436,7 @@ int cli_app_grant(struct cli *c);
 int cli_app_revoke(struct cli *c);
 int cli_app_remove(struct cli *c);
 int cli_settings_show(struct cli *c);
+int cli_settings_check(struct cli *c);
 int cli_settings_set(struct cli *c);
 int cli_settings_upgrade(struct cli *c);
 int cli_rotate(struct cli *c);

@@ -361,6 +361,24 @@ gone 'a second init leaves no backup' "$tmp/b/again.age"
 
 on n1 settings show
 expect $? 0 "^server_thumbprint  *= $thumb" 'settings show'
+is 'it says which line says so' grep -q \
+	"^user  *= daemon  *# $tmp/n1/claviger.conf, line [0-9]*$" "$tmp/out"
+is 'that one' test "$(sed -n "$(sed -n 's/^user .* line //p' "$tmp/out")p" \
+	"$tmp/n1/claviger.conf")" = 'user = daemon'
+is 'what is from the system' \
+	grep -q '^port  *= 9000  *# signed list$' "$tmp/out"
+is 'and what nobody has set' grep -q '^log_file .*# default$' "$tmp/out"
+on n1 settings check
+expect $? 0 'of a server node, nothing is wrong' 'settings check'
+on n1 settings check --json
+expect $? 0 '"role": *"server"' 'settings check --json'
+json 'settings check'
+printf 'user = daemon\nrefresh_intervall = 60\n' >"$tmp/b/new.conf"
+on n1 settings check "$tmp/b/new.conf"
+refuse $? 2 'line 2: .*is "refresh_interval" meant' 'checking another file'
+rm "$tmp/b/new.conf"
+on n1 settings check "$tmp/b/new.conf"
+refuse $? 5 'No such file' 'checking a file that is not there'
 on n1 settings show --json
 expect $? 0 '"port": *9000,' 'settings show --json'
 json 'settings show' server_thumbprint_next server_thumbprint_former
