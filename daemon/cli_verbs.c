@@ -40,6 +40,13 @@
 static const struct cli_opt opts_none[] = {{NULL, NULL, NULL, false}};
 static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
 
+static const struct cli_opt opts_status[] = {
+    {"watch", NULL, "again and again, every SECONDS (2)", false},
+    {"output-as", "text|json|xml|html", "the form of it (text)", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_metrics[] = {
     {"output", "FILE", "replace this file (standard output)", false},
     {NULL, NULL, NULL, false},
@@ -322,8 +329,8 @@ const struct cli_verb cli_verbs[] = {
 	ROOT, cli_init},
     {"join", "[-]", "join a system, or ask to be approved or added", opts_join,
 	0, UINT_MAX, ROOT, cli_join},
-    {"status", "", "is this node ready, and if not, why", opts_json, 0, 0,
-	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_status},
+    {"status", "[SECONDS]", "is this node ready, and if not, why", opts_status,
+	0, 1, CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_status},
     {"doctor", "", "check this host and what it depends on", opts_doctor, 0, 0,
 	CLI_NEED_ROOT, cli_doctor},
     {"metrics", "", "what status knows, for Prometheus", opts_metrics, 0, 0,
@@ -380,6 +387,8 @@ const struct cli_verb cli_verbs[] = {
 	SYSTEM, cli_fetch},
     {"settings show", "", "what this host and the system are set to", opts_json,
 	0, 0, SYSTEM, cli_settings_show},
+    {"settings check", "[FILE]", "is there anything wrong with a configuration",
+	opts_json, 0, 1, 0, cli_settings_check},
     {"settings set", "KEY VALUE", "change a setting of the system", opts_json,
 	2, 2, ADMIN, cli_settings_set},
     {"settings upgrade", "", "bring the database schema forward", opts_upgrade,

@@ -361,6 +361,24 @@ gone 'a second init leaves no backup' "$tmp/b/again.age"
 
 on n1 settings show
 expect $? 0 "^server_thumbprint  *= $thumb" 'settings show'
+is 'it says which line says so' grep -q \
+	"^user  *= daemon  *# $tmp/n1/claviger.conf, line [0-9]*$" "$tmp/out"
+is 'that one' test "$(sed -n "$(sed -n 's/^user .* line //p' "$tmp/out")p" \
+	"$tmp/n1/claviger.conf")" = 'user = daemon'
+is 'what is from the system' \
+	grep -q '^port  *= 9000  *# signed list$' "$tmp/out"
+is 'and what nobody has set' grep -q '^log_file .*# default$' "$tmp/out"
+on n1 settings check
+expect $? 0 'of a server node, nothing is wrong' 'settings check'
+on n1 settings check --json
+expect $? 0 '"role": *"server"' 'settings check --json'
+json 'settings check'
+printf 'user = daemon\nrefresh_intervall = 60\n' >"$tmp/b/new.conf"
+on n1 settings check "$tmp/b/new.conf"
+refuse $? 2 'line 2: .*is "refresh_interval" meant' 'checking another file'
+rm "$tmp/b/new.conf"
+on n1 settings check "$tmp/b/new.conf"
+refuse $? 5 'No such file' 'checking a file that is not there'
 on n1 settings show --json
 expect $? 0 '"port": *9000,' 'settings show --json'
 json 'settings show' server_thumbprint_next server_thumbprint_former
@@ -370,6 +388,56 @@ on n1 status --json
 expect $? 8 '"daemon": *false' 'status --json without a daemon'
 json status where age_s policy recovery_recipient findings covered \
 	keys keys_age_ms may_write why_not database_up
+on n1 status --output-as=json
+expect $? 8 '"daemon": *false' 'status --output-as=json is --json'
+on n1 status --output-as=xml
+expect $? 8 '<claviger-status daemon="false"' 'status --output-as=xml'
+attribute() { # NAME WANTED: of the status that was printed last
+	is "the attribute $1" test "$(xmllint --nonet --noout \
+		--xpath "string(/claviger-status/$1)" "$tmp/out" 2>&1)" = "$2"
+}
+if command -v xmllint >/dev/null; then
+	attribute @node n1
+	attribute 'certificates[@party="host"]/@name' n1
+	attribute @nodes_enrolled 1
+fi
+on n1 status --output-as=html
+expect $? 8 '<dd class="bad">n1: NOT READY: ' 'status --output-as=html'
+is 'which is one document' test "$(grep -c '^</\?html' "$tmp/out")" = 2
+on n1 status --output-as=pdf
+refuse $? 2 'text, json, xml or html' 'a form that there is not'
+on n1 status --json --output-as=json
+refuse $? 2 'not both' 'two forms'
+on n1 status --watch --output-as=html
+refuse $? 2 'one document' 'a page that is never whole'
+on n1 status --watch 0
+refuse $? 2 'number from 1' 'watching without a pause'
+on n1 status 2
+refuse $? 2 "too many: '2'" 'a pause and nothing to watch'
+watched() { # OPTION...: until head(1) has enough
+	"$claviger" --config "$tmp/n1/claviger.conf" status --watch 1 "$@" \
+		2>"$tmp/err" | head -n "$lines" >"$tmp/out"
+}
+lines=2
+watched --json
+is 'one object a line' test "$(grep -c '^{.*"node":"n1".*}$' "$tmp/out")" = 2
+lines=30
+watched
+is 'one page after the other' \
+	test "$(grep -c '^status .*every 1 s$' "$tmp/out")" -ge 2
+if command -v script >/dev/null; then
+	on_terminal() { # VARIABLE=VALUE: for a terminal, two seconds
+		script -qec "env TERM=xterm $1 timeout 2 '$claviger' \
+			--config '$tmp/n1/claviger.conf' status --watch 1" \
+			/dev/null </dev/null >"$tmp/out" 2>&1
+	}
+	esc=$(printf '\033')
+	on_terminal NO_COLOR=
+	is 'a terminal is drawn over' grep -q "$esc\[H" "$tmp/out"
+	is 'in colour' grep -q "$esc\[1;31mn1: NOT READY" "$tmp/out"
+	on_terminal NO_COLOR=1
+	is 'or without' sh -c "! grep -q '$esc\[1;31m' '$tmp/out'"
+fi
 on n1 metrics
 expect $? 0 '^claviger_up 0$' 'metrics without a daemon'
 is 'they tell of the certificate' grep -q \
