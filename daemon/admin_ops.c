@@ -242,6 +242,7 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_APP_COUNT:
 	case ADMIN_GENERATIONS:
 	case ADMIN_CERT_STATE:
+	case ADMIN_CERTIFICATE:
 	case ADMIN_ESCROW:
 	case ADMIN_ROTATE_STATE: break;
 	}
@@ -284,6 +285,7 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_APP_COUNT:
 	case ADMIN_GENERATIONS:
 	case ADMIN_CERT_STATE:
+	case ADMIN_CERTIFICATE:
 	case ADMIN_ESCROW:
 	case ADMIN_ROTATE_STATE: break;
 	}

@@ -167,6 +167,10 @@ int cli_config_put(
 /* A small file that the operator named; caller frees. CLV_E_FULL: larger. */
 int cli_file_read(
     struct cli *c, const char *path, size_t max, void **ret_p, size_t *ret_len);
+/* A small file that others read, made or replaced as a whole, in a directory
+ * into which nobody else can write. Says why not. */
+int cli_file_put(
+    struct cli *c, const char *path, const void *p, size_t len, unsigned mode);
 
 int cli_passfile_check(struct cli *c, const struct config *config);
 int cli_absolute(struct cli *c, const char *path, char *dst, size_t cap);
@@ -210,6 +214,9 @@ struct cli_daemon {
 int cli_daemon_start(struct cli *c, struct cli_daemon *d);
 int cli_daemon_need(struct cli *c, struct cli_daemon *d); /* unless one runs */
 void cli_daemon_stop(struct cli *c, struct cli_daemon *d);
+/* What must be taken away again first: an interruption waits. */
+void cli_signals_hold(sigset_t *ret_was);
+void cli_signals_release(const sigset_t *was);
 
 /* cli_list.c: the newest signed list known here, verified: the daemon's, or
  * the file when none runs. Silent; cli_list_need() says why not. */
@@ -274,6 +281,7 @@ int cli_admin_change(struct cli *c, struct clv_buf *request, const char *what,
     struct cli_json *j);
 /* "late": an array of the nodes that fetch the change when they are back. */
 void cli_answer_late(const struct cli_answer *a, struct cli_json *j);
+void cli_late_json(struct cli_json *j, const char *late);
 /* Of the local daemon alone, silent; ret was made by
  * cli_answer_init(). */
 int cli_admin_local(
@@ -298,6 +306,12 @@ int cli_backup_write(struct cli *c, const struct clv_keyring *k,
  * guard's. */
 int cli_backup_open(struct cli *c, const char *path, char **ret_passphrase,
     struct clv_keyring **ret);
+/* The same with a passphrase that is known. */
+int cli_backup_open_with(struct cli *c, const char *path,
+    const char *passphrase, struct clv_keyring **ret);
+/* cli_backup_schedule.c: is it named as a schedule names its backups? */
+struct dirent;
+int cli_backup_is_scheduled(const struct dirent *e);
 /* cli_identity.c: of a recovery recipient, into sk, or a node's own file, of
  * which *ret_id, if it is asked for, is what it says. Says why not. */
 int cli_identity_read(struct cli *c, const char *path, uint8_t sk[static 32],
@@ -332,6 +346,9 @@ struct cli_source {
 	bool bare;	  /* this host is of no system yet */
 };
 int cli_restore_from(struct cli *c, struct cli_source *source);
+/* cli_restore_source.c: a node's copy in the database. Says why not. */
+int cli_restore_open_sealed(
+    struct cli *c, const struct clv_identity *id, struct clv_keyring **ret);
 /* cli_join.c: a server node of the system of that key, with --node, and the
  * database of the configuration in memory. */
 int cli_join_by_keyring(struct cli *c, const uint8_t pk[static 32]);
@@ -344,8 +361,10 @@ void cli_json_bool(struct cli_json *j, const char *key, bool value);
 void cli_json_array(struct cli_json *j, const char *key); /* maybe empty */
 /* An object at the end of array `key`; borrowed from j. */
 struct cli_json *cli_json_push(struct cli_json *j, const char *key);
+void cli_json_u64_push(struct cli_json *j, const char *key, uint64_t value);
 void cli_json_str_push(struct cli_json *j, const char *key, const char *value);
-int cli_json_print(struct cli_json *j); /* and frees it */
+int cli_json_print(struct cli_json *j);		  /* and frees it */
+void cli_json_write(struct cli_json *j, FILE *f); /* likewise */
 void cli_json_free(struct cli_json *j);
 
 /* cli_app_remove.c: how much there is in an application, out of the answer to
@@ -375,6 +394,7 @@ int cli_init(struct cli *c);
 int cli_join(struct cli *c);
 int cli_status(struct cli *c);
 int cli_doctor(struct cli *c);
+int cli_metrics(struct cli *c);
 int cli_backup(struct cli *c);
 int cli_backup_scheduled(struct cli *c);
 int cli_backup_verify(struct cli *c);
@@ -384,6 +404,7 @@ int cli_recovery_recipient(struct cli *c);
 int cli_recovery_combine(struct cli *c);
 int cli_escrow_list(struct cli *c);
 int cli_escrow_verify(struct cli *c);
+int cli_drill_restore(struct cli *c);
 int cli_node_list(struct cli *c);
 int cli_node_approve(struct cli *c);
 int cli_node_revoke(struct cli *c);

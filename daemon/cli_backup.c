@@ -141,10 +141,27 @@ not_readable(struct cli *c, const char *path)
 }
 
 int
+cli_backup_open_with(struct cli *c, const char *path, const char *passphrase,
+    struct clv_keyring **ret)
+{
+	char why[256] = "";
+	int r;
+
+	if (access(path, R_OK) != 0)
+		return not_readable(c, path);
+	cli_progress("opening the backup");
+	r = clv_backup_read(c->guard, path, passphrase, ret, why);
+	if (r == CLV_OK)
+		return CLV_OK;
+	return cli_fail(c, r, read_remedy(r), "the backup was not opened: %s",
+	    why[0] != '\0' ? why : clv_result_text(r));
+}
+
+int
 cli_backup_open(struct cli *c, const char *path, char **ret_passphrase,
     struct clv_keyring **ret)
 {
-	char *passphrase = NULL, why[256] = "";
+	char *passphrase = NULL;
 	int r;
 
 	if (access(path, R_OK) != 0)
@@ -152,16 +169,12 @@ cli_backup_open(struct cli *c, const char *path, char **ret_passphrase,
 	r = cli_passphrase(c, CLI_PASS_READ, &passphrase);
 	if (r != CLV_OK)
 		return r;
-	cli_progress("opening the backup");
-	r = clv_backup_read(c->guard, path, passphrase, ret, why);
+	r = cli_backup_open_with(c, path, passphrase, ret);
 	if (r == CLV_OK && ret_passphrase != NULL)
 		*ret_passphrase = passphrase;
 	else
 		clv_guard_put(c->guard, passphrase);
-	if (r == CLV_OK)
-		return CLV_OK;
-	return cli_fail(c, r, read_remedy(r), "the backup was not opened: %s",
-	    why[0] != '\0' ? why : clv_result_text(r));
+	return r;
 }
 
 /* The keyring as text in an age file sealed to sk, into memory. */

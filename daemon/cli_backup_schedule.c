@@ -208,8 +208,8 @@ is_ours(const char *name)
 	       (strcmp(tail, "age") == 0 || strcmp(tail, "age.recovery") == 0);
 }
 
-static int
-only_ours(const struct dirent *e)
+int
+cli_backup_is_scheduled(const struct dirent *e)
 {
 	return is_ours(e->d_name);
 }
@@ -227,7 +227,9 @@ retain(struct cli *c, const char *dir)
 	struct dirent **e = NULL;
 	unsigned kept = 0;
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int n = fd < 0 ? -1 : scandirat(fd, ".", &e, only_ours, alphasort);
+	int n =
+	    fd < 0 ? -1
+		   : scandirat(fd, ".", &e, cli_backup_is_scheduled, alphasort);
 
 	for (int i = n - 1; i >= 0; i--) {
 		if (i == n - 1 || !same_backup(e[i]->d_name, e[i + 1]->d_name))

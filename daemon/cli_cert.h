@@ -21,6 +21,9 @@ struct cli_cert_state {
 };
 /* Ask for it, silently. */
 int cli_cert_state(struct cli *c, struct cli_cert_state *ret);
+/* cli_cert_change.c. As part of another command, with --now and --yes of its
+ * own: what cert rotate --server does. Prints, unless with --json. */
+int cli_cert_renew(struct cli *c);
 /* An array of their names, as far as these are known. */
 void cli_cert_hosts_json(
     struct cli_json *j, const char *key, const struct cli_cert_hosts *h);

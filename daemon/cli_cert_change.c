@@ -265,11 +265,7 @@ change(struct cli *c, struct change *t, const struct clv_list *list,
 		cli_progress("going on with what was begun before");
 		t->serves = cli_cert_state(c, &t->state) == CLV_OK;
 	}
-	if (r == CLV_OK && t->serves)
-		r = follow(c, t);
-	if (r == CLV_OK)
-		print(c, t);
-	return r;
+	return r == CLV_OK && t->serves ? follow(c, t) : r;
 }
 
 static int
@@ -280,9 +276,6 @@ run(struct cli *c, struct change *t,
 	struct clv_list *list = NULL;
 	int r;
 
-	if (cli_opt(c, "server") == NULL)
-		return cli_fail(
-		    c, CLV_E_USAGE, NULL, "whose certificate? Give --server");
 	clv_buf_init(&t->cert);
 	clv_buf_init(&t->key);
 	clv_buf_init(&t->row);
@@ -356,12 +349,38 @@ use_given(struct cli *c, struct change *t, const struct clv_list *list)
 			 cli_printable(why));
 }
 
+static int
+run_verb(struct cli *c, struct change *t,
+    int (*make)(struct cli *, struct change *, const struct clv_list *))
+{
+	int r;
+
+	if (cli_opt(c, "server") == NULL)
+		return cli_fail(
+		    c, CLV_E_USAGE, NULL, "whose certificate? Give --server");
+	r = run(c, t, make);
+	if (r == CLV_OK)
+		print(c, t);
+	return r;
+}
+
 int
 cli_cert_rotate(struct cli *c)
 {
 	struct change t = {.own = true};
 
-	return run(c, &t, make_own);
+	return run_verb(c, &t, make_own);
+}
+
+int
+cli_cert_renew(struct cli *c)
+{
+	struct change t = {.own = true};
+	int r = run(c, &t, make_own);
+
+	if (r == CLV_OK && cli_opt(c, "json") == NULL)
+		print_text(&t);
+	return r;
 }
 
 int
@@ -369,5 +388,5 @@ cli_cert_use(struct cli *c)
 {
 	struct change t = {.own = false};
 
-	return run(c, &t, use_given);
+	return run_verb(c, &t, use_given);
 }

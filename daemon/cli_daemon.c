@@ -92,8 +92,8 @@ first_words(int errors, char *ret, size_t cap)
 
 /* An interruption must not leave the daemon behind: it waits until that has
  * ended, but for the time of a prompt. */
-static void
-hold_signals(struct cli_daemon *d)
+void
+cli_signals_hold(sigset_t *ret_was)
 {
 	sigset_t set;
 
@@ -102,7 +102,7 @@ hold_signals(struct cli_daemon *d)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGQUIT);
-	sigprocmask(SIG_BLOCK, &set, &d->signals);
+	sigprocmask(SIG_BLOCK, &set, ret_was);
 }
 
 static uint64_t
@@ -174,10 +174,10 @@ reap(struct cli_daemon *d)
 	d->started = false;
 }
 
-static void
-release_signals(const struct cli_daemon *d)
+void
+cli_signals_release(const sigset_t *was)
 {
-	sigprocmask(SIG_SETMASK, &d->signals, NULL);
+	sigprocmask(SIG_SETMASK, was, NULL);
 }
 
 /* What it would stumble over, said with its own exit status. */
@@ -217,7 +217,7 @@ spawn(struct cli *c, struct cli_daemon *d, int errors)
 		return cli_fail(
 		    c, r, NULL, "no socket for a daemon: %s", strerror(errno));
 	fflush(NULL);
-	hold_signals(d);
+	cli_signals_hold(&d->signals);
 	d->pid = fork();
 	if (d->pid == 0)
 		exec_daemon(c, d, name, errors);
@@ -233,7 +233,7 @@ spawn(struct cli *c, struct cli_daemon *d, int errors)
 		kill(d->pid, SIGTERM);
 		reap(d);
 	}
-	release_signals(d);
+	cli_signals_release(&d->signals);
 	return did_not_start(c, r, errors);
 }
 
@@ -283,5 +283,5 @@ cli_daemon_stop(struct cli *c, struct cli_daemon *d)
 		kill(d->pid, SIGTERM);
 	if (r != CLV_E_BUSY)
 		reap(d);
-	release_signals(d);
+	cli_signals_release(&d->signals);
 }

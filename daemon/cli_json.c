@@ -77,6 +77,13 @@ cli_json_push(struct cli_json *j, const char *key)
 }
 
 void
+cli_json_u64_push(struct cli_json *j, const char *key, uint64_t value)
+{
+	json_object_array_add(
+	    array(j, key), must(json_object_new_uint64(value)));
+}
+
+void
 cli_json_str_push(struct cli_json *j, const char *key, const char *value)
 {
 	json_object_array_add(
@@ -89,12 +96,19 @@ cli_json_free(struct cli_json *j)
 	json_object_put(obj(j));
 }
 
+void
+cli_json_write(struct cli_json *j, FILE *f)
+{
+	fprintf(f, "%s\n",
+	    json_object_to_json_string_ext(
+		obj(j), JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+			    JSON_C_TO_STRING_NOSLASHESCAPE));
+	cli_json_free(j);
+}
+
 int
 cli_json_print(struct cli_json *j)
 {
-	puts(json_object_to_json_string_ext(
-	    obj(j), JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-			JSON_C_TO_STRING_NOSLASHESCAPE));
-	cli_json_free(j);
+	cli_json_write(j, stdout);
 	return CLV_OK;
 }

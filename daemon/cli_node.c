@@ -216,38 +216,3 @@ cli_node_approve(struct cli *c)
 	cli_json_str(j, "fingerprint", print);
 	return cli_admin_change(c, &b, what, j);
 }
-
-static int
-revoke(struct cli *c, uint8_t op, const char *kind)
-{
-	char what[128];
-	struct cli_json *j;
-	struct clv_buf b;
-	int r = check_name(c, c->args[0]);
-
-	if (r != CLV_OK)
-		return r;
-	cli_admin_begin(&b, op);
-	clv_buf_str(&b, c->args[0]);
-	snprintf(what, sizeof(what), "revoke %s %s", kind, c->args[0]);
-	j = cli_json_new();
-	cli_json_str(j, kind, c->args[0]);
-	return cli_admin_change(c, &b, what, j);
-}
-
-int
-cli_node_revoke(struct cli *c)
-{
-	if (strcmp(c->args[0], c->config.node) == 0)
-		return cli_fail(c, CLV_E_DENIED,
-		    "run it on another server node",
-		    "a node cannot revoke itself: it would be cut off before "
-		    "it hears the answer");
-	return revoke(c, ADMIN_NODE_REVOKE, "node");
-}
-
-int
-cli_member_revoke(struct cli *c)
-{
-	return revoke(c, ADMIN_MEMBER_REVOKE, "member");
-}

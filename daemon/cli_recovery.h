@@ -18,8 +18,8 @@ void cli_share_why(int result, size_t word, char ret_why[static 256]);
 int cli_shares_combine(struct cli *c, uint8_t **ret_secret);
 
 /* cli_recovery_combine.c: the recovery copy in the database (file NULL), or in
- * that file. Says why not. */
+ * that file; look: that it opens is not noted in the database. Says why not. */
 int cli_recovery_open(struct cli *c, const uint8_t sk[static 32],
-    const char *file, struct clv_keyring **ret);
+    const char *file, bool look, struct clv_keyring **ret);
 
 #endif

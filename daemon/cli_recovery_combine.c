@@ -13,6 +13,7 @@
 /* Shares back to the recovery identity, and what that opens. */
 struct recovery {
 	const char *file; /* NULL: the copy in the database */
+	bool look;	  /* nothing is noted there */
 	uint8_t *sk;	  /* the guard's */
 	uint8_t pk[CLV_AGE_KEY_LEN];
 };
@@ -105,7 +106,7 @@ open_row(struct cli *c, const struct recovery *s, struct clv_store *db,
 		r = clv_escrow_open(
 		    row, len, system_pk, id, CLV_ESCROW_RECOVERY, ret);
 	}
-	if (r == CLV_OK && cli_opt(c, "dry-run") == NULL)
+	if (r == CLV_OK && !s->look)
 		note_opened(c, db, row, len, id, *ret);
 	clv_identity_free(&id);
 	if (r == CLV_OK)
@@ -165,9 +166,9 @@ open_source(struct cli *c, struct cli_source *s, struct clv_keyring **ret)
 
 int
 cli_recovery_open(struct cli *c, const uint8_t sk[static 32], const char *file,
-    struct clv_keyring **ret)
+    bool look, struct clv_keyring **ret)
 {
-	struct recovery s = {.file = file};
+	struct recovery s = {.file = file, .look = look};
 	int r = CLV_E_FULL;
 
 	s.sk = clv_guard_get(c->guard, CLV_AGE_KEY_LEN);
@@ -276,7 +277,10 @@ cli_recovery_combine(struct cli *c)
 {
 	const char *identity = cli_opt(c, "identity");
 	const char *backup = cli_opt(c, "backup");
-	struct recovery s = {.file = c->arg_count > 0 ? c->args[0] : NULL};
+	struct recovery s = {
+	    .file = c->arg_count > 0 ? c->args[0] : NULL,
+	    .look = cli_opt(c, "dry-run") != NULL,
+	};
 	struct cli_source source = {.open = open_source, .arg = &s};
 	int r = check_needs(c, &s, &source);
 

@@ -29,7 +29,8 @@ from_recovery(struct cli *c, struct cli_source *s, struct clv_keyring **ret)
 {
 	const struct from *f = s->arg;
 
-	return cli_recovery_open(c, f->sk, f->file, ret);
+	return cli_recovery_open(
+	    c, f->sk, f->file, cli_opt(c, "dry-run") != NULL, ret);
 }
 
 /* The list says which number that node had. */
@@ -99,22 +100,30 @@ open_row(struct cli *c, struct clv_store *db, const struct clv_identity *id,
 			 clv_result_text(r));
 }
 
+int
+cli_restore_open_sealed(
+    struct cli *c, const struct clv_identity *id, struct clv_keyring **ret)
+{
+	const char *passfile = c->config.database_passfile;
+	struct clv_store *db = NULL;
+	int r = cli_db_open(c, c->config.database,
+	    passfile[0] != '\0' ? passfile : NULL, false, &db);
+
+	if (r == CLV_OK)
+		r = open_row(c, db, id, ret);
+	clv_store_free(&db);
+	return r;
+}
+
 static int
 from_node(struct cli *c, struct cli_source *s, struct clv_keyring **ret)
 {
-	const char *passfile = c->config.database_passfile;
 	const struct from *f = s->arg;
-	struct clv_store *db = NULL;
-	int r;
 
 	if (f->file != NULL)
-		return cli_recovery_open(c, f->sk, f->file, ret);
-	r = cli_db_open(c, c->config.database,
-	    passfile[0] != '\0' ? passfile : NULL, false, &db);
-	if (r == CLV_OK)
-		r = open_row(c, db, f->id, ret);
-	clv_store_free(&db);
-	return r;
+		return cli_recovery_open(
+		    c, f->sk, f->file, cli_opt(c, "dry-run") != NULL, ret);
+	return cli_restore_open_sealed(c, f->id, ret);
 }
 
 static int

@@ -81,6 +81,8 @@ void tls_client_close(struct tls_client **c);
  * then DNS and IP alternative names (n strings; numeric ones become IP). */
 int cert_make(const char *cn, const char *const *names, size_t n,
     struct clv_buf *ret_cert_der, struct clv_buf *ret_key_der);
+int cert_make_ed25519(const char *cn, const char *const *names, size_t n,
+    struct clv_buf *ret_cert_der, struct clv_buf *ret_key_der);
 int cert_thumb(const void *cert_der, size_t len, uint8_t ret[static 32]);
 /* PEM or DER file, first certificate only, size-capped at 64 KiB: CLV_E_FULL
  * above it, CLV_E_NOT_FOUND, CLV_E_PERMISSION (unreadable; for a key also:

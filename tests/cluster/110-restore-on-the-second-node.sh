@@ -49,3 +49,20 @@ copy n1 $BACKUP n3 /root/carried.age
 passphrase n3
 expect "n3 is restored, too" cl n3 restore /root/carried.age --passphrase-file $PASS
 expect_within 30 "all are ready" all_ready
+
+step "a restore drill on a live node touches nothing"
+system_now() {
+	sql "SELECT node, md5(body) FROM claviger.escrow ORDER BY node"
+	sql "SELECT max(version) FROM claviger.list"
+	sql "SELECT count(*) FROM claviger.backup"
+	echo "$(promoted) $(epoch)"
+	on n2 sh -c 'cd /var/lib/claviger && sha256sum identity list tls.* &&
+		ls && pgrep -x clavigerd && ls -d /run/claviger*'
+	on n2 claviger status --json | grep -E '"(role|score|list_version)"'
+}
+before=$(system_now)
+expect "the copy of n2 and the backup open" cl n2 drill restore \
+    /root/carried.age --passphrase-file $PASS --report /root/drill.html \
+    --output-as html
+expect "both, by the report" on n2 grep -q '2 opened, 0 failed' /root/drill.html
+expect "all is as it was" test "$(system_now)" = "$before"

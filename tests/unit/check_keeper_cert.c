@@ -137,6 +137,53 @@ tell(unsigned i)
 	return t;
 }
 
+/* The certificate that node i says it has, or why none. */
+static int
+certificate_of(unsigned i, uint8_t id, uint8_t ret_thumb[static 32])
+{
+	struct clv_buf b;
+	struct clv_rd r;
+	char text[ADMIN_TEXT_MAX];
+	const uint8_t *der;
+	size_t len;
+	int c, result;
+
+	rig_admin_begin(&b, ADMIN_CERTIFICATE, id);
+	c = rig_admin(i, &b);
+	rig_settle();
+	clv_buf_fini(&b);
+	result = rig_admin_result(i, c, NULL, 0);
+	clv_rd_init(&r, rig.node[i].conns[c].body, rig.node[i].conns[c].len);
+	clv_rd_u32(&r);
+	clv_rd_str(&r, text, sizeof(text));
+	clv_rd_str(&r, text, sizeof(text));
+	clv_rd_u32(&r);
+	if (result == CLV_OK) {
+		der = clv_rd_bytes(&r, &len);
+		ck_assert_int_eq(clv_rd_end(&r), CLV_OK);
+		crypto_hash_sha256(ret_thumb, der, len);
+	}
+	rig_hang_up(i, c);
+	return result;
+}
+
+START_TEST(each_node_tells_the_certificate_that_it_has)
+{
+	uint8_t thumb[32];
+
+	for (unsigned i = 0; i < rig.n; i++) {
+		ck_assert_int_eq(certificate_of(i, 70, thumb), CLV_OK);
+		ck_assert_mem_eq(thumb, first, 32);
+	}
+	ck_assert_int_eq(next(0, 1, "two", true), CLV_OK);
+	rig_run(10000);
+	for (unsigned i = 0; i < rig.n; i++) {
+		ck_assert_int_eq(certificate_of(i, 71, thumb), CLV_OK);
+		ck_assert_mem_eq(thumb, second, 32);
+	}
+}
+END_TEST
+
 START_TEST(live_hosts_know_the_next_one_before_it_is_used)
 {
 	struct told t;
@@ -480,6 +527,7 @@ suite(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, set_up, rig_fini);
+	tcase_add_test(t, each_node_tells_the_certificate_that_it_has);
 	tcase_add_test(t, live_hosts_know_the_next_one_before_it_is_used);
 	tcase_add_test(t, server_nodes_are_waited_for_while_they_live);
 	tcase_add_test(t, nobody_is_waited_for_who_does_not_live);

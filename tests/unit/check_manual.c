@@ -287,10 +287,14 @@ add_argument(char args[static 64], const char *word, bool optional)
 static size_t
 check_arguments(const struct cli_verb *v, char **words, size_t n)
 {
-	char args[64] = "", wanted[64];
+	char args[64] = "", wanted[64], *more;
 	size_t i = 0;
 
 	snprintf(wanted, sizeof(wanted), "%s", v->args);
+	more = strstr(wanted, "…"); /* "..." in the pages */
+	if (more != NULL)
+		memmove(
+		    more, more + strlen("…"), strlen(more + strlen("…")) + 1);
 	if (strstr(wanted, " -- ") != NULL)
 		*strstr(wanted, " -- ") = '\0';
 	if (strncmp(wanted, "-- ", 3) == 0)
