@@ -342,6 +342,7 @@ dispatch(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	case ADMIN_ROTATE_CURRENT:
 	case ADMIN_CERT_SWITCH:
 	case ADMIN_CERT_DROP:
+	case ADMIN_PARTY_CERT:
 	case ADMIN_REENCRYPTED:
 		answer_text(k, from, CLV_E_DENIED,
 		    "the active server does that by itself");

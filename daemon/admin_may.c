@@ -53,6 +53,7 @@ needed(uint8_t op)
 	case ADMIN_ROTATE_CURRENT:
 	case ADMIN_CERT_SWITCH:
 	case ADMIN_CERT_DROP:
+	case ADMIN_PARTY_CERT:
 	case ADMIN_REENCRYPTED: break;
 	}
 	return AUTH_OPS; /* nobody's */

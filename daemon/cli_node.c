@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
 #include <string.h>
+#include <sodium.h>
 #include "daemon/admin.h"
 #include "daemon/cli.h"
 
@@ -53,6 +54,10 @@ json_nodes(struct cli_json *j, const struct clv_list *list)
 		cli_json_bool(o, "sealed", n->sealed);
 		cli_json_str(o, "fingerprint", print);
 		cli_json_str(o, "thumbprint", cli_hex(n->party.thumb, hex));
+		cli_json_str(o, "next_thumbprint",
+		    sodium_is_zero(n->next_thumb, sizeof(n->next_thumb))
+			? ""
+			: cli_hex(n->next_thumb, hex));
 	}
 }
 

@@ -36,12 +36,12 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_node.c %D%/admin_member.c %D%/admin_rollback.c %D%/admin_rollback_app.c %D%/admin_rotate.c \
 	%D%/admin_app.c %D%/admin_apps.c %D%/admin_keys.c %D%/admin_may.c \
 	%D%/admin_members.c %D%/admin_cert.c %D%/admin_cert_state.c \
-	%D%/admin_token.c
+	%D%/admin_party_cert.c %D%/admin_token.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
-# keeper: the network name's certificate
-libdaemon_la_SOURCES += %D%/acks.c %D%/tlsnext.c
-noinst_HEADERS += %D%/acks.h %D%/tlsnext.h
+# keeper: certificates, the network name's and those of hosts
+libdaemon_la_SOURCES += %D%/acks.c %D%/party_cert.c %D%/tlsnext.c
+noinst_HEADERS += %D%/acks.h %D%/party_cert.h %D%/tlsnext.h
 # escrow: who can open the master secret
 libdaemon_la_SOURCES += %D%/coverage.c %D%/coverage_judge.c %D%/coverage_policy.c
 noinst_HEADERS += %D%/coverage.h
@@ -56,6 +56,7 @@ noinst_HEADERS += %D%/members_wait.h %D%/publish.h %D%/refs.h \
 
 # keeper: the member role, its open applications, and the local API
 libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
+	%D%/member_cert.c \
 	%D%/member_heads.c %D%/member_policy.c %D%/member_refresh.c \
 	%D%/member_seen.c %D%/member_uplink.c %D%/server_pins.c
 libdaemon_la_SOURCES += %D%/vault.c %D%/vault_batch.c %D%/vault_cache.c \
@@ -72,7 +73,7 @@ noinst_HEADERS += %D%/inspect.h %D%/inspect_impl.h
 
 # front: TLS, PostgreSQL, corosync
 libdaemon_la_SOURCES += %D%/tls.c %D%/tls_lib.c %D%/tls_client.c %D%/tls_test.c %D%/cert.c \
-	%D%/cert_check.c %D%/cert_info.c %D%/front.c %D%/front.h %D%/front_worker.c \
+	%D%/cert_check.c %D%/cert_info.c %D%/cert_pair.c %D%/front.c %D%/front.h %D%/front_worker.c \
 	%D%/front_pins.c %D%/front_conn.c %D%/front_net.c %D%/front_net.h \
 	%D%/front_listener.c %D%/front_table.c \
 	%D%/front_db.c %D%/front_pool.c %D%/front_sql.c %D%/front_sql.h \
@@ -157,7 +158,8 @@ libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
 libcli_la_SOURCES += %D%/cli_revoke.c %D%/cli_revoke.h \
 	%D%/cli_revoke_print.c
-libcli_la_SOURCES += %D%/cli_cert_change.c %D%/cli_cert_state.c
+libcli_la_SOURCES += %D%/cli_cert_change.c %D%/cli_cert_member.c \
+	%D%/cli_cert_state.c
 noinst_HEADERS += %D%/cli_cert.h %D%/cli_status.h
 # secrets, by the local API
 libcli_la_SOURCES += %D%/cli_app_remove.c %D%/cli_complete.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c

@@ -1367,6 +1367,14 @@ use() { # CERTIFICATE KEY ARGUMENTS…
 }
 on n1 cert rotate
 refuse $? 2 'Give --server' 'cert rotate of nothing'
+on n1 cert rotate --server --member
+refuse $? 2 'Give --server or --member' 'cert rotate of both'
+on m1 cert rotate --server
+refuse $? 2 'not a server node' 'cert rotate --server on a member'
+on m1 cert rotate --member
+refuse $? 8 'clavigerd does not run' 'cert rotate --member without a daemon'
+on m1 cert rotate --member --now
+refuse $? 4 'refused at once' 'cert rotate --member --now without a terminal'
 use good big
 refuse $? 2 "the key is not the certificate's" 'another key'
 use named named
