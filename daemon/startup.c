@@ -61,11 +61,12 @@ startup_users(const struct config *c)
 	return CLV_OK;
 }
 
-/* Only what is really a folder of that owner, that no other may change. */
+/* Only what is really a folder of that owner, that no other may change. It is
+ * looked at, not read: the unit leaves root no right to the others' files. */
 static int
 dir_check(const char *dir, uid_t owner, mode_t forbidden, int *ret_fd)
 {
-	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	struct stat st;
 	int fd;
 

@@ -664,7 +664,8 @@ endif
 .PHONY: coverage clean-coverage
 
 # lab, cluster scenarios
-EXTRA_DIST += %D%/lab %D%/cluster %D%/lint %D%/packages %D%/setup.sh
+EXTRA_DIST += %D%/lab %D%/cluster %D%/lint %D%/package \
+	%D%/packages %D%/setup.sh
 
 lint:
 	$(srcdir)/%D%/lint $(srcdir)
