@@ -91,10 +91,14 @@ pause_ms(unsigned ms)
 static int
 is_alive(struct cli *c, const struct designate *d)
 {
-	return cli_fail(c, CLV_E_BUSY,
-	    "there, claviger designate with this node's name gives the role "
-	    "up; or end its clavigerd",
-	    "%s is active: it renews its lease", d->was);
+	char next[256];
+
+	snprintf(next, sizeof(next),
+	    "claviger designate %s, on %s: it gives the role up; or end its "
+	    "clavigerd",
+	    d->st.node, d->was);
+	return cli_fail(
+	    c, CLV_E_BUSY, next, "%s is active: it renews its lease", d->was);
 }
 
 /* Who holds the lease, by its name; false when no other node does. */
@@ -196,14 +200,17 @@ address_is_free(struct cli *c, const struct designate *d)
 	int r;
 
 	if (cli_opt(c, "address-command") == NULL ||
+	    cli_opt(c, "force-address") != NULL ||
 	    cli_net_is_local(d->st.address))
 		return CLV_OK;
 	c->kept = &f;
 	r = cli_net_free(c, d->st.address);
 	c->kept = NULL;
-	return r == CLV_OK
-		   ? r
-		   : cli_fail(c, r, "take it down there first", "%s", f.text);
+	return r == CLV_OK ? r
+			   : cli_fail(c, r,
+				 "take it down there first, or "
+				 "give --force-address",
+				 "%s", f.text);
 }
 
 /* ---- the role ---- */
@@ -271,8 +278,7 @@ print_taken(struct cli *c, const struct designate *d)
 	    d->st.node, d->st.epoch);
 	snprintf(next, sizeof(next),
 	    "%s%s%sto undo it, claviger designate %s here and then there",
-	    d->moved ? "" : "bring the address ",
-	    d->moved ? "" : d->st.address,
+	    d->moved ? "" : "bring the address ", d->moved ? "" : d->st.address,
 	    d->moved ? "" : " up on this host, so that members find it; ",
 	    other);
 	print(c, d, "active", text, next);
@@ -312,7 +318,7 @@ give_up(struct cli *c, struct designate *d, const char *name)
 		    "%s has no role to give up, and only the clavigerd on %s "
 		    "can take it there",
 		    d->st.node, name);
-	r = move_address(c, d, "remove");
+	r = move_address(c, d, "del");
 	if (r == CLV_OK)
 		r = tell(c, d, CTL_STOP, NULL, 0);
 	if (r != CLV_OK)
@@ -321,7 +327,8 @@ give_up(struct cli *c, struct designate *d, const char *name)
 	snprintf(text, sizeof(text), "%s gave the role up%s%s", d->st.node,
 	    d->moved ? "" : "; take its address down: ",
 	    d->moved ? "" : d->st.address);
-	snprintf(next, sizeof(next), "claviger designate %s, on %s", name, name);
+	snprintf(
+	    next, sizeof(next), "claviger designate %s, on %s", name, name);
 	print(c, d, "off", text, next);
 	return CLV_OK;
 }

@@ -165,9 +165,10 @@ static const struct cli_opt opts_drill_restore[] = {
 
 static const struct cli_opt opts_designate[] = {
     {"address-command", "CMD",
-	"moves the address: a shell runs it with add or remove, the address "
+	"moves the address: a shell runs it with add or del, the address "
 	"and the network name as $1, $2, $3",
 	false},
+    {"force-address", NULL, "do not insist that the address is free", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
