@@ -28,6 +28,6 @@ bool config_key_set(const struct config_key *k, struct config *c,
 void config_key_get(const struct config_key *k, const struct config *c,
     char ret[static CONFIG_LINE_LEN]);
 
-#define CONFIG_N_KEYS 27
+#define CONFIG_N_KEYS 28
 
 #endif

@@ -1575,6 +1575,18 @@ moves() {
 	cat "$tmp/moves"
 	rm -f "$tmp/moves"
 }
+for host in n6 n7; do
+	echo "on_event = echo \$0 \$* >>$tmp/events; env >>$tmp/event.env" \
+		>>"$tmp/$host/claviger.conf"
+done
+event() { # EVENT: it was told
+	tries=0
+	until grep -qx "claviger $1" "$tmp/events" 2>/dev/null ||
+		[ $((tries += 1)) = 600 ]; do
+		sleep 0.05
+	done
+	is "the event $1 is told" grep -qx "claviger $1" "$tmp/events"
+}
 on n7 designate n7
 refuse $? 8 'cannot be asked' 'designate without a daemon'
 ready n7
@@ -1603,8 +1615,14 @@ on n7 fetch --check
 expect $? 0 'generation' 'it serves'
 hand n6 designate n1
 refuse $? 3 'n7 is active: it renews its lease' 'designate beside a live server'
+event 'active n7'
 kill -KILL "$first"
 wait "$first"
+event 'failed n7'
+event 'server-away n1'
+is 'nothing but these in its environment' test "$(cut -d = -f 1 \
+	"$tmp/event.env" | grep -vx -e PWD -e OLDPWD -e _ -e SHLVL | sort -u |
+	tr '\n' ' ')" = 'LC_ALL PATH '
 sql -c "UPDATE claviger.system SET lease_expires = clock_timestamp()
 	+ interval '2 s'" one
 hand n6 designate n1
@@ -1615,6 +1633,8 @@ expect $? 0 'bring the address 127.0.0.9 up' 'designate again, with no command'
 moves >"$tmp/found"
 hand n6 designate n7
 expect $? 0 'next: claviger designate n7, on n7' 'giving the role up'
+event 'server-back n1'
+event 'inactive n1'
 is 'the address is taken down' grep -q '^claviger del 127.0.0.9' "$tmp/moves"
 ready n7
 hand n7 designate n7
