@@ -42,7 +42,7 @@ struct config {
 	uint32_t backup_keep;	  /* files in each directory */
 	char backup_passphrase_file[256];
 	char on_event[512]; /* a command line: tell.c */
-	char cluster[8]; /* auto (corosync.conf exists) | yes | no */
+	char cluster[8];    /* auto (corosync.conf exists) | yes | no */
 	bool debug;
 };
 

@@ -40,7 +40,7 @@ struct supervisor {
 	struct child watcher;
 	struct loop_timer *deadline;
 	struct loop_timer *watcher_timer;
-	struct loop_timer *event_timer; /* set: one was told just now, */
+	struct loop_timer *event_timer;	 /* set: one was told just now, */
 	char event[2][RESOURCE_MAX + 1]; /* and these wait, or "": of the
 					  * server elsewhere, and of us */
 	char resource[RESOURCE_MAX + 1];

@@ -1594,15 +1594,15 @@ first=$running
 ready n6
 second=$running
 on n7 designate nosuch
-refuse $? 5 'no server node nosuch' 'designate of nobody'
+expect $? 5 'no server node nosuch' 'designate of nobody'
 on n7 designate n5
-refuse $? 4 'was revoked' 'designate of a revoked node'
+expect $? 4 'was revoked' 'designate of a revoked node'
 on n7 designate n1
-refuse $? 2 'no role to give up' 'designate of another node'
+expect $? 2 'no role to give up' 'designate of another node'
 on n7 designate n7 --address-command true
-refuse $? 6 'in use on the network' 'an address that another host has'
+expect $? 6 'in use on the network' 'an address that another host has'
 on n7 designate n7 --force-address --address-command 'exit 3'
-refuse $? 1 'ended with status 3 (add 127.0.0.9)' 'an address that is not moved'
+expect $? 1 'ended with status 3 (add 127.0.0.9)' 'an address that is not moved'
 on n7 status
 expect $? 3 'switched off' 'then nobody has the role'
 hand n7 designate n7 --json
@@ -1614,7 +1614,7 @@ same 'the address is moved, and nothing else is in its environment' \
 on n7 fetch --check
 expect $? 0 'generation' 'it serves'
 hand n6 designate n1
-refuse $? 3 'n7 is active: it renews its lease' 'designate beside a live server'
+expect $? 3 'n7 is active: it renews its lease' 'designate beside a live server'
 event 'active n7'
 kill -KILL "$first"
 wait "$first"
@@ -1631,9 +1631,9 @@ expect $? 0 'claviger designate n7 here and then there' \
 on n6 designate n1
 expect $? 0 'bring the address 127.0.0.9 up' 'designate again, with no command'
 moves >"$tmp/found"
+event 'server-back n1'
 hand n6 designate n7
 expect $? 0 'next: claviger designate n7, on n7' 'giving the role up'
-event 'server-back n1'
 event 'inactive n1'
 is 'the address is taken down' grep -q '^claviger del 127.0.0.9' "$tmp/moves"
 ready n7
