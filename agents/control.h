@@ -31,8 +31,18 @@ enum ctl_op {
 	CTL_RESTORE =
 	    8,	       /* age file sealed to this node, holding keyring text */
 	CTL_ADMIN = 9, /* daemon/admin.h request -> daemon/admin.h answer */
-	CTL_SHUTDOWN = 10 /* end the process (answered first), unless its server
-			   * role is switched on: CLV_E_BUSY */
+	CTL_SHUTDOWN = 10, /* end the process (answered first), unless its
+			    * server role is switched on: CLV_E_BUSY */
+	CTL_CERT = 11	   /* u8 enum ctl_cert: this host's own certificate ->
+			    * u8 another one is on its way, 32 B thumbprint of
+			    * the one in use, 32 B of the next one, str why it
+			    * waits */
+};
+
+enum ctl_cert {
+	CTL_CERT_SHOW = 0,
+	CTL_CERT_ROTATE = 1, /* make a new one, and use it */
+	CTL_CERT_NOW = 2     /* ... and have the one before refused at once */
 };
 
 struct ctl_header {

@@ -335,12 +335,14 @@ dispatch(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	case ADMIN_GENERATIONS: admin_ask(k, from, op, args); break;
 	case ADMIN_ROTATE_STATE: admin_rotate_state(k, from, args); break;
 	case ADMIN_CERT_STATE: admin_cert_state(k, from, args); break;
+	case ADMIN_CERTIFICATE: admin_certificate(k, from, args); break;
 	case ADMIN_APPS: admin_apps(k, from, args); break;
 	case ADMIN_MEMBERS_STATE: admin_members(k, from, args); break;
 	case ADMIN_MEMBER_JOIN:
 	case ADMIN_ROTATE_CURRENT:
 	case ADMIN_CERT_SWITCH:
 	case ADMIN_CERT_DROP:
+	case ADMIN_PARTY_CERT:
 	case ADMIN_REENCRYPTED:
 		answer_text(k, from, CLV_E_DENIED,
 		    "the active server does that by itself");

@@ -89,6 +89,13 @@ enum admin_op {
 	ADMIN_CERT_SWITCH = 45,
 	ADMIN_CERT_DROP = 46,
 	ADMIN_CERT_STATE = 47,
+	/* -> bytes DER: the network name's, as this node has it; also of one
+	 * that is not active */
+	ADMIN_CERTIFICATE = 60,
+	/* A host's own certificate: str name, u8 what (enum party_cert), 32 B
+	 * thumbprint of the one in use, 32 B of the next one; the active server
+	 * asks it of itself alone, when the host has asked for it. */
+	ADMIN_PARTY_CERT = 48,
 	/* Join tokens. ADD: str name, str scope, 32 B public key, u32 ttl_s ->
 	 * u64 when it ends; it takes the place of another one of that name.
 	 * MEMBER_JOIN: 32 B public key of a token, str name, 32 B thumb, 32 B

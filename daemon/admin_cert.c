@@ -44,6 +44,13 @@ has_second(const struct clv_list *list)
 	return !sodium_is_zero(list->cert_thumb[1], 32);
 }
 
+static void
+drop_second(struct clv_list *list)
+{
+	memset(list->cert_thumb[1], 0, 32);
+	list->cert_lost[1] = false;
+}
+
 /* There are two places, and both may be taken. */
 static int
 may_be_next(struct admin_change *c, const struct clv_list *list,
@@ -85,8 +92,9 @@ admin_cert_next(struct admin_change *c, struct clv_rd *args)
 	c->nothing = !next.now && is_thumb(list, 1, next.thumb);
 	list->cert_switched = false;
 	memcpy(list->cert_thumb[next.now ? 0 : 1], next.thumb, 32);
+	list->cert_lost[next.now ? 0 : 1] = false;
 	if (next.now)
-		memset(list->cert_thumb[1], 0, 32);
+		drop_second(list);
 	ADMIN_SAY(c, "the next certificate is %s",
 	    next.now ? "in force, and the one before is refused" : "published");
 	return clv_buf_result(&c->data);
@@ -98,6 +106,7 @@ admin_cert_switch(struct admin_change *c, struct clv_rd *args)
 	struct clv_list *list = c->next;
 	const uint8_t *thumb = clv_rd_raw(args, 32);
 	uint8_t was[32];
+	bool was_lost = list->cert_lost[0];
 
 	if (clv_rd_end(args) != CLV_OK)
 		return CLV_E_PROTOCOL;
@@ -109,6 +118,8 @@ admin_cert_switch(struct admin_change *c, struct clv_rd *args)
 	memcpy(was, list->cert_thumb[0], 32);
 	memcpy(list->cert_thumb[0], thumb, 32);
 	memcpy(list->cert_thumb[1], was, 32);
+	list->cert_lost[0] = list->cert_lost[1];
+	list->cert_lost[1] = was_lost;
 	list->cert_switched = true;
 	ADMIN_SAY(c, "the network name's next certificate is in force");
 	return CLV_OK;
@@ -126,7 +137,7 @@ admin_cert_drop(struct admin_change *c, struct clv_rd *args)
 		ADMIN_SAY(c, "that certificate is not the one before");
 		return CLV_E_NOT_FOUND;
 	}
-	memset(list->cert_thumb[1], 0, 32);
+	drop_second(list);
 	list->cert_switched = false;
 	ADMIN_SAY(c, "the network name's certificate before is refused");
 	return CLV_OK;

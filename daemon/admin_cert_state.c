@@ -5,7 +5,8 @@
 #include "daemon/admin.h"
 #include "daemon/keeper.h"
 
-/* ADMIN_CERT_STATE: how far a change of the network name's certificate is. */
+/* ADMIN_CERT_STATE: how far a change of the network name's certificate is.
+ * ADMIN_CERTIFICATE: that certificate itself. */
 
 static void
 format(struct keeper *k, struct clv_buf *b)
@@ -32,4 +33,26 @@ admin_cert_state(
     struct keeper *k, const struct admin_origin *from, struct clv_rd *args)
 {
 	admin_say_state(k, from, args, format);
+}
+
+void
+admin_certificate(
+    struct keeper *k, const struct admin_origin *from, struct clv_rd *args)
+{
+	struct clv_buf data;
+	int r = CLV_OK;
+
+	clv_buf_init(&data);
+	if (clv_rd_end(args) != CLV_OK)
+		r = CLV_E_PROTOCOL;
+	else if (!k->secret.tls_loaded)
+		r = CLV_E_NOT_READY;
+	else
+		clv_buf_bytes(
+		    &data, k->secret.tls_cert.data, k->secret.tls_cert.len);
+	if (r == CLV_OK)
+		r = clv_buf_result(&data);
+	admin_answer(k, from, r, r == CLV_OK ? "" : clv_result_text(r), "",
+	    r == CLV_OK ? &data : NULL);
+	clv_buf_fini(&data);
 }

@@ -34,6 +34,7 @@ needed(uint8_t op)
 	case ADMIN_ESCROW:
 	case ADMIN_ROTATE_STATE:
 	case ADMIN_CERT_STATE:
+	case ADMIN_CERTIFICATE:
 	case ADMIN_MEMBERS_STATE: return AUTH_OP_SHOW;
 	case ADMIN_GENERATION_DESTROY:
 	case ADMIN_CERT_NEXT:
@@ -52,6 +53,7 @@ needed(uint8_t op)
 	case ADMIN_ROTATE_CURRENT:
 	case ADMIN_CERT_SWITCH:
 	case ADMIN_CERT_DROP:
+	case ADMIN_PARTY_CERT:
 	case ADMIN_REENCRYPTED: break;
 	}
 	return AUTH_OPS; /* nobody's */

@@ -144,6 +144,19 @@ member_named(
 	return CLV_E_NOT_FOUND;
 }
 
+/* What was published before may have been fetched, whatever its scope. */
+static void
+lose_published(struct clv_list *list)
+{
+	for (size_t i = 0; i < list->generation_count; i++) {
+		const struct clv_list_generation *g = &list->generations[i];
+
+		if (g->state >= CLV_GEN_PUBLISHED &&
+		    g->number > list->lost_generation)
+			list->lost_generation = g->number;
+	}
+}
+
 /* It does not come back by a token that was made before. */
 int
 admin_member_revoke(struct admin_change *c, struct clv_rd *args)
@@ -158,11 +171,12 @@ admin_member_revoke(struct admin_change *c, struct clv_rd *args)
 		return CLV_E_PROTOCOL;
 	token = clv_list_token_by_name(c->next, m->party.name);
 	c->nothing = m->revoked && token == NULL;
+	if (!m->revoked)
+		lose_published(c->next);
 	m->revoked = true;
 	if (token != NULL)
 		clv_list_drop_token(c->next, token);
-	ADMIN_SAY(
-	    c, "%s is revoked; it could read: %.120s", m->party.name, m->scope);
+	ADMIN_SAY(c, "%s is revoked", m->party.name);
 	return CLV_OK;
 }
 

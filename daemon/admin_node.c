@@ -101,6 +101,18 @@ admin_node_approve(struct admin_change *c, struct clv_rd *args)
 	return admin_seal_to(c, c->keyring, n->number, n->party.box_pk);
 }
 
+/* The keyring is sealed to it before a generation is published, and every
+ * certificate's key is a row that opens with it. */
+static void
+lose_all(struct clv_list *list)
+{
+	for (size_t i = 0; i < list->generation_count; i++)
+		if (list->generations[i].number > list->lost_generation)
+			list->lost_generation = list->generations[i].number;
+	for (unsigned i = 0; i < CLV_LIST_CERTS; i++)
+		list->cert_lost[i] = !sodium_is_zero(list->cert_thumb[i], 32);
+}
+
 int
 admin_node_revoke(struct admin_change *c, struct clv_rd *args)
 {
@@ -123,10 +135,10 @@ admin_node_revoke(struct admin_change *c, struct clv_rd *args)
 		return CLV_E_DENIED;
 	}
 	c->nothing = n->revoked;
+	if (!n->revoked)
+		lose_all(c->next);
 	n->revoked = true;
-	ADMIN_SAY(c,
-	    "%s is revoked; it has held the master secret: claviger rotate",
-	    name);
+	ADMIN_SAY(c, "%s is revoked", name);
 	return CLV_OK;
 }
 

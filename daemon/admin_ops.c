@@ -229,6 +229,7 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_CERT_NEXT: return admin_cert_is_next(list, args);
 	case ADMIN_CERT_SWITCH: return admin_cert_is_switched(list, args);
 	case ADMIN_CERT_DROP: return admin_cert_is_dropped(list, args);
+	case ADMIN_PARTY_CERT: return admin_party_cert_is(list, args);
 	case ADMIN_APP_ADD: return admin_app_is_added(list, args);
 	case ADMIN_APP_REMOVE: return admin_app_is_removed(list, args);
 	case ADMIN_APP_GRANT: return admin_app_is_granted(list, args, true);
@@ -242,6 +243,7 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_APP_COUNT:
 	case ADMIN_GENERATIONS:
 	case ADMIN_CERT_STATE:
+	case ADMIN_CERTIFICATE:
 	case ADMIN_ESCROW:
 	case ADMIN_ROTATE_STATE: break;
 	}
@@ -270,6 +272,7 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_CERT_NEXT: return admin_cert_next(c, args);
 	case ADMIN_CERT_SWITCH: return admin_cert_switch(c, args);
 	case ADMIN_CERT_DROP: return admin_cert_drop(c, args);
+	case ADMIN_PARTY_CERT: return admin_party_cert(c, args);
 	case ADMIN_APP_ADD: return admin_app_add(c, args);
 	case ADMIN_APP_REMOVE: return admin_app_remove(c, args);
 	case ADMIN_APP_GRANT: return admin_app_grant(c, args);
@@ -284,6 +287,7 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_APP_COUNT:
 	case ADMIN_GENERATIONS:
 	case ADMIN_CERT_STATE:
+	case ADMIN_CERTIFICATE:
 	case ADMIN_ESCROW:
 	case ADMIN_ROTATE_STATE: break;
 	}

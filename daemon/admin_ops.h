@@ -144,6 +144,22 @@ int admin_cert_drop(struct admin_change *c, struct clv_rd *args);
 bool admin_cert_is_next(const struct clv_list *list, struct clv_rd *args);
 bool admin_cert_is_switched(const struct clv_list *list, struct clv_rd *args);
 bool admin_cert_is_dropped(const struct clv_list *list, struct clv_rd *args);
+
+/* admin_party_cert.c */
+enum party_cert {
+	PARTY_CERT_NEXT = 1, /* the next one is accepted, too, */
+	PARTY_CERT_ONLY = 2  /* and the one in use is not any more */
+};
+int admin_party_cert(struct admin_change *c, struct clv_rd *args);
+bool admin_party_cert_is(const struct clv_list *list, struct clv_rd *args);
+/* The thumbprints of that host in the list, which must not be revoked: into
+ * the list itself. */
+struct admin_thumbs {
+	uint8_t *current, *next;
+};
+bool admin_thumbs_find(
+    const struct clv_list *list, const char *name, struct admin_thumbs *ret);
+
 /* admin_rollback.c */
 int admin_rollback(struct admin_change *c, struct clv_rd *args);
 

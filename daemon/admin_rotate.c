@@ -243,6 +243,8 @@ admin_rotate_reencrypted(struct admin_change *c, struct clv_rd *args)
 	c->nothing = c->next->reencrypt != number;
 	if (!c->nothing)
 		c->next->reencrypt = 0;
+	if (!c->nothing && c->next->lost_generation < number)
+		c->next->lost_generation = 0;
 	ADMIN_SAY(c, "all records are under new data keys");
 	return CLV_OK;
 }

@@ -45,6 +45,7 @@ static const struct {
     [AUTH_OP_HEADS] = {"heads", AUTH_MEMBER},
     [AUTH_OP_FORWARD] = {"forward", AUTH_NODE},
     [AUTH_OP_JOIN] = {"join", AUTH_ANYBODY},
+    [AUTH_OP_CERT] = {"certificate", AUTH_MEMBER},
 };
 
 bool

@@ -62,6 +62,7 @@ enum auth_op {
 	AUTH_OP_HEADS,
 	AUTH_OP_FORWARD, /* an administrative request of its root */
 	AUTH_OP_JOIN,	 /* with a join token */
+	AUTH_OP_CERT,	 /* another certificate of its own */
 	AUTH_OPS
 };
 

@@ -171,9 +171,11 @@ put_key(const EVP_PKEY *key, struct clv_buf *ret)
 	return clv_buf_result(ret);
 }
 
-int
-cert_make(const char *cn, const char *const *names, size_t n,
-    struct clv_buf *ret_cert_der, struct clv_buf *ret_key_der)
+/* md: NULL for a key that signs without one. */
+static int
+make(EVP_PKEY *(*make_key)(void), const EVP_MD *md, const char *cn,
+    const char *const *names, size_t n, struct clv_buf *ret_cert_der,
+    struct clv_buf *ret_key_der)
 {
 	EVP_PKEY *key;
 	X509 *x = NULL;
@@ -183,14 +185,14 @@ cert_make(const char *cn, const char *const *names, size_t n,
 		return CLV_E_INVALID;
 	if ((r = tls_init()) != CLV_OK)
 		return r;
-	key = EVP_EC_gen("P-256");
+	key = make_key();
 	x = X509_new();
 	r = CLV_E_NOMEM;
 	if (key == NULL || x == NULL || X509_set_pubkey(x, key) != 1 ||
 	    (r = fill(x, cn, names, n)) != CLV_OK)
 		goto out;
 	r = CLV_E_NOMEM;
-	if (X509_sign(x, key, EVP_sha256()) <= 0)
+	if (X509_sign(x, key, md) <= 0)
 		goto out;
 	r = put_certificate(x, ret_cert_der);
 	if (r == CLV_OK)
@@ -200,6 +202,34 @@ out:
 	EVP_PKEY_free(key);
 	ERR_clear_error();
 	return r;
+}
+
+static EVP_PKEY *
+make_p256(void)
+{
+	return EVP_EC_gen("P-256");
+}
+
+static EVP_PKEY *
+make_ed25519(void)
+{
+	return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+}
+
+int
+cert_make(const char *cn, const char *const *names, size_t n,
+    struct clv_buf *ret_cert_der, struct clv_buf *ret_key_der)
+{
+	return make(
+	    make_p256, EVP_sha256(), cn, names, n, ret_cert_der, ret_key_der);
+}
+
+int
+cert_make_ed25519(const char *cn, const char *const *names, size_t n,
+    struct clv_buf *ret_cert_der, struct clv_buf *ret_key_der)
+{
+	return make(
+	    make_ed25519, NULL, cn, names, n, ret_cert_der, ret_key_der);
 }
 
 /* ---- reading ---- */

@@ -85,6 +85,8 @@ read_key(const X509 *x, struct cert_info *ret)
 	if (EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1)
 		snprintf(ret->key, sizeof(ret->key), "%s",
 		    strcmp(group, "prime256v1") == 0 ? "P-256" : group);
+	else if (EVP_PKEY_is_a(key, "ED25519") == 1)
+		snprintf(ret->key, sizeof(ret->key), "Ed25519");
 	else
 		snprintf(ret->key, sizeof(ret->key), "%s %d",
 		    EVP_PKEY_get0_type_name(key), EVP_PKEY_get_bits(key));

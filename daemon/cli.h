@@ -167,6 +167,10 @@ int cli_config_put(
 /* A small file that the operator named; caller frees. CLV_E_FULL: larger. */
 int cli_file_read(
     struct cli *c, const char *path, size_t max, void **ret_p, size_t *ret_len);
+/* A small file that others read, made or replaced as a whole, in a directory
+ * into which nobody else can write. Says why not. */
+int cli_file_put(
+    struct cli *c, const char *path, const void *p, size_t len, unsigned mode);
 
 int cli_passfile_check(struct cli *c, const struct config *config);
 int cli_absolute(struct cli *c, const char *path, char *dst, size_t cap);
@@ -278,6 +282,7 @@ int cli_admin_change(struct cli *c, struct clv_buf *request, const char *what,
     struct cli_json *j);
 /* "late": an array of the nodes that fetch the change when they are back. */
 void cli_answer_late(const struct cli_answer *a, struct cli_json *j);
+void cli_late_json(struct cli_json *j, const char *late);
 /* Of the local daemon alone, silent; ret was made by
  * cli_answer_init(). */
 int cli_admin_local(
@@ -357,6 +362,7 @@ void cli_json_bool(struct cli_json *j, const char *key, bool value);
 void cli_json_array(struct cli_json *j, const char *key); /* maybe empty */
 /* An object at the end of array `key`; borrowed from j. */
 struct cli_json *cli_json_push(struct cli_json *j, const char *key);
+void cli_json_u64_push(struct cli_json *j, const char *key, uint64_t value);
 void cli_json_str_push(struct cli_json *j, const char *key, const char *value);
 int cli_json_print(struct cli_json *j);		  /* and frees it */
 void cli_json_write(struct cli_json *j, FILE *f); /* likewise */
@@ -389,6 +395,7 @@ int cli_init(struct cli *c);
 int cli_join(struct cli *c);
 int cli_status(struct cli *c);
 int cli_doctor(struct cli *c);
+int cli_metrics(struct cli *c);
 int cli_backup(struct cli *c);
 int cli_backup_scheduled(struct cli *c);
 int cli_backup_verify(struct cli *c);

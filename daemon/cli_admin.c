@@ -292,15 +292,21 @@ cli_admin(struct cli *c, const struct clv_buf *request, const char *what,
 }
 
 void
-cli_answer_late(const struct cli_answer *a, struct cli_json *j)
+cli_late_json(struct cli_json *j, const char *late)
 {
-	char names[sizeof(a->late)], *save = NULL, *name;
+	char names[1024], *save = NULL, *name;
 
-	snprintf(names, sizeof(names), "%s", a->late);
+	snprintf(names, sizeof(names), "%s", late);
 	cli_json_array(j, "late");
 	for (name = strtok_r(names, ", ", &save); name != NULL;
 	     name = strtok_r(NULL, ", ", &save))
 		cli_json_str_push(j, "late", name);
+}
+
+void
+cli_answer_late(const struct cli_answer *a, struct cli_json *j)
+{
+	cli_late_json(j, a->late);
 }
 
 int

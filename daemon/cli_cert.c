@@ -222,6 +222,7 @@ json_change(struct cli_json *j, const struct cli_cert_state *s)
 	struct cli_json *o = cli_json_push(j, "changes");
 	char hex[CLI_HEX], text[COLONS];
 
+	cli_json_str(o, "party", "network-name");
 	cli_json_str(o, "which", s->phase == TLSNEXT_NEXT ? "next" : "former");
 	cli_json_str(o, "thumbprint", cli_hex(s->thumb[1], hex));
 	cli_json_str(o, "thumbprint_colons", colons(s->thumb[1], text));
@@ -246,6 +247,31 @@ show_change(struct cli *c, struct cli_json *j)
 		print_change(&s);
 }
 
+/* This host's own: the local daemon says. */
+static void
+show_own(struct cli *c, struct cli_json *j)
+{
+	struct cli_cert_own s;
+	struct cli_json *o;
+	char hex[CLI_HEX], text[COLONS];
+
+	if (cli_cert_own(c, &s) != CLV_OK || !s.waits)
+		return;
+	if (j == NULL) {
+		printf("this host, the next one:\n  %-11s %s\n  %-11s %s\n"
+		       "  %-11s %s\n",
+		    "thumbprint", cli_hex(s.next, hex), "",
+		    colons(s.next, text), "waits", s.why);
+		return;
+	}
+	o = cli_json_push(j, "changes");
+	cli_json_str(o, "party", "host");
+	cli_json_str(o, "which", "next");
+	cli_json_str(o, "thumbprint", cli_hex(s.next, hex));
+	cli_json_str(o, "thumbprint_colons", colons(s.next, text));
+	cli_json_str(o, "waits", s.why);
+}
+
 int
 cli_cert_show(struct cli *c)
 {
@@ -260,6 +286,7 @@ cli_cert_show(struct cli *c)
 	host = show_host(c, j);
 	server = show_server(c, j);
 	show_change(c, j);
+	show_own(c, j);
 	if (j != NULL)
 		cli_json_print(j);
 	return server != CLV_OK ? server : host;

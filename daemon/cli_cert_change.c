@@ -27,8 +27,8 @@ struct change {
 	struct cli_cert_state state;
 };
 
-static uint64_t
-now_ms(void)
+uint64_t
+cli_cert_now_ms(void)
 {
 	struct timespec t;
 
@@ -36,24 +36,24 @@ now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static void
-pause_ms(long ms)
+void
+cli_cert_pause(void)
 {
-	const struct timespec t = {0, ms * 1000000};
+	const struct timespec t = {0, LOOK_MS * 1000000};
 
 	nanosleep(&t, NULL);
 }
 
 /* One line, drawn over itself; not for a file. */
-static void
-draw(const char *why)
+void
+cli_cert_draw(const char *why)
 {
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "\r\033[K... %.100s", why);
 }
 
-static void
-end_line(void)
+void
+cli_cert_end_line(void)
 {
 	if (isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
@@ -75,10 +75,23 @@ wait_for_place(struct cli *c, struct change *t)
 {
 	while (!t->now && cli_cert_state(c, &t->state) == CLV_OK &&
 	       t->state.phase == TLSNEXT_SWITCHED) {
-		draw(t->state.why);
-		pause_ms(LOOK_MS);
+		cli_cert_draw(t->state.why);
+		cli_cert_pause();
 	}
-	end_line();
+	cli_cert_end_line();
+}
+
+int
+cli_cert_confirm(struct cli *c)
+{
+	char line[32] = "";
+
+	fputs("Type yes to go on: ", stderr);
+	if (fgets(line, sizeof(line), stdin) != NULL &&
+	    strcmp(line, "yes\n") == 0)
+		return CLV_OK;
+	return cli_fail(c, CLV_E_CANCELLED, "repeat the command, and type yes",
+	    "nothing was changed");
 }
 
 static int
@@ -86,7 +99,6 @@ confirm(struct cli *c, struct change *t)
 {
 	const struct cli_cert_hosts *away = &t->state.not_live;
 	const char *who = "whoever is not a server node";
-	char line[32] = "";
 
 	if (!t->now || cli_opt(c, "yes") != NULL)
 		return CLV_OK;
@@ -100,14 +112,9 @@ confirm(struct cli *c, struct change *t)
 	fprintf(stderr,
 	    "From then on only the new certificate is accepted. Hosts that "
 	    "are connected learn\nof it at once. Cut off, until "
-	    "'server_thumbprint' is set anew there by hand:\n%s\n"
-	    "Type yes to go on: ",
+	    "'server_thumbprint' is set anew there by hand:\n%s\n",
 	    who);
-	if (fgets(line, sizeof(line), stdin) != NULL &&
-	    strcmp(line, "yes\n") == 0)
-		return CLV_OK;
-	return cli_fail(c, CLV_E_CANCELLED, "repeat the command, and type yes",
-	    "nothing was changed");
+	return cli_cert_confirm(c);
 }
 
 /* The key never leaves this process but sealed. */
@@ -162,11 +169,11 @@ look(struct cli *c, struct change *t, uint64_t *heard)
 	struct cli_cert_state *s = &t->state;
 
 	if (cli_cert_state(c, s) != CLV_OK) {
-		draw("no active server answers");
+		cli_cert_draw("no active server answers");
 		return CLV_E_AGAIN;
 	}
-	*heard = now_ms();
-	draw(s->why);
+	*heard = cli_cert_now_ms();
+	cli_cert_draw(s->why);
 	if (memcmp(s->thumb[0], t->thumb, 32) == 0)
 		return CLV_OK;
 	if (memcmp(s->thumb[1], t->thumb, 32) != 0)
@@ -179,18 +186,18 @@ look(struct cli *c, struct change *t, uint64_t *heard)
 static int
 follow(struct cli *c, struct change *t)
 {
-	uint64_t began = now_ms(), heard = began, now;
+	uint64_t began = cli_cert_now_ms(), heard = began, now;
 	int r;
 
 	for (;;) {
 		r = look(c, t, &heard);
-		now = now_ms();
+		now = cli_cert_now_ms();
 		if (r != CLV_E_AGAIN || now - heard >= SILENCE_MS ||
 		    now - began >= WAIT_MS)
 			break;
-		pause_ms(LOOK_MS);
+		cli_cert_pause();
 	}
-	end_line();
+	cli_cert_end_line();
 	if (r != CLV_E_AGAIN)
 		return r;
 	if (now - heard >= SILENCE_MS)
@@ -265,11 +272,7 @@ change(struct cli *c, struct change *t, const struct clv_list *list,
 		cli_progress("going on with what was begun before");
 		t->serves = cli_cert_state(c, &t->state) == CLV_OK;
 	}
-	if (r == CLV_OK && t->serves)
-		r = follow(c, t);
-	if (r == CLV_OK)
-		print(c, t);
-	return r;
+	return r == CLV_OK && t->serves ? follow(c, t) : r;
 }
 
 static int
@@ -280,9 +283,6 @@ run(struct cli *c, struct change *t,
 	struct clv_list *list = NULL;
 	int r;
 
-	if (cli_opt(c, "server") == NULL)
-		return cli_fail(
-		    c, CLV_E_USAGE, NULL, "whose certificate? Give --server");
 	clv_buf_init(&t->cert);
 	clv_buf_init(&t->key);
 	clv_buf_init(&t->row);
@@ -356,12 +356,48 @@ use_given(struct cli *c, struct change *t, const struct clv_list *list)
 			 cli_printable(why));
 }
 
+static int
+run_verb(struct cli *c, struct change *t,
+    int (*make)(struct cli *, struct change *, const struct clv_list *))
+{
+	int r;
+
+	if (cli_opt(c, "server") == NULL)
+		return cli_fail(
+		    c, CLV_E_USAGE, NULL, "whose certificate? Give --server");
+	r = run(c, t, make);
+	if (r == CLV_OK)
+		print(c, t);
+	return r;
+}
+
 int
 cli_cert_rotate(struct cli *c)
 {
+	bool server = cli_opt(c, "server") != NULL;
+	bool member = cli_opt(c, "member") != NULL;
 	struct change t = {.own = true};
 
-	return run(c, &t, make_own);
+	if (server == member)
+		return cli_fail(c, CLV_E_USAGE, NULL,
+		    "whose certificate? Give --server or --member");
+	if (member)
+		return cli_cert_rotate_member(c);
+	return config_is_server(&c->config)
+		   ? run_verb(c, &t, make_own)
+		   : cli_fail(c, CLV_E_CONFIG, "run it on a server node",
+			 "this host is not a server node");
+}
+
+int
+cli_cert_renew(struct cli *c)
+{
+	struct change t = {.own = true};
+	int r = run(c, &t, make_own);
+
+	if (r == CLV_OK && cli_opt(c, "json") == NULL)
+		print_text(&t);
+	return r;
 }
 
 int
@@ -369,5 +405,5 @@ cli_cert_use(struct cli *c)
 {
 	struct change t = {.own = false};
 
-	return run(c, &t, use_given);
+	return run_verb(c, &t, use_given);
 }

@@ -159,6 +159,28 @@ doctor_list(struct doctor *d)
 	check_file(d);
 }
 
+/* What a revocation has not ended, only a rotation does. */
+static void
+check_lost(struct doctor *d)
+{
+	const struct clv_list *list = d->list;
+
+	if (list->lost_generation == 0)
+		return;
+	if (list->reencrypt > list->lost_generation)
+		doctor_note(d,
+		    "generation %u; %u, which a revoked host may have, is "
+		    "being replaced",
+		    clv_list_current(list)->number, list->lost_generation);
+	else
+		doctor_found(d, "",
+		    "claviger member revoke HOST --rotate --backup FILE, or "
+		    "node revoke NODE in its place",
+		    "a revoked host may have keys of generation %u, and what "
+		    "is under them is in use",
+		    list->lost_generation);
+}
+
 void
 doctor_generation(struct doctor *d)
 {
@@ -176,6 +198,7 @@ doctor_generation(struct doctor *d)
 		    "this node does not hold generation %u: it cannot serve",
 		    current);
 	doctor_note(d, "generation %u", current);
+	check_lost(d);
 }
 
 /* The network name's keys: rows that the keyring of our own copy opens. */

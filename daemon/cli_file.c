@@ -232,6 +232,52 @@ cli_file_read(
 			    : strerror(saved));
 }
 
+/* As a backup's: who else can write there could put another one in its place.
+ */
+static int
+check_dir(struct cli *c, const char *path)
+{
+	char dir[256];
+	struct stat st;
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	if (stat(dirname(dir), &st) != 0)
+		return cli_fail(c,
+		    errno == ENOENT ? CLV_E_NOT_FOUND : CLV_E_SYSTEM,
+		    "make its directory, owned by root",
+		    "%s cannot be written: "
+		    "%s",
+		    path, strerror(errno));
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return cli_fail(c, CLV_E_PERMISSION,
+		    "choose a directory of your own or of root's",
+		    "the directory of %s belongs to somebody else", path);
+	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return cli_fail(c, CLV_E_PERMISSION,
+		    "take that right away (chmod go-w), or choose another one",
+		    "others can write in the directory of %s", path);
+	return CLV_OK;
+}
+
+int
+cli_file_put(
+    struct cli *c, const char *path, const void *p, size_t len, unsigned mode)
+{
+	int r;
+
+	if (strlen(path) >= 256)
+		return cli_fail(
+		    c, CLV_E_INVALID, NULL, "that name is too long");
+	r = check_dir(c, path);
+	if (r != CLV_OK)
+		return r;
+	r = replace(path, p, len, mode);
+	if (r == CLV_OK)
+		return r;
+	return cli_fail(c, r, "look at the disk and at the name of the file",
+	    "%s cannot be written: %s", path, file_why(r));
+}
+
 /* What is written into the configuration must not depend on a folder. */
 int
 cli_absolute(struct cli *c, const char *path, char *dst, size_t cap)

@@ -63,14 +63,7 @@ load_files(struct cli *c, struct cli_host *h, const char **ret_name)
 	r = clv_identity_load(c->guard, path, &h->id);
 	if (r != CLV_OK)
 		return r;
-	*ret_name = "tls.crt";
-	snprintf(path, sizeof(path), "%s/tls.crt", c->config.state_dir);
-	r = cert_load(path, &h->cert);
-	if (r != CLV_OK)
-		return r;
-	*ret_name = "tls.key";
-	snprintf(path, sizeof(path), "%s/tls.key", c->config.state_dir);
-	r = cert_key_load(path, &h->key);
+	r = cert_pair_load(c->config.state_dir, &h->cert, &h->key, ret_name);
 	return r != CLV_OK ? r : fill_party(h);
 }
 

@@ -77,6 +77,18 @@ read_policy(struct cli *c, uint8_t *ret)
 }
 
 static int
+read_certificate(struct cli *c, bool *ret_ed25519)
+{
+	const char *kind = cli_opt(c, "certificate");
+
+	*ret_ed25519 = kind != NULL && strcmp(kind, "ed25519") == 0;
+	if (kind == NULL || *ret_ed25519 || strcmp(kind, "p256") == 0)
+		return CLV_OK;
+	return cli_fail(c, CLV_E_INVALID, NULL,
+	    "the certificate's key must be p256 or ed25519, not '%s'", kind);
+}
+
+static int
 read_database(struct cli *c, struct init *s)
 {
 	const char *passfile = cli_opt(c, "database-passfile");
@@ -122,6 +134,8 @@ read_all(struct cli *c, struct init *s)
 		r = read_address(c, &s->config);
 	if (r == CLV_OK)
 		r = read_policy(c, &s->policy);
+	if (r == CLV_OK)
+		r = read_certificate(c, &s->ed25519);
 	return r == CLV_OK ? read_database(c, s) : r;
 }
 

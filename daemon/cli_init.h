@@ -14,6 +14,7 @@
 struct init {
 	struct config config; /* as it will be written */
 	uint8_t policy;	      /* enum clv_escrow_policy */
+	bool ed25519;	      /* the certificate of the network name */
 	const char *admin;    /* connection string that may make the schema */
 	const char *admin_passfile;
 	char login[64];	 /* whom the server role is granted to */

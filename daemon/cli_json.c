@@ -77,6 +77,13 @@ cli_json_push(struct cli_json *j, const char *key)
 }
 
 void
+cli_json_u64_push(struct cli_json *j, const char *key, uint64_t value)
+{
+	json_object_array_add(
+	    array(j, key), must(json_object_new_uint64(value)));
+}
+
+void
 cli_json_str_push(struct cli_json *j, const char *key, const char *value)
 {
 	json_object_array_add(

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdlib.h>
 #include <string.h>
+#include <sodium.h>
 #include <claviger/age.h>
 #include "daemon/admin.h"
 #include "daemon/cli.h"
@@ -223,6 +224,10 @@ json_member(
 	}
 	cli_json_str(o, "fingerprint", print);
 	cli_json_str(o, "thumbprint", cli_hex(m->party.thumb, hex));
+	cli_json_str(o, "next_thumbprint",
+	    sodium_is_zero(m->next_thumb, sizeof(m->next_thumb))
+		? ""
+		: cli_hex(m->next_thumb, hex));
 }
 
 static void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
 #include <string.h>
+#include <sodium.h>
 #include "daemon/admin.h"
 #include "daemon/cli.h"
 
@@ -53,6 +54,10 @@ json_nodes(struct cli_json *j, const struct clv_list *list)
 		cli_json_bool(o, "sealed", n->sealed);
 		cli_json_str(o, "fingerprint", print);
 		cli_json_str(o, "thumbprint", cli_hex(n->party.thumb, hex));
+		cli_json_str(o, "next_thumbprint",
+		    sodium_is_zero(n->next_thumb, sizeof(n->next_thumb))
+			? ""
+			: cli_hex(n->next_thumb, hex));
 	}
 }
 
@@ -215,39 +220,4 @@ cli_node_approve(struct cli *c)
 	cli_json_str(j, "node", name);
 	cli_json_str(j, "fingerprint", print);
 	return cli_admin_change(c, &b, what, j);
-}
-
-static int
-revoke(struct cli *c, uint8_t op, const char *kind)
-{
-	char what[128];
-	struct cli_json *j;
-	struct clv_buf b;
-	int r = check_name(c, c->args[0]);
-
-	if (r != CLV_OK)
-		return r;
-	cli_admin_begin(&b, op);
-	clv_buf_str(&b, c->args[0]);
-	snprintf(what, sizeof(what), "revoke %s %s", kind, c->args[0]);
-	j = cli_json_new();
-	cli_json_str(j, kind, c->args[0]);
-	return cli_admin_change(c, &b, what, j);
-}
-
-int
-cli_node_revoke(struct cli *c)
-{
-	if (strcmp(c->args[0], c->config.node) == 0)
-		return cli_fail(c, CLV_E_DENIED,
-		    "run it on another server node",
-		    "a node cannot revoke itself: it would be cut off before "
-		    "it hears the answer");
-	return revoke(c, ADMIN_NODE_REVOKE, "node");
-}
-
-int
-cli_member_revoke(struct cli *c)
-{
-	return revoke(c, ADMIN_MEMBER_REVOKE, "member");
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <limits.h>
 #include <string.h>
 #include <time.h>
 #include "daemon/admin.h"
 #include "daemon/cli_rotate.h"
-#include "daemon/record.h"
 #include "daemon/rewrap.h"
 
 #define OPEN_MS 10000
@@ -14,18 +14,8 @@
  * every key is rewrapped. Re-encryption is asked for before it is current.
  * After a failure the same command goes on with the generation that was begun.
  */
-struct rotate {
-	uint32_t generation;
-	bool goes_on; /* it was begun before, and has its backup */
-	bool serves;  /* there is an active server, which does the rest */
-	bool reencrypt;
-	const char *path;
-	char where[RECORD_WHERE_MAX];
-	char *passphrase;
-};
-
 static int
-begin(struct cli *c, struct rotate *t)
+begin(struct cli *c, struct cli_rotate *t)
 {
 	struct cli_answer a;
 	struct clv_buf b;
@@ -50,7 +40,7 @@ begin(struct cli *c, struct rotate *t)
 
 /* Without a backup there is only to go on with what has one. */
 static int
-attach(struct cli *c, struct rotate *t)
+attach(struct cli *c, struct cli_rotate *t)
 {
 	struct cli_rotation s = {0};
 	int r = cli_rotation_look(c, &s);
@@ -68,16 +58,22 @@ attach(struct cli *c, struct rotate *t)
 	return CLV_OK;
 }
 
+/* One that is current already, and came without new data keys, is not the last
+ * one: that it is too late for these is no failure then. */
 static int
-reencrypt(struct cli *c, const struct rotate *t)
+reencrypt(struct cli *c, struct cli_rotate *t)
 {
 	struct cli_answer a;
 	struct clv_buf b;
-	int r;
+	int r = CLV_OK;
 
+	cli_answer_init(&a);
 	cli_admin_begin(&b, ADMIN_REENCRYPT);
 	clv_buf_u32(&b, t->generation);
-	r = cli_admin(c, &b, "ask for new data keys", &a);
+	if (t->past > 0 && cli_admin_quietly(c, &b, &a) == CLV_E_EXISTS)
+		t->last = false;
+	else
+		r = cli_admin(c, &b, "ask for new data keys", &a);
 	cli_answer_fini(&a);
 	clv_buf_fini(&b);
 	return r;
@@ -104,7 +100,7 @@ fetch(struct cli *c, uint32_t generation, struct clv_keyring **ret)
 }
 
 static int
-finish(struct cli *c, struct rotate *t, struct cli_answer *a)
+finish(struct cli *c, struct cli_rotate *t, struct cli_answer *a)
 {
 	struct clv_buf b;
 	struct clv_rd rd;
@@ -128,25 +124,53 @@ finish(struct cli *c, struct rotate *t, struct cli_answer *a)
 	return r;
 }
 
+/* One that comes before the last has a backup of its own beside. */
 static int
-back_up(struct cli *c, struct rotate *t, struct cli_answer *a)
+backup_path(struct cli *c, struct cli_rotate *t, char ret[static PATH_MAX])
+{
+	int n = t->last
+		    ? snprintf(ret, PATH_MAX, "%s", t->path)
+		    : snprintf(ret, PATH_MAX, "%s.%u", t->path, t->generation);
+	int r = CLV_OK;
+
+	if (n >= PATH_MAX)
+		return cli_fail(c, CLV_E_INVALID, NULL,
+		    "the name of the backup file is too long");
+	if (!t->last)
+		r = cli_backup_path(c, ret);
+	return r == CLV_OK
+		   ? cli_backup_where(c, ret, t->where, sizeof(t->where))
+		   : r;
+}
+
+static int
+back_up(struct cli *c, struct cli_rotate *t)
 {
 	struct clv_keyring *k = NULL;
-	int r = fetch(c, t->generation, &k);
+	struct cli_answer a;
+	char path[PATH_MAX];
+	int r = backup_path(c, t, path);
 
+	cli_answer_init(&a);
 	if (r == CLV_OK)
-		r = cli_backup_write(c, k, t->path, t->passphrase);
+		r = fetch(c, t->generation, &k);
+	if (r == CLV_OK)
+		r = cli_backup_write(c, k, path, t->passphrase);
 	if (r == CLV_OK) {
 		t->generation = clv_keyring_newest(k);
-		r = finish(c, t, a);
+		r = finish(c, t, &a);
+		snprintf(t->late, sizeof(t->late), "%s", a.late);
 	}
+	cli_answer_fini(&a);
 	clv_keyring_free(&k);
 	return r;
 }
 
-static void
-print_text(const struct rotate *t, const struct cli_rotation *s)
+void
+cli_rotate_print(const struct cli_rotate *t)
 {
+	const struct cli_rotation *s = &t->state;
+
 	if (t->path != NULL && !t->goes_on)
 		printf("generation %u is current; its backup is %s\n",
 		    t->generation, t->path);
@@ -169,64 +193,110 @@ print_text(const struct rotate *t, const struct cli_rotation *s)
 		puts("that rotation was begun before: no backup was written");
 }
 
-/* Server nodes, and after them members. */
-static void
-add_late(const struct cli_rotation *s, struct cli_answer *a)
+void
+cli_rotate_json(struct cli_json *j, const struct cli_rotate *t)
 {
-	size_t len = strlen(a->late);
+	const struct cli_rotation *s = &t->state;
+	bool written = !t->goes_on && t->path != NULL;
 
-	if (s->late[0] != '\0')
-		snprintf(a->late + len, sizeof(a->late) - len, "%s%s",
-		    len > 0 ? ", " : "", s->late);
-}
-
-static void
-print(const struct cli *c, const struct rotate *t, const struct cli_rotation *s,
-    struct cli_answer *a)
-{
-	struct cli_json *j;
-
-	if (cli_opt(c, "json") == NULL) {
-		print_text(t, s);
-		return;
-	}
-	j = cli_json_new();
 	cli_json_u64(j, "generation", t->generation);
-	cli_json_str(j, "backup", t->goes_on ? "" : t->path);
-	cli_json_str(j, "where", t->goes_on ? "" : t->where);
+	cli_json_str(j, "backup", written ? t->path : "");
+	cli_json_str(j, "where", written ? t->where : "");
 	cli_json_u64(j, "rewrapped", s->total - s->damaged);
 	cli_json_u64(j, "damaged", s->damaged);
 	cli_json_u64(j, "reencrypted", s->reencrypted);
 	cli_json_u64(j, "not_reencrypted", s->not_reencrypted);
-	add_late(s, a);
-	cli_answer_late(a, j);
-	cli_json_print(j);
+}
+
+bool
+cli_rotate_has_result(const struct cli_rotate *t, int result)
+{
+	return result == CLV_OK ||
+	       t->state.damaged + t->state.not_reencrypted > 0;
+}
+
+/* Is what is wanted under way, and current already? */
+static bool
+is_begun(struct cli *c, struct cli_rotate *t)
+{
+	struct clv_list *list = NULL;
+	bool is = t->past > 0 && cli_list_get(c, &list) == CLV_OK &&
+		  list->reencrypt > t->past &&
+		  clv_list_current(list)->number >= list->reencrypt;
+
+	if (is) {
+		t->generation = list->reencrypt;
+		t->goes_on = true;
+		t->serves = cli_rotation_look(c, &t->state) == CLV_OK;
+	}
+	clv_list_free(&list);
+	return is;
 }
 
 static int
-rotate(struct cli *c, struct rotate *t)
+start(struct cli *c, struct cli_rotate *t)
 {
-	struct cli_rotation s = {0};
-	struct cli_answer a;
 	int r = t->path != NULL ? begin(c, t) : attach(c, t);
 
-	cli_answer_init(&a);
-	if (r == CLV_OK && t->reencrypt)
+	t->last = t->generation > t->past;
+	if (r == CLV_OK && t->reencrypt && t->last)
 		r = reencrypt(c, t);
 	if (r == CLV_OK && t->goes_on)
 		t->serves = true;
 	else if (r == CLV_OK)
-		r = back_up(c, t, &a);
-	if (r == CLV_OK && t->serves)
-		r = cli_rotation_follow(c, t->generation, &s);
-	if (r == CLV_OK || s.damaged + s.not_reencrypted > 0)
-		print(c, t, &s, &a);
-	cli_answer_fini(&a);
+		r = back_up(c, t);
 	return r;
 }
 
+/* Server nodes, and after them members. */
+static void
+add_late(struct cli_rotate *t)
+{
+	size_t len = strlen(t->late);
+
+	if (t->state.late[0] != '\0')
+		snprintf(t->late + len, sizeof(t->late) - len, "%s%s",
+		    len > 0 ? ", " : "", t->state.late);
+}
+
 static int
-check_backup(struct cli *c, struct rotate *t)
+once(struct cli *c, struct cli_rotate *t)
+{
+	int r = CLV_OK;
+
+	memset(&t->state, 0, sizeof(t->state));
+	t->serves = false;
+	t->last = true;
+	if (!is_begun(c, t))
+		r = start(c, t);
+	if (r == CLV_OK && t->serves)
+		r = cli_rotation_follow(c, t->generation, &t->state);
+	if (!t->last && r == CLV_E_DAMAGED)
+		r = CLV_OK; /* the last one tells that as well */
+	return r;
+}
+
+int
+cli_rotate_run(struct cli *c, struct cli_rotate *t)
+{
+	int r = once(c, t);
+
+	/* There may be one that was begun before, and one that was begun
+	 * while that ended. */
+	for (int i = 0; r == CLV_OK && !t->last && i < 3; i++) {
+		cli_progress(
+		    "generation %u may be known: once more", t->generation);
+		r = once(c, t);
+	}
+	add_late(t);
+	return r == CLV_OK && !t->last
+		   ? cli_fail(c, CLV_E_BUSY, "repeat the command",
+			 "other rotations came in between")
+		   : r;
+}
+
+int
+cli_rotate_prepare(struct cli *c, struct cli_rotate *t)
 {
 	int r;
 
@@ -241,19 +311,43 @@ check_backup(struct cli *c, struct rotate *t)
 	return r;
 }
 
+void
+cli_rotate_fini(struct cli *c, struct cli_rotate *t)
+{
+	clv_guard_put(c->guard, t->passphrase);
+	t->passphrase = NULL;
+}
+
+static void
+print(const struct cli *c, const struct cli_rotate *t)
+{
+	struct cli_json *j;
+
+	if (cli_opt(c, "json") == NULL) {
+		cli_rotate_print(t);
+		return;
+	}
+	j = cli_json_new();
+	cli_rotate_json(j, t);
+	cli_late_json(j, t->late);
+	cli_json_print(j);
+}
+
 int
 cli_rotate(struct cli *c)
 {
 	struct cli_daemon d = {.started = false};
-	struct rotate t = {.reencrypt = cli_opt(c, "reencrypt") != NULL};
-	int r = check_backup(c, &t);
+	struct cli_rotate t = {.reencrypt = cli_opt(c, "reencrypt") != NULL};
+	int r = cli_rotate_prepare(c, &t);
 
 	if (r != CLV_OK)
 		return r;
 	r = cli_daemon_need(c, &d);
 	if (r == CLV_OK)
-		r = rotate(c, &t);
+		r = cli_rotate_run(c, &t);
+	if (cli_rotate_has_result(&t, r))
+		print(c, &t);
 	cli_daemon_stop(c, &d);
-	clv_guard_put(c->guard, t.passphrase);
+	cli_rotate_fini(c, &t);
 	return r;
 }

@@ -44,7 +44,9 @@ static int
 make_certificate(struct init *s)
 {
 	const char *names[] = {s->config.network_name, s->config.address};
-	int r = cert_make(s->config.network_name, names, 2, &s->cert, &s->key);
+	const char *cn = s->config.network_name;
+	int r = s->ed25519 ? cert_make_ed25519(cn, names, 2, &s->cert, &s->key)
+			   : cert_make(cn, names, 2, &s->cert, &s->key);
 
 	return r != CLV_OK
 		   ? r

@@ -40,6 +40,11 @@
 static const struct cli_opt opts_none[] = {{NULL, NULL, NULL, false}};
 static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
 
+static const struct cli_opt opts_metrics[] = {
+    {"output", "FILE", "replace this file (standard output)", false},
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_doctor[] = {
     {"connect", NULL, "walk the way to the server, and check that", false},
     {"only", "CHECK[,CHECK]", "these checks alone; * and ? match", false},
@@ -58,6 +63,8 @@ static const struct cli_opt opts_init[] = {
     CLI_PASS_OPTS,
     {"escrow-policy", "auto|manual[,…]",
 	"whether an approved node gets the keyring at once (auto)", false},
+    {"certificate", "p256|ed25519",
+	"key of the network name's certificate (p256)", false},
     NODE,
     {"no-resolve-check", NULL,
 	"do not insist that NAME resolves to ADDR already", false},
@@ -204,6 +211,7 @@ static const struct cli_opt opts_member_add[] = {
 
 static const struct cli_opt opts_cert_rotate[] = {
     SERVER_CERTIFICATE,
+    {"member", NULL, "this host's own certificate", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -212,6 +220,28 @@ static const struct cli_opt opts_cert_use[] = {
     SERVER_CERTIFICATE,
     {"cert", "FILE", "the certificate, PEM or DER; a chain may follow", true},
     {"key", "FILE", "its private key, PEM or DER", true},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+#define REPLACE \
+	{"rotate", NULL, "and replace the keys that it has held", false}, \
+	    {"backup", "FILE", \
+		"with --rotate: write the backup of the new keyring here", \
+		false}, \
+	    CLI_PASS_OPTS
+
+static const struct cli_opt opts_member_revoke[] = {
+    REPLACE,
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_node_revoke[] = {
+    REPLACE,
+    {"now", NULL, "with --rotate: refuse the former certificate at once",
+	false},
+    {"yes", NULL, "with --now: do not ask", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -299,6 +329,8 @@ const struct cli_verb cli_verbs[] = {
 	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_status},
     {"doctor", "", "check this host and what it depends on", opts_doctor, 0, 0,
 	CLI_NEED_ROOT, cli_doctor},
+    {"metrics", "", "what status knows, for Prometheus", opts_metrics, 0, 0,
+	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_metrics},
     {"backup", "[FILE]", "write a passphrase backup and open it again",
 	opts_backup, 0, 1, SERVER, cli_backup},
     {"backup verify", "FILE", "whose backup is it, and is it current",
@@ -329,8 +361,8 @@ const struct cli_verb cli_verbs[] = {
 	SERVER, cli_node_list},
     {"node approve", "NODE", "accept a server node", opts_approve, 1, 1, SERVER,
 	cli_node_approve},
-    {"node revoke", "NODE", "cut a server node off", opts_json, 1, 1, SERVER,
-	cli_node_revoke},
+    {"node revoke", "NODE", "cut a server node off", opts_node_revoke, 1, 1,
+	SERVER, cli_node_revoke},
     {"designate", "NODE", "take or give the active role, without Pacemaker",
 	opts_designate, 1, 1, SERVER, cli_designate},
     {"member add", "HOST", "enrol a member", opts_member_add, 1, 1, SERVER,
@@ -341,12 +373,12 @@ const struct cli_verb cli_verbs[] = {
 	cli_member_list},
     {"member scope", "HOST SCOPE", "change which keys a member gets", opts_json,
 	2, 2, SERVER, cli_member_scope},
-    {"member revoke", "HOST", "cut a member off", opts_json, 1, 1, SERVER,
-	cli_member_revoke},
+    {"member revoke", "HOST", "cut a member off", opts_member_revoke, 1, 1,
+	SERVER, cli_member_revoke},
     {"cert show", "", "this host's certificate and the network name's",
 	opts_json, 0, 0, SYSTEM, cli_cert_show},
-    {"cert rotate", "", "change the network name's certificate for a new one",
-	opts_cert_rotate, 0, 0, SERVER, cli_cert_rotate},
+    {"cert rotate", "", "change a certificate for a new one", opts_cert_rotate,
+	0, 0, SYSTEM, cli_cert_rotate},
     {"cert use", "", "change it for an existing one", opts_cert_use, 0, 0,
 	SERVER, cli_cert_use},
     {"fetch", "", "prove that this host gets the current key", opts_fetch, 0, 0,

@@ -60,6 +60,7 @@ int config_save(
 /* File names under state_dir:
  *   identity   node identity (lib identity.h), 0400, owner `user`
  *   tls.crt    own certificate, PEM, 0444      tls.key  0400 owner `user`
+ *   tls.next   both of the next one, 0400
  *   state      epochs and versions seen (daemon/state.h), and state.bak
  *   list       newest signed list, as verified
  */

@@ -15,6 +15,7 @@
 #include "daemon/authorize.h"
 #include "daemon/keeper.h"
 #include "daemon/log.h"
+#include "daemon/member.h"
 
 #define CONNS_MAX 64
 #define LIST_PART (CTL_MSG_MAX - 4096)
@@ -325,6 +326,18 @@ control_admin_done(struct keeper *k, struct control_conn *c, int result,
 	reply(c, CTL_ADMIN, result, p, len);
 }
 
+static void
+on_cert(struct keeper *k, struct control_conn *c, const void *p, size_t len)
+{
+	struct clv_buf b;
+	int r;
+
+	clv_buf_init(&b);
+	r = member_cert_control(k, p, len, &b);
+	reply(c, CTL_CERT, r, b.data, r == CLV_OK ? b.len : 0);
+	clv_buf_fini(&b);
+}
+
 /* What is asked for inside an administrative request is admin_may()'s. */
 static void
 on_shutdown(struct keeper *k, struct control_conn *c)
@@ -349,7 +362,8 @@ needed(enum ctl_op op)
 	case CTL_STOP:
 	case CTL_PROMOTE:
 	case CTL_DEMOTE:
-	case CTL_SHUTDOWN: break;
+	case CTL_SHUTDOWN:
+	case CTL_CERT: break;
 	}
 	return AUTH_OP_SERVICE;
 }
@@ -378,6 +392,7 @@ on_message(struct keeper *k, struct control_conn *c, enum ctl_op op,
 		admin_request(k, &origin, p, len);
 		break;
 	case CTL_SHUTDOWN: on_shutdown(k, c); break;
+	case CTL_CERT: on_cert(k, c, p, len); break;
 	default: reply(c, op, CLV_E_PROTOCOL, NULL, 0);
 	}
 }

@@ -96,10 +96,11 @@ struct secret {
 	struct clv_buf list_blob; /* as signed, as on disk */
 	bool tls_loaded;	  /* the front has the network name's key */
 	uint8_t tls_thumb[32];
-	bool fetching;	 /* a statement of ours is under way */
-	bool copy_asked; /* since the last HELLO: once is enough, */
-	bool list_asked; /* whatever it says that there is */
-	bool copy_due;	 /* own sealed copy waits to be stored */
+	struct clv_buf tls_cert; /* DER */
+	bool fetching;		 /* a statement of ours is under way */
+	bool copy_asked;	 /* since the last HELLO: once is enough, */
+	bool list_asked;	 /* whatever it says that there is */
+	bool copy_due;		 /* own sealed copy waits to be stored */
 	struct loop_timer *daily;
 	char why[160];	  /* why not proven, "" when proven */
 	char failure[96]; /* of the last fetch */
@@ -501,6 +502,8 @@ void admin_rotate_state(
 
 /* admin_cert_state.c */
 void admin_cert_state(
+    struct keeper *k, const struct admin_origin *from, struct clv_rd *args);
+void admin_certificate(
     struct keeper *k, const struct admin_origin *from, struct clv_rd *args);
 
 /* admin_members.c */

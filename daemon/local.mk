@@ -36,12 +36,12 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_node.c %D%/admin_member.c %D%/admin_rollback.c %D%/admin_rollback_app.c %D%/admin_rotate.c \
 	%D%/admin_app.c %D%/admin_apps.c %D%/admin_keys.c %D%/admin_may.c \
 	%D%/admin_members.c %D%/admin_cert.c %D%/admin_cert_state.c \
-	%D%/admin_token.c
+	%D%/admin_party_cert.c %D%/admin_token.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
-# keeper: the network name's certificate
-libdaemon_la_SOURCES += %D%/acks.c %D%/tlsnext.c
-noinst_HEADERS += %D%/acks.h %D%/tlsnext.h
+# keeper: certificates, the network name's and those of hosts
+libdaemon_la_SOURCES += %D%/acks.c %D%/party_cert.c %D%/tlsnext.c
+noinst_HEADERS += %D%/acks.h %D%/party_cert.h %D%/tlsnext.h
 # escrow: who can open the master secret
 libdaemon_la_SOURCES += %D%/coverage.c %D%/coverage_judge.c %D%/coverage_policy.c
 noinst_HEADERS += %D%/coverage.h
@@ -56,6 +56,7 @@ noinst_HEADERS += %D%/members_wait.h %D%/publish.h %D%/refs.h \
 
 # keeper: the member role, its open applications, and the local API
 libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
+	%D%/member_cert.c \
 	%D%/member_heads.c %D%/member_policy.c %D%/member_refresh.c \
 	%D%/member_seen.c %D%/member_uplink.c %D%/server_pins.c
 libdaemon_la_SOURCES += %D%/vault.c %D%/vault_batch.c %D%/vault_cache.c \
@@ -72,7 +73,7 @@ noinst_HEADERS += %D%/inspect.h %D%/inspect_impl.h
 
 # front: TLS, PostgreSQL, corosync
 libdaemon_la_SOURCES += %D%/tls.c %D%/tls_lib.c %D%/tls_client.c %D%/tls_test.c %D%/cert.c \
-	%D%/cert_check.c %D%/cert_info.c %D%/front.c %D%/front.h %D%/front_worker.c \
+	%D%/cert_check.c %D%/cert_info.c %D%/cert_pair.c %D%/front.c %D%/front.h %D%/front_worker.c \
 	%D%/front_pins.c %D%/front_conn.c %D%/front_net.c %D%/front_net.h \
 	%D%/front_listener.c %D%/front_table.c \
 	%D%/front_db.c %D%/front_pool.c %D%/front_sql.c %D%/front_sql.h \
@@ -98,13 +99,16 @@ clavigerd_LDADD = libdaemon.la
 
 # systemd: unit, users, folders
 systemdsystemunit_DATA = %D%/clavigerd.service %D%/claviger-backup.service \
-	%D%/claviger-backup.timer
+	%D%/claviger-backup.timer %D%/claviger-metrics.service \
+	%D%/claviger-metrics.timer
 sysusers_DATA = %D%/sysusers.d/claviger.conf
 tmpfiles_DATA = %D%/tmpfiles.d/claviger.conf
 CLEANFILES += %D%/clavigerd.service %D%/claviger-backup.service \
+	%D%/claviger-metrics.service \
 	$(sysusers_DATA) $(tmpfiles_DATA)
 EXTRA_DIST += %D%/clavigerd.service.in %D%/claviger-backup.service.in \
-	%D%/claviger-backup.timer %D%/sysusers.conf.in \
+	%D%/claviger-backup.timer %D%/claviger-metrics.service.in \
+	%D%/claviger-metrics.timer %D%/sysusers.conf.in \
 	%D%/tmpfiles.conf.in
 clv_subst = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) \
 	-e 's|@sbindir[@]|$(sbindir)|g' \
@@ -116,6 +120,8 @@ clv_subst = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) \
 	$(clv_subst) $(srcdir)/%D%/clavigerd.service.in >$@.tmp && mv $@.tmp $@
 %D%/claviger-backup.service: %D%/claviger-backup.service.in Makefile
 	$(clv_subst) $(srcdir)/%D%/claviger-backup.service.in >$@.tmp && mv $@.tmp $@
+%D%/claviger-metrics.service: %D%/claviger-metrics.service.in Makefile
+	$(clv_subst) $(srcdir)/%D%/claviger-metrics.service.in >$@.tmp && mv $@.tmp $@
 %D%/sysusers.d/claviger.conf: %D%/sysusers.conf.in Makefile
 	$(clv_subst) $(srcdir)/%D%/sysusers.conf.in >$@.tmp && mv $@.tmp $@
 %D%/tmpfiles.d/claviger.conf: %D%/tmpfiles.conf.in Makefile
@@ -134,13 +140,15 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_ctl.c %D%/cli_daemon.c %D%/cli_database.c %D%/cli_fetch.c \
 	%D%/cli_file.c %D%/cli_generation.c %D%/cli_host.c %D%/cli_init.c \
 	%D%/cli_join.c %D%/cli_join.h %D%/cli_join_token.c %D%/cli_json.c %D%/cli_list.c %D%/cli_main.c \
+	%D%/cli_metrics.c \
 	%D%/cli_member.c %D%/cli_net.c %D%/cli_node.c %D%/cli_opt.c \
 	%D%/cli_pass.c %D%/cli_recovery.c %D%/cli_recovery_combine.c \
 	%D%/cli_recovery_shares.c %D%/cli_recovery.h %D%/cli_restore.c \
 	%D%/cli_restore.h %D%/cli_restore_enrol.c %D%/cli_restore_look.c \
 	%D%/cli_restore_source.c %D%/cli_rollback.c %D%/cli_rotate.c %D%/cli_rotate_follow.c \
 	%D%/cli_rotate.h %D%/cli_settings.c \
-	%D%/cli_status.c %D%/cli_system.c %D%/cli_token.c %D%/cli_util.c %D%/cli_verbs.c \
+	%D%/cli_status.c %D%/cli_status_ask.c %D%/cli_status_json.c \
+	%D%/cli_status_judge.c %D%/cli_status_text.c %D%/cli_system.c %D%/cli_token.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
 libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_escrow_status.c %D%/cli_record.c
 libcli_la_SOURCES += %D%/cli_designate.c %D%/cli_drill.c %D%/cli_drill.h %D%/cli_drill_report.c
@@ -148,8 +156,11 @@ libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_database.c %D%/cli_doctor_escrow.c %D%/cli_doctor_host.c \
 	%D%/cli_doctor_list.c %D%/cli_doctor_path.c
 noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
-libcli_la_SOURCES += %D%/cli_cert_change.c %D%/cli_cert_state.c
-noinst_HEADERS += %D%/cli_cert.h
+libcli_la_SOURCES += %D%/cli_revoke.c %D%/cli_revoke.h \
+	%D%/cli_revoke_print.c
+libcli_la_SOURCES += %D%/cli_cert_change.c %D%/cli_cert_member.c \
+	%D%/cli_cert_state.c
+noinst_HEADERS += %D%/cli_cert.h %D%/cli_status.h
 # secrets, by the local API
 libcli_la_SOURCES += %D%/cli_app_remove.c %D%/cli_complete.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c
 noinst_HEADERS += %D%/cli_api.h

@@ -268,6 +268,7 @@ member_init(struct keeper *k)
 	if (r == CLV_OK) {
 		load_pins(m);
 		member_cache_load(m);
+		member_cert_init(m);
 		member_uplink_set(m);
 	}
 	return r;

@@ -22,6 +22,7 @@
 #define MEMBER_AGAIN_MS 5000   /* then after this, or when the uplink is up */
 #define MEMBER_EVIDENCE_MS 250 /* a server that was shown newer evidence */
 #define MEMBER_SOON_MS 1000    /* between two that a caller is the reason of */
+#define MEMBER_CERT_MS 1000    /* between two questions for a certificate */
 #define MEMBER_JITTER_MS 200   /* so that not all come at once on a notice */
 #define MEMBER_NAMES_MS 5000   /* between two rounds of looking names up, */
 #define MEMBER_NAMES_AWAY_MS 60000 /* and while the server is away */
@@ -33,7 +34,17 @@ enum member_step {
 	MEMBER_WAIT,  /* for the uplink */
 	MEMBER_FETCH, /* asked for keys */
 	MEMBER_APPS,  /* ... for who may do what */
-	MEMBER_HEADS  /* ... for the counters of applications */
+	MEMBER_HEADS, /* ... for the counters of applications */
+	MEMBER_CERT   /* ... that it accepts our next certificate */
+};
+
+/* member_cert.c: this host's own certificate is changed. */
+struct member_cert {
+	bool wanted;	 /* there is a next one, and it is not in use yet */
+	bool now;	 /* ... and then the one before is refused at once */
+	bool tries_next; /* the uplink has it: we were refused */
+	uint8_t current[32], next[32];
+	char why[160]; /* it is not in use yet */
 };
 
 struct member_app { /* of the signed list, as far as it is in our scope */
@@ -94,7 +105,8 @@ struct member {
 	char after[CLV_NAME_MAX];
 	size_t head_at;
 	struct loop_timer *deadline, *next, *retry, *aged;
-	uint8_t told[32];  /* BLAKE2b of what the front was told of it */
+	uint8_t told[32]; /* BLAKE2b of what the front was told of it */
+	struct member_cert cert;
 	char failure[320]; /* of the last refresh */
 	char stale[200];   /* how a server was behind */
 	struct vault *vault;
@@ -154,6 +166,19 @@ void member_apps_fini(struct member *m);
 /* member_heads.c */
 int member_heads_ask(struct member *m, bool first);
 int member_heads_take(struct member *m, const struct clv_wire_answer *a);
+
+/* member_cert.c */
+void member_cert_init(struct member *m);
+/* A new one is made, or what was begun goes on. */
+int member_cert_rotate(struct member *m, bool now);
+int member_cert_ask(struct member *m);
+void member_cert_take(struct member *m, const struct clv_wire_answer *a);
+/* The server does not know us: is there another certificate to try? */
+bool member_cert_refused(struct member *m);
+void member_cert_failed(struct member *m); /* a refresh, whatever the reason */
+void member_cert_accepted(struct member *m); /* an answer to a question */
+int member_cert_control(
+    struct keeper *k, const void *p, size_t len, struct clv_buf *ret);
 
 /* member_seen.c: what was accepted, on disk before it is acted upon. */
 int member_seen_load(struct member *m);

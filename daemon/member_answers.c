@@ -19,12 +19,16 @@
 static void
 note(struct keeper *k, const char *name, const struct clv_wire_holds *holds)
 {
-	struct member_live said = {.heard_ms = loop_now_ms(),
-	    .generation = holds->generation,
-	    .list_version = holds->list_version};
+	const struct member_live *before = members_live_find(k->live, name);
+	struct member_live said = {0};
 
 	if (holds->generation == 0 && holds->list_version == 0)
 		return;
+	if (before != NULL)
+		said = *before;
+	said.heard_ms = loop_now_ms();
+	said.generation = holds->generation;
+	said.list_version = holds->list_version;
 	snprintf(said.name, sizeof(said.name), "%s", name);
 	if (members_live_heard(k->live, &said) != CLV_OK)
 		log_warning("what member %s holds was not noted", name);

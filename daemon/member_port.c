@@ -11,6 +11,7 @@
 #include "daemon/log.h"
 #include "daemon/member_answers.h"
 #include "daemon/members_live.h"
+#include "daemon/party_cert.h"
 
 /*
  * Requests that came over the server port. The front says which thumbprint
@@ -23,16 +24,18 @@ struct caller {
 	const char *scope; /* NULL: a server node, which gets all */
 	bool is_node;
 	bool revoked;
+	bool by_next; /* comes with its next certificate */
 };
 
 static bool
 thumb_fits(const uint8_t thumb[static 32], const uint8_t now[static 32],
-    const uint8_t next[static 32])
+    const uint8_t next[static 32], bool *ret_next)
 {
 	int is_now = sodium_memcmp(thumb, now, 32) == 0;
 	int is_next =
 	    !sodium_is_zero(next, 32) && sodium_memcmp(thumb, next, 32) == 0;
 
+	*ret_next = is_next != 0;
 	return (is_now | is_next) != 0;
 }
 
@@ -45,14 +48,16 @@ find_caller(const struct clv_list *list, const char *name,
 
 	memset(ret, 0, sizeof(*ret));
 	n = clv_list_node_by_name(list, name);
-	if (n != NULL && thumb_fits(thumb, n->party.thumb, n->next_thumb)) {
+	if (n != NULL &&
+	    thumb_fits(thumb, n->party.thumb, n->next_thumb, &ret->by_next)) {
 		ret->party = &n->party;
 		ret->is_node = true;
 		ret->revoked = n->revoked;
 		return CLV_OK;
 	}
 	m = members_live_party(list, name);
-	if (m != NULL && thumb_fits(thumb, m->party.thumb, m->next_thumb)) {
+	if (m != NULL &&
+	    thumb_fits(thumb, m->party.thumb, m->next_thumb, &ret->by_next)) {
 		ret->party = &m->party;
 		ret->scope = m->scope;
 		ret->revoked = m->revoked;
@@ -181,6 +186,7 @@ needed(uint8_t op)
 	case CLV_WIRE_ADMIN: return AUTH_OP_FORWARD;
 	case CLV_WIRE_HEADS: return AUTH_OP_HEADS;
 	case CLV_WIRE_JOIN: return AUTH_OP_JOIN;
+	case CLV_WIRE_CERT: return AUTH_OP_CERT;
 	default: return AUTH_OP_FETCH;
 	}
 }
@@ -219,11 +225,15 @@ dispatch(struct keeper *k, const struct member_reply *to,
 	}
 	switch (q->op) {
 	case CLV_WIRE_CHALLENGE: give_challenge(k, to); break;
-	case CLV_WIRE_FETCH: member_give_keys(k, to, scope_of(who), q); break;
+	case CLV_WIRE_FETCH:
+		member_give_keys(k, to, scope_of(who), q);
+		party_cert_seen(k, to->name, who->by_next);
+		break;
 	case CLV_WIRE_ADMIN: admin(k, to, q); break;
 	case CLV_WIRE_APPS: member_give_apps(k, to, scope_of(who), q); break;
 	case CLV_WIRE_HEADS: member_give_heads(k, to, scope_of(who), q); break;
 	case CLV_WIRE_JOIN: has_joined(k, to); break;
+	case CLV_WIRE_CERT: party_cert_ask(k, to, q); break;
 	default:
 		member_answer(
 		    k, to, CLV_E_PROTOCOL, "unknown operation", NULL, 0);

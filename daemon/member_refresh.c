@@ -20,6 +20,7 @@
 static void on_next(void *arg);
 static void on_deadline(void *arg);
 static void ask_keys(struct member *m);
+static void finish(struct member *m);
 
 static void
 schedule(struct member *m, uint64_t after_ms)
@@ -52,6 +53,7 @@ fail(struct member *m, const char *why)
 	loop_timer_del(m->k->loop, &m->retry);
 	schedule(m, MEMBER_AGAIN_MS);
 	(void)member_apps_look_up(m, MEMBER_NAMES_AWAY_MS);
+	member_cert_failed(m);
 	member_event(m, MEMBER_EV_FAILED, why);
 	api_on_list(m->k);
 }
@@ -71,6 +73,10 @@ on_deadline(void *arg)
 {
 	struct member *m = arg;
 
+	if (m->step == MEMBER_CERT) {
+		finish(m);
+		return;
+	}
 	if (++m->tries < 2) {
 		try(m);
 		return;
@@ -267,6 +273,7 @@ take_fetch(struct member *m, const struct clv_wire_answer *a)
 	m->refreshed_at = (int64_t)time(NULL);
 	m->generation = a->generation;
 	m->from_cache = false;
+	member_cert_accepted(m);
 	loop_timer_del(m->k->loop, &m->aged);
 	/* Who has something new says so by asking once more. */
 	if (m->newest != had)
@@ -297,7 +304,9 @@ finish(struct member *m)
 	vault_on_refresh(m->vault);
 	(void)member_apps_look_up(m, MEMBER_NAMES_MS);
 	member_cache_save(m);
-	schedule(m, again ? 0 : interval_ms(m));
+	schedule(m, again	     ? 0
+		    : m->cert.wanted ? MEMBER_CERT_MS
+				     : interval_ms(m));
 }
 
 static void
@@ -324,10 +333,23 @@ take_heads(struct member *m, const struct clv_wire_answer *a)
 
 	if (r == CLV_E_AGAIN)
 		r = member_heads_ask(m, false);
-	else if (r == CLV_OK)
+	else if (r == CLV_OK && !m->cert.wanted)
 		finish(m);
+	else if (r == CLV_OK) {
+		enter(m, MEMBER_CERT);
+		r = member_cert_ask(m);
+	}
 	if (r != CLV_OK)
 		fail(m, clv_result_text(r));
+}
+
+/* Whatever it says of our certificate: the refresh is through. */
+static void
+take_cert(struct member *m, const struct clv_wire_answer *a)
+{
+	enter(m, MEMBER_IDLE);
+	member_cert_take(m, a);
+	finish(m);
 }
 
 /* It is one whose state we accept, and it says no. */
@@ -342,6 +364,10 @@ refused(struct member *m, const struct clv_wire_answer *a)
 		fail(m, why);
 		return;
 	}
+	if (a->result == CLV_E_UNKNOWN_PEER && member_cert_refused(m)) {
+		enter(m, MEMBER_WAIT); /* with the other one */
+		return;
+	}
 	snprintf(m->failure, sizeof(m->failure), "%s", why);
 	enter(m, MEMBER_IDLE);
 	schedule(m, MEMBER_AGAIN_MS);
@@ -354,7 +380,7 @@ member_refresh_on_answer(struct member *m, const struct clv_wire_answer *a)
 	if (is_behind(m, a))
 		return;
 	loop_timer_del(m->k->loop, &m->retry);
-	if (a->result != CLV_OK) {
+	if (a->result != CLV_OK && m->step != MEMBER_CERT) {
 		refused(m, a);
 		return;
 	}
@@ -362,6 +388,7 @@ member_refresh_on_answer(struct member *m, const struct clv_wire_answer *a)
 	case MEMBER_FETCH: take_fetch(m, a); break;
 	case MEMBER_APPS: take_apps(m, a); break;
 	case MEMBER_HEADS: take_heads(m, a); break;
+	case MEMBER_CERT: take_cert(m, a); break;
 	case MEMBER_IDLE:
 	case MEMBER_WAIT: break;
 	}

@@ -18,18 +18,12 @@
 static int
 load_certificate(struct member *m, struct clv_buf *cert, struct clv_buf *key)
 {
-	char path[512];
-	int r;
+	const char *dir = m->k->config->state_dir, *name;
+	int r = m->cert.tries_next ? cert_pair_next(dir, cert, key, &name)
+				   : cert_pair_load(dir, cert, key, &name);
 
-	snprintf(path, sizeof(path), "%s/tls.crt", m->k->config->state_dir);
-	r = cert_load(path, cert);
-	if (r == CLV_OK) {
-		snprintf(
-		    path, sizeof(path), "%s/tls.key", m->k->config->state_dir);
-		r = cert_key_load(path, key);
-	}
 	if (r != CLV_OK)
-		log_error("%s: %s", path, clv_result_text(r));
+		log_error("%s/%s: %s", dir, name, clv_result_text(r));
 	return r;
 }
 
@@ -150,6 +144,8 @@ member_on_uplink(struct keeper *k, struct clv_rd *body)
 		member_refresh_on_up(m);
 	else
 		member_refresh_on_down(m);
+	if (!up && result == CLV_E_UNKNOWN_PEER)
+		(void)member_cert_refused(m);
 }
 
 int

@@ -20,6 +20,9 @@ struct member_live {
 	uint64_t heard_ms;
 	uint32_t generation; /* newest of which it has keys */
 	uint64_t list_version;
+	/* its own certificate: party_cert.c */
+	uint64_t next_ms;    /* since when it comes with the next one, or 0 */
+	uint64_t changed_ms; /* when it last asked for another one, or 0 */
 };
 
 struct members_live;

@@ -278,6 +278,7 @@ secret_init(struct keeper *k)
 	int r;
 
 	clv_buf_init(&k->secret.list_blob);
+	clv_buf_init(&k->secret.tls_cert);
 	r = file_read(
 	    k->config->state_dir, "list", CLV_LIST_LEN_MAX, &blob, &len);
 	if (r == CLV_E_NOT_FOUND)
@@ -304,6 +305,7 @@ secret_fini(struct keeper *k)
 	clv_keyring_free(&k->secret.keyring);
 	clv_list_free(&k->secret.list);
 	clv_buf_fini(&k->secret.list_blob);
+	clv_buf_fini(&k->secret.tls_cert);
 }
 
 /* Fetching: list, then own copy, then certificate. */
@@ -396,6 +398,8 @@ on_certificate(struct keeper *k, void *arg, const struct db_result *r)
 	}
 	if (result == CLV_OK) {
 		memcpy(k->secret.tls_thumb, found, 32);
+		clv_buf_reset(&k->secret.tls_cert);
+		clv_buf_raw(&k->secret.tls_cert, cert.data, cert.len);
 		tls_to_front(k, &cert, key, key_len);
 	} else {
 		secret_fetch_failed(

@@ -81,6 +81,8 @@ void tls_client_close(struct tls_client **c);
  * then DNS and IP alternative names (n strings; numeric ones become IP). */
 int cert_make(const char *cn, const char *const *names, size_t n,
     struct clv_buf *ret_cert_der, struct clv_buf *ret_key_der);
+int cert_make_ed25519(const char *cn, const char *const *names, size_t n,
+    struct clv_buf *ret_cert_der, struct clv_buf *ret_key_der);
 int cert_thumb(const void *cert_der, size_t len, uint8_t ret[static 32]);
 /* PEM or DER file, first certificate only, size-capped at 64 KiB: CLV_E_FULL
  * above it, CLV_E_NOT_FOUND, CLV_E_PERMISSION (unreadable; for a key also:
@@ -90,6 +92,18 @@ int cert_load(const char *path, struct clv_buf *ret_der);
 int cert_key_load(const char *path, struct clv_buf *ret_der);
 int cert_to_pem(const void *der, size_t len, struct clv_buf *ret_pem);
 int cert_key_to_pem(const void *der, size_t len, struct clv_buf *ret_pem);
+
+/* cert_pair.c: this host's own certificate and key, DER, from its state folder,
+ * and the next ones. CLV_E_MISMATCH (they do not fit), or as above;
+ * *ret_name: of the file that is the reason. */
+int cert_pair_load(const char *dir, struct clv_buf *ret_cert,
+    struct clv_buf *ret_key, const char **ret_name);
+int cert_pair_next(const char *dir, struct clv_buf *ret_cert,
+    struct clv_buf *ret_key, const char **ret_name);
+int cert_pair_save_next(
+    const char *dir, const struct clv_buf *cert, const struct clv_buf *key);
+/* They are what cert_pair_load() gives, at whatever point it ends. */
+int cert_pair_use_next(const char *dir);
 
 /* cert_info.c: what a certificate says, for people; only its thumbprint decides
  * anything. Control characters may be in its names. CLV_E_FORMAT. */

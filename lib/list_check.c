@@ -41,13 +41,20 @@ clv_list_escrow_is_manual(const struct clv_list *list)
 	return (list->escrow_policy & CLV_ESCROW_MODE) == CLV_ESCROW_MANUAL;
 }
 
+static bool
+has_cert(const struct clv_list *list, unsigned i)
+{
+	return !sodium_is_zero(list->cert_thumb[i], THUMB_LEN);
+}
+
 int
 clv__list_check_head(const struct clv_list *list)
 {
 	if (!is_network_name(list->network_name) ||
 	    !is_address(list->address) || !is_policy(list->escrow_policy) ||
-	    (list->cert_switched &&
-		sodium_is_zero(list->cert_thumb[1], THUMB_LEN)))
+	    (list->cert_switched && !has_cert(list, 1)) ||
+	    (list->cert_lost[0] && !has_cert(list, 0)) ||
+	    (list->cert_lost[1] && !has_cert(list, 1)))
 		return CLV_E_INVALID;
 	return CLV_OK;
 }

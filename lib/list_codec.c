@@ -14,6 +14,8 @@
  *	raw thumbprints 2 x 32,
  *	with FORMAT_REENCRYPT: u32 re-encrypt, not 0,
  *	with FORMAT_RECOVERY: raw recovery recipient, not zeros
+ *	with FORMAT_LOST: u32 lost generation, u8 lost certificates (1 the
+ *	first, 2 the second), not both 0
  *	u32 n, n x generation: u32 number, u8 state, raw commitment, raw check
  *	u32 n, n x node: party, u8 number, u8 revoked, u8 sealed, raw next
  *	u32 n, n x member: party, u8 revoked, str scope, raw next
@@ -31,9 +33,11 @@
 #define FORMAT_REENCRYPT 1u /* a re-encryption that is asked for, */
 #define FORMAT_RECOVERY 2u  /* a recovery recipient, */
 #define FORMAT_SWITCHED 4u  /* a second thumbprint that was current before, */
-#define FORMAT_TOKENS 8u    /* join tokens */
+#define FORMAT_TOKENS 8u    /* join tokens, */
+#define FORMAT_LOST 32u	    /* keys that a revoked host may have */
 #define FORMAT_ALL \
-	(FORMAT_REENCRYPT | FORMAT_RECOVERY | FORMAT_SWITCHED | FORMAT_TOKENS)
+	(FORMAT_REENCRYPT | FORMAT_RECOVERY | FORMAT_SWITCHED | \
+	    FORMAT_TOKENS | FORMAT_LOST)
 #define LIST_DOMAIN "claviger-list-01"
 
 /* Pointers to the n elements of an array in the order of `compare`. */
@@ -104,13 +108,27 @@ compare_apps(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+static uint8_t
+lost_certs(const struct clv_list *list)
+{
+	return (uint8_t)((list->cert_lost[0] ? 1 : 0) |
+			 (list->cert_lost[1] ? 2 : 0));
+}
+
+static bool
+has_lost(const struct clv_list *list)
+{
+	return list->lost_generation != 0 || lost_certs(list) != 0;
+}
+
 static void
 put_head(struct clv_buf *b, const struct clv_list *list)
 {
 	unsigned more = (list->reencrypt != 0 ? FORMAT_REENCRYPT : 0) |
 			(clv_list_has_recovery(list) ? FORMAT_RECOVERY : 0) |
 			(list->cert_switched ? FORMAT_SWITCHED : 0) |
-			(list->token_count > 0 ? FORMAT_TOKENS : 0);
+			(list->token_count > 0 ? FORMAT_TOKENS : 0) |
+			(has_lost(list) ? FORMAT_LOST : 0);
 
 	clv_buf_u16(b, (uint16_t)(FORMAT + more));
 	clv_buf_raw(b, list->system_id, sizeof(list->system_id));
@@ -125,6 +143,10 @@ put_head(struct clv_buf *b, const struct clv_list *list)
 		clv_buf_u32(b, list->reencrypt);
 	if ((more & FORMAT_RECOVERY) != 0)
 		clv_buf_raw(b, list->recovery_pk, sizeof(list->recovery_pk));
+	if ((more & FORMAT_LOST) != 0) {
+		clv_buf_u32(b, list->lost_generation);
+		clv_buf_u8(b, lost_certs(list));
+	}
 }
 
 static int
@@ -306,6 +328,19 @@ get_bool(struct clv_rd *r)
 	return v == 1;
 }
 
+static void
+get_lost(struct clv_rd *r, struct clv_list *list)
+{
+	uint8_t certs;
+
+	list->lost_generation = clv_rd_u32(r);
+	certs = clv_rd_u8(r);
+	list->cert_lost[0] = (certs & 1) != 0;
+	list->cert_lost[1] = (certs & 2) != 0;
+	if (certs > 3 || !has_lost(list))
+		r->failed = true;
+}
+
 static int
 get_head(struct clv_rd *r, struct clv_list *list, unsigned *ret_more)
 {
@@ -327,6 +362,8 @@ get_head(struct clv_rd *r, struct clv_list *list, unsigned *ret_more)
 		list->reencrypt = clv_rd_u32(r);
 	if ((more & FORMAT_RECOVERY) != 0)
 		clv_rd_copy(r, list->recovery_pk, sizeof(list->recovery_pk));
+	if ((more & FORMAT_LOST) != 0)
+		get_lost(r, list);
 	if (((more & FORMAT_REENCRYPT) != 0) != (list->reencrypt != 0) ||
 	    ((more & FORMAT_RECOVERY) != 0) != clv_list_has_recovery(list))
 		return CLV_E_FORMAT;

@@ -5,7 +5,8 @@
  * The one table. Exit statuses of `claviger`: 1 system, 2 usage, 3 not ready
  * or not active, 4 refused, 5 not found, 6 exists, 7 database, 8 unreachable,
  * 9 no quorum, 10..19 files and formats, 20 stale, 21 outcome unknown, 22 no
- * keyring in the file, 23 doctor has found something, 24..29 shares.
+ * keyring in the file, 23 doctor has found something, 24..29 shares, 30
+ * something is left to do by hand.
  */
 static const struct {
 	const char *name;
@@ -80,6 +81,7 @@ static const struct {
     [-CLV_E_DIGEST] = {"wrong-share", "a share is wrong", 29},
     [-CLV_E_FORKED] = {"forked",
 	"the database was set back and then written on", 20},
+    [-CLV_E_LEFT] = {"left", "something is left to do by hand", 30},
 };
 
 _Static_assert(

@@ -46,10 +46,13 @@ expect "programs and agents are there" has 755 "$bindir/claviger" \
 expect "the rest is there" has 644 "${pages[@]}" "$unit" \
 	"$systemdsystemunitdir/claviger-backup.service" \
 	"$systemdsystemunitdir/claviger-backup.timer" \
+	"$systemdsystemunitdir/claviger-metrics.service" \
+	"$systemdsystemunitdir/claviger-metrics.timer" \
 	"$sysusersdir/claviger.conf" "$tmpfilesdir/claviger.conf" \
 	"$bashcompdir/claviger" "$zshcompdir/_claviger" \
 	"$uidgiddir/claviger-uidgid.conf" "$pkgconfigdir/claviger.pc" \
 	"$includedir/claviger/store.h" "$examplesdir/corosync-fast.conf" \
+	"$examplesdir/claviger-alerts.yml" \
 	"$examplesdir/client-example.c"
 
 nothing_by_name_of_the_build() {

@@ -104,6 +104,11 @@ struct clv_list {
 	/* 0, or: no data key that was made before this generation shall encrypt
 	 * any more, and no record stay under one. Until that is so. */
 	uint32_t reencrypt;
+	/* What a host that was revoked may still have, and is in use: keys of
+	 * this generation and those below it, until re-encryption with a newer
+	 * one is through (0: of none), and keys of these certificates. */
+	uint32_t lost_generation;
+	bool cert_lost[CLV_LIST_CERTS];
 	struct clv_list_generation *generations;
 	size_t generation_count;
 	struct clv_list_node *nodes;

@@ -50,6 +50,11 @@ enum clv_wire_op {
 	 * as of ADMIN. To one that is enrolled: CLV_E_EXISTS, with an offer
 	 * that has nothing but thumbprints. */
 	CLV_WIRE_JOIN = 6,
+	/* By an enrolled host, of its own certificate: raw thumbprint of the
+	 * one in use, raw of the next one, u8 now: the one in use is to be
+	 * refused. CLV_OK: the signed list says so. CLV_E_AGAIN: it will say
+	 * so, or the list is another one by now than the caller has seen. */
+	CLV_WIRE_CERT = 7,
 	/* An answer that nobody asked for: something in its head has changed.
 	 * It may be an old one, played again: it is a reason to fetch, and
 	 * permits nothing. */

@@ -5,7 +5,8 @@
 
 scenario "the address is a resource of its own beside the secret server"
 lab_fresh
-must "the system is created" system_init
+must "the system is created, with an Ed25519 certificate" \
+    system_init --certificate ed25519
 must "n2 joins and is approved" join_and_approve n2
 must "n3 joins and is approved" join_and_approve n3
 must "the server without an address" on n1 pcs resource create $rsc \
@@ -19,6 +20,8 @@ expect_within 30 "one node serves, two stand by" all_ready
 expect_within 15 "the address is beside the role" serving
 must "a member is enrolled" member_enrol
 expect "it obtains the current key" fetches
+expect "from a server that shows it" \
+    grep -q 'Ed25519' <<<"$(cl client cert show 2>&1)"
 active=$(promoted)
 step "the role moves away from $active"
 on n1 pcs node standby "$active"

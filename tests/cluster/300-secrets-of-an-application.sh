@@ -21,6 +21,34 @@ for node in n1 n2 n3; do
 	expect_within 15 "the member lives, and has its keys, says $node" \
 	    member_is "$node" client live 1
 done
+
+step "what each host measures"
+# of HOST [NAME...]: as claviger(1) says, but for these names
+metrics_of() {
+	cl "$1" metrics | "$tests/metrics-check" "$tests/../man/claviger.1" \
+	    "${@:2}"
+}
+measures() { grep -qE "^claviger_$2\$" <<<"$(cl "$1" metrics)"; }
+one_is_active() {
+	[ "$(for node in n1 n2 n3; do cl $node metrics; done |
+	    grep -c '^claviger_active 1$')" = 1 ]
+}
+expect "the active node: all there is" metrics_of "$active"
+expect "it may encrypt" measures "$active" 'encryption_allowed 1'
+expect "it is the one" one_is_active
+for node in n1 n2 n3; do
+	expect "$node is ready and quorate" measures $node 'quorate 1'
+	expect "and its keys are fresh" \
+	    measures $node 'member_state{state="fresh"} 1'
+	expect "the server's certificate is good for years" measures $node \
+	    'certificate_left_seconds.party="network-name",name="mss". [23].{8}'
+done
+# shellcheck disable=SC2046
+expect "a member: no server's" metrics_of client $(sed -n \
+    '/^On a server node, of/,/^On any host/s/^\.It Va claviger_//p' \
+    "$tests/../man/claviger.1")
+expect "whose keys are fresh" measures client 'member_state{state="fresh"} 1'
+
 secret=$(secret_new)
 expect "root stores a secret on the member" \
     put_secret client shop db/password "$secret"

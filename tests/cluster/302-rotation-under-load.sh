@@ -175,3 +175,26 @@ done
 expect "the member reads" test "$(on client claviger get r2 token)" = "$secret"
 expect "and opens what it sealed under generation 1" \
     test "$(on client claviger decrypt r1 /root/sealed)" = plain
+
+step "the member and a server node are revoked, and what they had is replaced"
+passphrase "$active"
+lost=$(printf '%s\n' n1 n2 n3 | grep -v "$active" | tail -n 1)
+told() { grep -qE "$1" "$LAB_ROOT/$lab/last"; }
+expect "the member is" cl "$active" member revoke client --rotate \
+    --backup /root/claviger-5.age --passphrase-file $PASS
+expect "it could read them all" told 'applications +r1 r2 r3 r4 r5 r6$'
+expect "its keys are replaced" told 'application keys +replaced'
+expect "by a new generation" all_under 5
+expect "with new data keys, and every record under them" \
+    test "$(old_records)" = 0
+was=$(server_thumbprint '' "$active")
+expect_exit 30 'master secret +replaced' "the node is, and something is left" \
+    cl "$active" node revoke "$lost" --rotate --now --yes \
+    --backup /root/claviger-6.age --passphrase-file $PASS
+expect "the certificate is replaced" told "certificate's key +replaced"
+refute "by another one" test "$(server_thumbprint '' "$active")" = "$was"
+expect "by a new generation" all_under 6
+expect "and all records" test "$(old_records)" = 0
+expect_exit 30 'master secret +replaced' "repeated, nothing is left to do" \
+    cl "$active" node revoke "$lost" --rotate
+expect "and no generation is made for that" all_under 6

@@ -28,6 +28,10 @@ for node in n1 n2 n3; do
 done
 is_again() { ! [[ $(daemon_pid "$standby" keeper) =~ ^($was|)$ ]] && all_ready; }
 expect_within 30 "the standbys are there again" is_again
+on client sed -i -e '$a refresh_interval = 2' -e '/^refresh_interval/d' \
+    /etc/claviger/claviger.conf
+must "the member restarts" member_restart client
+expect_within 20 "and is fresh" member_fresh client
 
 # worker NAME COMMAND: again and again; what fails is written down, and apart
 # from that what is refused because the server is away (status 8).
@@ -60,6 +64,19 @@ is_alone() { [ "$(server_thumbprint '' "$1")" = "$2" ] &&
 	[ -z "$(server_thumbprint _former "$1")" ]; }
 shows() { grep -q "$2" <<<"$(cl "$1" cert show)"; }
 # Three more than there were, soon.
+# own_thumbprint HOST [_next]: of its own certificate, in the signed list.
+own_thumbprint() {
+	cl "$active" member list --json | python3 -c 'import json, sys
+print([m for m in json.load(sys.stdin)["members"]
+    if m["name"] == sys.argv[1]][0].get(sys.argv[2], ""))' "$1" \
+	    "${2-}thumbprint"
+}
+own_is() { [ "$(own_thumbprint client)" = "$1" ] &&
+	[ -z "$(own_thumbprint client next_)" ]; }
+own_file() {
+	on client openssl x509 -in /var/lib/claviger/tls.crt -noout \
+	    -fingerprint -sha256 | sed 's/.*=//; s/://g' | tr A-F a-f
+}
 more_done() {
 	local n
 	n=$(on client cat "/tmp/$1.done" | wc -l)
@@ -103,6 +120,16 @@ refute "it is another one" test "$third" = "$second"
 expect_within 5 "and is served" is_served "$third"
 expect_within 25 "the former one is refused soon" is_alone "$active" "$third"
 expect "the member is at work" more_done fetch
+
+step "the member changes its own"
+mine=$(own_thumbprint client)
+expect "the list has the one that it uses" test "$mine" = "$(own_file)"
+must "cert rotate --member" cl client cert rotate --member
+other=$(own_file)
+refute "it is another one" test "$other" = "$mine"
+expect "the member is at work" more_done fetch
+expect_within 25 "the former one is refused soon" own_is "$other"
+expect "the member is at work" more_done put
 on client touch /tmp/fetch.stop /tmp/get.stop /tmp/put.stop
 expect "not one request has failed" \
     none fetch.bad get.bad put.bad fetch.away get.away put.away
@@ -126,4 +153,22 @@ fourth=$(server_thumbprint '' "$active")
 expect "the former one is refused" is_alone "$active" "$fourth"
 expect_within 10 "another one is served" is_served "$fourth"
 expect_within 10 "the member knows it" fetches
+expect_within 20 "all in order" all_ready
+
+step "the member's key is in wrong hands"
+on client cp -p /var/lib/claviger/tls.crt /var/lib/claviger/tls.key /root/
+expect_exit 4 'refused at once' "not without being asked to" \
+    cl client cert rotate --member --now
+must "it is replaced at once" cl client cert rotate --member --now --yes
+expect "the list has the new one alone" own_is "$(own_file)"
+expect "the member is as fresh as before" member_fresh client
+is_refused() {
+	on client sh -c "sleep 2 | openssl s_client -connect $FLOATING:8391 \
+	    -cert $1/tls.crt -key $1/tls.key 2>&1; true" | grep -i alert
+}
+refute "whoever has the new key is let in" is_refused /var/lib/claviger
+expect "whoever has the former key is not" is_refused /root
+on client rm /root/tls.crt /root/tls.key
+step "a server node changes its own"
+must "cert rotate --member there" cl "$active" cert rotate --member
 expect_within 20 "all in order" all_ready

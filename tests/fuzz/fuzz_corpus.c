@@ -55,6 +55,8 @@ make_list(void)
 	l->escrow_policy = CLV_ESCROW_MANUAL;
 	memset(l->cert_thumb, 6, sizeof(l->cert_thumb));
 	l->cert_switched = true;
+	l->lost_generation = 7;
+	l->cert_lost[1] = true;
 	g = clv_list_add_generation(l);
 	g->number = 1;
 	g->state = CLV_GEN_RETIRED;

@@ -365,6 +365,7 @@ static const struct {
     {ADMIN_CERT_SWITCH, "y....."},
     {ADMIN_CERT_DROP, "y....."},
     {ADMIN_CERT_STATE, "yy...."},
+    {ADMIN_CERTIFICATE, "yy...."},
     {ADMIN_ROLLBACK, "y....."},
     {ADMIN_ROLLBACK_APP, "y....."},
     {ADMIN_APP_ADD, "yyy..."},

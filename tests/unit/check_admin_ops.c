@@ -775,6 +775,118 @@ START_TEST(a_certificate_that_waits_for_nobody_takes_both_places)
 }
 END_TEST
 
+static void
+add_generation(uint32_t number, enum clv_generation_state state)
+{
+	struct clv_list_generation *g = clv_list_add_generation(change.next);
+
+	g->number = number;
+	g->state = (uint8_t)state;
+}
+
+static void
+name_args(const char *name)
+{
+	clv_buf_reset(&args);
+	clv_buf_str(&args, name);
+}
+
+/* Members fetch what is published, and no more. */
+START_TEST(a_revoked_member_may_have_what_was_published)
+{
+	struct clv_list *l = change.next;
+
+	member_args("app1", 5, "crm");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_ADD), CLV_OK);
+	add_generation(2, CLV_GEN_ESCROWED);
+	memset(l->cert_thumb, 7, sizeof(l->cert_thumb));
+	name_args("app1");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_REVOKE), CLV_OK);
+	ck_assert_uint_eq(l->lost_generation, 1);
+	ck_assert(!l->cert_lost[0] && !l->cert_lost[1]);
+	/* The same again adds nothing. */
+	l->generations[1].state = CLV_GEN_PUBLISHED;
+	name_args("app1");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_REVOKE), CLV_OK);
+	ck_assert(change.nothing);
+	ck_assert_uint_eq(l->lost_generation, 1);
+	member_args("app1", 5, "crm");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_ADD), CLV_OK);
+	name_args("app1");
+	ck_assert_int_eq(apply(ADMIN_MEMBER_REVOKE), CLV_OK);
+	ck_assert_uint_eq(l->lost_generation, 2);
+}
+END_TEST
+
+static void
+add_n2(void)
+{
+	joins(joiner);
+	clv_buf_reset(&args);
+	approve_args(NULL);
+	ck_assert_int_eq(apply(ADMIN_NODE_APPROVE), CLV_OK);
+	name_args("n2");
+}
+
+START_TEST(a_revoked_node_has_every_generation_and_certificate)
+{
+	struct clv_list *l = change.next;
+
+	add_n2();
+	add_generation(2, CLV_GEN_ESCROWED);
+	memset(l->cert_thumb[0], 7, 32);
+	name_args("n2");
+	ck_assert_int_eq(apply(ADMIN_NODE_REVOKE), CLV_OK);
+	ck_assert_uint_eq(l->lost_generation, 2);
+	ck_assert(l->cert_lost[0] && !l->cert_lost[1]); /* there is none */
+	memset(l->cert_thumb[1], 8, 32);
+	name_args("n2");
+	ck_assert_int_eq(apply(ADMIN_NODE_REVOKE), CLV_OK);
+	ck_assert(change.nothing && !l->cert_lost[1]); /* published since */
+	add_n2();
+	ck_assert_int_eq(apply(ADMIN_NODE_REVOKE), CLV_OK);
+	ck_assert(l->cert_lost[0] && l->cert_lost[1]);
+}
+END_TEST
+
+START_TEST(a_lost_generation_is_replaced_by_a_newer_one_with_new_data_keys)
+{
+	struct clv_list *l = change.next;
+
+	l->lost_generation = 2;
+	l->reencrypt = 2; /* asked for before it was lost */
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPTED, 2), CLV_OK);
+	ck_assert_uint_eq(l->lost_generation, 2);
+	l->reencrypt = 3;
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPTED, 2), CLV_OK);
+	ck_assert_uint_eq(l->lost_generation, 2); /* that was another one */
+	ck_assert_int_eq(ask_reencrypt(ADMIN_REENCRYPTED, 3), CLV_OK);
+	ck_assert_uint_eq(l->lost_generation, 0);
+}
+END_TEST
+
+START_TEST(a_lost_certificate_is_replaced_when_it_is_refused)
+{
+	struct clv_list *l = change.next;
+
+	memset(l->cert_thumb[0], 1, 32);
+	l->cert_lost[0] = true;
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_NEXT, 2, 0), CLV_OK);
+	ck_assert(l->cert_lost[0] && !l->cert_lost[1]);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_SWITCH, 2, 0), CLV_OK);
+	ck_assert(!l->cert_lost[0] && l->cert_lost[1]);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_DROP, 1, 0), CLV_OK);
+	ck_assert(!l->cert_lost[0] && !l->cert_lost[1]);
+	l->cert_lost[0] = true;
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_NEXT, 3, 0), CLV_OK);
+	l->cert_lost[1] = true; /* a node is revoked in between */
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_SWITCH, 3, 0), CLV_OK);
+	ck_assert(l->cert_lost[0] && l->cert_lost[1]);
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_NEXT, 4, 1), CLV_OK);
+	ck_assert(!l->cert_lost[0] && !l->cert_lost[1]);
+}
+END_TEST
+
 START_TEST(truncated_arguments_break_the_protocol)
 {
 	const enum admin_op ops[] = {ADMIN_NODE_APPROVE, ADMIN_NODE_REVOKE,
@@ -809,6 +921,11 @@ main(void)
 	tcase_add_test(t, a_revoked_name_comes_back_under_a_new_number);
 	tcase_add_test(t, a_node_does_not_revoke_itself);
 	tcase_add_test(t, members_are_added_once_and_revoked);
+	tcase_add_test(t, a_revoked_member_may_have_what_was_published);
+	tcase_add_test(t, a_revoked_node_has_every_generation_and_certificate);
+	tcase_add_test(
+	    t, a_lost_generation_is_replaced_by_a_newer_one_with_new_data_keys);
+	tcase_add_test(t, a_lost_certificate_is_replaced_when_it_is_refused);
 	tcase_add_test(t, the_scope_of_a_member_is_changed);
 	tcase_add_loop_test(t, bad_scopes_are_refused, 0,
 	    sizeof(bad_scopes) / sizeof(bad_scopes[0]));

@@ -597,12 +597,13 @@ START_TEST(only_administration_of_applications_is_passed_on)
 	    {ADMIN_SETTING, "system_admins2", false},
 	    {ADMIN_BACKUP_DONE, "", false}, {ADMIN_JOINS, "", false},
 	    {ADMIN_CERT_NEXT, "", false}, {ADMIN_CERT_STATE, "", false},
-	    {ADMIN_BACKUPS, "", false}, {ADMIN_ESCROW, "", false},
-	    {ADMIN_ROTATE_BEGIN, "", false}, {ADMIN_ROTATE_FINISH, "", false},
-	    {ADMIN_REENCRYPT, "", false}, {ADMIN_APP_ADD, "shop", true},
-	    {ADMIN_APP_REMOVE, "shop", true}, {ADMIN_APP_GRANT, "shop", true},
-	    {ADMIN_APP_REVOKE, "shop", true}, {ADMIN_APPS, "", true},
-	    {ADMIN_APP_COUNT, "shop", true}, {0, "", false}, {255, "", false}};
+	    {ADMIN_CERTIFICATE, "", false}, {ADMIN_BACKUPS, "", false},
+	    {ADMIN_ESCROW, "", false}, {ADMIN_ROTATE_BEGIN, "", false},
+	    {ADMIN_ROTATE_FINISH, "", false}, {ADMIN_REENCRYPT, "", false},
+	    {ADMIN_APP_ADD, "shop", true}, {ADMIN_APP_REMOVE, "shop", true},
+	    {ADMIN_APP_GRANT, "shop", true}, {ADMIN_APP_REVOKE, "shop", true},
+	    {ADMIN_APPS, "", true}, {ADMIN_APP_COUNT, "shop", true},
+	    {0, "", false}, {255, "", false}};
 	struct clv_rd rd;
 	int fd;
 

@@ -100,6 +100,7 @@ static const struct {
     {AUTH_OP_HEADS, "M"},
     {AUTH_OP_FORWARD, "N"},
     {AUTH_OP_JOIN, "SCAURNM."},
+    {AUTH_OP_CERT, "M"},
 };
 #define OPS (sizeof(matrix) / sizeof(matrix[0]))
 

@@ -79,6 +79,26 @@ START_TEST(made_certificate_is_signed_by_its_own_p256_key)
 }
 END_TEST
 
+START_TEST(made_certificate_has_an_ed25519_key_if_that_is_wanted)
+{
+	struct cert_info info;
+	struct clv_buf cert, key;
+	X509 *x;
+
+	clv_buf_init(&cert);
+	clv_buf_init(&key);
+	ck_assert_int_eq(
+	    cert_make_ed25519("mss", NULL, 0, &cert, &key), CLV_OK);
+	x = parsed(&cert);
+	ck_assert_int_eq(X509_verify(x, X509_get0_pubkey(x)), 1);
+	ck_assert_int_eq(cert_info(cert.data, cert.len, &info), CLV_OK);
+	ck_assert_str_eq(info.key, "Ed25519");
+	X509_free(x);
+	clv_buf_fini(&cert);
+	clv_buf_fini(&key);
+}
+END_TEST
+
 START_TEST(made_certificate_is_valid_from_yesterday_for_ten_years)
 {
 	X509 *x = parsed(&host.cert);
@@ -536,6 +556,8 @@ main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, made_certificate_is_signed_by_its_own_p256_key);
+	tcase_add_test(
+	    t, made_certificate_has_an_ed25519_key_if_that_is_wanted);
 	tcase_add_test(
 	    t, made_certificate_is_valid_from_yesterday_for_ten_years);
 	tcase_add_test(t, names_become_dns_and_ip_alternatives);

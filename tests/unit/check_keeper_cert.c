@@ -8,6 +8,7 @@
 
 #include "daemon/acks.h"
 #include "daemon/members_live.h"
+#include "daemon/party_cert.h"
 #include "keeper_rig.h"
 #include "suite.h"
 
@@ -136,6 +137,53 @@ tell(unsigned i)
 	rig_hang_up(i, c);
 	return t;
 }
+
+/* The certificate that node i says it has, or why none. */
+static int
+certificate_of(unsigned i, uint8_t id, uint8_t ret_thumb[static 32])
+{
+	struct clv_buf b;
+	struct clv_rd r;
+	char text[ADMIN_TEXT_MAX];
+	const uint8_t *der;
+	size_t len;
+	int c, result;
+
+	rig_admin_begin(&b, ADMIN_CERTIFICATE, id);
+	c = rig_admin(i, &b);
+	rig_settle();
+	clv_buf_fini(&b);
+	result = rig_admin_result(i, c, NULL, 0);
+	clv_rd_init(&r, rig.node[i].conns[c].body, rig.node[i].conns[c].len);
+	clv_rd_u32(&r);
+	clv_rd_str(&r, text, sizeof(text));
+	clv_rd_str(&r, text, sizeof(text));
+	clv_rd_u32(&r);
+	if (result == CLV_OK) {
+		der = clv_rd_bytes(&r, &len);
+		ck_assert_int_eq(clv_rd_end(&r), CLV_OK);
+		crypto_hash_sha256(ret_thumb, der, len);
+	}
+	rig_hang_up(i, c);
+	return result;
+}
+
+START_TEST(each_node_tells_the_certificate_that_it_has)
+{
+	uint8_t thumb[32];
+
+	for (unsigned i = 0; i < rig.n; i++) {
+		ck_assert_int_eq(certificate_of(i, 70, thumb), CLV_OK);
+		ck_assert_mem_eq(thumb, first, 32);
+	}
+	ck_assert_int_eq(next(0, 1, "two", true), CLV_OK);
+	rig_run(10000);
+	for (unsigned i = 0; i < rig.n; i++) {
+		ck_assert_int_eq(certificate_of(i, 71, thumb), CLV_OK);
+		ck_assert_mem_eq(thumb, second, 32);
+	}
+}
+END_TEST
 
 START_TEST(live_hosts_know_the_next_one_before_it_is_used)
 {
@@ -472,6 +520,239 @@ START_TEST(a_killed_server_is_followed_by_one_that_goes_on)
 }
 END_TEST
 
+/* ---- a host's own ---- */
+
+static const uint8_t no_thumb[32];
+
+/* Member i asks for it on a connection with that certificate. */
+static int
+ask_by(unsigned i, unsigned member, const uint8_t *thumb,
+    const uint8_t *current, const uint8_t *next_one, bool now)
+{
+	struct clv_wire_request q = {.op = CLV_WIRE_CERT,
+	    .seen_list = rig_keeper(i)->secret.list->version};
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	clv_buf_raw(&b, current, 32);
+	clv_buf_raw(&b, next_one, 32);
+	clv_buf_u8(&b, now);
+	q.payload = b.data;
+	q.payload_len = b.len;
+	rig_request(i, rig.member[member], thumb, &q);
+	rig_settle();
+	clv_buf_fini(&b);
+	return rig.node[i].answer.result;
+}
+
+static void
+fetch_by(unsigned i, unsigned member, const uint8_t *thumb)
+{
+	struct clv_wire_request q = {.op = CLV_WIRE_FETCH};
+	struct clv_wire_holds said = {1, version()};
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	clv_wire_holds_format(&said, &b);
+	q.payload = b.data;
+	q.payload_len = b.len;
+	rig_request(i, rig.member[member], thumb, &q);
+	rig_settle();
+	ck_assert_int_eq(rig.node[i].answer.result, CLV_OK);
+	clv_buf_fini(&b);
+}
+
+static void
+check_member(const uint8_t *current, const uint8_t *next_one)
+{
+	const struct clv_list_member *m =
+	    clv_list_member_by_name(rig_db_list(), "m1");
+
+	ck_assert_mem_eq(m->party.thumb, current, 32);
+	ck_assert_mem_eq(
+	    m->next_thumb, next_one != NULL ? next_one : no_thumb, 32);
+}
+
+/* m1's, before any change. */
+static void
+own(uint8_t ret[static 32])
+{
+	rig_thumb(rig.member[0], ret);
+	fetch_by(0, 0, ret);
+	check_member(ret, NULL);
+}
+
+START_TEST(a_member_changes_its_own_certificate)
+{
+	uint32_t pins = rig.node[0].pins;
+	uint8_t was[32];
+
+	own(was);
+	ck_assert_int_eq(ask_by(0, 0, was, was, second, false), CLV_E_AGAIN);
+	rig_run(1000);
+	check_member(was, second);
+	ck_assert_uint_eq(rig.node[0].pins, pins + 1);
+	ck_assert_int_eq(ask_by(0, 0, was, was, second, false), CLV_OK);
+	/* both are accepted, until it comes with the new one for a while */
+	rig_run(INTERVALS_MS);
+	fetch_by(0, 0, was);
+	rig_run(INTERVALS_MS);
+	fetch_by(0, 0, second);
+	rig_run(INTERVALS_MS / 2);
+	fetch_by(0, 0, was);
+	fetch_by(0, 0, second);
+	rig_run(INTERVALS_MS - 1000);
+	fetch_by(0, 0, second);
+	rig_run(1000);
+	check_member(was, second);
+	fetch_by(0, 0, second);
+	rig_run(1000);
+	check_member(second, NULL);
+	ck_assert_uint_eq(rig.node[0].pins, pins);
+	ck_assert_int_eq(
+	    ask_by(0, 0, was, was, third, false), CLV_E_UNKNOWN_PEER);
+}
+END_TEST
+
+START_TEST(the_next_server_accepts_both_and_drops_the_old_one)
+{
+	uint8_t was[32];
+
+	own(was);
+	(void)ask_by(0, 0, was, was, second, false);
+	rig_run(100);
+	rig_kill(0);
+	rig_run(16000);
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	fetch_by(1, 0, was);
+	fetch_by(1, 0, second);
+	rig_run(INTERVALS_MS);
+	check_member(was, second);
+	fetch_by(1, 0, second);
+	rig_run(1000);
+	check_member(second, NULL);
+}
+END_TEST
+
+START_TEST(a_member_whose_key_is_known_is_known_by_the_new_one_alone)
+{
+	uint8_t was[32];
+
+	own(was);
+	ck_assert_int_eq(ask_by(0, 0, was, was, second, true), CLV_E_AGAIN);
+	rig_run(100);
+	check_member(second, NULL);
+	ck_assert_int_eq(
+	    ask_by(0, 0, was, was, second, true), CLV_E_UNKNOWN_PEER);
+	ck_assert_int_eq(ask_by(0, 0, second, was, second, true), CLV_OK);
+	rig_run(PARTY_CERT_EVERY_MS);
+	/* also in the midst of another change, and by either */
+	ck_assert_int_eq(
+	    ask_by(0, 0, second, second, third, false), CLV_E_AGAIN);
+	rig_run(PARTY_CERT_EVERY_MS);
+	check_member(second, third);
+	ck_assert_int_eq(
+	    ask_by(0, 0, second, second, third, true), CLV_E_AGAIN);
+	rig_run(100);
+	check_member(third, NULL);
+}
+END_TEST
+
+START_TEST(one_change_follows_another)
+{
+	uint8_t was[32];
+
+	own(was);
+	(void)ask_by(0, 0, was, was, second, false);
+	rig_run(100);
+	ck_assert_int_eq(
+	    ask_by(0, 0, second, second, third, false), CLV_E_AGAIN);
+	rig_run(100);
+	check_member(was, second); /* not so soon */
+	rig_run(PARTY_CERT_EVERY_MS);
+	ck_assert_int_eq(
+	    ask_by(0, 0, second, second, third, false), CLV_E_AGAIN);
+	rig_run(100);
+	check_member(second, third);
+}
+END_TEST
+
+START_TEST(what_nobody_may_ask_for_is_not_written)
+{
+	struct clv_wire_request q = {.op = CLV_WIRE_CERT};
+	uint8_t was[32], of_other[32];
+	uint64_t before;
+	struct clv_buf b;
+
+	own(was);
+	rig_thumb(rig.member[1], of_other);
+	before = version();
+	/* what it does not have; none; another host's */
+	(void)ask_by(0, 0, was, third, second, false);
+	rig_run(PARTY_CERT_EVERY_MS);
+	(void)ask_by(0, 0, was, was, no_thumb, false);
+	rig_run(PARTY_CERT_EVERY_MS);
+	(void)ask_by(0, 0, was, was, of_other, false);
+	rig_run(PARTY_CERT_EVERY_MS);
+	/* a request for a list that is old, and one that is none */
+	q.payload = (const uint8_t *)"x";
+	q.payload_len = 1;
+	rig_request(0, rig.member[0], NULL, &q);
+	rig_settle();
+	ck_assert_int_eq(rig.node[0].answer.result, CLV_E_PROTOCOL);
+	clv_buf_init(&b);
+	clv_buf_raw(&b, was, 32);
+	clv_buf_raw(&b, second, 32);
+	clv_buf_u8(&b, 0);
+	q.payload = b.data;
+	q.payload_len = b.len;
+	q.seen_list = before - 1;
+	rig_request(0, rig.member[0], NULL, &q);
+	rig_settle();
+	ck_assert_int_eq(rig.node[0].answer.result, CLV_E_AGAIN);
+	rig_run(1000);
+	clv_buf_fini(&b);
+	/* an administrator, whoever he is */
+	rig_named(&b, ADMIN_PARTY_CERT, 9, "m1");
+	clv_buf_u8(&b, 1);
+	clv_buf_raw(&b, was, 32);
+	clv_buf_raw(&b, second, 32);
+	ck_assert_int_eq(rig_ask(0, &b, 1000), CLV_E_DENIED);
+	ck_assert_uint_eq(version(), before);
+	check_member(was, NULL);
+}
+END_TEST
+
+START_TEST(a_server_node_changes_its_own_certificate)
+{
+	struct clv_wire_request q = {
+	    .op = CLV_WIRE_CERT, .seen_list = version()};
+	uint8_t was[32];
+	struct clv_buf b;
+
+	rig_thumb(rig.node[1].id, was);
+	clv_buf_init(&b);
+	clv_wire_holds_format(&(struct clv_wire_holds){1, version()}, &b);
+	q.op = CLV_WIRE_FETCH;
+	q.payload = b.data;
+	q.payload_len = b.len;
+	rig_request(0, rig.node[1].id, NULL, &q);
+	rig_settle();
+	clv_buf_reset(&b);
+	clv_buf_raw(&b, was, 32);
+	clv_buf_raw(&b, second, 32);
+	clv_buf_u8(&b, 0);
+	q.op = CLV_WIRE_CERT;
+	q.payload = b.data;
+	q.payload_len = b.len;
+	rig_request(0, rig.node[1].id, NULL, &q);
+	rig_run(1000);
+	clv_buf_fini(&b);
+	ck_assert_mem_eq(
+	    clv_list_node_by_name(rig_db_list(), "n2")->next_thumb, second, 32);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -480,6 +761,7 @@ suite(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, set_up, rig_fini);
+	tcase_add_test(t, each_node_tells_the_certificate_that_it_has);
 	tcase_add_test(t, live_hosts_know_the_next_one_before_it_is_used);
 	tcase_add_test(t, server_nodes_are_waited_for_while_they_live);
 	tcase_add_test(t, nobody_is_waited_for_who_does_not_live);
@@ -496,6 +778,17 @@ suite(void)
 	tcase_add_loop_test(
 	    t, a_lost_answer_is_made_good, 0, sizeof(steps) / sizeof(steps[0]));
 	tcase_add_test(t, a_rotation_rewraps_both_keys);
+	suite_add_tcase(s, t);
+	t = tcase_create("own");
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, set_up, rig_fini);
+	tcase_add_test(t, a_member_changes_its_own_certificate);
+	tcase_add_test(t, the_next_server_accepts_both_and_drops_the_old_one);
+	tcase_add_test(
+	    t, a_member_whose_key_is_known_is_known_by_the_new_one_alone);
+	tcase_add_test(t, one_change_follows_another);
+	tcase_add_test(t, what_nobody_may_ask_for_is_not_written);
+	tcase_add_test(t, a_server_node_changes_its_own_certificate);
 	suite_add_tcase(s, t);
 	t = tcase_create("killed");
 	tcase_set_timeout(t, 120);

@@ -736,6 +736,26 @@ START_TEST(nobody_but_the_server_itself_says_that_it_is_done)
 }
 END_TEST
 
+START_TEST(what_a_revoked_node_has_is_in_use_until_all_is_reencrypted)
+{
+	struct clv_buf b;
+
+	member_holds(0, 1);
+	rig_named(&b, ADMIN_NODE_REVOKE, 9, "n2");
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
+	ck_assert_uint_eq(rig_db_list()->lost_generation, 1);
+	ck_assert(rig_db_list()->cert_lost[0] && !rig_db_list()->cert_lost[1]);
+	rotate_reencrypting(0);
+	rig_run(1000);
+	ck_assert_uint_eq(rig_db_list()->lost_generation, 1);
+	member_holds(0, 2);
+	rig_run(1000);
+	ck_assert_uint_eq(rig_db_list()->reencrypt, 0);
+	ck_assert_uint_eq(rig_db_list()->lost_generation, 0);
+	ck_assert(rig_db_list()->cert_lost[0]); /* another command's */
+}
+END_TEST
+
 /* Of the lists that are written each answer is lost once. */
 static void
 lose_every_other(struct rig_node *n, enum clv_stmt stmt, struct clv_buf *result)
@@ -1039,6 +1059,8 @@ suite(void)
 	tcase_add_checked_fixture(t, reencrypt_set_up, rig_fini);
 	tcase_add_test(t, reencryption_is_asked_for_until_it_is_done);
 	tcase_add_test(t, nobody_but_the_server_itself_says_that_it_is_done);
+	tcase_add_test(
+	    t, what_a_revoked_node_has_is_in_use_until_all_is_reencrypted);
 	tcase_add_test(t, the_step_to_done_is_made_in_spite_of_lost_answers);
 	tcase_add_test(t, the_next_server_goes_on_with_it);
 	tcase_add_test(t, without_an_active_server_the_next_one_reencrypts);

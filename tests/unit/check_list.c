@@ -755,6 +755,72 @@ START_TEST(a_certificate_that_was_switched_to_is_a_format_of_its_own)
 }
 END_TEST
 
+static struct clv_list *
+sign_and_open(unsigned format)
+{
+	struct clv_list *opened = NULL;
+
+	ck_assert_int_eq(sign(), CLV_OK);
+	ck_assert_uint_eq(signed_list.data[1], format);
+	ck_assert_int_eq(
+	    open_list(signed_list.data, signed_list.len, &opened), CLV_OK);
+	ck_assert_uint_eq(opened->lost_generation, list->lost_generation);
+	ck_assert_mem_eq(
+	    opened->cert_lost, list->cert_lost, sizeof(opened->cert_lost));
+	return opened;
+}
+
+/* A list of which nothing is lost stays what every release reads. */
+START_TEST(keys_that_a_revoked_host_has_are_a_format_of_their_own)
+{
+	struct clv_list *opened;
+	size_t len;
+
+	memset(list->cert_thumb[0], 4, 32);
+	opened = sign_and_open(1);
+	len = signed_list.len;
+	clv_list_free(&opened);
+	list->lost_generation = 1;
+	opened = sign_and_open(33);
+	ck_assert_uint_eq(signed_list.len, len + 5);
+	clv_list_free(&opened);
+	list->cert_lost[1] = true;
+	ck_assert_int_eq(sign(), CLV_E_INVALID); /* there is none */
+	memset(list->cert_thumb[1], 5, 32);
+	opened = sign_and_open(33);
+	clv_list_free(&opened);
+	list->lost_generation = 0;
+	list->cert_lost[0] = true;
+	list->reencrypt = 1;
+	list->cert_switched = true;
+	memset(list->recovery_pk, 7, sizeof(list->recovery_pk));
+	opened = sign_and_open(40);
+	ck_assert(opened->cert_switched && opened->reencrypt == 1);
+	clv_list_free(&opened);
+	memset(list->cert_thumb[0], 0, 32);
+	ck_assert_int_eq(sign(), CLV_E_INVALID);
+}
+END_TEST
+
+START_TEST(signed_nonsense_about_lost_keys_is_refused)
+{
+	static const uint8_t bad[][5] = {
+	    {0, 0, 0, 0, 0}, {0, 0, 0, 0, 4}, {0, 0, 0, 1, 255}};
+	static const uint8_t good[][5] = {
+	    {0, 0, 0, 0, 1}, {255, 255, 255, 255, 0}, {0, 0, 0, 9, 3}};
+
+	memset(list->cert_thumb, 5, sizeof(list->cert_thumb));
+	list->lost_generation = 1;
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert_int_eq(sign(), CLV_OK);
+		memcpy(signed_list.data + GEN_COUNT_AT, good[i], 5);
+		ck_assert_int_eq(reopen(), CLV_OK);
+		memcpy(signed_list.data + GEN_COUNT_AT, bad[i], 5);
+		ck_assert_int_eq(reopen(), CLV_E_FORMAT);
+	}
+}
+END_TEST
+
 static void
 require_token(const struct clv_list_token *t, const char *name, uint8_t seed)
 {
@@ -1035,6 +1101,9 @@ main(void)
 	tcase_add_test(b, longest_scope_is_taken_and_one_more_is_not);
 	tcase_add_test(l, applications_are_dropped_and_added_again);
 	tcase_add_test(l, copy_is_deep);
+	tcase_add_test(
+	    l, keys_that_a_revoked_host_has_are_a_format_of_their_own);
+	tcase_add_test(b, signed_nonsense_about_lost_keys_is_refused);
 	tcase_add_test(l, join_tokens_are_a_format_of_their_own);
 	tcase_add_test(l, tokens_are_bounded);
 	tcase_add_test(

@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/state.h"
+#include "daemon/tls.h"
+
 #include "accounts.h"
 #include "core.h"
 #include "vault_rig.h"
@@ -34,13 +37,33 @@ static struct server {
 	unsigned many;	      /* so many applications, instead of two */
 	const char *users;    /* of bank and shop */
 	uint8_t thumb[2][32]; /* that it names; zeros: none */
+	uint8_t certs[2][32]; /* accepted of the member itself */
+	bool keeps_certs;     /* as they are, whatever it is asked */
 } server;
+static uint8_t uplink_cert[32]; /* that the front was told to use */
+static unsigned uplinks;
 static struct clv_buf question; /* a frame; empty: none */
 static struct clv_wire_request q;
 static unsigned asked[32];
 static struct clv_head told_head; /* of shop, by the member */
 static struct clv_wire_holds holds;
 static int64_t wall;
+
+static void
+on_uplink_order(const struct clv_buf *body)
+{
+	char host[254];
+	const uint8_t *cert;
+	struct clv_rd rd;
+	size_t len;
+
+	clv_rd_init(&rd, body->data, body->len);
+	clv_rd_str(&rd, host, sizeof(host));
+	clv_rd_u16(&rd);
+	cert = clv_rd_bytes(&rd, &len);
+	crypto_hash_sha256(uplink_cert, cert, len);
+	uplinks++;
+}
 
 int __wrap_keeper_send(
     struct keeper *k, enum chan_type type, const struct clv_buf *body);
@@ -53,6 +76,8 @@ __wrap_keeper_send(
 	size_t len;
 
 	(void)k;
+	if (type == CHAN_UPLINK)
+		on_uplink_order(body);
 	if (type != CHAN_ASK)
 		return CLV_OK;
 	clv_rd_init(&rd, body->data, body->len);
@@ -227,6 +252,32 @@ put_keys(struct clv_buf *b)
 	    CLV_OK);
 }
 
+/* As party_cert.c does it: what it was asked for is there the next time. */
+static int
+take_cert(void)
+{
+	struct clv_rd rd;
+	const uint8_t *current, *next;
+	bool now;
+
+	clv_rd_init(&rd, q.payload, q.payload_len);
+	current = clv_rd_raw(&rd, 32);
+	next = clv_rd_raw(&rd, 32);
+	now = clv_rd_u8(&rd) != 0;
+	ck_assert_int_eq(clv_rd_end(&rd), CLV_OK);
+	ck_assert_mem_eq(current, uplink_cert, 32);
+	if (memcmp(server.certs[now ? 0 : 1], next, 32) == 0)
+		return CLV_OK;
+	if (!server.keeps_certs) {
+		memcpy(server.certs[0], now ? next : current, 32);
+		memcpy(server.certs[1], next, 32);
+		if (now)
+			memset(server.certs[1], 0, 32);
+		server.list_version++;
+	}
+	return CLV_E_AGAIN;
+}
+
 /* Answer the question that is there. */
 static void
 answer(const struct clv_keyring *by)
@@ -246,6 +297,8 @@ answer(const struct clv_keyring *by)
 		put_keys(&payload);
 	else if (q.op == CLV_WIRE_HEADS)
 		put_heads(&payload);
+	else if (q.op == CLV_WIRE_CERT)
+		a.result = take_cert();
 	else if (q.op == CLV_WIRE_APPS) {
 		clv_rd_str(&rd, after, sizeof(after));
 		if (server.many > 0)
@@ -280,18 +333,24 @@ run(uint64_t ms)
 }
 
 static void
-uplink(bool up, const char *why)
+uplink_is(bool up, int result, const char *why)
 {
 	struct clv_buf b;
 	struct clv_rd rd;
 
 	clv_buf_init(&b);
 	clv_buf_u8(&b, up);
-	clv_buf_u32(&b, up ? 0 : (uint32_t)CLV_E_NO_SERVER);
+	clv_buf_u32(&b, (uint32_t)result);
 	clv_buf_str(&b, why);
 	clv_rd_init(&rd, b.data, b.len);
 	member_on_uplink(&rig.k, &rd);
 	clv_buf_fini(&b);
+}
+
+static void
+uplink(bool up, const char *why)
+{
+	uplink_is(up, up ? CLV_OK : CLV_E_NO_SERVER, why);
 }
 
 static struct member *m;
@@ -348,8 +407,8 @@ set_up(void)
 static void
 tear_down(void)
 {
-	static const char *const files[] = {
-	    "state", "state.bak", "evidence", "cache.age", "pins"};
+	static const char *const files[] = {"state", "state.bak", "evidence",
+	    "cache.age", "pins", "tls.crt", "tls.key", "tls.next"};
 	char path[128];
 
 	member_fini(&rig.k);
@@ -1387,6 +1446,306 @@ START_TEST(a_cache_that_is_switched_off_goes)
 }
 END_TEST
 
+/* This host's own certificate. */
+
+static void
+save_own(void)
+{
+	const char *names[] = {"m1", "10.0.0.7"};
+	struct clv_buf cert, key, pem;
+
+	clv_buf_init(&cert);
+	clv_buf_init(&key);
+	clv_buf_init(&pem);
+	ck_assert_int_eq(cert_make("m1", names, 2, &cert, &key), CLV_OK);
+	crypto_hash_sha256(server.certs[0], cert.data, cert.len);
+	ck_assert_int_eq(cert_to_pem(cert.data, cert.len, &pem), CLV_OK);
+	ck_assert_int_eq(
+	    file_replace(rig.dir, "tls.crt", pem.data, pem.len, 0444), CLV_OK);
+	clv_buf_reset(&pem);
+	ck_assert_int_eq(cert_key_to_pem(key.data, key.len, &pem), CLV_OK);
+	ck_assert_int_eq(
+	    file_replace(rig.dir, "tls.key", pem.data, pem.len, 0400), CLV_OK);
+	clv_buf_fini(&pem);
+	clv_buf_fini(&key);
+	clv_buf_fini(&cert);
+}
+
+static void
+set_up_cert(void)
+{
+	set_up();
+	pin_by_hand("01");
+	save_own();
+	restart();
+	make_fresh();
+}
+
+static bool
+accepts(const uint8_t *thumb)
+{
+	return memcmp(server.certs[0], thumb, 32) == 0 ||
+	       memcmp(server.certs[1], thumb, 32) == 0;
+}
+
+/* The front does what it was told, and the server lets in whom it knows. */
+static void
+connect_as_told(void)
+{
+	for (unsigned had = 0, n = 0; had != uplinks; n++) {
+		ck_assert_uint_lt(n, 5);
+		had = uplinks;
+		uplink(false, "not connected yet");
+		if (accepts(uplink_cert))
+			uplink(true, "");
+		else
+			uplink_is(false, CLV_E_UNKNOWN_PEER, "unknown");
+		serve();
+	}
+}
+
+/* So long that whatever is tried twice was. */
+static void
+reconnect(void)
+{
+	connect_as_told();
+	for (unsigned i = 0; i < 15; i++) {
+		unsigned had = uplinks;
+
+		run(1000);
+		if (had != uplinks)
+			connect_as_told();
+	}
+}
+
+static void
+check_own(const uint8_t *thumb)
+{
+	struct clv_buf cert, key;
+	const char *name;
+	uint8_t has[32];
+
+	clv_buf_init(&cert);
+	clv_buf_init(&key);
+	ck_assert_int_eq(cert_pair_load(rig.dir, &cert, &key, &name), CLV_OK);
+	crypto_hash_sha256(has, cert.data, cert.len);
+	ck_assert_mem_eq(has, thumb, 32);
+	clv_buf_fini(&key);
+	clv_buf_fini(&cert);
+}
+
+static void
+check_changed(const uint8_t *before)
+{
+	ck_assert(!m->cert.wanted);
+	ck_assert(!exists("tls.next"));
+	ck_assert_mem_ne(uplink_cert, before, 32);
+	ck_assert(accepts(uplink_cert));
+	check_own(uplink_cert);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+}
+
+START_TEST(a_new_certificate_is_used_when_the_list_has_it)
+{
+	uint8_t first[32];
+
+	memcpy(first, server.certs[0], 32);
+	server.keeps_certs = true;
+	ck_assert_int_eq(member_cert_rotate(m, false), CLV_OK);
+	run(10000);
+	ck_assert_uint_ge(asked[CLV_WIRE_CERT], 5);
+	ck_assert_mem_eq(uplink_cert, first, 32);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	ck_assert_int_eq(may_write(""), CLV_OK);
+	server.keeps_certs = false;
+	run(3000);
+	ck_assert_mem_eq(server.certs[0], first, 32);
+	connect_as_told();
+	ck_assert_int_eq(may_write(""), CLV_OK);
+	check_changed(first);
+	ck_assert_mem_eq(uplink_cert, server.certs[1], 32);
+}
+END_TEST
+
+/* A server that does not answer that question is asked for keys all the same.
+ */
+START_TEST(a_server_that_is_silent_about_it_is_no_reason_to_be_away)
+{
+	ck_assert_int_eq(member_cert_rotate(m, false), CLV_OK);
+	for (unsigned i = 0; i < 2000; i++) {
+		if (question.len > 0 && q.op == CLV_WIRE_CERT)
+			clv_buf_reset(&question);
+		else if (question.len > 0)
+			answer(keyring);
+		else
+			rig_advance(50);
+	}
+	ck_assert_uint_ge(asked[CLV_WIRE_CERT], 3);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+}
+END_TEST
+
+START_TEST(who_is_cut_off_by_its_own_wish_comes_with_the_new_one)
+{
+	uint8_t first[32];
+
+	memcpy(first, server.certs[0], 32);
+	ck_assert_int_eq(member_cert_rotate(m, true), CLV_OK);
+	serve();
+	ck_assert(!accepts(first));
+	uplink(false, "closed");
+	uplink_is(false, CLV_E_UNKNOWN_PEER, "unknown");
+	ck_assert_mem_eq(uplink_cert, server.certs[0], 32);
+	connect_as_told();
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	check_changed(first);
+}
+END_TEST
+
+/* It was let in as somebody who might have a join token, and answered. */
+START_TEST(a_stranger_that_has_another_certificate_is_not_revoked)
+{
+	ck_assert_int_eq(member_cert_rotate(m, true), CLV_OK);
+	serve();
+	uplink(false, "closed");
+	server.result = CLV_E_UNKNOWN_PEER;
+	uplink(true, "");
+	ck_assert_uint_gt(question.len, 0);
+	answer(keyring);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	ck_assert_mem_eq(uplink_cert, server.certs[0], 32);
+	server.result = CLV_OK;
+	connect_as_told();
+	ck_assert(!m->cert.wanted);
+	/* but then it is */
+	server.result = CLV_E_UNKNOWN_PEER;
+	run(66000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
+}
+END_TEST
+
+/* The process is killed when the server has been asked n questions, and the
+ * last of them was answered, or only heard, or lost. */
+static bool
+killed_after(unsigned n, unsigned how, bool now)
+{
+	uint8_t first[32];
+	bool all;
+
+	set_up_cert();
+	memcpy(first, server.certs[0], 32);
+	uplinks = 0;
+	ck_assert_int_eq(member_cert_rotate(m, now), CLV_OK);
+	for (unsigned i = 0; i < n; i++) {
+		if (question.len == 0)
+			run(MEMBER_CERT_MS / 2);
+		if (question.len > 0 && i + 1 < n)
+			answer(keyring);
+	}
+	if (how == 0 && question.len > 0)
+		answer(keyring);
+	else if (how == 1 && question.len > 0 && q.op == CLV_WIRE_CERT)
+		(void)take_cert();
+	all = !m->cert.wanted || (now && !accepts(first));
+	restart();
+	reconnect();
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	check_changed(first);
+	tear_down();
+	return all;
+}
+
+START_TEST(a_killed_member_connects_with_one_of_the_two)
+{
+	unsigned n = 0, how;
+	bool all = false;
+
+	for (; !all; n++) {
+		ck_assert_uint_lt(n, 40);
+		for (how = 0; how < 3; how++)
+			all |= killed_after(n, how, _i);
+	}
+	ck_assert_uint_gt(n, 3);
+}
+END_TEST
+
+static void
+put_file(const char *name,
+    int (*to_pem)(const void *, size_t, struct clv_buf *),
+    const struct clv_buf *der)
+{
+	struct clv_buf pem;
+
+	clv_buf_init(&pem);
+	ck_assert_int_eq(to_pem(der->data, der->len, &pem), CLV_OK);
+	ck_assert_int_eq(
+	    file_replace(rig.dir, name, pem.data, pem.len, 0400), CLV_OK);
+	clv_buf_fini(&pem);
+}
+
+/* Its key is there, or its certificate too, and the file of both. */
+START_TEST(a_member_killed_while_it_writes_has_a_pair_that_fits)
+{
+	struct clv_buf cert, key;
+	const char *name;
+	uint8_t first[32];
+
+	memcpy(first, server.certs[0], 32);
+	clv_buf_init(&cert);
+	clv_buf_init(&key);
+	ck_assert_int_eq(member_cert_rotate(m, false), CLV_OK);
+	answer(keyring);
+	memcpy(server.certs[1], m->cert.next, 32);
+	ck_assert_int_eq(cert_pair_next(rig.dir, &cert, &key, &name), CLV_OK);
+	put_file("tls.key", cert_key_to_pem, &key);
+	check_own(m->cert.next);
+	if (_i > 0)
+		put_file("tls.crt", cert_to_pem, &cert);
+	check_own(m->cert.next);
+	restart();
+	reconnect();
+	check_changed(first);
+	clv_buf_fini(&key);
+	clv_buf_fini(&cert);
+}
+END_TEST
+
+START_TEST(a_pair_that_does_not_fit_is_not_loaded)
+{
+	struct clv_buf cert, key;
+	const char *name;
+
+	clv_buf_init(&cert);
+	clv_buf_init(&key);
+	ck_assert_int_eq(cert_pair_load(rig.dir, &cert, &key, &name), CLV_OK);
+	save_own();
+	put_file("tls.key", cert_key_to_pem, &key);
+	ck_assert_int_eq(
+	    cert_pair_load(rig.dir, &cert, &key, &name), CLV_E_MISMATCH);
+	clv_buf_fini(&key);
+	clv_buf_fini(&cert);
+}
+END_TEST
+
+START_TEST(a_next_one_that_cannot_be_read_is_left_alone)
+{
+	uint8_t first[32];
+
+	memcpy(first, uplink_cert, 32);
+	ck_assert_int_eq(
+	    file_replace(rig.dir, "tls.next", "x", 1, 0400), CLV_OK);
+	restart();
+	ck_assert(!m->cert.wanted);
+	make_fresh();
+	ck_assert_mem_eq(uplink_cert, first, 32);
+	/* and does not keep another one from being made */
+	ck_assert_int_eq(member_cert_rotate(m, false), CLV_OK);
+	run(3000);
+	connect_as_told();
+	check_changed(first);
+}
+END_TEST
+
 static Suite *
 member_suite(void)
 {
@@ -1428,6 +1787,25 @@ member_suite(void)
 	tcase_add_test(t, a_slow_name_service_is_not_asked_for_long);
 	tcase_add_test(t, heads_are_exchanged);
 	tcase_add_test(t, heads_are_written_once_there_is_room);
+	suite_add_tcase(s, t);
+	t = tcase_create("certificate");
+	tcase_add_checked_fixture(t, set_up_cert, tear_down);
+	tcase_add_test(t, a_new_certificate_is_used_when_the_list_has_it);
+	tcase_add_test(
+	    t, a_server_that_is_silent_about_it_is_no_reason_to_be_away);
+	tcase_add_test(
+	    t, who_is_cut_off_by_its_own_wish_comes_with_the_new_one);
+	tcase_add_test(
+	    t, a_stranger_that_has_another_certificate_is_not_revoked);
+	tcase_add_loop_test(
+	    t, a_member_killed_while_it_writes_has_a_pair_that_fits, 0, 2);
+	tcase_add_test(t, a_pair_that_does_not_fit_is_not_loaded);
+	tcase_add_test(t, a_next_one_that_cannot_be_read_is_left_alone);
+	suite_add_tcase(s, t);
+	t = tcase_create("certificate, killed");
+	tcase_set_timeout(t, 60);
+	tcase_add_loop_test(
+	    t, a_killed_member_connects_with_one_of_the_two, 0, 2);
 	suite_add_tcase(s, t);
 	t = tcase_create("cache");
 	tcase_add_checked_fixture(t, set_up, tear_down);

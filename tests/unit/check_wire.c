@@ -122,9 +122,9 @@ make_op_0(struct clv_wire_request *r)
 }
 
 static void
-make_op_7(struct clv_wire_request *r)
+make_op_8(struct clv_wire_request *r)
 {
-	r->op = 7;
+	r->op = 8;
 }
 
 static void
@@ -170,7 +170,7 @@ make_join_challenge(struct clv_wire_request *r)
 	r->challenge[0] = 1;
 }
 
-static void (*const wrong[])(struct clv_wire_request *) = {make_op_0, make_op_7,
+static void (*const wrong[])(struct clv_wire_request *) = {make_op_0, make_op_8,
     make_notice, make_bad_name, make_payload, make_challenge,
     make_long_evidence, make_join_challenge};
 

@@ -108,6 +108,16 @@ json() { # VERB [KEY...]: what was printed last, but for these keys, is whole
 	fi
 }
 
+# The same of metrics, but for these NAMES.
+metrics() { # [NAME...]
+	if "$source/tests/metrics-check" "$source/man/claviger.1" "$@" \
+		<"$tmp/out" >>"$tmp/err" 2>&1; then
+		ok
+	else
+		bad 'claviger metrics is as claviger(1) says'
+	fi
+}
+
 # As expect, of what was refused: a sentence, what to do next, nothing on
 # standard output, and the host's files as they were.
 refuse() { # GOT WANTED PATTERN WHAT
@@ -215,6 +225,8 @@ refuse $? 2 'belongs to no system yet' 'a verb on a host without a system'
 
 new_init n1 one --backup "$tmp/b/x" --escrow-policy sometimes
 refuse $? 2 'must be auto or manual' 'a wrong policy'
+new_init n1 one --backup "$tmp/b/x" --certificate rsa
+refuse $? 2 'must be p256 or ed25519' 'a kind of key that there is not'
 
 on n1 init --database "host=$tmp/sock dbname=one password=hunter22" \
 	--network-name a --ip 10.0.0.1 --backup "$tmp/b/x"
@@ -356,7 +368,39 @@ on n1 status
 expect $? 8 'clavigerd does not run' 'status without a daemon'
 on n1 status --json
 expect $? 8 '"daemon": *false' 'status --json without a daemon'
-json status where age_s policy recovery_recipient findings covered
+json status where age_s policy recovery_recipient findings covered \
+	keys keys_age_ms may_write why_not database_up
+on n1 metrics
+expect $? 0 '^claviger_up 0$' 'metrics without a daemon'
+is 'they tell of the certificate' grep -q \
+	'^claviger_certificate_left_seconds{party="host",name="n1"} 31[0-9]*$' \
+	"$tmp/out"
+of_server="role active serving active_node_number generation quorate read_only
+	encryption_allowed lease_left_seconds locked_memory_bytes
+	database_connected escrow_covered escrow_findings backup_generation
+	backup_age_seconds rotation_under_way rotation_left rotation_damaged"
+of_member="member_state member_refresh_age_seconds member_generation
+	member_writing_allowed member_database_connected"
+# shellcheck disable=SC2086
+metrics $of_server $of_member
+mkdir "$tmp/prom"
+on n1 metrics --output "$tmp/prom/claviger.prom"
+is 'metrics to a file' grep -q '^claviger_up 0$' "$tmp/prom/claviger.prom"
+is 'that others may read' \
+	test "$(stat -c %U%a "$tmp/prom/claviger.prom")" = root644
+ln -s "$tmp/pass" "$tmp/prom/link.prom"
+on n1 metrics --output "$tmp/prom/link.prom"
+is 'a link is replaced, not followed' test ! -L "$tmp/prom/link.prom"
+is 'nothing is left beside it' test "$(find "$tmp/prom" -type f | wc -l)" = 2
+on n1 metrics --output "$tmp/prom/no/claviger.prom"
+refuse $? 5 'cannot be written: No such' 'metrics into no directory'
+chmod 1777 "$tmp/prom"
+on n1 metrics --output "$tmp/prom/open.prom"
+refuse $? 4 'others can write in the directory' 'metrics where others may write'
+chmod 755 "$tmp/prom" && chown daemon "$tmp/prom"
+on n1 metrics --output "$tmp/prom/open.prom"
+refuse $? 4 'belongs to somebody else' 'metrics in the directory of another'
+gone 'what is refused' "$tmp/prom/open.prom"
 on n1 generation list
 expect $? 0 '1  current' 'generation list'
 on n1 generation list --json
@@ -833,9 +877,23 @@ for ttl in 59 0m 8d 1w h m5 -1h 99999999999h ''; do
 	on n1 member token --name web1 --scope all --ttl "$ttl"
 	refuse $? 2 'ttl' "a token for '$ttl'"
 done
+rotated='generation backup where rewrapped damaged reencrypted not_reencrypted'
+on n1 member revoke m1 --backup "$tmp/b/no.age"
+refuse $? 2 'goes with --rotate alone' 'a backup without a rotation'
+on n1 member revoke m1 --rotate
+refuse $? 2 'written to a backup first' 'a rotation without a backup'
+on n1 member revoke m1 --rotate --backup "$tmp/b/one.age"
+refuse $? 6 'is there already' 'a rotation into a backup that is there'
 with n1 member revoke m1 --json
 expect $? 0 '"member": *"m1"' 'member revoke --json'
-json 'member revoke'
+# shellcheck disable=SC2086
+json 'member revoke' $rotated
+is 'it had the keys of generation 1' sh -c \
+	"tr -d ' \n' <'$tmp/out' | grep -F '\"generations\":[1],' >/dev/null"
+with n1 member revoke m1
+expect $? 0 'application keys  *still in use' 'member revoke, again'
+is 'it says what to do' grep -q 'member revoke m1 --rotate --backup FILE' \
+	"$tmp/out"
 is 'it is revoked' "$claviger" --config "$tmp/n1/claviger.conf" member list
 is 'and listed so' grep -q '^m1  *revoked' "$tmp/out"
 with n1 member add m1 --certificate "$tmp/m1/state/tls.crt" \
@@ -980,6 +1038,12 @@ tries=0
 until on n1 status && grep -q 'off' "$tmp/out" || [ $((tries += 1)) = 200 ]; do
 	sleep 0.05
 done
+on n1 metrics
+expect $? 0 '^claviger_up 1$' 'metrics with a daemon'
+is 'the role is one of them' grep -q '^claviger_role{role="off"} 1$' "$tmp/out"
+metrics quorate rotation_under_way rotation_left rotation_damaged \
+	member_refresh_age_seconds
+on n1 status
 is 'status says who can open the secret' \
 	grep -q '^escrow .*sealed to . of . server nodes' "$tmp/out"
 is 'and that there is no recovery recipient' \
@@ -1052,14 +1116,24 @@ with n2 generation list
 expect $? 0 '2  escrowed' 'the generation waits'
 with n1 node revoke n1
 refuse $? 4 'cannot revoke itself' 'a node that revokes itself'
+with n1 node revoke n2 --now
+refuse $? 2 'goes with --rotate alone' 'node revoke --now without --rotate'
+with n1 node revoke n2 --rotate --now --backup "$tmp/b/no.age" \
+	--passphrase-file "$tmp/pass" </dev/null
+refuse $? 4 'cut off every host' 'node revoke --rotate --now without --yes'
 with n1 node revoke n2 --json
 expect $? 0 'n2 is revoked' 'node revoke'
-json 'node revoke'
+# shellcheck disable=SC2086
+json 'node revoke' $rotated
 with n1 rotate --backup "$tmp/b/three.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generation 2 is current' 'rotate goes on'
 with n1 rotate --backup "$tmp/b/four.age" --passphrase-file "$tmp/pass" --json
 expect $? 0 '"generation": *3' 'rotate --json'
 json rotate
+with n1 node revoke n2
+expect $? 0 'generations  *1 2$' 'node revoke, again'
+is 'its keys are in use' grep -q 'master secret  *still in use' "$tmp/out"
+is 'and its certificate' grep -q "certificate's key  *still in use" "$tmp/out"
 with n1 generation list
 expect $? 0 '3  current' 'generation list after rotate'
 with n1 generation list --json
@@ -1293,6 +1367,14 @@ use() { # CERTIFICATE KEY ARGUMENTS…
 }
 on n1 cert rotate
 refuse $? 2 'Give --server' 'cert rotate of nothing'
+on n1 cert rotate --server --member
+refuse $? 2 'Give --server or --member' 'cert rotate of both'
+on m1 cert rotate --server
+refuse $? 2 'not a server node' 'cert rotate --server on a member'
+on m1 cert rotate --member
+refuse $? 8 'clavigerd does not run' 'cert rotate --member without a daemon'
+on m1 cert rotate --member --now
+refuse $? 4 'refused at once' 'cert rotate --member --now without a terminal'
 use good big
 refuse $? 2 "the key is not the certificate's" 'another key'
 use named named
@@ -1640,6 +1722,45 @@ ready n7
 hand n7 designate n7
 expect $? 0 'n7 is the active server' 'and taking it there at once'
 kill "$running" "$second" && wait "$running" "$second"
+
+# What revoked hosts have held is replaced. There is no active server: the next
+# one does what is left.
+state_of() { # WHAT STATE
+	tr -d ' \n' <"$tmp/out" |
+		grep -F "\"what\":\"$1\",\"state\":\"$2\"" >/dev/null
+}
+with n7 node revoke n1 # it is off: nothing waits for it then
+expect $? 0 'n1 is revoked' 'node revoke of another one'
+with n7 doctor --only generation
+expect $? 23 'a revoked host may have keys of generation' 'doctor tells of them'
+with n7 node revoke n5 --rotate --json
+expect $? 8 'cannot be known' 'node revoke --rotate without a backup'
+is 'the keys stay in use' state_of master-secret in-use
+with n7 node revoke n5 --rotate --backup "$tmp/b/ten.age" \
+	--passphrase-file "$tmp/pass" --json
+expect $? 30 '"backup": *".*/ten.age"' 'node revoke --rotate'
+json 'node revoke'
+is 'new keys are made' state_of master-secret under-way
+is 'and a certificate' state_of certificate under-way
+is 'not a signing key' state_of signing-key in-use
+with n7 generation list
+cp "$tmp/out" "$tmp/generations"
+with n7 node revoke n5 --rotate --json
+expect $? 30 '"state": *"under-way"' 'and again'
+with n7 generation list
+is 'not another generation' cmp "$tmp/generations" "$tmp/out"
+with n7 node revoke n5 --rotate
+expect $? 30 'master secret  *being replaced' 'as text'
+with n7 doctor --only generation
+expect $? 0 'is being replaced' 'doctor tells that as well'
+with n7 member revoke m1 --rotate --backup "$tmp/b/eleven.age" \
+	--passphrase-file "$tmp/pass"
+expect $? 0 'its backup is .*/eleven.age' 'member revoke --rotate'
+is 'with new keys' grep -q 'application keys  *being replaced' "$tmp/out"
+with n7 member revoke nobody --rotate --backup "$tmp/b/no.age" \
+	--passphrase-file "$tmp/pass"
+refuse $? 5 'no member nobody' 'member revoke --rotate of a stranger'
+gone 'a backup without a member' "$tmp/b/no.age"
 
 on n1 status
 expect $? 8 'clavigerd does not run' 'no daemon is left behind'

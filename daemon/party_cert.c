@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <sodium.h>
+#include <string.h>
+
+#include <claviger/result.h>
+
+#include "daemon/admin_ops.h"
+#include "daemon/members_live.h"
+#include "daemon/party_cert.h"
+
+struct wish {
+	const uint8_t *current, *next; /* borrowed */
+	bool now;
+};
+
+static int
+parse(const struct clv_wire_request *q, struct wish *ret)
+{
+	struct clv_rd rd;
+
+	clv_rd_init(&rd, q->payload, q->payload_len);
+	ret->current = clv_rd_raw(&rd, 32);
+	ret->next = clv_rd_raw(&rd, 32);
+	ret->now = clv_rd_u8(&rd) != 0;
+	return clv_rd_end(&rd) == CLV_OK ? CLV_OK : CLV_E_PROTOCOL;
+}
+
+/* Whoever asks for it gets no answer: the signed list is one. */
+static void
+write_list(struct keeper *k, const char *name, enum party_cert what,
+    const uint8_t *current, const uint8_t *next)
+{
+	struct admin_origin nobody = {.remote = false};
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	clv_buf_str(&b, name);
+	clv_buf_u8(&b, (uint8_t)what);
+	clv_buf_raw(&b, current, 32);
+	clv_buf_raw(&b, next, 32);
+	admin_own(k, &nobody, ADMIN_PARTY_CERT, &b);
+	clv_buf_fini(&b);
+}
+
+static bool
+is_done(const struct admin_thumbs *t, const struct wish *w)
+{
+	return sodium_memcmp(t->current, w->next, 32) == 0 ||
+	       (!w->now && sodium_memcmp(t->next, w->next, 32) == 0);
+}
+
+/* Each change is a new list, which all hosts fetch. */
+static const char *
+not_now(const struct keeper *k, const struct member_live *e,
+    const struct clv_wire_request *q)
+{
+	if (k->admin != NULL || !serving_in_lease(k))
+		return "the server does something else at the moment";
+	/* Nor is an old request good for anything. */
+	if (q->seen_list != k->secret.list->version)
+		return "the signed list is another one by now";
+	if (e == NULL)
+		return "the server does not know yet what this host holds";
+	if (e->changed_ms != 0 &&
+	    loop_now_ms() - e->changed_ms < PARTY_CERT_EVERY_MS)
+		return "it was changed a moment ago";
+	return NULL;
+}
+
+static int
+change(struct keeper *k, const char *name, const struct wish *w)
+{
+	struct member_live said = *members_live_find(k->live, name);
+
+	said.changed_ms = loop_now_ms();
+	said.next_ms = 0;
+	(void)members_live_heard(k->live, &said);
+	write_list(k, name, w->now ? PARTY_CERT_ONLY : PARTY_CERT_NEXT,
+	    w->current, w->next);
+	return CLV_E_AGAIN;
+}
+
+void
+party_cert_ask(struct keeper *k, const struct member_reply *to,
+    const struct clv_wire_request *q)
+{
+	const char *why = NULL;
+	struct admin_thumbs t;
+	struct wish w;
+	int r = parse(q, &w);
+
+	if (r == CLV_OK && !admin_thumbs_find(k->secret.list, to->name, &t))
+		r = CLV_E_UNKNOWN_PEER;
+	if (r == CLV_OK && !is_done(&t, &w)) {
+		why = not_now(k, members_live_find(k->live, to->name), q);
+		r = why == NULL ? change(k, to->name, &w) : CLV_E_AGAIN;
+	}
+	if (r == CLV_E_AGAIN && why == NULL)
+		why = "the server writes it into the signed list";
+	member_answer(
+	    k, to, r, why != NULL ? why : clv_result_text(r), NULL, 0);
+}
+
+void
+party_cert_seen(struct keeper *k, const char *name, bool by_next)
+{
+	const struct member_live *e = members_live_find(k->live, name);
+	uint64_t for_ms = k->config->refresh_interval * UINT64_C(2000);
+	uint64_t now = loop_now_ms();
+	struct member_live said;
+	struct admin_thumbs t;
+
+	if (e == NULL || (!by_next && e->next_ms == 0))
+		return;
+	if (by_next && e->next_ms != 0) {
+		if (now - e->next_ms >= for_ms && k->admin == NULL &&
+		    admin_thumbs_find(k->secret.list, name, &t))
+			write_list(k, name, PARTY_CERT_ONLY, t.current, t.next);
+		return;
+	}
+	said = *e;
+	said.next_ms = by_next ? now : 0;
+	(void)members_live_heard(k->live, &said);
+}
