@@ -366,7 +366,20 @@ void cli_json_u64_push(struct cli_json *j, const char *key, uint64_t value);
 void cli_json_str_push(struct cli_json *j, const char *key, const char *value);
 int cli_json_print(struct cli_json *j);		  /* and frees it */
 void cli_json_write(struct cli_json *j, FILE *f); /* likewise */
+int cli_json_print_line(struct cli_json *j);	  /* the same in one line */
+/* Values of an object first, as text; then, of each array, begin, what is in
+ * the object, end. */
+struct cli_json_walker {
+	void (*value)(void *arg, const char *key, const char *value);
+	void (*begin)(void *arg, const char *key);
+	void (*end)(void *arg);
+};
+void cli_json_walk(
+    const struct cli_json *j, const struct cli_json_walker *w, void *arg);
 void cli_json_free(struct cli_json *j);
+
+/* cli_xml.c: the same as XML, in an element of that name. CLV_E_NOMEM */
+int cli_xml_print(const char *name, const struct cli_json *j);
 
 /* cli_app_remove.c: how much there is in an application, out of the answer to
  * ADMIN_APP_COUNT. */
@@ -425,8 +438,10 @@ int cli_app_grant(struct cli *c);
 int cli_app_revoke(struct cli *c);
 int cli_app_remove(struct cli *c);
 int cli_settings_show(struct cli *c);
+int cli_settings_check(struct cli *c);
 int cli_settings_set(struct cli *c);
 int cli_settings_upgrade(struct cli *c);
+int cli_settings_password(struct cli *c);
 int cli_rotate(struct cli *c);
 int cli_generation_list(struct cli *c);
 int cli_generation_destroy(struct cli *c);

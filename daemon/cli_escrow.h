@@ -3,6 +3,7 @@
 #define CLAVIGER_CLI_ESCROW_H
 
 #include "daemon/cli.h"
+#include "daemon/cli_page.h"
 #include "daemon/coverage.h"
 
 /* cli_escrow.c: says why not. */
@@ -16,9 +17,9 @@ struct escrow_view {
 };
 
 /* cli_escrow_status.c, for status: asked of the local daemon, silently; then
- * printed. NULL: nothing is known. */
+ * shown. NULL: nothing is known. */
 int cli_escrow_look(struct cli *c, struct coverage **ret);
-void cli_escrow_status(const struct coverage *c);
+void cli_escrow_status(const struct coverage *c, struct cli_page *p);
 void cli_escrow_json(struct cli_json *j, const struct coverage *c);
 
 /* cli_escrow_print.c. Returns how much is wrong. */

@@ -5,8 +5,6 @@
 
 /* The part of `status` that says whether the secret could be had back. */
 
-#define LINE "%-13s " /* as that verb's */
-
 int
 cli_escrow_look(struct cli *c, struct coverage **ret)
 {
@@ -54,15 +52,14 @@ count(const struct coverage *c, enum coverage_kind kind, unsigned *ret_all)
 }
 
 static void
-print_found(void *arg, const char *subject, const char *next, const char *text)
+add_found(void *arg, const char *subject, const char *next, const char *text)
 {
-	(void)arg;
-	printf(LINE "%s: %s\n", "ALARM", subject, text);
-	printf(LINE "next: %s\n", "", next);
+	cli_page_add(arg, CLI_BAD, "ALARM", "%s: %s", subject, text);
+	cli_page_add(arg, CLI_PLAIN, "", "next: %s", next);
 }
 
 void
-cli_escrow_status(const struct coverage *c)
+cli_escrow_status(const struct coverage *c, struct cli_page *p)
 {
 	const struct coverage_copy *copy;
 	unsigned n, nodes, backups, recovered, all;
@@ -73,14 +70,15 @@ cli_escrow_status(const struct coverage *c)
 	n = count(c, COVERAGE_NODE, &nodes);
 	backups = count(c, COVERAGE_BACKUP, &all);
 	recovered = count(c, COVERAGE_RECOVERY, &all);
-	printf(LINE "generation %u: sealed to %u of %u server nodes, %u "
-		    "recovery cop%s, %u backup%s\n",
-	    "escrow", coverage_current(c), n, nodes, recovered,
+	cli_page_add(p, CLI_PLAIN, "escrow",
+	    "generation %u: sealed to %u of %u server nodes, %u recovery "
+	    "cop%s, %u backup%s",
+	    coverage_current(c), n, nodes, recovered,
 	    recovered == 1 ? "y" : "ies", backups, backups == 1 ? "" : "s");
-	printf(LINE "%s\n", "recovery",
+	cli_page_add(p, CLI_PLAIN, "recovery", "%s",
 	    copy != NULL ? copy->holder
 			 : "no recipient (claviger recovery create)");
-	(void)coverage_judge(c, print_found, NULL);
+	(void)coverage_judge(c, add_found, p);
 }
 
 static void

@@ -96,6 +96,47 @@ cli_json_free(struct cli_json *j)
 	json_object_put(obj(j));
 }
 
+static void
+walk_array(const char *key, struct json_object *a,
+    const struct cli_json_walker *w, void *arg)
+{
+	for (size_t i = 0; i < json_object_array_length(a); i++) {
+		struct json_object *o = json_object_array_get_idx(a, i);
+
+		w->begin(arg, key);
+		if (json_object_is_type(o, json_type_object))
+			cli_json_walk((struct cli_json *)o, w, arg);
+		else
+			w->value(arg, "value", json_object_get_string(o));
+		w->end(arg);
+	}
+}
+
+void
+cli_json_walk(
+    const struct cli_json *j, const struct cli_json_walker *w, void *arg)
+{
+	json_object_object_foreach((struct json_object *)j, key, value)
+	{
+		if (!json_object_is_type(value, json_type_array))
+			w->value(arg, key, json_object_get_string(value));
+	}
+	json_object_object_foreach((struct json_object *)j, name, array)
+	{
+		if (json_object_is_type(array, json_type_array))
+			walk_array(name, array, w, arg);
+	}
+}
+
+int
+cli_json_print_line(struct cli_json *j)
+{
+	puts(json_object_to_json_string_ext(
+	    obj(j), JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	cli_json_free(j);
+	return CLV_OK;
+}
+
 void
 cli_json_write(struct cli_json *j, FILE *f)
 {

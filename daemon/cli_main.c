@@ -9,6 +9,7 @@
 #include <sodium.h>
 #include <config.h>
 #include "daemon/cli.h"
+#include "daemon/tls.h"
 
 /* A keyring may pass through this process: no core, no debugger. 1, because a
  * piped core handler ignores a limit of 0. */
@@ -91,6 +92,7 @@ run(struct cli *c, int argc, char **argv)
 		return r;
 	config_defaults(&c->config);
 	c->config_result = config_load(c->path, &c->config, c->config_why);
+	tls_enforce_expiry(c->config.enforce_expiry);
 	r = cli_need(c, c->verb->needs);
 	return r != CLV_OK ? r : c->verb->run(c);
 }

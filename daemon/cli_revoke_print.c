@@ -90,12 +90,11 @@ next(const struct revoke *v, enum revoke_what what, char ret[static NEXT_MAX])
 		return;
 	case REVOKE_DATABASE:
 		snprintf(ret, NEXT_MAX,
-		    "in PostgreSQL, if its login is its own: ALTER ROLE login "
-		    "NOLOGIN; if others have it, too: \\password login, then "
-		    "write the new one to database_passfile on each of them; "
-		    "nothing is restarted. Then end what is open: SELECT "
-		    "pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
-		    "client_addr = the address of %s",
+		    "if its login is its own, in PostgreSQL: ALTER ROLE login "
+		    "NOLOGIN; if other hosts have it, too, on one of these: "
+		    "claviger settings database-password --rotate. Then end "
+		    "what is open: SELECT pg_terminate_backend(pid) FROM "
+		    "pg_stat_activity WHERE client_addr = the address of %s",
 		    v->name);
 		return;
 	case REVOKE_WHATS: break;

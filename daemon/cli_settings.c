@@ -12,6 +12,7 @@ struct row {
 	const char *key;
 	char value[CLV_ACL_MAX];
 	bool is_number;
+	bool of_host; /* and else of the signed list */
 };
 #define ROWS_MAX 24
 struct rows {
@@ -75,6 +76,8 @@ of_member(struct rows *t, const struct config *f)
 static void
 of_host(struct rows *t, const struct config *f)
 {
+	size_t first = t->n;
+
 	put(t, "node", f->node);
 	put(t, "system", f->system);
 	if (f->database[0] != '\0') {
@@ -87,31 +90,58 @@ of_host(struct rows *t, const struct config *f)
 	put(t, "log_file", f->log_file);
 	put(t, "user", f->user);
 	put(t, "front_user", f->front_user);
+	for (size_t i = config_is_server(f) ? first : 0; i < t->n; i++)
+		t->row[i].of_host = true;
+}
+
+/* Where a value is from: "signed list", "default", or "file" and the line. */
+static const char *
+origin(const struct cli *c, const struct row *r, uint32_t *ret_line)
+{
+	*ret_line = r->of_host ? config_line(&c->config, r->key) : 0;
+	if (!r->of_host)
+		return "signed list";
+	return *ret_line == 0 ? "default" : "file";
 }
 
 static void
-print_json(const struct rows *t)
+print_json(const struct cli *c, const struct rows *t)
 {
-	struct cli_json *j = cli_json_new();
+	struct cli_json *j = cli_json_new(), *o;
+	uint32_t line;
 
 	for (const struct row *r = t->row; r < t->row + t->n; r++) {
 		if (r->is_number)
 			cli_json_u64(j, r->key, strtoull(r->value, NULL, 10));
 		else
 			cli_json_str(j, r->key, r->value);
+		o = cli_json_push(j, "origins");
+		cli_json_str(o, "key", r->key);
+		cli_json_str(o, "from", origin(c, r, &line));
+		cli_json_u64(o, "line", line);
 	}
+	cli_json_str(j, "file", c->path);
 	cli_json_print(j);
 }
 
 static void
 print(const struct cli *c, const struct rows *t)
 {
-	if (cli_opt(c, "json") == NULL) {
-		for (size_t i = 0; i < t->n; i++)
-			printf("%-22s = %s\n", t->row[i].key, t->row[i].value);
+	const char *from;
+	uint32_t line;
+
+	if (cli_opt(c, "json") != NULL) {
+		print_json(c, t);
 		return;
 	}
-	print_json(t);
+	for (size_t i = 0; i < t->n; i++) {
+		from = origin(c, &t->row[i], &line);
+		printf("%-22s = %-30s # ", t->row[i].key, t->row[i].value);
+		if (line > 0)
+			printf("%s, line %u\n", c->path, line);
+		else
+			puts(from);
+	}
 }
 
 int
@@ -135,6 +165,34 @@ cli_settings_show(struct cli *c)
 	clv_list_free(&list);
 	free(t);
 	return r;
+}
+
+/* Nothing is changed, and the daemon is not asked. */
+int
+cli_settings_check(struct cli *c)
+{
+	const char *path = c->arg_count > 0 ? c->args[0] : c->path;
+	char why[256] = "";
+	struct config config;
+	struct cli_json *j;
+	int r;
+
+	config_defaults(&config);
+	r = config_load(path, &config, why);
+	if (r != CLV_OK)
+		return cli_fail(c, r, "mend that, then check it again",
+		    why[0] != '\0' ? "%s" : "%s: it cannot be used",
+		    why[0] != '\0' ? why : path);
+	if (cli_opt(c, "json") == NULL) {
+		printf("%s: of a %s, nothing is wrong with it\n", path,
+		    config_is_server(&config) ? "server node" : "member");
+		return CLV_OK;
+	}
+	j = cli_json_new();
+	cli_json_str(j, "file", path);
+	cli_json_str(
+	    j, "role", config_is_server(&config) ? "server" : "member");
+	return cli_json_print(j);
 }
 
 static bool

@@ -67,7 +67,7 @@ void cli_status_members(
 int cli_status_judge(const struct cli_status *s);
 
 /* Forms. */
-void cli_status_text(const struct cli_status *s);
+void cli_status_page(const struct cli_status *s, struct cli_page *p);
 void cli_status_metrics(FILE *f, const struct cli_status *s);
 struct cli_json *cli_status_json(const struct cli_status *s);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/cli_status.h"
+#include "daemon/expiry.h"
 
 static const struct {
 	const char *name;
@@ -113,6 +114,16 @@ cli_status_members(const struct cli_status *s, struct cli_status_count *ret)
 	}
 }
 
+static bool
+does_one_end(const struct cli_status *s)
+{
+	bool ret = false;
+
+	for (size_t i = 0; i < s->cert_count; i++)
+		ret |= expiry_step_of(s->certs[i].left_s) != EXPIRY_NONE;
+	return ret;
+}
+
 int
 cli_status_judge(const struct cli_status *s)
 {
@@ -122,5 +133,5 @@ cli_status_judge(const struct cli_status *s)
 		return s->daemon ? CLV_E_NOT_READY : s->result;
 	if (s->coverage != NULL && coverage_judge(s->coverage, NULL, NULL) > 0)
 		return CLV_E_FINDINGS;
-	return CLV_OK;
+	return does_one_end(s) ? CLV_E_FINDINGS : CLV_OK;
 }

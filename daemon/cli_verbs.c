@@ -40,6 +40,13 @@
 static const struct cli_opt opts_none[] = {{NULL, NULL, NULL, false}};
 static const struct cli_opt opts_json[] = {JSON, {NULL, NULL, NULL, false}};
 
+static const struct cli_opt opts_status[] = {
+    {"watch", NULL, "again and again, every SECONDS (2)", false},
+    {"output-as", "text|json|xml|html", "the form of it (text)", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_metrics[] = {
     {"output", "FILE", "replace this file (standard output)", false},
     {NULL, NULL, NULL, false},
@@ -265,6 +272,13 @@ static const struct cli_opt opts_fetch[] = {
 static const struct cli_opt opts_upgrade[] = {
     ADMIN_DATABASE(true), JSON, {NULL, NULL, NULL, false}};
 
+static const struct cli_opt opts_password[] = {
+    {"rotate", NULL, "log in with a new one from now on", false},
+    {"shared", NULL, "other hosts with this login have the new one", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_app_add[] = {
     {"admins", "SUBJECT[,…]", "who administers it (root, or you)", false},
     {"users", "SUBJECT[,…]", "who uses its secrets", false},
@@ -325,8 +339,8 @@ const struct cli_verb cli_verbs[] = {
 	ROOT, cli_init},
     {"join", "[-]", "join a system, or ask to be approved or added", opts_join,
 	0, UINT_MAX, ROOT, cli_join},
-    {"status", "", "is this node ready, and if not, why", opts_json, 0, 0,
-	CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_status},
+    {"status", "[SECONDS]", "is this node ready, and if not, why", opts_status,
+	0, 1, CLI_NEED_ROOT | CLI_NEED_CONFIG, cli_status},
     {"doctor", "", "check this host and what it depends on", opts_doctor, 0, 0,
 	CLI_NEED_ROOT, cli_doctor},
     {"metrics", "", "what status knows, for Prometheus", opts_metrics, 0, 0,
@@ -385,10 +399,14 @@ const struct cli_verb cli_verbs[] = {
 	SYSTEM, cli_fetch},
     {"settings show", "", "what this host and the system are set to", opts_json,
 	0, 0, SYSTEM, cli_settings_show},
+    {"settings check", "[FILE]", "is there anything wrong with a configuration",
+	opts_json, 0, 1, 0, cli_settings_check},
     {"settings set", "KEY VALUE", "change a setting of the system", opts_json,
 	2, 2, ADMIN, cli_settings_set},
     {"settings upgrade", "", "bring the database schema forward", opts_upgrade,
 	0, 0, SERVER, cli_settings_upgrade},
+    {"settings database-password", "", "renew this host's database password",
+	opts_password, 0, 0, SYSTEM, cli_settings_password},
     {"app add", "APP", "make an application, with its keys", opts_app_add, 1, 1,
 	ADMIN, cli_app_add},
     {"app list", "", "applications, and who may use them", opts_json, 0, 0,

@@ -120,6 +120,10 @@ next_of(const struct cli *c, int result)
 		return "enter the network name with its address in the name "
 		       "service, or in /etc/hosts of this host";
 	case CLV_E_UNKNOWN_PEER: return repin(c);
+	case CLV_E_DENIED:
+		return "a new one is made by claviger cert rotate; of a host "
+		       "that is not let in any more, by claviger join; or set "
+		       "enforce_expiry = no where it is refused";
 	case CLV_E_TIMEOUT:
 		return "claviger status on the server nodes tells which one is "
 		       "active; if one is, let TCP through to that port";

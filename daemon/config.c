@@ -61,7 +61,16 @@ on_pair(void *user, const char *section, const char *name, const char *value)
 	p->seen[config_key_index(k)] = true;
 	if (!config_key_set(k, p->c, value, why))
 		return fail(p, "%s", why);
+	p->c->lines[config_key_index(k)] = (uint32_t)p->line;
 	return 1;
+}
+
+uint32_t
+config_line(const struct config *c, const char *key)
+{
+	const struct config_key *k = config_key_find(key);
+
+	return k != NULL ? c->lines[config_key_index(k)] : 0;
 }
 
 /* What libinih would let pass in silence: sections, continued lines, comments

@@ -13,6 +13,8 @@
  */
 #define CONFIG_PATH CLV_SYSCONFDIR "/claviger/claviger.conf"
 
+#define CONFIG_KEYS_MAX 32
+
 struct config {
 	char path[256];
 	char role[8];	 /* server | member; see config_is_server() */
@@ -35,6 +37,8 @@ struct config {
 	uint32_t cache_max_age;	    /* s */
 	uint32_t reencrypt_rate;    /* records a second, 0: no bound */
 	bool encrypt_when_away;
+	bool
+	    enforce_expiry; /* an ended certificate is refused, pinned or not */
 	/* of `claviger backup --scheduled` */
 	char backup_to[1024];	  /* directories joined by ',' */
 	char backup_command[512]; /* gets the file at its standard input */
@@ -44,6 +48,7 @@ struct config {
 	char on_event[512]; /* a command line: tell.c */
 	char cluster[8];    /* auto (corosync.conf exists) | yes | no */
 	bool debug;
+	uint32_t lines[CONFIG_KEYS_MAX]; /* config_line() */
 };
 
 void config_defaults(struct config *c);
@@ -52,6 +57,8 @@ bool config_is_server(const struct config *c);
 /* CLV_E_CONFIG with the sentence in ret_why[256]; CLV_E_NOT_FOUND;
  * CLV_E_PERMISSION. */
 int config_load(const char *path, struct config *c, char ret_why[static 256]);
+/* The line of the file that says so, 0: it is the default. */
+uint32_t config_line(const struct config *c, const char *key);
 /* Write atomically (temporary file, fsync, rename, fsync directory), only keys
  * that differ from the defaults, with a comment line each. */
 int config_save(

@@ -213,6 +213,8 @@ static const struct config_key keys[] = {
 	1000000},
     {"encrypt_when_away", BOOL(encrypt_when_away), "no", NULL, "yes or no",
 	"may secrets be written while the server is away"},
+    {"enforce_expiry", BOOL(enforce_expiry), "no", NULL, "yes or no",
+	"is a certificate that has ended refused, although it is pinned"},
     {"backup_to", TEXT(backup_to), "", is_paths_or_none,
 	"absolute paths of directories, joined by ','",
 	"where claviger backup --scheduled writes"},

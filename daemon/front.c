@@ -148,6 +148,7 @@ start(struct front *f, int chan, int link)
 {
 	int r;
 
+	tls_enforce_expiry(f->config->enforce_expiry);
 	if ((r = loop_new(&f->loop)) != CLV_OK ||
 	    (r = chan_new(chan, on_message, f, &f->chan)) != CLV_OK ||
 	    (r = loop_fd_add(f->loop, chan, true, false, on_chan, f)) !=

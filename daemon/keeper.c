@@ -255,6 +255,8 @@ keeper_init(
 		r = secret_init(k);
 	if (r == CLV_OK && k->identity != NULL)
 		r = member_init(k);
+	if (r == CLV_OK && k->identity != NULL)
+		expiry_look(k);
 	if (r == CLV_OK)
 		r = api_init(k, fds->api, fds->credentials);
 	if (r == CLV_OK)
@@ -272,6 +274,7 @@ keeper_fini(struct keeper *k)
 	control_fini(k);
 	publish_fini(k);
 	tlsnext_fini(k);
+	expiry_fini(k);
 	rewrap_free(&k->rewrap);
 	reencrypt_free(&k->reencrypt);
 	db_cancel_pool(k);

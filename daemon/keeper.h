@@ -17,6 +17,7 @@
 #include "agents/control.h"
 #include "daemon/chan.h"
 #include "daemon/config.h"
+#include "daemon/expiry.h"
 #include "daemon/heads_claims.h"
 #include "daemon/loop.h"
 #include "daemon/members_wait.h"
@@ -275,6 +276,7 @@ struct keeper {
 	struct reencrypt *reencrypt;
 	struct publish publish;
 	struct tlsnext tlsnext;
+	struct expiry expiry;
 	struct members_wait waits[KEEPER_WAITS];
 	struct member *member; /* NULL: no system on this host yet */
 	struct api *api;

@@ -40,8 +40,8 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
 # keeper: certificates, the network name's and those of hosts
-libdaemon_la_SOURCES += %D%/acks.c %D%/party_cert.c %D%/tlsnext.c
-noinst_HEADERS += %D%/acks.h %D%/party_cert.h %D%/tlsnext.h
+libdaemon_la_SOURCES += %D%/acks.c %D%/expiry.c %D%/party_cert.c %D%/tlsnext.c
+noinst_HEADERS += %D%/acks.h %D%/expiry.h %D%/party_cert.h %D%/tlsnext.h
 # escrow: who can open the master secret
 libdaemon_la_SOURCES += %D%/coverage.c %D%/coverage_judge.c %D%/coverage_policy.c
 noinst_HEADERS += %D%/coverage.h
@@ -132,8 +132,9 @@ clv_subst = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) \
 libdaemon_la_SOURCES += %D%/record.c
 noinst_HEADERS += %D%/cli.h %D%/cli_init.h %D%/record.h
 noinst_LTLIBRARIES += libcli.la
-libcli_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(JSON_CFLAGS)
-libcli_la_LIBADD = libdaemon.la $(JSON_LIBS)
+libcli_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(JSON_CFLAGS) \
+	$(XML_CFLAGS)
+libcli_la_LIBADD = libdaemon.la $(JSON_LIBS) $(XML_LIBS)
 libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c \
 	%D%/cli_backup_schedule.c %D%/cli_backup_verify.c %D%/cli_identity.c %D%/cli_cert.c \
 	%D%/cli_cluster.c \
@@ -148,7 +149,8 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_restore_source.c %D%/cli_rollback.c %D%/cli_rotate.c %D%/cli_rotate_follow.c \
 	%D%/cli_rotate.h %D%/cli_settings.c \
 	%D%/cli_status.c %D%/cli_status_ask.c %D%/cli_status_json.c \
-	%D%/cli_status_judge.c %D%/cli_status_text.c %D%/cli_system.c %D%/cli_token.c %D%/cli_util.c %D%/cli_verbs.c \
+	%D%/cli_status_judge.c %D%/cli_page.c \
+	%D%/cli_page_html.c %D%/cli_status_page.c %D%/cli_xml.c %D%/cli_system.c %D%/cli_token.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
 libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_escrow_status.c %D%/cli_record.c
 libcli_la_SOURCES += %D%/cli_designate.c %D%/cli_drill.c %D%/cli_drill.h %D%/cli_drill_report.c
@@ -156,11 +158,11 @@ libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_database.c %D%/cli_doctor_escrow.c %D%/cli_doctor_host.c \
 	%D%/cli_doctor_list.c %D%/cli_doctor_path.c
 noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
-libcli_la_SOURCES += %D%/cli_revoke.c %D%/cli_revoke.h \
+libcli_la_SOURCES += %D%/cli_password.c %D%/cli_revoke.c %D%/cli_revoke.h \
 	%D%/cli_revoke_print.c
 libcli_la_SOURCES += %D%/cli_cert_change.c %D%/cli_cert_member.c \
 	%D%/cli_cert_state.c
-noinst_HEADERS += %D%/cli_cert.h %D%/cli_status.h
+noinst_HEADERS += %D%/cli_cert.h %D%/cli_page.h %D%/cli_status.h
 # secrets, by the local API
 libcli_la_SOURCES += %D%/cli_app_remove.c %D%/cli_complete.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c
 noinst_HEADERS += %D%/cli_api.h

@@ -62,6 +62,7 @@ use_next(struct member *m)
 	c->wanted = c->now = c->tries_next = false;
 	c->why[0] = '\0';
 	log_notice("this host's new certificate is in use");
+	expiry_look(m->k);
 	member_uplink_set(m);
 }
 

@@ -398,6 +398,7 @@ on_certificate(struct keeper *k, void *arg, const struct db_result *r)
 	}
 	if (result == CLV_OK) {
 		memcpy(k->secret.tls_thumb, found, 32);
+		expiry_of_name(k, cert.data, cert.len);
 		clv_buf_reset(&k->secret.tls_cert);
 		clv_buf_raw(&k->secret.tls_cert, cert.data, cert.len);
 		tls_to_front(k, &cert, key, key_len);

@@ -35,6 +35,7 @@ struct tls_conn {
 	enum clv_want want;
 	int failed;	  /* and nothing else will come */
 	bool pin_refused; /* by us, until the callback says otherwise */
+	bool ended;	  /* that is why */
 	uint8_t thumb[THUMB_LEN];
 	char text[160];
 };
@@ -49,10 +50,24 @@ tls_init(void)
 	return CLV_OK;
 }
 
+static bool enforce_expiry;
+
+void
+tls_enforce_expiry(bool enforce)
+{
+	enforce_expiry = enforce;
+}
+
+static bool
+has_ended(const X509 *leaf)
+{
+	return X509_cmp_current_time(X509_get0_notAfter(leaf)) <= 0;
+}
+
 /*
  * The whole of certificate checking: the thumbprint of the leaf, over its full
- * DER, is asked for. Chains, names, dates and purposes decide nothing, so none
- * of the code that reads them runs.
+ * DER, is asked for. Chains, names and purposes decide nothing, nor do dates
+ * unless that is wanted, so none of the code that reads them runs.
  */
 static int
 on_certificate(X509_STORE_CTX *store, void *arg)
@@ -69,10 +84,15 @@ on_certificate(X509_STORE_CTX *store, void *arg)
 	    len == THUMB_LEN)
 		c->pin_refused =
 		    !ctx->pin(ctx->arg, c->thumb) || tls_lib_is_costly(leaf);
+	if (!c->pin_refused && enforce_expiry)
+		c->ended = c->pin_refused = has_ended(leaf);
 	/* The alert that goes with this error is bad_certificate, by which
-	 * the other end knows that its thumbprint was refused. */
-	X509_STORE_CTX_set_error(
-	    store, c->pin_refused ? X509_V_ERR_CERT_REJECTED : X509_V_OK);
+	 * the other end knows that its thumbprint was refused, or else
+	 * certificate_expired. */
+	X509_STORE_CTX_set_error(store, c->ended ? X509_V_ERR_CERT_HAS_EXPIRED
+					: c->pin_refused
+					    ? X509_V_ERR_CERT_REJECTED
+					    : X509_V_OK);
 	return !c->pin_refused;
 }
 
@@ -298,6 +318,8 @@ static const struct {
 	"the peer's certificate is not enrolled: thumbprint "},
     {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, CLV_E_UNKNOWN_PEER, OURSELVES,
 	"the peer does not know our certificate: thumbprint "},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, CLV_E_DENIED, OURSELVES,
+	"our certificate has ended, and the peer enforces that: thumbprint "},
     {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, CLV_E_TLS, NOBODY,
 	"the peer sent no certificate"},
     {SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, CLV_E_TLS, NOBODY,
@@ -322,6 +344,14 @@ explain(struct tls_conn *c, unsigned long error)
 	const char *name = ERR_reason_error_string(error);
 	size_t i;
 
+	if (c->ended) {
+		sodium_bin2hex(hex, sizeof(hex), c->thumb, THUMB_LEN);
+		snprintf(c->text, sizeof(c->text),
+		    "the peer's certificate has ended (enforce_expiry): "
+		    "thumbprint %s",
+		    hex);
+		return CLV_E_DENIED;
+	}
 	for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		if (ERR_GET_LIB(error) != ERR_LIB_SSL ||
 		    ERR_GET_REASON(error) != reasons[i].reason)

@@ -27,6 +27,9 @@ typedef bool (*tls_pin_fn)(void *arg, const uint8_t thumb[static 32]);
 
 /* CLV_E_FORMAT: certificate or key (PKCS#8) is not DER; CLV_E_MISMATCH: the key
  * is not the certificate's. SIGPIPE is ignored from here on. */
+/* From now on, in this process: is a peer refused whose certificate has ended,
+ * although it is pinned? */
+void tls_enforce_expiry(bool enforce);
 int tls_ctx_new(bool server, const void *cert_der, size_t cert_len,
     const void *key_der, size_t key_len, tls_pin_fn pin, void *arg,
     struct tls_ctx **ret);

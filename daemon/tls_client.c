@@ -137,7 +137,8 @@ tell(const struct tls_conn *conn, int r, char why[static 256])
 {
 	const char *text = tls_conn_text(conn);
 
-	if (r == CLV_E_UNKNOWN_PEER || r == CLV_E_TLS || r == CLV_E_NO_SERVER)
+	if (r == CLV_E_UNKNOWN_PEER || r == CLV_E_TLS || r == CLV_E_DENIED ||
+	    r == CLV_E_NO_SERVER)
 		snprintf(why, 256, "%s", text);
 	else
 		snprintf(why, 256, "%s", clv_result_text(r));
@@ -320,6 +321,23 @@ read_frame(struct tls_conn *conn, struct clv_buf *ret, uint64_t deadline_ms)
 	return r == CLV_OK ? clv_buf_result(ret) : r;
 }
 
+/* The list may change between our handshake and our question: a notice of that
+ * is no answer. */
+static int
+read_answer(struct tls_conn *conn, struct clv_buf *ret, uint64_t deadline_ms)
+{
+	int r;
+
+	do {
+		clv_buf_reset(ret);
+		r = read_frame(conn, ret, deadline_ms);
+		if (r == CLV_OK && loop_now_ms() >= deadline_ms)
+			r = CLV_E_TIMEOUT;
+	} while (r == CLV_OK &&
+		 clv_wire_answer_op(ret->data, ret->len) == CLV_WIRE_NOTICE);
+	return r;
+}
+
 /* A server that refuses us says so and closes, so our writing may fail before
  * its reason was read. */
 static int
@@ -327,11 +345,12 @@ why_closed(struct tls_conn *conn, int r)
 {
 	uint8_t byte;
 	size_t n;
+	int why;
 
-	if (r == CLV_E_NO_SERVER &&
-	    tls_conn_read(conn, &byte, 1, &n) == CLV_E_UNKNOWN_PEER)
-		r = CLV_E_UNKNOWN_PEER;
-	return r;
+	if (r != CLV_E_NO_SERVER)
+		return r;
+	why = tls_conn_read(conn, &byte, 1, &n);
+	return why == CLV_E_UNKNOWN_PEER || why == CLV_E_DENIED ? why : r;
 }
 
 int
@@ -350,7 +369,7 @@ tls_client_exchange(struct tls_client *c, const struct clv_buf *body,
 		    write_all(c->conn, frame.data, frame.len, deadline_ms));
 	clv_buf_fini(&frame);
 	if (r == CLV_OK)
-		r = read_frame(c->conn, ret_body, deadline_ms);
+		r = read_answer(c->conn, ret_body, deadline_ms);
 	return r == CLV_OK ? r : tell(c->conn, r, ret_why);
 }
 

@@ -88,6 +88,9 @@ int clv__store_run(struct clv_store *s, const struct clv__statement *st,
     const struct clv_param *params, size_t n, int timeout_ms);
 int clv__store_run_script(struct clv_store *s, const char *sql, int timeout_ms);
 
+/* store_password.c. Did connecting end with a password that is not right? */
+bool clv__store_was_refused(const struct clv_store *s);
+
 /* store_answer.c */
 extern const struct clv__statement clv__script;
 int clv__store_judge(struct clv_store *s);	  /* a statement is over */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 #include <claviger/result.h>
 
 #include "store_internal.h"
@@ -57,17 +59,16 @@ clv__store_finish(struct clv_store *s, int timeout_ms)
 	return rc;
 }
 
-int
-clv_store_connect(const char *conninfo, const char *passfile,
+/* *ret_refused: the server wants a password, and that was not it. */
+static int
+connect_once(const char *conninfo, const char *passfile,
     enum clv_store_role role, int timeout_ms, struct clv_store **ret,
-    char ret_why[static 256])
+    char ret_why[static 256], bool *ret_refused)
 {
 	struct clv_store *s = NULL;
 	int rc;
 
-	rc = clv_store_check_conninfo(conninfo, ret_why);
-	if (rc != CLV_OK)
-		return rc;
+	*ret_refused = false;
 	rc = clv_store_open(conninfo, passfile, role, &s);
 	if (rc != CLV_OK) {
 		snprintf(ret_why, 256, "%s",
@@ -83,8 +84,42 @@ clv_store_connect(const char *conninfo, const char *passfile,
 		*ret = s;
 		return CLV_OK;
 	}
+	*ret_refused = clv__store_was_refused(s);
 	snprintf(ret_why, 256, "%.255s", clv_store_text(s));
 	clv_store_free(&s);
+	return rc;
+}
+
+/*
+ * While a password is changed two are about, and PostgreSQL takes one; a
+ * database that was set back takes the former one. So a file beside the one
+ * that is refused is tried.
+ */
+int
+clv_store_connect(const char *conninfo, const char *passfile,
+    enum clv_store_role role, int timeout_ms, struct clv_store **ret,
+    char ret_why[static 256])
+{
+	static const char *const beside[] = {
+	    CLV_STORE_PASSFILE_NEXT, CLV_STORE_PASSFILE_FORMER};
+	char path[PATH_MAX], why[256];
+	bool refused = false;
+	int rc;
+
+	rc = clv_store_check_conninfo(conninfo, ret_why);
+	if (rc != CLV_OK)
+		return rc;
+	rc = connect_once(
+	    conninfo, passfile, role, timeout_ms, ret, ret_why, &refused);
+	for (size_t i = 0; passfile != NULL && refused && i < 2; i++) {
+		if (snprintf(path, sizeof(path), "%s%s", passfile, beside[i]) >=
+			(int)sizeof(path) ||
+		    access(path, F_OK) != 0)
+			continue;
+		if (connect_once(conninfo, path, role, timeout_ms, ret, why,
+			&refused) == CLV_OK)
+			return CLV_OK;
+	}
 	return rc;
 }
 

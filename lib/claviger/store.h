@@ -270,12 +270,23 @@ bool clv_store_get_bool(const struct clv_store *s, size_t row, size_t col);
 
 /* The poll() wrapper for commands: connect, and run one statement, each within
  * timeout_ms. Out of time: CLV_E_TIMEOUT, or for a write CLV_E_UNKNOWN; the
- * connection is given up. */
+ * connection is given up. If the password is refused, those in the files
+ * beside, of these endings, are tried. */
+#define CLV_STORE_PASSFILE_NEXT ".next"
+#define CLV_STORE_PASSFILE_FORMER ".former"
 int clv_store_connect(const char *conninfo, const char *passfile,
     enum clv_store_role role, int timeout_ms, struct clv_store **ret,
     char ret_why[static 256]);
 int clv_store_run(struct clv_store *s, enum clv_stmt stmt,
     const struct clv_param *params, size_t n, int timeout_ms);
+
+/* The login's own password; CLV_STORE_OWNER. Did this connection need one? At
+ * which other addresses is this login connected: a row each, of one column of
+ * text ("": a local socket). Change it; the server gets a verifier. */
+bool clv_store_used_password(const struct clv_store *s);
+int clv_store_same_login(struct clv_store *s, int timeout_ms);
+int clv_store_set_password(
+    struct clv_store *s, const char *password, int timeout_ms);
 
 /* Owner only. Schema version in the database, 0 when there is none;
  * CLV_E_SCHEMA_NEWER when above CLV_SCHEMA_VERSION, CLV_E_PERMISSION when the

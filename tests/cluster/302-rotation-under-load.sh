@@ -145,6 +145,31 @@ expect_within 60 "all in order" all_ready
 expect_within 20 "the member goes on working" \
     worked "$(($(on client cat /tmp/put.done | wc -l) + 3))"
 
+step "the database password of the server nodes is renewed"
+active=$(promoted)
+pass=/etc/claviger/db.pass
+expect_exit 30 'in use at other addresses' "others have that login, too" \
+    cl "$active" settings database-password --rotate
+refute "nothing is changed yet" on "$active" test -e $pass.former
+owner=$(on "$active" stat -c %U $pass)
+for node in n1 n2 n3; do
+	[ $node = "$active" ] || on "$active" cat $pass.next |
+	    on $node install -m 600 -o "$owner" /dev/stdin $pass.next
+done
+canary_note "$(on "$active" sed 's/.*://' $pass.next)"
+expect "it is changed" \
+    cl "$active" settings database-password --rotate --shared
+must "and everybody has to log in anew" ended "usename = 'claviger_node'"
+expect_within 30 "all in order" all_ready
+for node in n1 n2 n3; do
+	[ $node = "$active" ] || expect "$node takes up the new one" \
+	    cl $node settings database-password --rotate
+done
+expect "all are there again, and are served" \
+    cl "$active" settings set port 8391
+expect_within 20 "the member goes on working" \
+    worked "$(($(on client cat /tmp/put.done | wc -l) + 3))"
+
 for w in $workers; do on client touch "/tmp/$w.stop"; done
 # What claviger(1) promises of a failover: reading goes on; until the new server
 # knows that the old one serves nobody, writing is refused, with that reason.

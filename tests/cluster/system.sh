@@ -76,7 +76,7 @@ join_and_approve() {
 # server_thumbprint [_next|_former [NODE]]: as the signed list has it there.
 server_thumbprint() {
 	cl "${2-n1}" settings show |
-	    sed -n "s/^server_thumbprint${1-} *= *//p"
+	    sed -n "s/^server_thumbprint${1-} *= *\([0-9a-f]*\).*/\1/p"
 }
 
 # join prints the whole line `claviger member add HOST --certificate HOST.crt`.

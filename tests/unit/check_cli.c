@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <sodium.h>
 #include "daemon/cli.h"
+#include "daemon/cli_status.h"
 #include "daemon/record.h"
 
 static struct cli c;
@@ -197,7 +198,7 @@ END_TEST
 
 START_TEST(too_many_and_too_few_arguments_are_refused)
 {
-	ck_assert_int_eq(PARSE("status", "more"), CLV_E_USAGE);
+	ck_assert_int_eq(PARSE("doctor", "more"), CLV_E_USAGE);
 	ck_assert_int_eq(PARSE("settings set", "port"), CLV_E_USAGE);
 	ck_assert_int_eq(PARSE("settings set", "port", "1", "2"), CLV_E_USAGE);
 	ck_assert_int_eq(PARSE("settings set", "port", "1"), CLV_OK);
@@ -565,6 +566,30 @@ END_TEST
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
+/* A host that is in order, with a certificate that ends then. */
+static int
+judged(int64_t left_s)
+{
+	struct cli_status s = {.member = true, .ready = true, .daemon = true};
+
+	s.cert_count = 2;
+	s.certs[0].left_s = 365 * INT64_C(86400);
+	s.certs[1].left_s = left_s;
+	return cli_status_judge(&s);
+}
+
+START_TEST(status_ends_with_23_before_a_certificate_does)
+{
+	const int64_t day = 86400;
+
+	ck_assert_int_eq(judged(31 * day), CLV_OK);
+	ck_assert_int_eq(judged(31 * day - 1), CLV_E_FINDINGS);
+	ck_assert_int_eq(judged(day), CLV_E_FINDINGS);
+	ck_assert_int_eq(judged(-day), CLV_E_FINDINGS);
+	ck_assert_int_eq(clv_result_exit(CLV_E_FINDINGS), 23);
+}
+END_TEST
+
 static TCase *
 tcase(Suite *s, const char *name)
 {
@@ -601,6 +626,7 @@ add_values(Suite *s)
 {
 	TCase *t = tcase(s, "values");
 
+	tcase_add_test(t, status_ends_with_23_before_a_certificate_does);
 	tcase_add_test(t, a_thumbprint_is_read_with_and_without_colons);
 	tcase_add_loop_test(
 	    t, a_wrong_thumbprint_is_refused, 0, COUNT(bad_thumbs));

@@ -46,6 +46,103 @@ measure(void)
 	ck_assert_int_eq(fclose(f), 0);
 }
 
+/* As text, plain or not, or as HTML. */
+static void
+show(bool html, struct cli_paper paper)
+{
+	struct cli_page p = {NULL, 0};
+	FILE *f;
+
+	free(shown);
+	shown = NULL;
+	f = open_memstream(&shown, &shown_len);
+	ck_assert_ptr_nonnull(f);
+	cli_status_page(&s, &p);
+	if (html)
+		cli_page_html(f, &p, "<title>");
+	else
+		cli_page_text(f, &p, paper);
+	ck_assert_int_eq(fclose(f), 0);
+	cli_page_fini(&p);
+}
+
+static unsigned
+times(const char *text)
+{
+	unsigned n = 0;
+
+	for (const char *p = shown; (p = strstr(p, text)) != NULL; p++)
+		n++;
+	return n;
+}
+
+START_TEST(text_has_no_colour_by_itself)
+{
+	show(false, (struct cli_paper){false, false});
+	ck_assert(shows("this node     n1: standby: ready to take over\n"));
+	ck_assert(shows("failover here would work"));
+	ck_assert(!shows("\033"));
+}
+END_TEST
+
+START_TEST(what_is_wrong_is_red_and_ends_being_so)
+{
+	s.ready = false;
+	s.st.role = CTL_ROLE_LOCKED;
+	show(false, (struct cli_paper){true, false});
+	ck_assert(shows("\033[1;31mn1: locked: not ready: it cannot "
+			"serve\033[0m\n"));
+	ck_assert(!shows("\033[H"));
+	ck_assert_uint_eq(
+	    times("\033[1;31m") + times("\033[32m") + times("\033[33m"),
+	    times("\033[0m"));
+}
+END_TEST
+
+START_TEST(a_redrawn_page_leaves_nothing_of_the_one_before)
+{
+	show(false, (struct cli_paper){false, true});
+	ck_assert_int_eq(strncmp(shown, "\033[H", 3), 0);
+	ck_assert_uint_eq(times("\033[K\n"), times("\n"));
+	ck_assert(shows("\033[J"));
+}
+END_TEST
+
+START_TEST(a_page_for_a_browser_is_escaped_and_alone)
+{
+	snprintf(s.st.reason, sizeof(s.st.reason),
+	    "<script>alert('1')</script>&\"x\"");
+	show(true, (struct cli_paper){false, false});
+	ck_assert(shows("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;"
+			"&amp;&quot;x&quot;"));
+	ck_assert(shows("<title>&lt;title&gt;</title>"));
+	ck_assert(!shows("<script"));
+	ck_assert(!shows("http"));
+	ck_assert(!shows("url("));
+	ck_assert(!shows(" src="));
+	ck_assert_uint_eq(times("<div>"), times("</div>"));
+	ck_assert_uint_eq(times("<dd"), times("</dd>"));
+	ck_assert(shows("<dd class=\"good\">n1: standby"));
+	ck_assert(shows("name=\"viewport\""));
+	ck_assert(shows("prefers-color-scheme:dark"));
+}
+END_TEST
+
+START_TEST(a_certificate_is_told_of_before_its_end)
+{
+	s.cert_count = 2;
+	s.certs[0] = (struct cli_status_cert){"host", "n1", 40 * 86400};
+	s.certs[1] =
+	    (struct cli_status_cert){"network-name", "mss", 29 * 86400 + 9};
+	show(true, (struct cli_paper){false, false});
+	ck_assert(shows("<dd>n1: 40 days left</dd>\n<dd class=\"warn\">mss: "
+			"ENDS in 29 days"));
+	s.certs[1].left_s = -86400;
+	show(true, (struct cli_paper){false, false});
+	ck_assert(shows("<dd class=\"bad\">mss: ENDED 1 day ago"));
+}
+END_TEST
+
 START_TEST(a_label_holds_any_text)
 {
 	snprintf(s.st.network_name, sizeof(s.st.network_name), "a\"b\\c\nd");
@@ -136,6 +233,11 @@ suite(void)
 	TCase *t = tcase_create("forms");
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, text_has_no_colour_by_itself);
+	tcase_add_test(t, what_is_wrong_is_red_and_ends_being_so);
+	tcase_add_test(t, a_redrawn_page_leaves_nothing_of_the_one_before);
+	tcase_add_test(t, a_page_for_a_browser_is_escaped_and_alone);
+	tcase_add_test(t, a_certificate_is_told_of_before_its_end);
 	tcase_add_test(t, a_label_holds_any_text);
 	tcase_add_test(t, what_is_not_known_is_not_measured);
 	tcase_add_test(t, one_role_and_one_state_is_one);

@@ -412,6 +412,7 @@ tear_down(void)
 	char path[128];
 
 	member_fini(&rig.k);
+	expiry_fini(&rig.k);
 	clv_list_free(&list);
 	clv_keyring_free(&keyring);
 	clv_identity_free(&rig.k.identity);
@@ -1746,6 +1747,48 @@ START_TEST(a_next_one_that_cannot_be_read_is_left_alone)
 }
 END_TEST
 
+/* So many days are left; what the log says in the hours from then on. */
+static const char *
+said_at(int days)
+{
+	wall = rig.k.expiry.end_s[EXPIRY_HOST] - days * INT64_C(86400);
+	rig.log[0] = '\0';
+	rig_advance(EXPIRY_LOOK_MS);
+	return rig.log;
+}
+
+START_TEST(the_end_of_a_certificate_is_said_once_at_each_step)
+{
+	static const struct {
+		int days;
+		const char *log; /* NULL: nothing */
+	} steps[] = {{31, NULL}, {30, "ends in 30 days"}, {29, NULL},
+	    {15, NULL}, {14, "ends in 14 days"}, {8, NULL},
+	    {7, "ends in 7 days"}, {2, NULL}, {1, "ends in 1 day:"}, {0, NULL},
+	    {-1, "ended 1 day ago; who has it pinned goes on trusting it"},
+	    {-5, NULL}};
+
+	ck_assert_int_eq(rig.k.expiry.end_s[EXPIRY_HOST], 0);
+	expiry_look(&rig.k);
+	ck_assert_int_ne(rig.k.expiry.end_s[EXPIRY_HOST], 0);
+	server.silent = true;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		const char *log = said_at(steps[i].days);
+
+		if (steps[i].log == NULL)
+			ck_assert_ptr_null(strstr(log, "certificate"));
+		else
+			ck_assert_msg(
+			    strstr(log, steps[i].log) != NULL, "%s", log);
+	}
+	/* a new one is another matter */
+	wall = 1800000000;
+	save_own();
+	expiry_look(&rig.k);
+	ck_assert_int_eq(rig.k.expiry.told[EXPIRY_HOST], EXPIRY_NONE);
+}
+END_TEST
+
 static Suite *
 member_suite(void)
 {
@@ -1800,6 +1843,7 @@ member_suite(void)
 	tcase_add_loop_test(
 	    t, a_member_killed_while_it_writes_has_a_pair_that_fits, 0, 2);
 	tcase_add_test(t, a_pair_that_does_not_fit_is_not_loaded);
+	tcase_add_test(t, the_end_of_a_certificate_is_said_once_at_each_step);
 	tcase_add_test(t, a_next_one_that_cannot_be_read_is_left_alone);
 	suite_add_tcase(s, t);
 	t = tcase_create("certificate, killed");

@@ -332,6 +332,93 @@ START_TEST(only_the_password_file_that_is_given_is_used)
 }
 END_TEST
 
+static void
+ask_for_passwords(void)
+{
+	sql("DROP ROLE IF EXISTS locked");
+	sql("CREATE ROLE locked LOGIN PASSWORD 'first'");
+	sql("COPY (VALUES ('local all locked scram-sha-256'),"
+	    " ('local all all trust')) TO '%s/data/pg_hba.conf'",
+	    pg_dir());
+	sql("SELECT pg_reload_conf()");
+	sql_wait("SELECT count(*) = 2 FROM pg_hba_file_rules");
+}
+
+static void
+put_password(const char *path, const char *ending, const char *password)
+{
+	char name[128];
+	FILE *f;
+
+	snprintf(name, sizeof(name), "%s%s", path, ending);
+	f = fopen(name, "w");
+	fchmod(fileno(f), 0600);
+	fprintf(f, "*:*:*:locked:%s\n", password);
+	fclose(f);
+}
+
+START_TEST(a_password_is_changed_under_open_connections)
+{
+	char path[64], name[128], conninfo[512], why[256] = "";
+	struct clv_store *open = NULL, *n = NULL;
+
+	ask_for_passwords();
+	snprintf(path, sizeof(path), "%s/pass", pg_dir());
+	put_password(path, "", "first");
+	put_password(path, ".next", "it's \"2\"");
+	snprintf(conninfo, sizeof(conninfo), "%s user=locked", owner_conninfo);
+	ck_result(clv_store_connect(
+		      conninfo, path, CLV_STORE_OWNER, TIMEOUT_MS, &open, why),
+	    CLV_OK);
+	ck_assert(clv_store_used_password(open));
+	snprintf(name, sizeof(name), "%s.next", path);
+	ck_result(connect_with("user=locked", name, why), CLV_E_DATABASE_AWAY);
+	ck_ok(open, clv_store_same_login(open, TIMEOUT_MS));
+	ck_assert_uint_eq(clv_store_rows(open), 0);
+	ck_ok(open, clv_store_set_password(open, "it's \"2\"", TIMEOUT_MS));
+	ck_ok(open, clv_store_same_login(open, TIMEOUT_MS)); /* it lives on */
+	ck_result(connect_with("user=locked", name, why), CLV_OK);
+	ck_result(clv_store_connect(
+		      conninfo, path, CLV_STORE_OWNER, TIMEOUT_MS, &n, why),
+	    CLV_OK); /* by the file beside */
+	clv_store_free(&n);
+	unlink(name);
+	ck_result(connect_with("user=locked", path, why), CLV_E_DATABASE_AWAY);
+	put_password(path, ".former", "it's \"2\"");
+	ck_result(connect_with("user=locked", path, why), CLV_OK);
+	put_password(path, ".next", "wrong");
+	ck_result(connect_with("user=locked", path, why), CLV_OK);
+	put_password(path, ".former", "wrong");
+	why[0] = '\0';
+	ck_result(connect_with("user=locked", path, why), CLV_E_DATABASE_AWAY);
+	ck_text(why);
+	clv_store_free(&open);
+}
+END_TEST
+
+START_TEST(no_other_file_is_tried_when_no_password_is_wrong)
+{
+	char path[64], conninfo[256], why[256] = "";
+	struct clv_store *n = NULL;
+
+	snprintf(path, sizeof(path), "%s/pass", pg_dir());
+	put_password(path, "", "first");
+	put_password(path, ".next", "second");
+	snprintf(
+	    conninfo, sizeof(conninfo), "host=%s/none user=locked", pg_dir());
+	ck_result(clv_store_connect(
+		      conninfo, path, CLV_STORE_OWNER, TIMEOUT_MS, &n, why),
+	    CLV_E_DATABASE_AWAY);
+	/* one line of libpq's for each time that it was tried */
+	ck_assert_ptr_null(strstr(strstr(why, "none") + 4, "none/"));
+	ck_result(clv_store_connect(owner_conninfo, path, CLV_STORE_OWNER,
+		      TIMEOUT_MS, &n, why),
+	    CLV_OK);
+	ck_assert(!clv_store_used_password(n));
+	clv_store_free(&n);
+}
+END_TEST
+
 /* A socket under the name that PostgreSQL would use. */
 static int
 listen_in(char *dir, char *conninfo, size_t cap)
@@ -449,6 +536,8 @@ main(void)
 	tcase_add_test(t, server_that_only_reads_is_not_connected_to);
 	tcase_add_test(t, server_that_only_reads_from_now_on_is_away);
 	tcase_add_test(t, only_the_password_file_that_is_given_is_used);
+	tcase_add_test(t, a_password_is_changed_under_open_connections);
+	tcase_add_test(t, no_other_file_is_tried_when_no_password_is_wrong);
 	tcase_add_test(t, server_that_never_answers_is_given_up_in_time);
 	tcase_add_test(t, text_of_a_hostile_server_is_one_printable_line);
 	tcase_add_test(t, server_that_stops_and_starts_is_away_and_back);

@@ -780,6 +780,52 @@ START_TEST(expired_and_future_certificates_are_accepted_by_their_pin)
 }
 END_TEST
 
+/* The server's, or the client's: it is refused, and both ends say so. */
+START_TEST(expired_certificate_is_refused_where_that_is_enforced)
+{
+	struct party *old = _i == 0 ? &server : &client;
+	struct tls_conn *refuses, *is_refused;
+	uint8_t byte;
+	struct pair p;
+	size_t n;
+
+	change_dates(old, -2 * 86400L, -1);
+	tls_enforce_expiry(true);
+	pair_init(&p, &server, &client, &client, &server);
+	pair_shake(&p);
+	refuses = _i == 0 ? p.c : p.s;
+	is_refused = _i == 0 ? p.s : p.c;
+	ck_assert_int_eq(_i == 0 ? p.rc : p.rs, CLV_E_DENIED);
+	ck_assert_ptr_nonnull(strstr(tls_conn_text(refuses),
+	    "the peer's certificate has ended (enforce_expiry): thumbprint "));
+	if (_i == 0)
+		ck_assert_int_eq(p.rs, CLV_E_DENIED);
+	else
+		ck_assert_int_eq(
+		    tls_conn_read(is_refused, &byte, 1, &n), CLV_E_DENIED);
+	ck_assert_ptr_nonnull(
+	    strstr(tls_conn_text(is_refused), "our certificate has ended"));
+	ck_assert_mem_eq(tls_conn_thumb(refuses), old->thumb, 32);
+	pair_fini(&p);
+	tls_enforce_expiry(false);
+}
+END_TEST
+
+START_TEST(certificate_of_today_is_accepted_where_that_is_enforced)
+{
+	struct pair p;
+
+	change_dates(&server, -2 * 86400L, 600);
+	tls_enforce_expiry(true);
+	pair_init(&p, &server, &client, &client, &server);
+	pair_shake(&p);
+	ck_assert_int_eq(p.rs, CLV_OK);
+	ck_assert_int_eq(p.rc, CLV_OK);
+	pair_fini(&p);
+	tls_enforce_expiry(false);
+}
+END_TEST
+
 /* Make a party's certificate and key anew, with another kind of key. */
 static void
 change_key(struct party *p, EVP_PKEY *k)
@@ -890,7 +936,14 @@ END_TEST
 
 /* ---- the blocking client, over loopback ---- */
 
-enum play { ECHO, SILENCE, LONG_ANSWER, EMPTY_ANSWER, HANG_UP };
+enum play {
+	ECHO,
+	NOTICE, /* and then an echo */
+	SILENCE,
+	LONG_ANSWER,
+	EMPTY_ANSWER,
+	HANG_UP
+};
 
 struct host {
 	int fd;
@@ -921,6 +974,8 @@ host_read(struct tls_conn *s, uint8_t *p, size_t len)
 static void
 host_serve(struct host *h, struct tls_conn *s)
 {
+	static const uint8_t notice[] = {
+	    0, 0, 0, 12, 0, 0, 0, 7, 1, 0, 0, 0, 0, CLV_WIRE_NOTICE, 0, 0};
 	uint8_t frame[4 + CLV_WIRE_REQUEST_MAX];
 	struct pollfd pfd = {.fd = tls_conn_fd(s), .events = POLLIN};
 	size_t len, n;
@@ -938,6 +993,8 @@ host_serve(struct host *h, struct tls_conn *s)
 	}
 	if (h->play == HANG_UP)
 		return;
+	if (h->play == NOTICE)
+		tls_conn_write(s, notice, sizeof(notice), &n);
 	while (host_read(s, frame, 4)) {
 		len = (size_t)frame[2] << 8 | frame[3];
 		if (!host_read(s, frame + 4, len))
@@ -1046,6 +1103,14 @@ START_TEST(client_exchanges_frames)
 	ck_assert_int_eq(exchange(ECHO, 100, 5000, why), CLV_OK);
 	ck_assert_int_eq(
 	    exchange(ECHO, CLV_WIRE_REQUEST_MAX, 5000, why), CLV_OK);
+}
+END_TEST
+
+START_TEST(client_takes_no_notice_for_an_answer)
+{
+	char why[256];
+
+	ck_assert_int_eq(exchange(NOTICE, 100, 5000, why), CLV_OK);
 }
 END_TEST
 
@@ -1210,6 +1275,10 @@ main(void)
 	tcase_add_test(t, bad_certificate_and_key_have_their_own_results);
 	tcase_add_test(
 	    t, expired_and_future_certificates_are_accepted_by_their_pin);
+	tcase_add_loop_test(
+	    t, expired_certificate_is_refused_where_that_is_enforced, 0, 2);
+	tcase_add_test(
+	    t, certificate_of_today_is_accepted_where_that_is_enforced);
 	tcase_add_test(t, every_kind_of_key_of_tls_1_3_is_read);
 	tcase_add_test(t, key_that_costs_much_to_verify_is_refused);
 	tcase_add_test(t, same_key_in_another_certificate_is_another_party);
@@ -1238,6 +1307,7 @@ main(void)
 
 	t = add_case(s, "client");
 	tcase_add_test(t, client_exchanges_frames);
+	tcase_add_test(t, client_takes_no_notice_for_an_answer);
 	tcase_add_test(t, client_gives_up_on_a_silent_server);
 	tcase_add_test(t, client_refuses_frames_of_no_or_too_much_length);
 	tcase_add_test(t, client_says_when_the_server_hangs_up);

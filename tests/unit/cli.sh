@@ -361,6 +361,24 @@ gone 'a second init leaves no backup' "$tmp/b/again.age"
 
 on n1 settings show
 expect $? 0 "^server_thumbprint  *= $thumb" 'settings show'
+is 'it says which line says so' grep -q \
+	"^user  *= daemon  *# $tmp/n1/claviger.conf, line [0-9]*$" "$tmp/out"
+is 'that one' test "$(sed -n "$(sed -n 's/^user .* line //p' "$tmp/out")p" \
+	"$tmp/n1/claviger.conf")" = 'user = daemon'
+is 'what is from the system' \
+	grep -q '^port  *= 9000  *# signed list$' "$tmp/out"
+is 'and what nobody has set' grep -q '^log_file .*# default$' "$tmp/out"
+on n1 settings check
+expect $? 0 'of a server node, nothing is wrong' 'settings check'
+on n1 settings check --json
+expect $? 0 '"role": *"server"' 'settings check --json'
+json 'settings check'
+printf 'user = daemon\nrefresh_intervall = 60\n' >"$tmp/b/new.conf"
+on n1 settings check "$tmp/b/new.conf"
+refuse $? 2 'line 2: .*is "refresh_interval" meant' 'checking another file'
+rm "$tmp/b/new.conf"
+on n1 settings check "$tmp/b/new.conf"
+refuse $? 5 'No such file' 'checking a file that is not there'
 on n1 settings show --json
 expect $? 0 '"port": *9000,' 'settings show --json'
 json 'settings show' server_thumbprint_next server_thumbprint_former
@@ -370,6 +388,56 @@ on n1 status --json
 expect $? 8 '"daemon": *false' 'status --json without a daemon'
 json status where age_s policy recovery_recipient findings covered \
 	keys keys_age_ms may_write why_not database_up
+on n1 status --output-as=json
+expect $? 8 '"daemon": *false' 'status --output-as=json is --json'
+on n1 status --output-as=xml
+expect $? 8 '<claviger-status daemon="false"' 'status --output-as=xml'
+attribute() { # NAME WANTED: of the status that was printed last
+	is "the attribute $1" test "$(xmllint --nonet --noout \
+		--xpath "string(/claviger-status/$1)" "$tmp/out" 2>&1)" = "$2"
+}
+if command -v xmllint >/dev/null; then
+	attribute @node n1
+	attribute 'certificates[@party="host"]/@name' n1
+	attribute @nodes_enrolled 1
+fi
+on n1 status --output-as=html
+expect $? 8 '<dd class="bad">n1: NOT READY: ' 'status --output-as=html'
+is 'which is one document' test "$(grep -c '^</\?html' "$tmp/out")" = 2
+on n1 status --output-as=pdf
+refuse $? 2 'text, json, xml or html' 'a form that there is not'
+on n1 status --json --output-as=json
+refuse $? 2 'not both' 'two forms'
+on n1 status --watch --output-as=html
+refuse $? 2 'one document' 'a page that is never whole'
+on n1 status --watch 0
+refuse $? 2 'number from 1' 'watching without a pause'
+on n1 status 2
+refuse $? 2 "too many: '2'" 'a pause and nothing to watch'
+watched() { # OPTION...: until head(1) has enough
+	"$claviger" --config "$tmp/n1/claviger.conf" status --watch 1 "$@" \
+		2>"$tmp/err" | head -n "$lines" >"$tmp/out"
+}
+lines=2
+watched --json
+is 'one object a line' test "$(grep -c '^{.*"node":"n1".*}$' "$tmp/out")" = 2
+lines=30
+watched
+is 'one page after the other' \
+	test "$(grep -c '^status .*every 1 s$' "$tmp/out")" -ge 2
+if command -v script >/dev/null; then
+	on_terminal() { # VARIABLE=VALUE: for a terminal, two seconds
+		script -qec "env TERM=xterm $1 timeout 2 '$claviger' \
+			--config '$tmp/n1/claviger.conf' status --watch 1" \
+			/dev/null </dev/null >"$tmp/out" 2>&1
+	}
+	esc=$(printf '\033')
+	on_terminal NO_COLOR=
+	is 'a terminal is drawn over' grep -q "$esc\[H" "$tmp/out"
+	is 'in colour' grep -q "$esc\[1;31mn1: NOT READY" "$tmp/out"
+	on_terminal NO_COLOR=1
+	is 'or without' sh -c "! grep -q '$esc\[1;31m' '$tmp/out'"
+fi
 on n1 metrics
 expect $? 0 '^claviger_up 0$' 'metrics without a daemon'
 is 'they tell of the certificate' grep -q \
@@ -1761,6 +1829,68 @@ with n7 member revoke nobody --rotate --backup "$tmp/b/no.age" \
 	--passphrase-file "$tmp/pass"
 refuse $? 5 'no member nobody' 'member revoke --rotate of a stranger'
 gone 'a backup without a member' "$tmp/b/no.age"
+
+# The password of the database login.
+dbpass=$tmp/login.pass
+renew() {
+	with n7 settings database-password --rotate "$@"
+}
+password_is() { # PASSWORD: the one in force
+	env PGPASSWORD="$1" psql -qAtX -h "$tmp/sock" -U login -c 'SELECT 1' one \
+		>/dev/null 2>&1
+}
+in_file() { sed 's/.*://' "$1"; }
+with n7 settings database-password
+refuse $? 2 'Give --rotate' 'a password of which nothing is wanted'
+renew
+refuse $? 5 'by a password file' 'renewing no password'
+printf '# ours\n*:*:one:other:x\n*:*:*:login:it\\:s\n' >"$dbpass"
+chmod 600 "$dbpass" && chown nobody "$dbpass"
+echo "database_passfile = $dbpass" >>"$tmp/n7/claviger.conf"
+renew
+refuse $? 2 'without a password' 'renewing one that nobody asks for'
+gone 'a password that is not changed' "$dbpass.next"
+sql -c "ALTER ROLE login PASSWORD 'it:s'" postgres
+echo 'local all login scram-sha-256
+local all all trust' >"$tmp/pg/pg_hba.conf"
+sql -c 'SELECT pg_reload_conf()' postgres >/dev/null
+for _ in $(seq 100); do
+	password_is it || break
+done
+is 'the password is asked for' password_is it:s
+renew --json
+expect $? 0 '"state": *"changed"' 'settings database-password'
+json 'settings database-password'
+is 'the new one is in force' password_is "$(in_file "$dbpass" | tail -n 1)"
+is 'for the service alone' test "$(stat -c %U%a "$dbpass")" = nobody600
+is 'the former one is kept' grep -Fxq '*:*:*:login:it\:s' "$dbpass.former"
+is 'other lines stay' grep -Fxq '*:*:one:other:x' "$dbpass"
+gone 'nothing is left' "$dbpass.next"
+with n7 settings set port 8393
+expect $? 0 'port = 8393' 'a change over the new login'
+is 'it is in no log' sh -c "! grep -qF '$(in_file "$dbpass" | tail -n 1)' \
+	'$tmp/pg/log' '$tmp/out' '$tmp/err'"
+# Killed before PostgreSQL has heard of it, and after.
+echo '*:*:*:login:third' >"$dbpass.next"
+chmod 600 "$dbpass.next" && chown nobody "$dbpass.next"
+renew
+expect $? 0 'is in force' 'going on with what was made'
+is 'the same one' password_is third
+echo '*:*:*:login:fourth' >"$dbpass.next"
+chmod 600 "$dbpass.next" && chown nobody "$dbpass.next"
+sql -c "ALTER ROLE login PASSWORD 'fourth'" postgres
+with n7 settings set port 8394
+expect $? 0 'port = 8394' 'a login with the one beside'
+renew --json
+expect $? 0 '"state": *"taken-up"' 'taking up what is in force'
+is 'it is in its place' test "$(in_file "$dbpass")" = fourth
+sql -c "ALTER ROLE login PASSWORD 'third'" postgres
+with n7 settings set port 8395
+expect $? 0 'port = 8395' 'a database of an older day'
+sql -c "ALTER ROLE login PASSWORD 'lost'" postgres
+renew
+refuse $? 8 'authentication failed' 'a password that nobody has'
+sql -c "ALTER ROLE login PASSWORD 'fourth'" postgres
 
 on n1 status
 expect $? 8 'clavigerd does not run' 'no daemon is left behind'

@@ -51,7 +51,7 @@ suggests 'recovery restore rotate run' r
 suggests 'settings status' s
 suggests 'combine create recipient' recovery ''
 suggests 'create' recovery cr
-suggests '--help --json' status ''
+suggests '--help --json --output-as --watch' status ''
 suggests '--json' status --j
 offers '--help --passphrase-fd --passphrase-file a-backup other verify' backup ''
 offers '--help --json --passphrase-file a-backup other' backup verify ''
