@@ -196,6 +196,7 @@ int cli_host_name_check(const char *name);
 int cli_net_look_up(struct cli *c, const char *name, char *dst, size_t cap);
 int cli_net_resolves(struct cli *c, const char *name, const char *address);
 int cli_net_free(struct cli *c, const char *address);
+bool cli_net_is_local(const char *address);
 
 /* cli_ctl.c: the local daemon. CLV_E_NO_SERVER when none runs. */
 struct cli_reply {
@@ -418,6 +419,7 @@ int cli_recovery_combine(struct cli *c);
 int cli_escrow_list(struct cli *c);
 int cli_escrow_verify(struct cli *c);
 int cli_drill_restore(struct cli *c);
+int cli_designate(struct cli *c);
 int cli_node_list(struct cli *c);
 int cli_node_approve(struct cli *c);
 int cli_node_revoke(struct cli *c);

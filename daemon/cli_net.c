@@ -185,6 +185,14 @@ is_local(const union addr *a)
 	return found;
 }
 
+bool
+cli_net_is_local(const char *address)
+{
+	union addr a;
+
+	return parse(address, &a) == CLV_OK && is_local(&a);
+}
+
 /* An ICMP socket that the kernel numbers and checks (ping(7)-less: as root a
  * raw socket, whose answers we tell apart by the sender that connect() set). */
 static int

@@ -177,6 +177,16 @@ static const struct cli_opt opts_drill_restore[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct cli_opt opts_designate[] = {
+    {"address-command", "CMD",
+	"moves the address: a shell runs it with add or del, the address "
+	"and the network name as $1, $2, $3",
+	false},
+    {"force-address", NULL, "do not insist that the address is free", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_yes[] = {
     {"yes", NULL, "do not ask", false},
     JSON,
@@ -367,6 +377,8 @@ const struct cli_verb cli_verbs[] = {
 	cli_node_approve},
     {"node revoke", "NODE", "cut a server node off", opts_node_revoke, 1, 1,
 	SERVER, cli_node_revoke},
+    {"designate", "NODE", "take or give the active role, without Pacemaker",
+	opts_designate, 1, 1, SERVER, cli_designate},
     {"member add", "HOST", "enrol a member", opts_member_add, 1, 1, SERVER,
 	cli_member_add},
     {"member token", "", "let a host join as a member by itself",

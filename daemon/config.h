@@ -45,7 +45,8 @@ struct config {
 	uint32_t backup_interval; /* s */
 	uint32_t backup_keep;	  /* files in each directory */
 	char backup_passphrase_file[256];
-	char cluster[8]; /* auto (corosync.conf exists) | yes | no */
+	char on_event[512]; /* a command line: tell.c */
+	char cluster[8];    /* auto (corosync.conf exists) | yes | no */
 	bool debug;
 	uint32_t lines[CONFIG_KEYS_MAX]; /* config_line() */
 };

@@ -229,6 +229,8 @@ static const struct config_key keys[] = {
     {"backup_passphrase_file", TEXT(backup_passphrase_file), "",
 	is_path_or_none, "an absolute path",
 	"passphrase of scheduled backups; else the recovery recipient's"},
+    {"on_event", TEXT(on_event), "", is_command, "a command line",
+	"is run when the server goes or comes, with what happened"},
     {"debug", BOOL(debug), "no", NULL, "yes or no", "log more"},
 };
 _Static_assert(

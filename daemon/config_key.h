@@ -28,7 +28,7 @@ bool config_key_set(const struct config_key *k, struct config *c,
 void config_key_get(const struct config_key *k, const struct config *c,
     char ret[static CONFIG_LINE_LEN]);
 
-#define CONFIG_N_KEYS 28
+#define CONFIG_N_KEYS 29
 _Static_assert(CONFIG_N_KEYS <= CONFIG_KEYS_MAX, "each key has its line");
 
 #endif

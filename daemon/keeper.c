@@ -46,6 +46,13 @@ keeper_tell(struct keeper *k, enum link_op op, const char *text)
 		log_warning("supervisor: %s", strerror(errno));
 }
 
+void
+keeper_event(struct keeper *k, const char *event)
+{
+	if (k->config->on_event[0] != '\0')
+		keeper_tell(k, LINK_EVENT, event);
+}
+
 int
 keeper_send(struct keeper *k, enum chan_type type, const struct clv_buf *body)
 {

@@ -529,6 +529,7 @@ void keeper_end(struct keeper *k, int status);
 int keeper_send(
     struct keeper *k, enum chan_type type, const struct clv_buf *body);
 void keeper_tell(struct keeper *k, enum link_op op, const char *text);
+void keeper_event(struct keeper *k, const char *event); /* on_event */
 const char *keeper_node_name(const struct keeper *k, uint8_t number);
 
 #endif

@@ -58,6 +58,11 @@ member_event(struct member *m, enum member_event event, const char *why)
 		keys_drop(m);
 	if (event == MEMBER_EV_REVOKED)
 		member_cache_remove(m);
+	if (from == CLV_MEMBER_FRESH && rule->to == CLV_MEMBER_AWAY)
+		keeper_event(m->k, "server-away");
+	else if (rule->to == CLV_MEMBER_FRESH && from != CLV_MEMBER_FRESH &&
+		 from != CLV_MEMBER_NONE)
+		keeper_event(m->k, "server-back");
 	if (from != rule->to)
 		log_notice("member: %s -> %s: %s%s%s", member_state_name(from),
 		    member_state_name(rule->to), rule->why,

@@ -28,7 +28,8 @@ enum link_op {
 	LINK_RESOURCE = 2, /* keeper -> supervisor: text is the resource name */
 	LINK_END = 3,	   /* either way: orderly end */
 	LINK_FAIL =
-	    4 /* keeper -> supervisor: tell Pacemaker of a failure, go on */
+	    4, /* keeper -> supervisor: tell Pacemaker of a failure, go on */
+	LINK_EVENT = 5 /* keeper -> supervisor: text is one of tell_events */
 };
 struct link_msg {
 	unsigned op;   /* enum link_op */

@@ -321,6 +321,8 @@ serving_event(struct keeper *k, enum role_event event, const char *text)
 		log_notice("role: %s -> %s: %s%s%s", role_state_name(from),
 		    role_state_name(rule->to), rule->why,
 		    text[0] != '\0' ? ": " : "", text);
+	if (role_serves(from) != role_serves(rule->to))
+		keeper_event(k, role_serves(from) ? "inactive" : "active");
 	remember_failure(k, rule, text);
 	k->serving.state = rule->to;
 	if (event == ROLE_EV_PROMOTE)

@@ -21,6 +21,7 @@
 #define END_MS 5000	  /* for the keeper to end in order */
 #define FRONT_END_MS 2000 /* for the front, once the keeper has ended */
 #define RESOURCE_MAX 64
+#define EVENT_MS 5000	/* from one event that is told to the next */
 #define WATCHER_MS 1000 /* until the watcher is started again */
 
 struct child {
@@ -39,6 +40,9 @@ struct supervisor {
 	struct child watcher;
 	struct loop_timer *deadline;
 	struct loop_timer *watcher_timer;
+	struct loop_timer *event_timer;	 /* set: one was told just now, */
+	char event[2][RESOURCE_MAX + 1]; /* and these wait, or "": of the
+					  * server elsewhere, and of us */
 	char resource[RESOURCE_MAX + 1];
 	bool ready;
 	bool ending;
@@ -199,6 +203,7 @@ fail(struct supervisor *s)
 	release(s);
 	if (s->resource[0] != '\0')
 		tell_pacemaker(s->resource, s->c->node);
+	tell_event(s->c, TELL_FAILED);
 	loop_stop(s->loop);
 }
 
@@ -331,6 +336,39 @@ on_ready(struct supervisor *s)
 }
 
 static void
+on_event_timer(void *arg)
+{
+	struct supervisor *s = arg;
+	bool any = false;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (s->event[i][0] == '\0')
+			continue;
+		any = true;
+		tell_event(s->c, s->event[i]);
+		s->event[i][0] = '\0';
+	}
+	if (any)
+		loop_timer_set(
+		    s->loop, &s->event_timer, EVENT_MS, on_event_timer, s);
+}
+
+/* Whatever goes to and fro, nobody is told oftener, and then of the last. */
+static void
+on_event(struct supervisor *s, const char *event)
+{
+	bool ours = strncmp(event, "server-", 7) != 0;
+
+	if (!tell_is_event(event)) {
+		log_error("the keeper told an event that is none");
+		return;
+	}
+	memcpy(s->event[ours], event, strlen(event) + 1);
+	if (s->event_timer == NULL)
+		on_event_timer(s);
+}
+
+static void
 on_keeper_msg(struct supervisor *s, const struct link_msg *m)
 {
 	switch ((enum link_op)m->op) {
@@ -339,6 +377,7 @@ on_keeper_msg(struct supervisor *s, const struct link_msg *m)
 	/* The tools may take seconds, in which this loop must not stand still.
 	 */
 	case LINK_FAIL: watcher_send(s, LINK_FAIL); return;
+	case LINK_EVENT: on_event(s, m->text); return;
 	case LINK_RESOURCE:
 		if (!is_resource(m->text)) {
 			log_error("the keeper told a resource name that is "

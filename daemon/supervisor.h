@@ -62,5 +62,11 @@ int watcher_main(const struct config *c, struct watcher_fds *fds);
 /* tell.c: score −INFINITY, or if that cannot be written `crm_resource --fail`,
  * each within 5 s. Without a cluster both fail, and that is no matter. */
 void tell_pacemaker(const char *resource, const char *node);
+/* The configuration's on_event: a shell runs it with the event and this node's
+ * name as $1 and $2, and nothing of ours: detached, for a minute at most. It is
+ * not waited for. */
+#define TELL_FAILED "failed" /* the daemon itself */
+bool tell_is_event(const char *event);
+void tell_event(const struct config *c, const char *event);
 
 #endif

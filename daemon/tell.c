@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +19,9 @@
 #include "daemon/supervisor.h"
 
 #define DEADLINE_MS 5000
+#define EVENT_MS 60000
 
+/* In the environment of what is run stands nothing else. */
 static void __attribute__((noreturn)) tool_exec(const char *const argv[])
 {
 	static char locale[] = "LC_ALL=C";
@@ -38,9 +41,9 @@ static void __attribute__((noreturn)) tool_exec(const char *const argv[])
 
 /* True when it ended in time; what is late is killed. */
 static bool
-tool_wait(pid_t pid)
+tool_wait(pid_t pid, uint64_t within_ms)
 {
-	const uint64_t deadline = loop_now_ms() + DEADLINE_MS;
+	const uint64_t deadline = loop_now_ms() + within_ms;
 	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
 	uint64_t now;
 	int n = 0;
@@ -71,7 +74,7 @@ tool_run(const char *const argv[])
 		log_error("%s cannot be started", argv[0]);
 		return false;
 	}
-	in_time = tool_wait(pid);
+	in_time = tool_wait(pid, DEADLINE_MS);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!in_time)
@@ -103,4 +106,52 @@ tell_pacemaker(const char *resource, const char *node)
 	snprintf(name, sizeof(name), "master-%s", resource);
 	if (!tool_run(score))
 		tool_run(fail);
+}
+
+bool
+tell_is_event(const char *event)
+{
+	static const char *const events[] = {
+	    "server-away", "server-back", "active", "inactive", TELL_FAILED};
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (strcmp(event, events[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Whose parent is gone, and who lets go of all that keeps another daemon from
+ * starting. What is late is killed with all that it started. */
+static void __attribute__((noreturn)) event_run(const char *const argv[])
+{
+	pid_t pid;
+
+	process_close_from(STDERR_FILENO + 1);
+	if ((pid = fork()) == 0) {
+		setpgid(0, 0);
+		tool_exec(argv);
+	}
+	if (pid > 0 && !tool_wait(pid, EVENT_MS))
+		kill(-pid, SIGKILL);
+	_exit(0);
+}
+
+void
+tell_event(const struct config *c, const char *event)
+{
+	const char *const argv[] = {
+	    "sh", "-c", c->on_event, "claviger", event, c->node, NULL};
+	int status;
+	pid_t pid;
+
+	if (c->on_event[0] == '\0')
+		return;
+	if ((pid = fork()) == 0) {
+		setsid();
+		if (fork() == 0)
+			event_run(argv);
+		_exit(0);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
 }

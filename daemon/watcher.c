@@ -82,5 +82,6 @@ watcher_main(const struct config *c, struct watcher_fds *fds)
 	log_error("the supervisor died");
 	children_end(fds->child);
 	tell(c, m.text);
+	tell_event(c, TELL_FAILED);
 	return 0;
 }

@@ -66,3 +66,6 @@ expect "the copy of n2 and the backup open" cl n2 drill restore \
     --output-as html
 expect "both, by the report" on n2 grep -q '2 opened, 0 failed' /root/drill.html
 expect "all is as it was" test "$(system_now)" = "$before"
+expect_exit 4 'Pacemaker manages the role here, by the resource mss' \
+    "nobody takes the role from Pacemaker by hand" cl n2 designate n2
+expect "and all is as it was" test "$(system_now)" = "$before"

@@ -1705,6 +1705,92 @@ expect $? 0 'port = 8392' 'a change after that'
 with n5 restore "$tmp/b/eight.age" --passphrase-file "$tmp/pass"
 refuse $? 4 'was revoked' 'no backup undoes a revocation'
 
+# The role by hand: two daemons, no cluster. The second one is of node n1.
+ready() { # HOST: its daemon is started, and can serve
+	"$daemon" -f "$tmp/$1/claviger.conf" >"$tmp/$1/daemon.log" 2>&1 &
+	running=$!
+	tries=0
+	until "$claviger" --config "$tmp/$1/claviger.conf" status --json \
+		2>&1 | grep '"proven": *true' >"$tmp/found" ||
+		[ $((tries += 1)) = 200 ]; do
+		sleep 0.05
+	done
+}
+hand() { # HOST NODE ARGUMENTS…
+	on "$@" --force-address --address-command \
+		"echo \$0 \$* >>'$tmp/moves'; env | grep -v -e ^PWD= -e ^_= \\
+		-e ^SHLVL= -e ^OLDPWD= >>'$tmp/moves'"
+}
+moves() {
+	cat "$tmp/moves"
+	rm -f "$tmp/moves"
+}
+for host in n6 n7; do
+	echo "on_event = echo \$0 \$* >>$tmp/events; env >>$tmp/event.env" \
+		>>"$tmp/$host/claviger.conf"
+done
+event() { # EVENT: it was told
+	tries=0
+	until grep -qx "claviger $1" "$tmp/events" 2>/dev/null ||
+		[ $((tries += 1)) = 600 ]; do
+		sleep 0.05
+	done
+	is "the event $1 is told" grep -qx "claviger $1" "$tmp/events"
+}
+on n7 designate n7
+refuse $? 8 'cannot be asked' 'designate without a daemon'
+ready n7
+first=$running
+ready n6
+second=$running
+on n7 designate nosuch
+expect $? 5 'no server node nosuch' 'designate of nobody'
+on n7 designate n5
+expect $? 4 'was revoked' 'designate of a revoked node'
+on n7 designate n1
+expect $? 2 'no role to give up' 'designate of another node'
+on n7 designate n7 --address-command true
+expect $? 6 'in use on the network' 'an address that another host has'
+on n7 designate n7 --force-address --address-command 'exit 3'
+expect $? 1 'ended with status 3 (add 127.0.0.9)' 'an address that is not moved'
+on n7 status
+expect $? 3 'switched off' 'then nobody has the role'
+hand n7 designate n7 --json
+expect $? 0 '"message": *"n7 is the active server, with epoch' 'designate'
+json designate
+same 'the address is moved, and nothing else is in its environment' \
+	"$(printf 'claviger add 127.0.0.9 127.0.0.9\nPATH=%s' \
+		/usr/sbin:/usr/bin:/sbin:/bin)" "$(moves)"
+on n7 fetch --check
+expect $? 0 'generation' 'it serves'
+hand n6 designate n1
+expect $? 3 'n7 is active: it renews its lease' 'designate beside a live server'
+event 'active n7'
+kill -KILL "$first"
+wait "$first"
+event 'failed n7'
+event 'server-away n1'
+is 'nothing but these in its environment' test "$(cut -d = -f 1 \
+	"$tmp/event.env" | grep -vx -e PWD -e OLDPWD -e _ -e SHLVL | sort -u |
+	tr '\n' ' ')" = 'LC_ALL PATH '
+sql -c "UPDATE claviger.system SET lease_expires = clock_timestamp()
+	+ interval '2 s'" one
+hand n6 designate n1
+expect $? 0 'claviger designate n7 here and then there' \
+	'designate when the old server is dead, and how to undo it'
+on n6 designate n1
+expect $? 0 'bring the address 127.0.0.9 up' 'designate again, with no command'
+moves >"$tmp/found"
+event 'server-back n1'
+hand n6 designate n7
+expect $? 0 'next: claviger designate n7, on n7' 'giving the role up'
+event 'inactive n1'
+is 'the address is taken down' grep -q '^claviger del 127.0.0.9' "$tmp/moves"
+ready n7
+hand n7 designate n7
+expect $? 0 'n7 is the active server' 'and taking it there at once'
+kill "$running" "$second" && wait "$running" "$second"
+
 # What revoked hosts have held is replaced. There is no active server: the next
 # one does what is left.
 state_of() { # WHAT STATE
