@@ -20,6 +20,7 @@
 struct api_held {
 	struct clv_api_header h;
 	uint8_t *body; /* guarded */
+	uint64_t until_ms;
 	bool for_list;
 };
 
@@ -42,10 +43,40 @@ api_hold_drop(struct api_conn *c)
 	held_free(c->api, held);
 }
 
+static void again(struct api_conn *c);
+static void on_deadline(void *arg);
+
+/* For whoever may wait the shortest. */
+static int
+arm(struct api *api)
+{
+	uint64_t now = loop_now_ms(), until = 0;
+
+	for (const struct api_conn *c = api->conns; c != NULL; c = c->next)
+		if (c->held != NULL &&
+		    (until == 0 || c->held->until_ms < until))
+			until = c->held->until_ms;
+	loop_timer_del(api->k->loop, &api->hold);
+	return until == 0
+		   ? CLV_OK
+		   : loop_timer_set(api->k->loop, &api->hold,
+			 until > now ? until - now : 0, on_deadline, api);
+}
+
 static void
 on_deadline(void *arg)
 {
-	api_hold_end(arg);
+	struct api *api = arg;
+	uint64_t now = loop_now_ms();
+
+	for (struct api_conn *c = api->conns; c != NULL; c = c->next)
+		if (c->held != NULL && c->held->until_ms <= now)
+			again(c);
+	if (arm(api) == CLV_OK)
+		return;
+	for (struct api_conn *c = api->conns; c != NULL; c = c->next)
+		if (c->held != NULL)
+			again(c);
 }
 
 /* Whoever reads meanwhile finds room: half of it is theirs. */
@@ -59,7 +90,7 @@ queue(struct vault *v, size_t len)
 
 static bool
 hold(struct api_conn *c, const struct clv_api_header *h, const void *body,
-    uint64_t for_ms)
+    uint64_t until_ms, bool for_list)
 {
 	struct keeper *k = c->api->k;
 	struct vault *v = k->member->vault;
@@ -70,40 +101,37 @@ hold(struct api_conn *c, const struct clv_api_header *h, const void *body,
 	held = calloc(1, sizeof(*held));
 	if (held != NULL)
 		held->body = vault_guard_get(v, h->len);
-	if (held == NULL || held->body == NULL ||
-	    loop_timer_set(k->loop, &c->api->hold, for_ms, on_deadline,
-		c->api) != CLV_OK) {
-		if (held != NULL)
-			clv_guard_put(k->guard, held->body);
+	if (held == NULL || held->body == NULL) {
 		free(held);
 		vault_unqueue(v, h->len);
 		return false;
 	}
 	held->h = *h;
+	held->until_ms = until_ms;
+	held->for_list = for_list;
 	memcpy(held->body, body, h->len);
 	c->held = held;
-	return true;
+	if (arm(c->api) == CLV_OK)
+		return true;
+	api_hold_drop(c);
+	return false;
 }
 
 bool
 api_hold(struct api_conn *c, const struct clv_api_header *h, const void *body)
 {
-	uint64_t now = loop_now_ms();
 	uint64_t end = c->api->k->member->written_until_ms;
 
-	return end != 0 && now < end + API_HOLD_MS &&
-	       hold(c, h, body, end + API_HOLD_MS - now);
+	return end != 0 && loop_now_ms() < end + API_HOLD_MS &&
+	       hold(c, h, body, end + API_HOLD_MS, false);
 }
 
 bool
 api_hold_for_list(
     struct api_conn *c, const struct clv_api_header *h, const void *body)
 {
-	if (c->has_waited || !member_list_is_old(c->api->k->member) ||
-	    !hold(c, h, body, API_LIST_MS))
-		return false;
-	c->held->for_list = true;
-	return true;
+	return !c->has_waited && member_list_is_old(c->api->k->member) &&
+	       hold(c, h, body, loop_now_ms() + API_LIST_MS, true);
 }
 
 /* It may have to wait once more. What it asks for makes its own copy, and has
@@ -124,21 +152,23 @@ again(struct api_conn *c)
 	api_unmute(c);
 }
 
+static void
+end_those(struct api *api, bool for_list)
+{
+	for (struct api_conn *c = api->conns; c != NULL; c = c->next)
+		if (c->held != NULL && c->held->for_list == for_list)
+			again(c);
+}
+
 void
 api_hold_end(struct api *api)
 {
-	loop_timer_del(api->k->loop, &api->hold);
-	for (struct api_conn *c = api->conns; c != NULL; c = c->next)
-		if (c->held != NULL)
-			again(c);
+	end_those(api, false);
 }
 
 void
 api_on_list(struct keeper *k)
 {
-	if (k->api == NULL)
-		return;
-	for (struct api_conn *c = k->api->conns; c != NULL; c = c->next)
-		if (c->held != NULL && c->held->for_list)
-			again(c);
+	if (k->api != NULL)
+		end_those(k->api, true);
 }

@@ -80,7 +80,7 @@ bool api_hold(
 #define API_LIST_MS 2000
 bool api_hold_for_list(
     struct api_conn *c, const struct clv_api_header *h, const void *body);
-/* Those that wait are tried again, now. */
+/* Those that wait for the server are tried again, now. */
 void api_hold_end(struct api *api);
 /* The connection ends. */
 void api_hold_drop(struct api_conn *c);
