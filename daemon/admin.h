@@ -92,7 +92,9 @@ enum admin_op {
 	/* -> bytes DER: the network name's, as this node has it; also of one
 	 * that is not active */
 	ADMIN_CERTIFICATE = 60,
-	/* A host's own certificate: str name, u8 what (enum party_cert), 32 B
+	/* A host's own certificate: str name, u8 it is a server node and not a
+	 * member (there may be both of that name), u8 what (enum party_cert),
+	 * 32 B
 	 * thumbprint of the one in use, 32 B of the next one; the active server
 	 * asks it of itself alone, when the host has asked for it. */
 	ADMIN_PARTY_CERT = 48,

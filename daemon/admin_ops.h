@@ -153,12 +153,12 @@ enum party_cert {
 int admin_party_cert(struct admin_change *c, struct clv_rd *args);
 bool admin_party_cert_is(const struct clv_list *list, struct clv_rd *args);
 /* The thumbprints of that host in the list, which must not be revoked: into
- * the list itself. */
+ * the list itself. A server node and a member may have the same name. */
 struct admin_thumbs {
 	uint8_t *current, *next;
 };
-bool admin_thumbs_find(
-    const struct clv_list *list, const char *name, struct admin_thumbs *ret);
+bool admin_thumbs_find(const struct clv_list *list, const char *name,
+    bool is_node, struct admin_thumbs *ret);
 
 /* admin_rollback.c */
 int admin_rollback(struct admin_change *c, struct clv_rd *args);

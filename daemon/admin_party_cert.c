@@ -14,6 +14,7 @@
 
 struct change {
 	char name[CLV_NAME_MAX];
+	bool is_node;
 	uint8_t what;		       /* enum party_cert */
 	const uint8_t *current, *next; /* borrowed */
 };
@@ -22,6 +23,7 @@ static int
 parse(struct clv_rd *args, struct change *ret)
 {
 	clv_rd_str(args, ret->name, sizeof(ret->name));
+	ret->is_node = clv_rd_u8(args) != 0;
 	ret->what = clv_rd_u8(args);
 	ret->current = clv_rd_raw(args, 32);
 	ret->next = clv_rd_raw(args, 32);
@@ -32,21 +34,22 @@ parse(struct clv_rd *args, struct change *ret)
 }
 
 bool
-admin_thumbs_find(
-    const struct clv_list *list, const char *name, struct admin_thumbs *ret)
+admin_thumbs_find(const struct clv_list *list, const char *name, bool is_node,
+    struct admin_thumbs *ret)
 {
 	struct clv_list_node *n = clv_list_node_by_name(list, name);
 	struct clv_list_member *m = clv_list_member_by_name(list, name);
 
-	if (n != NULL && !n->revoked) {
+	if (is_node) {
+		if (n == NULL || n->revoked)
+			return false;
 		*ret = (struct admin_thumbs){n->party.thumb, n->next_thumb};
-		return true;
-	}
-	if (m != NULL && !m->revoked) {
+	} else {
+		if (m == NULL || m->revoked)
+			return false;
 		*ret = (struct admin_thumbs){m->party.thumb, m->next_thumb};
-		return true;
 	}
-	return false;
+	return true;
 }
 
 static bool
@@ -64,7 +67,7 @@ admin_party_cert(struct admin_change *c, struct clv_rd *args)
 
 	if (r != CLV_OK)
 		return r;
-	if (!admin_thumbs_find(c->next, change.name, &t)) {
+	if (!admin_thumbs_find(c->next, change.name, change.is_node, &t)) {
 		ADMIN_SAY(c, "no host %s is enrolled", change.name);
 		return CLV_E_NOT_FOUND;
 	}
@@ -96,7 +99,7 @@ admin_party_cert_is(const struct clv_list *list, struct clv_rd *args)
 	struct change change;
 
 	if (parse(args, &change) != CLV_OK ||
-	    !admin_thumbs_find(list, change.name, &t))
+	    !admin_thumbs_find(list, change.name, change.is_node, &t))
 		return false;
 	if (change.what == PARTY_CERT_ONLY)
 		return same(t.current, change.next) &&

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
+#include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <claviger/result.h>
@@ -18,7 +20,9 @@
  * then it is the next one that is in use.
  */
 #define NEXT "tls.next"
-#define TRIES 3 /* somebody may be replacing them, once */
+#define NEXT_MAX 65536
+#define ALONE "alone\n" /* before the PEM blocks, where nobody looks else */
+#define TRIES 3		/* somebody may be replacing them, once */
 
 static bool
 fits(const struct clv_buf *cert, const struct clv_buf *key)
@@ -80,13 +84,15 @@ cert_pair_next(const char *dir, struct clv_buf *ret_cert,
 }
 
 int
-cert_pair_save_next(
-    const char *dir, const struct clv_buf *cert, const struct clv_buf *key)
+cert_pair_save_next(const char *dir, const struct clv_buf *cert,
+    const struct clv_buf *key, bool alone)
 {
 	struct clv_buf pem;
 	int r;
 
 	clv_buf_init(&pem);
+	if (alone)
+		clv_buf_raw(&pem, ALONE, sizeof(ALONE) - 1);
 	r = cert_to_pem(cert->data, cert->len, &pem);
 	if (r == CLV_OK)
 		r = cert_key_to_pem(key->data, key->len, &pem);
@@ -94,6 +100,22 @@ cert_pair_save_next(
 		r = file_replace(dir, NEXT, pem.data, pem.len, 0400);
 	clv_buf_fini(&pem);
 	return r;
+}
+
+bool
+cert_pair_next_is_alone(const char *dir)
+{
+	size_t len = 0;
+	bool ret;
+	void *p;
+
+	if (file_read(dir, NEXT, NEXT_MAX, &p, &len) != CLV_OK)
+		return false;
+	ret = len >= sizeof(ALONE) - 1 &&
+	      memcmp(p, ALONE, sizeof(ALONE) - 1) == 0;
+	sodium_memzero(p, len);
+	free(p);
+	return ret;
 }
 
 static int

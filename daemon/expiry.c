@@ -48,8 +48,11 @@ say(const struct keeper *k, enum expiry_whose who, int64_t left_s)
 	else
 		log_error("the certificate of %s ended %d day%s ago; %s: %s",
 		    whose[who], days, days == 1 ? "" : "s",
-		    k->config->enforce_expiry
-			? "it is refused (enforce_expiry)"
+		    who == EXPIRY_HOST
+			? "who has it pinned goes on trusting it, but where "
+			  "enforce_expiry = yes"
+		    : k->config->enforce_expiry
+			? "it is refused here (enforce_expiry)"
 			: "who has it pinned goes on trusting it",
 		    remedy[who]);
 }

@@ -78,13 +78,15 @@ member_cert_init(struct member *m)
 	r = thumb_of(cert_pair_next, dir, c->next);
 	if (r == CLV_E_NOT_FOUND)
 		return;
-	if (r != CLV_OK)
+	if (r != CLV_OK) {
 		log_warning(
 		    "%s/tls.next: %s; it is not used", dir, clv_result_text(r));
-	else if (memcmp(c->current, c->next, sizeof(c->next)) == 0)
+	} else if (memcmp(c->current, c->next, sizeof(c->next)) == 0) {
 		use_next(m);
-	else
+	} else {
 		c->wanted = true;
+		c->now = cert_pair_next_is_alone(dir);
+	}
 }
 
 /* With the names of the one in use. */
@@ -107,7 +109,7 @@ make(const struct member *m, struct clv_buf *cert, struct clv_buf *key)
 }
 
 static int
-make_next(struct member *m)
+make_next(struct member *m, bool alone)
 {
 	const char *dir = m->k->config->state_dir;
 	struct clv_buf cert, key;
@@ -117,7 +119,7 @@ make_next(struct member *m)
 	clv_buf_init(&key);
 	r = make(m, &cert, &key);
 	if (r == CLV_OK)
-		r = cert_pair_save_next(dir, &cert, &key);
+		r = cert_pair_save_next(dir, &cert, &key, alone);
 	if (r == CLV_OK)
 		r = cert_thumb(cert.data, cert.len, m->cert.next);
 	clv_buf_fini(&key);
@@ -129,7 +131,7 @@ int
 member_cert_rotate(struct member *m, bool now)
 {
 	struct member_cert *c = &m->cert;
-	int r = c->wanted ? CLV_OK : make_next(m);
+	int r = c->wanted ? CLV_OK : make_next(m, now);
 
 	if (r != CLV_OK) {
 		log_error("this host's next certificate cannot be made in %s: "

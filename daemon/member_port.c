@@ -227,13 +227,13 @@ dispatch(struct keeper *k, const struct member_reply *to,
 	case CLV_WIRE_CHALLENGE: give_challenge(k, to); break;
 	case CLV_WIRE_FETCH:
 		member_give_keys(k, to, scope_of(who), q);
-		party_cert_seen(k, to->name, who->by_next);
+		party_cert_seen(k, to->name, who->is_node, who->by_next);
 		break;
 	case CLV_WIRE_ADMIN: admin(k, to, q); break;
 	case CLV_WIRE_APPS: member_give_apps(k, to, scope_of(who), q); break;
 	case CLV_WIRE_HEADS: member_give_heads(k, to, scope_of(who), q); break;
 	case CLV_WIRE_JOIN: has_joined(k, to); break;
-	case CLV_WIRE_CERT: party_cert_ask(k, to, q); break;
+	case CLV_WIRE_CERT: party_cert_ask(k, to, who->is_node, q); break;
 	default:
 		member_answer(
 		    k, to, CLV_E_PROTOCOL, "unknown operation", NULL, 0);

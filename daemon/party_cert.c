@@ -29,14 +29,15 @@ parse(const struct clv_wire_request *q, struct wish *ret)
 
 /* Whoever asks for it gets no answer: the signed list is one. */
 static void
-write_list(struct keeper *k, const char *name, enum party_cert what,
-    const uint8_t *current, const uint8_t *next)
+write_list(struct keeper *k, const char *name, bool is_node,
+    enum party_cert what, const uint8_t *current, const uint8_t *next)
 {
 	struct admin_origin nobody = {.remote = false};
 	struct clv_buf b;
 
 	clv_buf_init(&b);
 	clv_buf_str(&b, name);
+	clv_buf_u8(&b, is_node);
 	clv_buf_u8(&b, (uint8_t)what);
 	clv_buf_raw(&b, current, 32);
 	clv_buf_raw(&b, next, 32);
@@ -70,20 +71,20 @@ not_now(const struct keeper *k, const struct member_live *e,
 }
 
 static int
-change(struct keeper *k, const char *name, const struct wish *w)
+change(struct keeper *k, const char *name, bool is_node, const struct wish *w)
 {
 	struct member_live said = *members_live_find(k->live, name);
 
 	said.changed_ms = loop_now_ms();
 	said.next_ms = 0;
 	(void)members_live_heard(k->live, &said);
-	write_list(k, name, w->now ? PARTY_CERT_ONLY : PARTY_CERT_NEXT,
+	write_list(k, name, is_node, w->now ? PARTY_CERT_ONLY : PARTY_CERT_NEXT,
 	    w->current, w->next);
 	return CLV_E_AGAIN;
 }
 
 void
-party_cert_ask(struct keeper *k, const struct member_reply *to,
+party_cert_ask(struct keeper *k, const struct member_reply *to, bool is_node,
     const struct clv_wire_request *q)
 {
 	const char *why = NULL;
@@ -91,11 +92,13 @@ party_cert_ask(struct keeper *k, const struct member_reply *to,
 	struct wish w;
 	int r = parse(q, &w);
 
-	if (r == CLV_OK && !admin_thumbs_find(k->secret.list, to->name, &t))
+	if (r == CLV_OK &&
+	    !admin_thumbs_find(k->secret.list, to->name, is_node, &t))
 		r = CLV_E_UNKNOWN_PEER;
 	if (r == CLV_OK && !is_done(&t, &w)) {
 		why = not_now(k, members_live_find(k->live, to->name), q);
-		r = why == NULL ? change(k, to->name, &w) : CLV_E_AGAIN;
+		r = why == NULL ? change(k, to->name, is_node, &w)
+				: CLV_E_AGAIN;
 	}
 	if (r == CLV_E_AGAIN && why == NULL)
 		why = "the server writes it into the signed list";
@@ -104,7 +107,7 @@ party_cert_ask(struct keeper *k, const struct member_reply *to,
 }
 
 void
-party_cert_seen(struct keeper *k, const char *name, bool by_next)
+party_cert_seen(struct keeper *k, const char *name, bool is_node, bool by_next)
 {
 	const struct member_live *e = members_live_find(k->live, name);
 	uint64_t for_ms = k->config->refresh_interval * UINT64_C(2000);
@@ -116,8 +119,9 @@ party_cert_seen(struct keeper *k, const char *name, bool by_next)
 		return;
 	if (by_next && e->next_ms != 0) {
 		if (now - e->next_ms >= for_ms && k->admin == NULL &&
-		    admin_thumbs_find(k->secret.list, name, &t))
-			write_list(k, name, PARTY_CERT_ONLY, t.current, t.next);
+		    admin_thumbs_find(k->secret.list, name, is_node, &t))
+			write_list(k, name, is_node, PARTY_CERT_ONLY, t.current,
+			    t.next);
 		return;
 	}
 	said = *e;

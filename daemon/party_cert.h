@@ -18,8 +18,9 @@
 #define PARTY_CERT_EVERY_MS 5000 /* between two changes of one host */
 
 void party_cert_ask(struct keeper *k, const struct member_reply *to,
-    const struct clv_wire_request *q);
+    bool is_node, const struct clv_wire_request *q);
 /* It fetches, with its next certificate or with the other one. */
-void party_cert_seen(struct keeper *k, const char *name, bool by_next);
+void party_cert_seen(
+    struct keeper *k, const char *name, bool is_node, bool by_next);
 
 #endif

@@ -103,8 +103,10 @@ int cert_pair_load(const char *dir, struct clv_buf *ret_cert,
     struct clv_buf *ret_key, const char **ret_name);
 int cert_pair_next(const char *dir, struct clv_buf *ret_cert,
     struct clv_buf *ret_key, const char **ret_name);
-int cert_pair_save_next(
-    const char *dir, const struct clv_buf *cert, const struct clv_buf *key);
+/* alone: the one in use is not to be accepted beside it. */
+int cert_pair_save_next(const char *dir, const struct clv_buf *cert,
+    const struct clv_buf *key, bool alone);
+bool cert_pair_next_is_alone(const char *dir);
 /* They are what cert_pair_load() gives, at whatever point it ends. */
 int cert_pair_use_next(const char *dir);
 

@@ -1652,6 +1652,7 @@ killed_after(unsigned n, unsigned how, bool now)
 	reconnect();
 	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
 	check_changed(first);
+	ck_assert(!now || !accepts(first)); /* whoever took it has it no more */
 	tear_down();
 	return all;
 }
