@@ -72,6 +72,15 @@ may_be_next(struct admin_change *c, const struct clv_list *list,
 	return list->cert_switched ? CLV_E_BUSY : CLV_E_EXISTS;
 }
 
+/* Its key lies in the database under the current generation: may the host that
+ * has the one in force have that generation, too? */
+static bool
+is_readable(const struct clv_list *list)
+{
+	return list->cert_lost[0] &&
+	       clv_list_current(list)->number <= list->lost_generation;
+}
+
 int
 admin_cert_next(struct admin_change *c, struct clv_rd *args)
 {
@@ -92,7 +101,7 @@ admin_cert_next(struct admin_change *c, struct clv_rd *args)
 	c->nothing = !next.now && is_thumb(list, 1, next.thumb);
 	list->cert_switched = false;
 	memcpy(list->cert_thumb[next.now ? 0 : 1], next.thumb, 32);
-	list->cert_lost[next.now ? 0 : 1] = false;
+	list->cert_lost[next.now ? 0 : 1] = is_readable(list);
 	if (next.now)
 		drop_second(list);
 	ADMIN_SAY(c, "the next certificate is %s",

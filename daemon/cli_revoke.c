@@ -172,6 +172,8 @@ replace_cert(struct cli *c, struct revoke *v)
 	return r;
 }
 
+/* What hinders the re-encryption, as a damaged record does, is no reason to
+ * leave the certificate's key in its hands. */
 static int
 replace(struct cli *c, struct revoke *v)
 {
@@ -179,8 +181,11 @@ replace(struct cli *c, struct revoke *v)
 
 	if (r == CLV_OK)
 		r = listed;
-	if (r == CLV_OK && v->is_node)
-		r = replace_cert(c, v);
+	if (v->is_node && listed == CLV_OK &&
+	    (r == CLV_OK || clv_list_current(v->list)->number > v->lost)) {
+		listed = replace_cert(c, v);
+		r = r == CLV_OK ? listed : r;
+	}
 	return r;
 }
 

@@ -884,6 +884,37 @@ START_TEST(a_lost_certificate_is_replaced_when_it_is_refused)
 	ck_assert(l->cert_lost[0] && l->cert_lost[1]);
 	ck_assert_int_eq(ask_cert(ADMIN_CERT_NEXT, 4, 1), CLV_OK);
 	ck_assert(!l->cert_lost[0] && !l->cert_lost[1]);
+	/* before the secret was: the host can open the new one's row, too */
+	l->cert_lost[0] = true;
+	l->lost_generation = clv_list_current(l)->number;
+	ck_assert_int_eq(ask_cert(ADMIN_CERT_NEXT, 5, 1), CLV_OK);
+	ck_assert(l->cert_lost[0]);
+}
+END_TEST
+
+/* As when a member host was made a server node under its old name. */
+START_TEST(a_member_of_a_nodes_name_changes_its_own_certificate_alone)
+{
+	struct clv_list *l = change.next;
+	struct clv_list_member *m = clv_list_add_member(l);
+	uint8_t was[32], next[32];
+
+	snprintf(
+	    m->party.name, sizeof(m->party.name), "%s", l->nodes[0].party.name);
+	memset(m->party.thumb, 5, 32);
+	memcpy(was, l->nodes[0].party.thumb, 32);
+	memset(next, 6, 32);
+	for (int i = 0; i < 2; i++) {
+		name_args(m->party.name);
+		clv_buf_u8(&args, false);
+		clv_buf_u8(&args, PARTY_CERT_ONLY);
+		clv_buf_raw(&args, i == 0 ? was : m->party.thumb, 32);
+		clv_buf_raw(&args, next, 32);
+		ck_assert_int_eq(
+		    apply(ADMIN_PARTY_CERT), i == 0 ? CLV_E_MISMATCH : CLV_OK);
+		ck_assert_mem_eq(l->nodes[0].party.thumb, was, 32);
+	}
+	ck_assert_mem_eq(m->party.thumb, next, 32);
 }
 END_TEST
 
@@ -951,6 +982,8 @@ main(void)
 	    t, the_next_certificate_is_published_switched_to_and_dropped);
 	tcase_add_test(
 	    t, a_certificate_that_waits_for_nobody_takes_both_places);
+	tcase_add_test(
+	    t, a_member_of_a_nodes_name_changes_its_own_certificate_alone);
 	tcase_add_test(t, truncated_arguments_break_the_protocol);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
