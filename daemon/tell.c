@@ -127,6 +127,8 @@ static void __attribute__((noreturn)) event_run(const char *const argv[])
 	pid_t pid;
 
 	process_close_from(STDERR_FILENO + 1);
+	/* Where a service manager ends what is left of a failed service. */
+	signal(SIGTERM, SIG_IGN);
 	if ((pid = fork()) == 0) {
 		setpgid(0, 0);
 		tool_exec(argv);

@@ -93,6 +93,7 @@ start_confined() { # HOST
 	    --bounding-set=-all,${rights//cap_/+} prlimit --nofile=16384 \
 	    clavigerd </dev/null >/dev/null 2>&1 &"
 }
+daemon_gone() { ! on "$1" pgrep -x clavigerd >/dev/null; }
 daemons() { on "$1" pgrep -x clavigerd | head -n 1; }
 other_than() { nodes_on | grep -vx "$1" | head -n 1; }
 
@@ -144,6 +145,18 @@ must "the role moves to another node, which was upgraded, too" \
 expect_within 30 "it serves there" promoted_other "$active"
 on n1 crm_resource --clear -r $rsc >/dev/null 2>&1
 expect_within 30 "and all are ready" all_ready
+
+step "a server node with the rights of the unit"
+node=$(other_than "$(promoted)")
+on n1 pcs node standby "$node"
+expect_within 20 "its daemon ends" daemon_gone "$node"
+start_confined "$node"
+on n1 pcs node unstandby "$node"
+expect_within 40 "it stands by" all_ready
+log_allow 'keeper was killed by signal 9|clavigerd.*(died|killed|ended|lost)'
+on "$node" pkill -KILL -u claviger -x clavigerd
+expect_within 4 "a failure is told to Pacemaker" score_is "$node" -INFINITY
+expect_within 60 "and mended by it" all_ready
 
 step "purge"
 identity=$(on client sha256sum /var/lib/claviger/identity)
