@@ -19,6 +19,7 @@ struct designate {
 	struct ctl_status st;
 	struct clv_list *list;
 	char was[CLV_NAME_MAX]; /* who was active last, "": nobody known */
+	bool active;		/* this node is already */
 	bool moved;		/* the address, by --address-command */
 };
 
@@ -176,10 +177,12 @@ run_command(const char *command, const char *verb, const struct ctl_status *st)
 	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 125;
 }
 
+/* A command that finds the address where it should be says that it failed. */
 static int
-move_address(struct cli *c, const struct designate *d, const char *verb)
+move_address(struct cli *c, const struct designate *d, bool up)
 {
 	const char *command = cli_opt(c, "address-command");
+	const char *verb = up ? "add" : "del";
 	int status;
 
 	if (command == NULL)
@@ -187,6 +190,13 @@ move_address(struct cli *c, const struct designate *d, const char *verb)
 	status = run_command(command, verb, &d->st);
 	if (status == 0)
 		return CLV_OK;
+	if (cli_net_is_local(d->st.address) == up) {
+		cli_warn(c,
+		    "the command for the address ended with status %d, but %s "
+		    "is %s",
+		    status, d->st.address, up ? "up" : "down");
+		return CLV_OK;
+	}
 	return cli_fail(c, CLV_E_SYSTEM, "look at what it said",
 	    "the command for the address ended with status %d (%s %s)", status,
 	    verb, d->st.address);
@@ -199,8 +209,7 @@ address_is_free(struct cli *c, const struct designate *d)
 	struct cli_failure f = {.text = ""};
 	int r;
 
-	if (cli_opt(c, "address-command") == NULL ||
-	    cli_opt(c, "force-address") != NULL ||
+	if (cli_opt(c, "force-address") != NULL ||
 	    cli_net_is_local(d->st.address))
 		return CLV_OK;
 	c->kept = &f;
@@ -287,19 +296,24 @@ print_taken(struct cli *c, const struct designate *d)
 static int
 take(struct cli *c, struct designate *d)
 {
-	int r = check_ready(c, d);
+	int r = CLV_OK;
 
-	if (r == CLV_OK)
-		r = others_are_gone(c, d);
-	if (r == CLV_OK)
-		r = address_is_free(c, d);
-	if (r == CLV_OK)
-		r = promote(c, d);
+	d->active = d->st.role == CTL_ROLE_ACTIVE;
+	if (!d->active) {
+		r = check_ready(c, d);
+		if (r == CLV_OK)
+			r = others_are_gone(c, d);
+		if (r == CLV_OK)
+			r = address_is_free(c, d);
+		if (r == CLV_OK)
+			r = promote(c, d);
+	}
 	if (r != CLV_OK)
 		return r;
-	r = move_address(c, d, "add");
+	r = move_address(c, d, true);
 	if (r != CLV_OK) { /* not half: nobody would reach it */
-		(void)tell(c, d, CTL_STOP, NULL, 0);
+		if (!d->active)
+			(void)tell(c, d, CTL_STOP, NULL, 0);
 		return r;
 	}
 	d->moved = cli_opt(c, "address-command") != NULL;
@@ -318,11 +332,15 @@ give_up(struct cli *c, struct designate *d, const char *name)
 		    "%s has no role to give up, and only the clavigerd on %s "
 		    "can take it there",
 		    d->st.node, name);
-	r = move_address(c, d, "del");
-	if (r == CLV_OK)
-		r = tell(c, d, CTL_STOP, NULL, 0);
+	r = move_address(c, d, false);
 	if (r != CLV_OK)
 		return r;
+	r = tell(c, d, CTL_STOP, NULL, 0);
+	if (r != CLV_OK)
+		return cli_fail(c, r, "repeat it; or end clavigerd here",
+		    "%s has not given the role up: %s", d->st.node,
+		    d->st.reason[0] != '\0' ? d->st.reason
+					    : clv_result_text(r));
 	d->moved = cli_opt(c, "address-command") != NULL;
 	snprintf(text, sizeof(text), "%s gave the role up%s%s", d->st.node,
 	    d->moved ? "" : "; take its address down: ",

@@ -4,6 +4,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <sodium.h>
@@ -288,7 +289,24 @@ look_for_others(struct cli *c, struct renewal *t, struct clv_store *s)
 	return CLV_OK;
 }
 
-/* That it was not done can be seen by logging in alone. */
+/* Only a login can tell. */
+static int
+not_changed(struct cli *c, const struct renewal *t, struct clv_store *s, int r)
+{
+	if (r == CLV_OK || r == CLV_E_UNKNOWN)
+		return cli_fail(c, CLV_E_UNKNOWN,
+		    "keep both files, and repeat the command: it finds out",
+		    "it is not known which password %s has now: that of %s, "
+		    "or that of %s",
+		    t->login, t->file, t->next);
+	return cli_fail(c, r,
+	    "look into PostgreSQL's log, then repeat the command: it goes on "
+	    "with the same password",
+	    "the password of %s was not changed: %s", t->login,
+	    clv_store_text(s)[0] != '\0' ? clv_store_text(s)
+					 : clv_result_text(r));
+}
+
 static int
 change(struct cli *c, struct renewal *t, struct clv_store *s)
 {
@@ -297,12 +315,7 @@ change(struct cli *c, struct renewal *t, struct clv_store *s)
 	r = set_password(c, t, s);
 	if (is_good(c, t))
 		return take_up(c, t);
-	return cli_fail(c, r != CLV_OK ? r : CLV_E_UNKNOWN,
-	    "look into PostgreSQL's log, then repeat the command: it goes on "
-	    "with the same password",
-	    "the password of %s was not changed: %s", t->login,
-	    clv_store_text(s)[0] != '\0' ? clv_store_text(s)
-					 : clv_result_text(r));
+	return not_changed(c, t, s, r);
 }
 
 static int
@@ -412,14 +425,31 @@ print(const struct cli *c, const struct renewal *t)
 	cli_json_print(j);
 }
 
+/* One at a time: two would take each other's new password for theirs. */
+static int
+lock(struct cli *c, int *ret_fd)
+{
+	*ret_fd = open(c->path, O_RDONLY | O_CLOEXEC);
+	if (*ret_fd >= 0 && flock(*ret_fd, LOCK_EX | LOCK_NB) == 0)
+		return CLV_OK;
+	return cli_fail(c, errno == EWOULDBLOCK ? CLV_E_BUSY : CLV_E_SYSTEM,
+	    "wait until it has ended",
+	    "another command renews the password, says the lock on %s",
+	    c->path);
+}
+
 int
 cli_settings_password(struct cli *c)
 {
 	struct renewal t = {.state = ""};
-	int r = check(c, &t);
+	int fd = -1, r = check(c, &t);
 
 	if (r == CLV_OK)
+		r = lock(c, &fd);
+	if (r == CLV_OK)
 		r = go_on(c, &t);
+	if (fd >= 0)
+		close(fd);
 	if (r != CLV_OK)
 		return r;
 	print(c, &t);

@@ -93,7 +93,8 @@ connect_once(const char *conninfo, const char *passfile,
 /*
  * While a password is changed two are about, and PostgreSQL takes one; a
  * database that was set back takes the former one. So a file beside the one
- * that is refused is tried.
+ * that is refused is tried, and then that one again, which may have been
+ * replaced meanwhile.
  */
 int
 clv_store_connect(const char *conninfo, const char *passfile,
@@ -101,23 +102,27 @@ clv_store_connect(const char *conninfo, const char *passfile,
     char ret_why[static 256])
 {
 	static const char *const beside[] = {
-	    CLV_STORE_PASSFILE_NEXT, CLV_STORE_PASSFILE_FORMER};
+	    CLV_STORE_PASSFILE_NEXT, CLV_STORE_PASSFILE_FORMER, ""};
 	char path[PATH_MAX], why[256];
-	bool refused = false;
-	int rc;
+	bool refused = false, tried = false;
+	int rc, r = CLV_OK;
 
 	rc = clv_store_check_conninfo(conninfo, ret_why);
 	if (rc != CLV_OK)
 		return rc;
 	rc = connect_once(
 	    conninfo, passfile, role, timeout_ms, ret, ret_why, &refused);
-	for (size_t i = 0; passfile != NULL && refused && i < 2; i++) {
+	for (size_t i = 0;
+	     passfile != NULL && (refused || r == CLV_E_NOT_FOUND) && i < 3;
+	     i++) {
 		if (snprintf(path, sizeof(path), "%s%s", passfile, beside[i]) >=
 			(int)sizeof(path) ||
-		    access(path, F_OK) != 0)
+		    access(path, F_OK) != 0 || (i == 2 && !tried))
 			continue;
-		if (connect_once(conninfo, path, role, timeout_ms, ret, why,
-			&refused) == CLV_OK)
+		tried = true;
+		r = connect_once(
+		    conninfo, path, role, timeout_ms, ret, why, &refused);
+		if (r == CLV_OK)
 			return CLV_OK;
 	}
 	return rc;

@@ -1763,6 +1763,19 @@ same 'the address is moved, and nothing else is in its environment' \
 		/usr/sbin:/usr/bin:/sbin:/bin)" "$(moves)"
 on n7 fetch --check
 expect $? 0 'generation' 'it serves'
+on n7 designate n7 --address-command 'exit 2'
+expect $? 1 'ended with status 2' 'an address that does not come up later'
+on n7 fetch --check
+expect $? 0 'generation' 'it serves on'
+on n7 designate n1 --address-command 'exit 2'
+expect $? 0 'ended with status 2, but 127.0.0.9 is down' \
+	'an address that is not there is not taken down'
+on n6 designate n1
+expect $? 6 'in use on the network' \
+	'an address that another host has, without a command'
+hand n7 designate n7
+expect $? 0 'n7 is the active server' 'and the role is taken again'
+moves >"$tmp/found"
 hand n6 designate n1
 expect $? 3 'n7 is active: it renews its lease' 'designate beside a live server'
 event 'active n7'
@@ -1858,6 +1871,11 @@ for _ in $(seq 100); do
 	password_is it || break
 done
 is 'the password is asked for' password_is it:s
+exec 9<"$tmp/n7/claviger.conf" && flock -n 9
+renew 9<&-
+refuse $? 3 'another command renews' 'two that renew a password at once'
+exec 9<&-
+gone 'a password that another command renews' "$dbpass.next"
 renew --json
 expect $? 0 '"state": *"changed"' 'settings database-password'
 json 'settings database-password'
