@@ -457,7 +457,7 @@ check_front_db_LDADD = $(front_libs) $(LIBPQ_LIBS)
 
 # command
 check_PROGRAMS += check_cli check_cli_status
-TESTS += check_cli check_cli_status %D%/unit/alerts.sh %D%/unit/cli.sh %D%/unit/completion.sh %D%/unit/doctor.sh
+TESTS += check_cli check_cli_status %D%/unit/alerts.sh %D%/unit/completion.sh
 EXTRA_DIST += %D%/json-keys %D%/metrics-check %D%/unit/alerts.sh \
 	%D%/unit/alerts.yml \
 	%D%/unit/ceremony.py %D%/unit/cli.sh \
