@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "daemon/cli_drill.h"
+#include "daemon/cli_page.h"
 
 /* What a drill has found, in three forms. What others have named (files, their
  * errors) is made fit for each of them. */
@@ -186,21 +187,6 @@ as_json(const struct drill *d, FILE *f)
 /* ---- HTML ---- */
 
 static void
-html(FILE *f, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		switch (*text) {
-		case '<': fputs("&lt;", f); break;
-		case '>': fputs("&gt;", f); break;
-		case '&': fputs("&amp;", f); break;
-		case '"': fputs("&quot;", f); break;
-		case '\'': fputs("&#39;", f); break;
-		default: fputc(*text, f);
-		}
-	}
-}
-
-static void
 html_copy(const struct drill *d, const struct drill_copy *copy, FILE *f)
 {
 	char name[640], generations[CLV_GENERATIONS_MAX * 11 + 64];
@@ -208,17 +194,18 @@ html_copy(const struct drill *d, const struct drill_copy *copy, FILE *f)
 	fprintf(f, "<tr class=\"%s\"><td>%s<td>",
 	    copy->result == DRILL_FAILED ? "failed" : "",
 	    result_word(copy->result));
-	html(f, describe(copy, name, sizeof(name)));
+	cli_html_text(f, describe(copy, name, sizeof(name)));
 	fputs("<td>", f);
 	if (copy->result == DRILL_OPENED) {
-		html(f, opens(d, copy, generations, sizeof(generations)));
+		cli_html_text(
+		    f, opens(d, copy, generations, sizeof(generations)));
 		fprintf(f, "<td>%" PRIu64 ".%03u\n", copy->us / 1000000,
 		    (unsigned)(copy->us / 1000 % 1000));
 		return;
 	}
-	html(f, copy->why.text);
+	cli_html_text(f, copy->why.text);
 	fputs("<br>next: ", f);
-	html(f, copy->why.next);
+	cli_html_text(f, copy->why.next);
 	fputs("<td>\n", f);
 }
 
@@ -235,9 +222,9 @@ as_html(const struct drill *d, FILE *f)
 	    ".failed td:first-child{color:#b00;font-weight:bold}</style>\n"
 	    "<h1>Restore drill</h1>\n<p>%s, on ",
 	    date(d, at));
-	html(f, d->node);
+	cli_html_text(f, d->node);
 	fputs("; system ", f);
-	html(f, d->system);
+	cli_html_text(f, d->system);
 	fprintf(f, "\n<p><b>%s</b>: %u opened, %u failed, %u not tried\n",
 	    verdict(d), d->opened, d->failed, d->untried);
 	fputs("<table>\n<tr><th>Result<th>Copy<th>Generations<th>Seconds\n", f);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "daemon/cli_status.h"
+#include "daemon/member_policy.h"
 
 /*
  * claviger metrics: what `claviger status` knows, as a file for node_exporter's
@@ -133,8 +134,7 @@ put_member(FILE *f, const struct cli_status *s)
 	    "State of the keys for applications here: 1 for the one it is.");
 	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
 		labelled(f, "member_state", "state",
-		    cli_status_member_state(states[i]),
-		    s->own.state == states[i]);
+		    member_state_name(states[i]), s->own.state == states[i]);
 	if (s->own.age_ms != UINT64_MAX)
 		gauge_ms(f, "member_refresh_age_seconds", s->own.age_ms,
 		    "Since the server has confirmed these keys last.");

@@ -36,6 +36,8 @@ struct cli_paper {
 /* May a terminal's colours be used on standard output? */
 bool cli_page_may_colour(void);
 void cli_page_text(FILE *f, const struct cli_page *p, struct cli_paper paper);
+/* Within an element, or an attribute's quotes. */
+void cli_html_text(FILE *f, const char *text);
 void cli_page_html(FILE *f, const struct cli_page *p, const char *title);
 
 #endif

@@ -29,8 +29,8 @@ static const char style[] =
     "footer{margin-top:1rem;color:var(--dim);font-size:.875rem}\n"
     "@media(max-width:36rem){div{display:block}}\n";
 
-static void
-escaped(FILE *f, const char *text)
+void
+cli_html_text(FILE *f, const char *text)
 {
 	for (; *text != '\0'; text++) {
 		switch (*text) {
@@ -53,7 +53,7 @@ put_text(FILE *f, const struct cli_fact *fact)
 	    [CLI_BAD] = " class=\"bad\""};
 
 	fprintf(f, "<dd%s>", classes[fact->level]);
-	escaped(f, fact->text);
+	cli_html_text(f, fact->text);
 	fputs("</dd>\n", f);
 }
 
@@ -63,7 +63,7 @@ put_facts(FILE *f, const struct cli_page *p)
 	for (size_t i = 0; i < p->n; i++) {
 		if (p->facts[i].key[0] != '\0' || i == 0) {
 			fputs(i == 0 ? "<div><dt>" : "</div>\n<div><dt>", f);
-			escaped(f, p->facts[i].key);
+			cli_html_text(f, p->facts[i].key);
 			fputs("</dt>\n", f);
 		}
 		put_text(f, &p->facts[i]);
@@ -85,10 +85,10 @@ cli_page_html(FILE *f, const struct cli_page *p, const char *title)
 	      "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
 	      "content=\"width=device-width,initial-scale=1\">\n<title>",
 	    f);
-	escaped(f, title);
+	cli_html_text(f, title);
 	fprintf(
 	    f, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<h1>", style);
-	escaped(f, title);
+	cli_html_text(f, title);
 	fputs("</h1>\n<dl>\n", f);
 	put_facts(f, p);
 	fprintf(f,

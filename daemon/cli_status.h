@@ -54,7 +54,6 @@ void cli_status_fini(struct cli_status *s);
 const char *cli_status_role(const struct cli_status *s);
 const char *cli_status_role_name(uint32_t role); /* NULL: no such role */
 const char *cli_status_doing(const struct cli_status *s);
-const char *cli_status_member_state(enum clv_member_state state);
 bool cli_status_flag(const struct cli_status *s, enum ctl_flag f);
 bool cli_status_is_active(const struct cli_status *s);
 const char *cli_status_active_node(const struct cli_status *s); /* or NULL */

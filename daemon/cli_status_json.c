@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/cli_status.h"
+#include "daemon/member_policy.h"
 #include "daemon/rewrap.h"
 
 static void
@@ -64,7 +65,7 @@ json_rotation(struct cli_json *j, const struct cli_rotation *r)
 static void
 json_member(struct cli_json *j, const struct cli_status *s)
 {
-	cli_json_str(j, "keys", cli_status_member_state(s->own.state));
+	cli_json_str(j, "keys", member_state_name(s->own.state));
 	if (s->own.age_ms != UINT64_MAX)
 		cli_json_u64(j, "keys_age_ms", s->own.age_ms);
 	cli_json_bool(j, "may_write", s->own.may_encrypt);

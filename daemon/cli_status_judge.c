@@ -40,18 +40,6 @@ cli_status_doing(const struct cli_status *s)
 	return s->st.role < ROLES ? roles[s->st.role].what : "";
 }
 
-const char *
-cli_status_member_state(enum clv_member_state state)
-{
-	switch (state) {
-	case CLV_MEMBER_NONE: return "none";
-	case CLV_MEMBER_FRESH: return "fresh";
-	case CLV_MEMBER_AWAY: return "away";
-	case CLV_MEMBER_EXPIRED: return "expired";
-	}
-	return "?";
-}
-
 bool
 cli_status_flag(const struct cli_status *s, enum ctl_flag f)
 {

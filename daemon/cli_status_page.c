@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
 #include "daemon/cli_status.h"
+#include "daemon/member_policy.h"
 #include "daemon/rewrap.h"
 #include "daemon/tls.h"
 
@@ -216,7 +217,7 @@ add_keys(struct cli_page *p, const struct cli_status *s)
 	    s->own.state == CLV_MEMBER_FRESH  ? CLI_GOOD
 	    : s->own.state == CLV_MEMBER_AWAY ? CLI_WARN
 					      : CLI_BAD,
-	    "keys", "%s, since %s", cli_status_member_state(s->own.state),
+	    "keys", "%s, since %s", member_state_name(s->own.state),
 	    s->own.age_ms == UINT64_MAX
 		? "never"
 		: cli_age_text(s->own.age_ms / 1000, age, sizeof(age)));
