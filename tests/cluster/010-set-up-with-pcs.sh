@@ -51,6 +51,11 @@ json_of() { # HOST VERB OPTION...: has it the keys that the manual lists?
 	on "$host" claviger "$verb" "$@" --json |
 	    "$tests/json-keys" "$tests/../man/claviger.1" "$verb"
 }
+has_keys() { # HOST: as a member of the system it serves itself
+	cl "$1" status --json | grep '"keys": *"fresh"' >/dev/null
+}
+expect_within 30 "the serving node has keys as a member, too" \
+    has_keys "$(promoted)"
 expect "status --json is as its manual says" json_of "$(promoted)" status
 cert_json() {
 	cl client cert show --json |
