@@ -131,6 +131,7 @@ enum cli_pass_use { CLI_PASS_READ, CLI_PASS_WRITE };
 int cli_passphrase(struct cli *c, enum cli_pass_use use, char **ret);
 /* One line from the terminal, without echo. */
 int cli_ask(struct cli *c, const char *prompt, char **ret);
+int cli_ask_openly(struct cli *c, const char *prompt, char **ret); /* with */
 /* The rules for a file: regular or a pipe, only its owner may read it. */
 int cli_pass_file(struct clv_guard *guard, const char *path, char **ret,
     char ret_why[static 256]);

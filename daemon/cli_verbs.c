@@ -136,6 +136,7 @@ static const struct cli_opt opts_recovery_combine[] = {
 
 static const struct cli_opt opts_backup[] = {
     CLI_PASS_OPTS,
+    {"reminder", "TEXT", "of the passphrase; kept in the database", false},
     {"scheduled", NULL, "those that are due, by the configuration", false},
     JSON,
     {NULL, NULL, NULL, false},

@@ -129,8 +129,8 @@ clv_subst = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) \
 
 # claviger: the command, one file a verb. All but its main is a library, for
 # the unit tests.
-libdaemon_la_SOURCES += %D%/record.c
-noinst_HEADERS += %D%/cli.h %D%/cli_init.h %D%/record.h
+libdaemon_la_SOURCES += %D%/record.c %D%/reminder.c
+noinst_HEADERS += %D%/cli.h %D%/cli_init.h %D%/cli_reminder.h %D%/record.h %D%/reminder.h
 noinst_LTLIBRARIES += libcli.la
 libcli_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(JSON_CFLAGS) \
 	$(XML_CFLAGS)
@@ -152,7 +152,7 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_status_judge.c %D%/cli_page.c \
 	%D%/cli_page_html.c %D%/cli_status_page.c %D%/cli_xml.c %D%/cli_system.c %D%/cli_token.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
-libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_escrow_status.c %D%/cli_record.c
+libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_escrow_status.c %D%/cli_record.c %D%/cli_reminder.c
 libcli_la_SOURCES += %D%/cli_designate.c %D%/cli_drill.c %D%/cli_drill.h %D%/cli_drill_report.c
 libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_database.c %D%/cli_doctor_escrow.c %D%/cli_doctor_host.c \
