@@ -8,6 +8,9 @@
 	"find out who restored or changed the database; what was written " \
 	"since is lost: see RESTORED DATABASE in claviger(1)"
 
+#define RESOURCE (DOCTOR_CLUSTER | DOCTOR_CIB | DOCTOR_RESOURCE)
+#define COROSYNC (DOCTOR_CLUSTER | DOCTOR_COROSYNC)
+
 const struct doctor_check doctor_checks[] = {
     {"config", "the configuration file",
 	"claviger init on the first server node, claviger join on every other "
@@ -33,6 +36,34 @@ const struct doctor_check doctor_checks[] = {
     {"keys", "the keys of this host are fresh",
 	"claviger status on the server nodes", DOCTOR_SYSTEM | DOCTOR_DAEMON,
 	doctor_keys},
+    {"cluster", "the cluster drives clavigerd",
+	"start it: pcs cluster start, crm cluster start, or systemctl start "
+	"pacemaker",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | DOCTOR_CLUSTER, doctor_cluster},
+    {"resource", "one node is promoted, all others stand by",
+	"make it anew as claviger cluster commands prints it",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | RESOURCE, doctor_resource},
+    {"operations", "its operations have the time that they need",
+	"compare them with claviger cluster commands",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | RESOURCE, doctor_operations},
+    {"constraints", "every node may be promoted, with the address",
+	"claviger cluster commands makes one resource that needs no constraint",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | RESOURCE, doctor_constraints},
+    {"fencing", "a node that fails is fenced",
+	"see Fencing in Pacemaker Explained",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | DOCTOR_CLUSTER | DOCTOR_CIB,
+	doctor_fencing},
+    {"quorum", "quorum is as the number of nodes asks for",
+	"section quorum of corosync.conf: see votequorum(5)",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | COROSYNC, doctor_quorum},
+    {"token", "a dead node is noticed in good time",
+	"section totem of corosync.conf: see corosync.conf(5)",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | COROSYNC, doctor_token},
+    {"ring", "what the nodes say to each other is encrypted",
+	"in section totem of corosync.conf on every node transport: knet, "
+	"crypto_cipher: aes256 and crypto_hash: sha256, a key by "
+	"corosync-keygen, and restart the cluster",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | COROSYNC, doctor_ring},
     {"database", "the database answers, with the right schema",
 	"check that PostgreSQL runs there and lets this user in (pg_hba.conf, "
 	"password file)",
@@ -134,7 +165,7 @@ doctor_note(struct doctor *d, const char *fmt, ...)
 /* Which checks are run. */
 
 static const char *
-lacks(const struct doctor *d, unsigned needs)
+lacks(struct doctor *d, unsigned needs)
 {
 	if ((needs & DOCTOR_SYSTEM) != 0 && d->c->config.system[0] == '\0')
 		return "this host is of no system yet";
@@ -146,6 +177,8 @@ lacks(const struct doctor *d, unsigned needs)
 		return "the signed list in the database is not the system's";
 	if ((needs & DOCTOR_PATH) != 0 && d->path_ends)
 		return "what comes before it is wrong";
+	if ((needs & DOCTOR_CLUSTER) != 0)
+		return doctor_cluster_lacks(d, needs);
 	return NULL;
 }
 
@@ -280,6 +313,7 @@ cli_doctor(struct cli *c)
 		if (!is_silent(&d, k))
 			run_check(&d, k, j);
 	doctor_path_close(&d);
+	doctor_cluster_close(&d);
 	doctor_close(&d);
 	if (j != NULL) {
 		cli_json_u64(j, "findings", d.all);
