@@ -63,16 +63,15 @@ cib_let(struct cib *cib, const char *name, const char *value)
 static xmlXPathObject *
 ask(struct cib *cib, struct cib_element *from, const char *xpath)
 {
-	cib->context->node = from != NULL ? (xmlNode *)from
-					  : xmlDocGetRootElement(cib->doc);
+	cib->context->node =
+	    from != NULL ? (xmlNode *)from : xmlDocGetRootElement(cib->doc);
 	return xmlXPathEvalExpression((const xmlChar *)xpath, cib->context);
 }
 
 static xmlNode *
 nth(const xmlXPathObject *o, size_t n)
 {
-	return o != NULL && o->type == XPATH_NODESET &&
-		       o->nodesetval != NULL &&
+	return o != NULL && o->type == XPATH_NODESET && o->nodesetval != NULL &&
 		       n < (size_t)o->nodesetval->nodeNr
 		   ? o->nodesetval->nodeTab[n]
 		   : NULL;

@@ -76,9 +76,9 @@ struct doctor {
 	int list_result;
 	struct clv_list *list; /* NULL: it does not verify */
 	struct clv_identity *id;
-	struct clv_keyring *keyring; /* of this node's sealed copy, */
-	int keyring_result;	     /* or why not */
-	struct coverage *coverage;   /* of its sealed copies and backups */
+	struct clv_keyring *keyring;	/* of this node's sealed copy, */
+	int keyring_result;		/* or why not */
+	struct coverage *coverage;	/* of its sealed copies and backups */
 	struct doctor_cluster *cluster; /* NULL: nobody has asked yet */
 	/* the way to the server */
 	bool path_ends;		 /* a step of it has found something */

@@ -177,7 +177,8 @@ look_up_resource(struct doctor_cluster *k, const char *path)
 		k->no_resource = "the cluster has no resource of this system";
 		return;
 	}
-	k->clone = cib_find(k->cib, first, "ancestor::clone|ancestor::master", 0);
+	k->clone =
+	    cib_find(k->cib, first, "ancestor::clone|ancestor::master", 0);
 	(void)cib_text(k->cib, first, "@id", k->id, sizeof(k->id));
 	(void)cib_text(k->cib, k->clone != NULL ? k->clone : first, "@id",
 	    k->clone_id, sizeof(k->clone_id));
@@ -266,7 +267,7 @@ check_nodes(struct doctor *d, struct doctor_cluster *k)
 
 	for (size_t i = 0; (node = cib_find(k->cib, NULL,
 				"configuration/nodes/node", i)) != NULL;
-	    i++) {
+	     i++) {
 		(void)cib_text(k->cib, node, "@uname", name, sizeof(name));
 		for (size_t w = 0; w < 2; w++) {
 			cib_let(k->cib, "name", words[w]);
@@ -286,8 +287,7 @@ check_nodes(struct doctor *d, struct doctor_cluster *k)
 }
 
 static bool
-meta_of_both(
-    struct doctor_cluster *k, const char *name, char *dst, size_t cap)
+meta_of_both(struct doctor_cluster *k, const char *name, char *dst, size_t cap)
 {
 	return doctor_meta(k, k->rsc, name, "", dst, cap) ||
 	       (k->clone != NULL &&
@@ -331,9 +331,8 @@ doctor_cluster(struct doctor *d)
 
 	if (k->no_cib != NULL) {
 		doctor_found(d, "", NULL, "%s: %s", k->no_cib,
-		    k->answer == CLV_E_NO_SERVER
-			? "it does not run"
-			: clv_result_text(k->answer));
+		    k->answer == CLV_E_NO_SERVER ? "it does not run"
+						 : clv_result_text(k->answer));
 		return;
 	}
 	check_whole(d, k);

@@ -13,9 +13,9 @@ struct doctor_cluster {
 	const char *no_corosync; /* ... nothing of corosync */
 	int answer;		 /* cibadmin's */
 	struct cib *cib;
-	unsigned resources;	   /* of this system: one, if all is well, */
-	struct cib_element *rsc;   /* the first of them, */
-	struct cib_element *clone; /* and what makes it many, or NULL */
+	unsigned resources;	     /* of this system: one, if all is well, */
+	struct cib_element *rsc;     /* the first of them, */
+	struct cib_element *clone;   /* and what makes it many, or NULL */
 	char id[128], clone_id[128]; /* clone_id: id, if it is no clone */
 	struct clv_buf corosync;     /* corosync-cmapctl's lines */
 	struct clv_list *list;	     /* as this host knows it, or NULL */

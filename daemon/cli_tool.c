@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
 #include <errno.h>
-#include <poll.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,8 +14,7 @@
  * What a tool of the cluster prints, bounded in size and in time: those wait
  * without limit for a cluster that stands still.
  */
-static void __attribute__((noreturn))
-run(const char *const argv[], int out)
+static void __attribute__((noreturn)) run(const char *const argv[], int out)
 {
 	int null = open("/dev/null", O_RDWR);
 
@@ -79,8 +80,7 @@ end(pid_t pid, int r)
 }
 
 int
-cli_tool_read(
-    const char *const argv[], unsigned within_ms, struct clv_buf *ret)
+cli_tool_read(const char *const argv[], unsigned within_ms, struct clv_buf *ret)
 {
 	int fd[2], r;
 	pid_t pid;
