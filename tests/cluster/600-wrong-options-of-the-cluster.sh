@@ -19,10 +19,19 @@ log_allow 'driven by the resource'
 log_allow 'validate-all: '
 log_allow 'ip is 10.78.0.102, but'
 
+# finds CHECK PATTERN WHAT: doctor says so, on a node that stands by, too.
+cluster_checks=cluster,resource,operations,constraints,fencing,quorum,token,ring
+doctor_cluster() { cl n1 doctor --only $cluster_checks; }
+finds() { expect_exit 23 "^FOUND +$1 .*($2)" "$3" doctor_cluster; }
+step "doctor compares the cluster with what it should be"
+expect "nothing is wrong with what the manual says" doctor_cluster
+expect "and each check was made" test "$(grep -c '^ok ' "$LAB_ROOT/$lab/last")" = 8
+
 step "promoted-max 2 while one node serves"
 must "pcs takes it" on n1 pcs resource meta $rsc-clone promoted-max=2
 expect_within 20 "the cluster shows the reason" \
     shows $rsc 'promoted-max must be 1, not 2'
+finds resource 'promoted-max is 2' "doctor, too"
 expect "one node is promoted" promoted_is "$active"
 expect "the same one has the address" address_is "$active"
 expect "members are served on" fetches
@@ -84,6 +93,17 @@ on n1 pcs resource cleanup $rsc
 expect_within 45 "mended, all is ready" all_ready
 expect_within 15 "and the address is up" serving
 expect "members are served" fetches
+
+step "what is left over from a move, and a cluster without fencing"
+active=$(promoted)
+on n1 crm_resource -r $rsc-clone --move -N "$active" --promoted
+finds constraints "cli-prefer-.*$active" "doctor tells of the constraint"
+on n1 crm_resource -r $rsc-clone --clear
+on n1 crm_attribute -n stonith-enabled -v false
+finds fencing 'switched off' "and that nobody is fenced"
+on n1 crm_attribute -n stonith-enabled -v true
+expect "then nothing is wrong again" doctor_cluster
+expect "the role has not moved" promoted_is "$active"
 
 step "another host has the address: no reason not to take over"
 active=$(promoted)

@@ -604,7 +604,7 @@ corosync token 'consensus: 200 ms is less' 'a short consensus' \
 	-e 's/1200/200/; /two_node/d; $anodelist.node.2.nodeid (u32) = 3'
 corosync ring 'crypto_cipher: none' 'what is said can be read' /cipher/d
 corosync ring 'crypto_hash: none' 'anybody can join' s/sha256/none/
-map '/crypto/d; $atotem.secauth (str) = on'
+map '/crypto/d; 1itotem.secauth (str) = on'
 all ring ok 1 '' 'what stands for both'
 map ''
 
