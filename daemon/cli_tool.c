@@ -17,6 +17,7 @@
 static void __attribute__((noreturn)) run(const char *const argv[], int out)
 {
 	int null = open("/dev/null", O_RDWR);
+	char path[256];
 
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
 	    dup2(out, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)
@@ -24,6 +25,9 @@ static void __attribute__((noreturn)) run(const char *const argv[], int out)
 	close_range(STDERR_FILENO + 1, ~0U, 0);
 	setpgid(0, 0);
 	execvp(argv[0], (char *const *)(uintptr_t)argv);
+	/* Where root's PATH is a user's. */
+	snprintf(path, sizeof(path), "/usr/sbin/%s", argv[0]);
+	execv(path, (char *const *)(uintptr_t)argv);
 	_exit(127);
 }
 
