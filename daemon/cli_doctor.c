@@ -125,31 +125,54 @@ line(const struct doctor *d, const char *state, const char *text)
 		printf("%-7s %-13s %s\n", state, d->check->id, text);
 }
 
-void
-doctor_found(struct doctor *d, const char *subject, const char *next,
-    const char *fmt, ...)
+/* after NULL: it is as it was found. */
+static void
+tell(struct doctor *d, const char *subject, const char *text, const char *next,
+    const char *before, const char *after)
 {
-	char text[600], whole[800];
 	struct cli_json *o;
-	va_list ap;
+	char whole[800];
 
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (next == NULL)
-		next = d->check->next;
-	d->found++;
 	if (d->row != NULL) {
 		o = cli_json_push(d->row, "findings");
 		cli_json_str(o, "subject", subject);
 		cli_json_str(o, "text", text);
 		cli_json_str(o, "next", next);
+		cli_json_bool(o, "fixed", after != NULL);
+		cli_json_str(o, "before", before);
+		cli_json_str(o, "after", after != NULL ? after : "");
 		return;
 	}
 	snprintf(whole, sizeof(whole), "%s%s%s", subject,
 	    subject[0] != '\0' ? ": " : "", text);
-	line(d, "FOUND", whole);
+	line(d, after != NULL ? "FIXED" : "FOUND", whole);
 	printf("%-21s next: %s\n", "", next);
+}
+
+void
+doctor_found(struct doctor *d, const char *subject, const char *next,
+    const char *fmt, ...)
+{
+	char text[600];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	d->found++;
+	tell(d, subject, text, next != NULL ? next : d->check->next, "", NULL);
+}
+
+void
+doctor_fixed(struct doctor *d, const char *subject, const char *before,
+    const char *after)
+{
+	char text[600];
+
+	snprintf(text, sizeof(text), "its %s; it was set right: its %s", before,
+	    after);
+	d->fixed++;
+	tell(d, subject, text, d->check->next, before, after);
 }
 
 void
@@ -233,7 +256,7 @@ run_check(
 	const char *why = lacks(d, check->needs), *state;
 
 	d->check = check;
-	d->found = 0;
+	d->found = d->fixed = 0;
 	d->note[0] = '\0';
 	d->row = NULL;
 	if (j != NULL) {
@@ -244,7 +267,10 @@ run_check(
 	}
 	if (why == NULL)
 		check->run(d);
-	state = why != NULL ? "skipped" : d->found > 0 ? "found" : "ok";
+	state = why != NULL    ? "skipped"
+		: d->found > 0 ? "found"
+		: d->fixed > 0 ? "fixed"
+			       : "ok";
 	if (why != NULL)
 		doctor_note(d, "%s", why);
 	else if (d->note[0] == '\0')
@@ -252,7 +278,7 @@ run_check(
 	if (d->row != NULL) {
 		cli_json_str(d->row, "state", state);
 		cli_json_str(d->row, "note", d->note);
-	} else if (d->found == 0) {
+	} else if (d->found == 0 && d->fixed == 0) {
 		line(d, state, d->note);
 	}
 	d->all += d->found;

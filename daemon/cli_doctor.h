@@ -56,6 +56,7 @@ struct doctor {
 	struct cli *c;
 	const struct doctor_check *check; /* under way, */
 	unsigned found;			  /* what it has found, */
+	unsigned fixed;			  /* set right, */
 	char note[300];			  /* and what it has seen */
 	struct cli_json *row;		  /* of it, or NULL */
 	unsigned all;			  /* findings of all */
@@ -88,6 +89,9 @@ struct doctor {
 /* next NULL: the check's. */
 void doctor_found(struct doctor *d, const char *subject, const char *next,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* With --fix, and set right: the check's next is told as well. */
+void doctor_fixed(struct doctor *d, const char *subject, const char *before,
+    const char *after);
 void doctor_note(struct doctor *d, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -179,7 +179,7 @@ chmod 440 "$state/identity"
 finds files 'identity: its mode is 0440' 'a key that a group may read'
 chmod 400 "$state/identity"
 chown postgres "$state/tls.key"
-finds files 'tls.key: it belongs to user' 'a key of somebody else'
+finds files 'tls.key: its owner is user' 'a key of somebody else'
 chown daemon "$state/tls.key"
 mv "$state/tls.crt" "$tmp/tls.crt"
 finds files 'tls.crt: No such file' 'a file that is missing'
@@ -209,6 +209,68 @@ mv "$tmp/tls.crt" "$state/tls.crt"
 chmod 755 "$state"
 finds files "$state: its mode is 0755" 'a folder that others may read'
 chmod 700 "$state"
+
+# Set right: what is ours, and nothing that somebody put in its place.
+spoil() {
+	chmod 440 "$state/identity"
+	chown postgres "$state/tls.key"
+	chmod 755 "$state"
+	chmod 777 "$tmp/n1/run"
+}
+modes() {
+	stat -c %a:%U "$state/identity" "$state/tls.key" "$state" "$tmp/n1/run" |
+		tr '\n' ' '
+}
+sound 'before it is spoilt' "$no_daemon"
+right=$(modes)
+spoil
+cl doctor --only files
+if [ $? = 23 ] && [ "$(grep -c '^FOUND' "$tmp/out")" = 4 ] &&
+	[ "$(modes)" != "$right" ]; then
+	ok
+else
+	bad 'nothing is changed unasked'
+fi
+cl doctor --only files --fix
+if [ $? = 0 ] && [ "$(grep -c '^FIXED   files .* it was set right: its ' "$tmp/out")" = 4 ] &&
+	grep -q 'identity: its mode is 0440; .* its mode is 0400' "$tmp/out" &&
+	grep -q 'tls.key: its owner is user .* is user daemon$' "$tmp/out" &&
+	[ "$(modes)" = "$right" ]; then
+	ok
+else
+	bad "all is set right: $(modes), not $right"
+fi
+cl doctor --only files --fix
+if [ $? = 0 ] && grep -q '^ok  *files' "$tmp/out"; then
+	ok
+else
+	bad 'once is enough'
+fi
+spoil
+cl doctor --only files --fix --json
+if [ $? = 0 ] && [ "$(modes)" = "$right" ] &&
+	[ "$(grep -c '"fixed": *true' "$tmp/out")" = 4 ] &&
+	grep -q '"state": *"fixed"' "$tmp/out" &&
+	"$source/tests/json-keys" "$source/man/claviger.1" doctor <"$tmp/out"; then
+	ok
+else
+	bad 'the same as JSON'
+fi
+: >"$tmp/theirs"
+chmod 666 "$tmp/theirs"
+mv "$state/list" "$tmp/list"
+for how in -s ''; do
+	ln $how "$tmp/theirs" "$state/list"
+	cl doctor --only files --fix
+	if [ $? = 23 ] && grep -q '^FOUND .*list: its ' "$tmp/out" &&
+		[ "$(stat -c %a "$tmp/theirs")" = 666 ]; then
+		ok
+	else
+		bad "a link ($how) in the place of a file is left alone"
+	fi
+	rm "$state/list"
+done
+mv "$tmp/list" "$state/list"
 
 mkdir "$tmp/keep"
 cp -p "$state/state" "$state/state.bak" "$state/list" "$tmp/keep"
