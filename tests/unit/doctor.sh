@@ -231,8 +231,8 @@ if [ $? = 23 ] && [ "$(grep -c '^FOUND' "$tmp/out")" = 4 ] &&
 else
 	bad 'nothing is changed unasked'
 fi
-cl doctor --only files --fix
-if [ $? = 0 ] && [ "$(grep -c '^FIXED   files .* it was set right: its ' "$tmp/out")" = 4 ] &&
+if cl doctor --only files --fix &&
+	[ "$(grep -c '^FIXED   files .* it was set right: its ' "$tmp/out")" = 4 ] &&
 	grep -q 'identity: its mode is 0440; .* its mode is 0400' "$tmp/out" &&
 	grep -q 'tls.key: its owner is user .* is user daemon$' "$tmp/out" &&
 	[ "$(modes)" = "$right" ]; then
@@ -240,15 +240,13 @@ if [ $? = 0 ] && [ "$(grep -c '^FIXED   files .* it was set right: its ' "$tmp/o
 else
 	bad "all is set right: $(modes), not $right"
 fi
-cl doctor --only files --fix
-if [ $? = 0 ] && grep -q '^ok  *files' "$tmp/out"; then
+if cl doctor --only files --fix && grep -q '^ok  *files' "$tmp/out"; then
 	ok
 else
 	bad 'once is enough'
 fi
 spoil
-cl doctor --only files --fix --json
-if [ $? = 0 ] && [ "$(modes)" = "$right" ] &&
+if cl doctor --only files --fix --json && [ "$(modes)" = "$right" ] &&
 	[ "$(grep -c '"fixed": *true' "$tmp/out")" = 4 ] &&
 	grep -q '"state": *"fixed"' "$tmp/out" &&
 	"$source/tests/json-keys" "$source/man/claviger.1" doctor <"$tmp/out"; then
