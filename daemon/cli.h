@@ -211,6 +211,8 @@ struct cli_reply {
 };
 int cli_ctl(const struct cli *c, enum ctl_op op, const void *body, size_t len,
     struct cli_reply *reply, int timeout_ms);
+/* The configuration that the daemon here goes by. */
+int cli_running_config(const struct cli *c, struct config *ret);
 int cli_ctl_status(const struct cli *c, struct ctl_status *ret);
 /* A daemon for this one command, when none runs. */
 struct cli_daemon {
@@ -445,6 +447,7 @@ int cli_app_revoke(struct cli *c);
 int cli_app_remove(struct cli *c);
 int cli_settings_show(struct cli *c);
 int cli_settings_check(struct cli *c);
+int cli_settings_reload(struct cli *c);
 int cli_settings_set(struct cli *c);
 int cli_settings_upgrade(struct cli *c);
 int cli_settings_password(struct cli *c);

@@ -1152,7 +1152,55 @@ by games app remove web --yes
 expect $? 0 'application web and all its secrets are deleted' 'app remove'
 by games node list
 expect $? 4 'only root' 'a verb of root'
+
+# A configuration that was changed.
+was=$(cat "$tmp/n1/claviger.conf")
+on n1 settings reload --json
+expect $? 0 '"taken": *\[ *\]' 'settings reload without a change'
+json 'settings reload' key value was
+printf 'refresh_interval = 7\nenforce_expiry = yes\nlog_file = %s\n' \
+	"$tmp/n1/new.log" >>"$tmp/n1/claviger.conf"
+on n1 settings show
+is 'the running value, and the one of the file' grep -q \
+	'^refresh_interval  *= 60 .*# the daemon; .*: 7: claviger settings reload$' \
+	"$tmp/out"
+is 'and what needs a start' grep -q \
+	'^log_file .*# the daemon; .*new.log: restart clavigerd$' "$tmp/out"
+on n1 settings reload
+expect $? 30 '^refresh_interval  *= 7, was 60$' 'settings reload'
+is 'the rest waits' grep -q \
+	'^log_file .*, and is until clavigerd is restarted$' "$tmp/out"
+on n1 settings show --json
+expect $? 0 '"refresh_interval": *7' 'it is in force'
+is 'so is the other' grep -q '"enforce_expiry": *true' "$tmp/out"
+printf '%s\nrefresh_interval = 8\nno_such_key = 1\n' "$was" \
+	>"$tmp/n1/claviger.conf"
+on n1 settings reload
+expect $? 2 'there is no key "no_such_key"' 'reloading what is wrong'
+kill -HUP "$running"
+tries=0
+until grep -q 'the configuration stays as it was' "$tmp/n1/daemon.log" ||
+	[ $((tries += 1)) = 200 ]; do
+	sleep 0.05
+done
+printf '%s\nrefresh_interval = 8\n' "$was" >"$tmp/n1/claviger.conf"
+on n1 settings show
+is 'what was wrong changed nothing' \
+	grep -q '^refresh_interval  *= 7 ' "$tmp/out"
+kill -HUP "$running"
+tries=0
+until on n1 settings show && grep -q '^refresh_interval  *= 8 ' "$tmp/out" ||
+	[ $((tries += 1)) = 200 ]; do
+	sleep 0.05
+done
+is 'SIGHUP does the same' grep -q '^refresh_interval  *= 8 ' "$tmp/out"
+is 'and what is not there any more is its default again' \
+	grep -q '^enforce_expiry  *= no ' "$tmp/out"
+printf '%s\n' "$was" >"$tmp/n1/claviger.conf"
+
 kill "$running" && wait "$running"
+on n1 settings reload
+expect $? 8 'the next clavigerd that starts reads it' 'reload without a daemon'
 by games app list
 expect $? 8 'cannot be asked' 'no daemon'
 is 'what to do then' grep -q 'next: start clavigerd' "$tmp/err"
