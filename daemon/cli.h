@@ -176,6 +176,12 @@ int cli_file_put(
 int cli_passfile_check(struct cli *c, const struct config *config);
 int cli_absolute(struct cli *c, const char *path, char *dst, size_t cap);
 
+/* cli_tool.c: what a tool of the cluster prints; whoever calls bounds it by
+ * ret->max. CLV_E_NOT_FOUND: there is no such tool here. CLV_E_NO_SERVER: its
+ * exit status is not 0. CLV_E_TIMEOUT: it was ended. */
+int cli_tool_read(
+    const char *const argv[], unsigned within_ms, struct clv_buf *ret);
+
 /* cli_host.c: this host's identity and certificate. */
 struct cli_host {
 	struct clv_identity *id;

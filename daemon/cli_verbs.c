@@ -55,6 +55,8 @@ static const struct cli_opt opts_metrics[] = {
 static const struct cli_opt opts_doctor[] = {
     {"connect", NULL, "walk the way to the server, and check that", false},
     {"only", "CHECK[,CHECK]", "these checks alone; * and ? match", false},
+    {"fix", NULL, "set right what is safe: owners and modes of our files",
+	false},
     JSON,
     {NULL, NULL, NULL, false},
 };

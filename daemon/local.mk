@@ -156,7 +156,10 @@ libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D
 libcli_la_SOURCES += %D%/cli_designate.c %D%/cli_drill.c %D%/cli_drill.h %D%/cli_drill_report.c
 libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_database.c %D%/cli_doctor_escrow.c %D%/cli_doctor_host.c \
-	%D%/cli_doctor_list.c %D%/cli_doctor_path.c
+	%D%/cli_doctor_list.c %D%/cli_doctor_path.c %D%/cli_cib.c %D%/cli_tool.c \
+	%D%/cli_doctor_cluster.c %D%/cli_doctor_constraints.c \
+	%D%/cli_doctor_corosync.c %D%/cli_doctor_resource.c
+noinst_HEADERS += %D%/cli_cib.h %D%/cli_cluster.h %D%/cli_doctor_cluster.h
 noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
 libcli_la_SOURCES += %D%/cli_password.c %D%/cli_revoke.c %D%/cli_revoke.h \
 	%D%/cli_revoke_print.c
