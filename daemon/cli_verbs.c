@@ -221,7 +221,7 @@ static const struct cli_opt opts_member_add[] = {
 
 static const struct cli_opt opts_cert_rotate[] = {
     SERVER_CERTIFICATE,
-    {"member", NULL, "this host's own certificate", false},
+    {"member", NULL, "this host's own certificate, or that of HOST", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -394,8 +394,8 @@ const struct cli_verb cli_verbs[] = {
 	SERVER, cli_member_revoke},
     {"cert show", "", "this host's certificate and the network name's",
 	opts_json, 0, 0, SYSTEM, cli_cert_show},
-    {"cert rotate", "", "change a certificate for a new one", opts_cert_rotate,
-	0, 0, SYSTEM, cli_cert_rotate},
+    {"cert rotate", "[HOST]", "change a certificate for a new one",
+	opts_cert_rotate, 0, 1, SYSTEM, cli_cert_rotate},
     {"cert use", "", "change it for an existing one", opts_cert_use, 0, 0,
 	SERVER, cli_cert_use},
     {"fetch", "", "prove that this host gets the current key", opts_fetch, 0, 0,

@@ -279,6 +279,7 @@ struct keeper {
 	struct tlsnext tlsnext;
 	struct expiry expiry;
 	struct members_wait waits[KEEPER_WAITS];
+	uint64_t certs_due_ms; /* party_cert.c */
 	struct member *member; /* NULL: no system on this host yet */
 	struct api *api;
 	struct admin *admin;
@@ -511,6 +512,10 @@ void admin_certificate(
 
 /* admin_members.c */
 void admin_members(
+    struct keeper *k, const struct admin_origin *from, struct clv_rd *args);
+
+/* admin_member_rotate.c */
+void admin_member_rotate(
     struct keeper *k, const struct admin_origin *from, struct clv_rd *args);
 
 /* admin_apps.c */

@@ -36,7 +36,7 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_node.c %D%/admin_member.c %D%/admin_rollback.c %D%/admin_rollback_app.c %D%/admin_rotate.c \
 	%D%/admin_app.c %D%/admin_apps.c %D%/admin_keys.c %D%/admin_may.c \
 	%D%/admin_members.c %D%/admin_cert.c %D%/admin_cert_state.c \
-	%D%/admin_party_cert.c %D%/admin_token.c
+	%D%/admin_member_rotate.c %D%/admin_party_cert.c %D%/admin_token.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
 # keeper: certificates, the network name's and those of hosts
@@ -164,7 +164,7 @@ noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
 libcli_la_SOURCES += %D%/cli_password.c %D%/cli_revoke.c %D%/cli_revoke.h \
 	%D%/cli_revoke_print.c
 libcli_la_SOURCES += %D%/cli_cert_change.c %D%/cli_cert_member.c \
-	%D%/cli_cert_state.c
+	%D%/cli_cert_other.c %D%/cli_cert_state.c
 noinst_HEADERS += %D%/cli_cert.h %D%/cli_page.h %D%/cli_status.h
 # secrets, by the local API
 libcli_la_SOURCES += %D%/cli_app_remove.c %D%/cli_complete.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c

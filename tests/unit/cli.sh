@@ -1544,6 +1544,20 @@ on n1 cert rotate --server --member
 refuse $? 2 'Give --server or --member' 'cert rotate of both'
 on m1 cert rotate --server
 refuse $? 2 'not a server node' 'cert rotate --server on a member'
+on n1 cert rotate --server m1
+refuse $? 2 'goes with --member alone' 'cert rotate --server of a host'
+on m1 cert rotate --member n1
+refuse $? 2 'not a server node, and not n1' 'cert rotate --member of another host'
+with n1 cert rotate --member 'm 1'
+refuse $? 2 'not a name of a host' 'cert rotate --member of no name'
+with n1 cert rotate --member m1 --now
+refuse $? 4 'm1 uses would be refused at once' \
+	'cert rotate --member NAME --now without a terminal'
+with n1 cert rotate --member m1
+refuse $? 8 'the certificate of m1 is not changed' \
+	'cert rotate --member NAME without an active server'
+on m1 cert rotate --member m1
+refuse $? 8 'clavigerd does not run' 'cert rotate --member of its own name'
 on m1 cert rotate --member
 refuse $? 8 'clavigerd does not run' 'cert rotate --member without a daemon'
 on m1 cert rotate --member --now
