@@ -171,8 +171,12 @@ load_identity(struct keeper *k)
 	}
 	snprintf(path, sizeof(path), "%s/identity", k->config->state_dir);
 	r = clv_identity_load(k->guard, path, &k->identity);
-	if (r != CLV_OK)
-		log_error("%s: %s", path, clv_result_text(r));
+	if (r == CLV_E_PERMISSION)
+		log_error("%s must belong to user %s (or root) and be for "
+			  "nobody else: mode 0400",
+		    path, k->config->user);
+	else if (r != CLV_OK)
+		log_error("%s: %s", path, file_why(r));
 	return r;
 }
 

@@ -78,9 +78,12 @@ dir_check(const char *dir, uid_t owner, mode_t forbidden, int *ret_fd)
 	}
 	if (st.st_uid != owner || (st.st_mode & forbidden) != 0) {
 		log_error("%s must belong to uid %u and be mode %04o or less; "
-			  "it belongs to uid %u and is mode %04o",
+			  "it belongs to uid %u and is mode %04o%s",
 		    dir, (unsigned)owner, 0777u & ~(unsigned)forbidden,
-		    (unsigned)st.st_uid, (unsigned)st.st_mode & 07777);
+		    (unsigned)st.st_uid, (unsigned)st.st_mode & 07777,
+		    st.st_uid != owner ? ": give it to that user, with all "
+					 "that is in it (chown -R)"
+				       : "");
 		close(fd);
 		return CLV_E_PERMISSION;
 	}

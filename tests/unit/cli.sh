@@ -840,6 +840,34 @@ chmod 644 "$tmp/n1/state/identity"
 with n1 settings set port 9001
 refuse $? 4 'identity must belong to user daemon' 'an open identity'
 chmod 400 "$tmp/n1/state/identity"
+
+# Another name of the host, and another user of the service.
+renamed() { # HOST ARGUMENTS…: as with()
+	_host=$1
+	shift
+	unshare --uts sh -c 'hostname elsewhere && exec "$@"' sh "$claviger" \
+		--config "$tmp/$_host/claviger.conf" --clavigerd "$daemon" \
+		"$@" >"$tmp/out" 2>"$tmp/err"
+}
+if unshare --uts true 2>/dev/null; then
+	renamed n1 node list
+	expect $? 0 '^1  *n1 ' 'a host that was renamed'
+	renamed n1 settings set port 9000
+	expect $? 0 'port = 9000' 'a change on a host that was renamed'
+fi
+sed -i 's/^user = daemon/user = bin/' "$tmp/n1/claviger.conf"
+with n1 node list
+refuse $? 4 'identity must belong to user bin' "another user's identity"
+chown bin "$tmp/n1/state/identity"
+with n1 node list
+expect $? 8 'chown -R' "another user's state folder"
+chown -R bin "$tmp/n1/state"
+with n1 node list
+expect $? 0 '^1  *n1 ' 'another user of the service'
+with n1 settings set port 9000
+expect $? 0 'port = 9000' 'a change by another user of the service'
+sed -i 's/^user = bin/user = daemon/' "$tmp/n1/claviger.conf"
+chown -R daemon "$tmp/n1/state"
 mkdir "$tmp/saved.d"
 cp -p "$tmp/n1/state/state" "$tmp/n1/state/state.bak" "$tmp/saved.d"
 for file in state state.bak; do
