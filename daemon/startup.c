@@ -14,6 +14,7 @@
 #include <claviger/result.h>
 #include "daemon/log.h"
 #include "daemon/process.h"
+#include "daemon/sealed.h"
 #include "daemon/supervisor.h"
 
 #define LOCK "clavigerd.lock"
@@ -286,5 +287,23 @@ startup_state_dir(const struct config *c)
 	}
 	if ((rc = dir_check(c->state_dir, uid, 077, &fd)) == CLV_OK)
 		close(fd);
+	return rc;
+}
+
+int
+startup_identity(const struct config *c, int *ret_fd)
+{
+	char path[512], why[SEALED_WHY_LEN];
+	struct stat st;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/identity", c->state_dir);
+	if (c->system[0] == '\0' || lstat(path, &st) == 0)
+		return CLV_OK;
+	rc = sealed_open(c->state_dir, ret_fd, why);
+	if (rc == CLV_OK || rc == CLV_E_NOT_FOUND)
+		return CLV_OK;
+	log_error("%s/" SEALED_FILE " does not open on this machine: %s",
+	    c->state_dir, why);
 	return rc;
 }
