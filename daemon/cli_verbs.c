@@ -266,7 +266,7 @@ static const struct cli_opt opts_member_token[] = {
 static const struct cli_opt opts_seal[] = {
     {"with-key", "tpm2|host|host+tpm2", "what opens it again (tpm2)", false},
     {"tpm2-pcrs", "PCR[+PCR]",
-	"only while these registers are as they are now (none)", false},
+	"only while these registers are as they are now (16)", false},
     {"yes", NULL, "do not ask", false},
     JSON,
     {NULL, NULL, NULL, false},

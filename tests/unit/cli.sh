@@ -33,7 +33,7 @@ as_postgres() {
 }
 
 cleanup() {
-	[ -z "${tpm_pid-}" ] || kill "$tpm_pid" 2>/dev/null
+	[ ! -s "$tmp/tpm.pid" ] || kill "$(cat "$tmp/tpm.pid")"
 	[ -f "$tmp/pg/postmaster.pid" ] &&
 		as_postgres "$pgbin/pg_ctl" -D "$tmp/pg" -s -m immediate stop
 	rm -rf "$tmp"
@@ -869,19 +869,30 @@ sed -i 's/^user = bin/user = daemon/' "$tmp/n1/claviger.conf"
 chown -R daemon "$tmp/n1/state"
 
 # Sealed to a TPM2: with another one, as a stolen disk has it, nothing opens.
+tpm_end() {
+	[ -s "$tmp/tpm.pid" ] || return 0
+	_pid=$(cat "$tmp/tpm.pid")
+	kill "$_pid"
+	while kill -0 "$_pid" 2>/dev/null; do
+		sleep 0.02
+	done
+	rm -f "$tmp/tpm.pid"
+}
+# Started anew also because nobody manages its few sessions, as a kernel does.
 tpm() { # NAME: a TPM2 of its own, which keeps its state
-	[ -z "${tpm_pid-}" ] || kill "$tpm_pid"
+	tpm_end
 	mkdir -p "$tmp/$1"
-	rm -f "$tmp/tpm.sock"
+	# It listens before it goes into the background.
 	swtpm socket --tpm2 --tpmstate "dir=$tmp/$1" \
 		--server "type=unixio,path=$tmp/tpm.sock" \
-		--ctrl "type=unixio,path=$tmp/$1/control" \
-		--flags not-need-init,startup-clear >"$tmp/$1/log" 2>&1 &
-	tpm_pid=$!
+		--ctrl "type=unixio,path=$tmp/tpm.sock.ctrl" \
+		--flags not-need-init,startup-clear \
+		--daemon --pid "file=$tmp/tpm.pid" >"$tmp/$1.log" 2>&1 ||
+		return 1
 	SYSTEMD_TPM2_DEVICE=swtpm:path=$tmp/tpm.sock
 	export SYSTEMD_TPM2_DEVICE
 	for _ in $(seq 500); do
-		[ ! -S "$tmp/tpm.sock" ] || return 0
+		[ ! -s "$tmp/tpm.pid" ] || return 0
 		sleep 0.02
 	done
 	return 1
@@ -895,7 +906,7 @@ apart() { # HOST ARGUMENTS…: as with(), but for /etc and /var of systemd
 		mount --bind "$at/host-key" /var/lib/systemd || exit 99
 		"$@"
 		status=$?
-		cp /etc/systemd/system/clavigerd.service.d/*.conf "$at/unit" 2>&1
+		cp /etc/systemd/system/clavigerd.service.d/*.conf "$at/unit" 2>/dev/null
 		exit $status' sh "$tmp" "$claviger" --clavigerd "$daemon" \
 		--config "$tmp/$_host/claviger.conf" "$@" >"$tmp/out" 2>"$tmp/err"
 }
@@ -910,9 +921,9 @@ if command -v swtpm >/dev/null && [ -d /etc/systemd/system ] &&
 	apart n1 identity seal --with-key tpm --yes
 	refuse $? 2 'must be tpm2, host or' 'a key that there is not'
 	apart n1 identity seal </dev/null
-	refuse $? 11 'would be removed' 'sealing without being asked'
+	refuse $? 4 'would be removed' 'sealing without being asked'
 	SYSTEMD_TPM2_DEVICE=swtpm:path=/nonexistent apart n1 identity seal --yes
-	refuse $? 10 'not sealed by tpm2: ' 'sealing without a TPM'
+	refuse $? 14 'not sealed by tpm2: ' 'sealing without a TPM'
 	apart n1 identity seal --yes --json
 	expect $? 0 '"state": *"sealed"' 'identity seal'
 	json 'identity seal'
@@ -922,19 +933,20 @@ if command -v swtpm >/dev/null && [ -d /etc/systemd/system ] &&
 		test "$(stat -c %U%a "$tmp/n1/state/identity.cred")" = daemon400
 	apart n1 identity seal --yes
 	refuse $? 6 'sealed already' 'sealing twice'
+	tpm tpm1
 	with n1 escrow verify
 	expect $? 0 'n1 .*opened its copy now' 'a daemon with a sealed identity'
 	on n1 doctor --only files
 	expect $? 0 'the identity is sealed' 'doctor of a sealed identity'
 	tpm tpm2
 	with n1 escrow verify
-	refuse $? 10 'identity.cred does not open on this machine: .*TPM' \
+	refuse $? 14 'identity.cred does not open on this machine: .*TPM' \
 		'a disk without its TPM'
 	on n1 identity unseal
-	refuse $? 10 'does not open on this machine' 'unsealing without its TPM'
+	refuse $? 14 'does not open on this machine' 'unsealing without its TPM'
 	tpm tpm1
 	damaged identity.cred 'a damaged sealed identity' \
-		'does not open on this machine' 10 identity unseal
+		'does not open on this machine' 14 identity unseal
 	on n1 identity unseal --json
 	expect $? 0 '"state": *"plain"' 'identity unseal'
 	json 'identity unseal'
@@ -947,7 +959,7 @@ if command -v swtpm >/dev/null && [ -d /etc/systemd/system ] &&
 	expect $? 0 'n1 .*opened its copy now' 'a daemon with what the host opens'
 	apart n1 identity unseal
 	expect $? 0 'is plain: .*identity$' 'unsealing by the host'
-	kill "$tpm_pid" && tpm_pid=
+	tpm_end
 fi
 mkdir "$tmp/saved.d"
 cp -p "$tmp/n1/state/state" "$tmp/n1/state/state.bak" "$tmp/saved.d"
