@@ -120,8 +120,8 @@ write_sealed(struct cli *c, const struct sealing *s)
 	if (r != CLV_OK)
 		return cli_fail(
 		    c, r, NULL, "not sealed: %s", clv_result_text(r));
-	r = sealed_make(text, strlen(text), s->key, cli_opt(c, "tpm2-pcrs"), &p,
-	    &len, why);
+	r = sealed_make(
+	    text, strlen(text), s->key, cli_opt(c, "tpm2-pcrs"), &p, &len, why);
 	clv_guard_put(c->guard, text);
 	if (r != CLV_OK)
 		return cli_fail(c, r,

@@ -265,8 +265,8 @@ static const struct cli_opt opts_member_token[] = {
 
 static const struct cli_opt opts_seal[] = {
     {"with-key", "tpm2|host|host+tpm2", "what opens it again (tpm2)", false},
-    {"tpm2-pcrs", "PCR[+PCR]",
-	"only while these registers are as they are now (16)", false},
+    {"tpm2-pcrs", "LIST",
+	"only while these registers are as now, as in 7+11 (16)", false},
     {"yes", NULL, "do not ask", false},
     JSON,
     {NULL, NULL, NULL, false},
@@ -404,8 +404,9 @@ const struct cli_verb cli_verbs[] = {
 	0, 0, SYSTEM, cli_cert_rotate},
     {"cert use", "", "change it for an existing one", opts_cert_use, 0, 0,
 	SERVER, cli_cert_use},
-    {"identity seal", "", "have this host's identity open on this machine alone",
-	opts_seal, 0, 0, SYSTEM, cli_identity_seal},
+    {"identity seal", "",
+	"have this host's identity open on this machine alone", opts_seal, 0, 0,
+	SYSTEM, cli_identity_seal},
     {"identity unseal", "", "keep it in a plain file again", opts_json, 0, 0,
 	SYSTEM, cli_identity_unseal},
     {"fetch", "", "prove that this host gets the current key", opts_fetch, 0, 0,

@@ -256,8 +256,7 @@ config_is_server(const struct config *c)
 static bool
 is_saved(const struct config *c, const struct config_key *k)
 {
-	return c->system[0] != '\0' &&
-	       strcmp(config_key_name(k), "node") == 0;
+	return c->system[0] != '\0' && strcmp(config_key_name(k), "node") == 0;
 }
 
 static size_t

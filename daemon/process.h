@@ -52,9 +52,9 @@ int notify_send(const char *state);
 
 /* harden.c. In this order: process_clean() right at the program's start (clean
  * environment but TZ, PATH, NOTIFY_SOCKET and SEALED_DEVICE, umask 077, close
- * fds >= 3 but those kept, RLIMIT_CORE 1, RLIMIT_NOFILE 16384); process_drop() in the child
- * (groups, gid, uid, no capability, no_new_privs, dumpable 0, PDEATHSIG);
- * keeper_seccomp() / front_seccomp() last. */
+ * fds >= 3 but those kept, RLIMIT_CORE 1, RLIMIT_NOFILE 16384); process_drop()
+ * in the child (groups, gid, uid, no capability, no_new_privs, dumpable 0,
+ * PDEATHSIG); keeper_seccomp() / front_seccomp() last. */
 void process_clean(void);
 int process_drop(const char *user);
 /* Ready: let go of the starter's standard streams, unless it is a terminal. */

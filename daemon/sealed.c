@@ -38,9 +38,8 @@ creds_exec(const char *const argv[], const int fd[static N_STREAMS])
 	const char *tpm = getenv(SEALED_DEVICE);
 	int kept[N_STREAMS];
 
-	if (tpm != NULL &&
-	    (size_t)snprintf(device, sizeof(device), "%s=%s", SEALED_DEVICE,
-		tpm) < sizeof(device))
+	if (tpm != NULL && (size_t)snprintf(device, sizeof(device), "%s=%s",
+			       SEALED_DEVICE, tpm) < sizeof(device))
 		env[3] = device;
 	for (int i = 0; i < N_STREAMS; i++) /* out of each other's way */
 		kept[i] = fcntl(fd[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -215,8 +214,8 @@ static int
 take(int fd, void **ret_p, size_t *ret_len)
 {
 	void *p = malloc(SEALED_LEN_MAX);
-	int r = p != NULL ? read_all(fd, p, SEALED_LEN_MAX, ret_len)
-			  : CLV_E_NOMEM;
+	int r =
+	    p != NULL ? read_all(fd, p, SEALED_LEN_MAX, ret_len) : CLV_E_NOMEM;
 
 	if (r == CLV_OK)
 		*ret_p = p;

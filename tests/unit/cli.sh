@@ -901,6 +901,7 @@ apart() { # HOST ARGUMENTS…: as with(), but for /etc and /var of systemd
 	_host=$1
 	files_of "$1" >"$tmp/was"
 	shift
+	# shellcheck disable=SC2016
 	unshare --mount sh -c 'mount -t tmpfs none /etc/systemd/system || exit 99
 		at=$1 && shift
 		mount --bind "$at/host-key" /var/lib/systemd || exit 99
