@@ -266,6 +266,15 @@ static const struct cli_opt opts_member_token[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct cli_opt opts_seal[] = {
+    {"with-key", "tpm2|host|host+tpm2", "what opens it again (tpm2)", false},
+    {"tpm2-pcrs", "LIST",
+	"only while these registers are as now, as in 7+11 (16)", false},
+    {"yes", NULL, "do not ask", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_fetch[] = {
     {"check", NULL, "prove that the key is there; print no key", true},
     JSON,
@@ -398,6 +407,11 @@ const struct cli_verb cli_verbs[] = {
 	opts_cert_rotate, 0, 1, SYSTEM, cli_cert_rotate},
     {"cert use", "", "change it for an existing one", opts_cert_use, 0, 0,
 	SERVER, cli_cert_use},
+    {"identity seal", "",
+	"have this host's identity open on this machine alone", opts_seal, 0, 0,
+	SYSTEM, cli_identity_seal},
+    {"identity unseal", "", "keep it in a plain file again", opts_json, 0, 0,
+	SYSTEM, cli_identity_unseal},
     {"fetch", "", "prove that this host gets the current key", opts_fetch, 0, 0,
 	SYSTEM, cli_fetch},
     {"settings show", "", "what this host and the system are set to", opts_json,

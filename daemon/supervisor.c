@@ -547,7 +547,7 @@ run(struct supervisor *s, struct ends *e, keeper_fn keeper, front_fn front)
 int
 supervisor_main(const struct config *c, keeper_fn keeper, front_fn front)
 {
-	struct ends e = {{-1, -1, -1}, {-1, -1}, {{-1, -1}, {-1, -1}}};
+	struct ends e = {{-1, -1, -1}, -1, {-1, -1}, {{-1, -1}, {-1, -1}}};
 	struct supervisor s = {.c = *c,
 	    .lock = -1,
 	    .watcher = {.s = &s, .name = "watcher", .pidfd = -1, .link = -1},
@@ -559,6 +559,7 @@ supervisor_main(const struct config *c, keeper_fn keeper, front_fn front)
 		log_warning("%s cannot be opened", c->log_file);
 	if (startup_users(c) == CLV_OK && startup_state_dir(c) == CLV_OK &&
 	    startup_lock(c, &s.lock) == CLV_OK &&
+	    startup_identity(c, &e.identity) == CLV_OK &&
 	    startup_sockets(c, e.socket) == CLV_OK)
 		status = run(&s, &e, keeper, front);
 	fd_close(&s.lock);

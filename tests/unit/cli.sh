@@ -33,6 +33,7 @@ as_postgres() {
 }
 
 cleanup() {
+	[ ! -s "$tmp/tpm.pid" ] || kill "$(cat "$tmp/tpm.pid")"
 	[ -f "$tmp/pg/postmaster.pid" ] &&
 		as_postgres "$pgbin/pg_ctl" -D "$tmp/pg" -s -m immediate stop
 	rm -rf "$tmp"
@@ -840,6 +841,127 @@ chmod 644 "$tmp/n1/state/identity"
 with n1 settings set port 9001
 refuse $? 4 'identity must belong to user daemon' 'an open identity'
 chmod 400 "$tmp/n1/state/identity"
+
+# Another name of the host, and another user of the service.
+renamed() { # HOST ARGUMENTS…: as with()
+	_host=$1
+	shift
+	unshare --uts sh -c 'hostname elsewhere && exec "$@"' sh "$claviger" \
+		--config "$tmp/$_host/claviger.conf" --clavigerd "$daemon" \
+		"$@" >"$tmp/out" 2>"$tmp/err"
+}
+if unshare --uts true 2>/dev/null; then
+	renamed n1 escrow verify
+	expect $? 0 'n1 .*opened its copy now' 'a host that was renamed'
+fi
+sed -i 's/^user = daemon/user = bin/' "$tmp/n1/claviger.conf"
+chown bin "$tmp/n1/state"
+with n1 escrow verify
+refuse $? 4 'identity must belong to user bin' "another user's identity"
+chown -R bin "$tmp/n1/state"
+chown daemon "$tmp/n1/state"
+with n1 settings set port 9001
+refuse $? 4 'must belong to user bin' "another user's state folder"
+chown bin "$tmp/n1/state"
+with n1 escrow verify
+expect $? 0 'n1 .*opened its copy now' 'another user of the service'
+sed -i 's/^user = bin/user = daemon/' "$tmp/n1/claviger.conf"
+chown -R daemon "$tmp/n1/state"
+
+# Sealed to a TPM2: with another one, as a stolen disk has it, nothing opens.
+tpm_end() {
+	[ -s "$tmp/tpm.pid" ] || return 0
+	_pid=$(cat "$tmp/tpm.pid")
+	kill "$_pid"
+	while kill -0 "$_pid" 2>/dev/null; do
+		sleep 0.02
+	done
+	rm -f "$tmp/tpm.pid"
+}
+# Started anew also because nobody manages its few sessions, as a kernel does.
+tpm() { # NAME: a TPM2 of its own, which keeps its state
+	tpm_end
+	mkdir -p "$tmp/$1"
+	# It listens before it goes into the background.
+	swtpm socket --tpm2 --tpmstate "dir=$tmp/$1" \
+		--server "type=unixio,path=$tmp/tpm.sock" \
+		--ctrl "type=unixio,path=$tmp/tpm.sock.ctrl" \
+		--flags not-need-init,startup-clear \
+		--daemon --pid "file=$tmp/tpm.pid" >"$tmp/$1.log" 2>&1 ||
+		return 1
+	SYSTEMD_TPM2_DEVICE=swtpm:path=$tmp/tpm.sock
+	export SYSTEMD_TPM2_DEVICE
+	for _ in $(seq 500); do
+		[ ! -s "$tmp/tpm.pid" ] || return 0
+		sleep 0.02
+	done
+	return 1
+}
+apart() { # HOST ARGUMENTS…: as with(), but for /etc and /var of systemd
+	_host=$1
+	files_of "$1" >"$tmp/was"
+	shift
+	# shellcheck disable=SC2016
+	unshare --mount sh -c 'mount -t tmpfs none /etc/systemd/system || exit 99
+		at=$1 && shift
+		mount --bind "$at/host-key" /var/lib/systemd || exit 99
+		"$@"
+		status=$?
+		cp /etc/systemd/system/clavigerd.service.d/*.conf "$at/unit" 2>/dev/null
+		exit $status' sh "$tmp" "$claviger" --clavigerd "$daemon" \
+		--config "$tmp/$_host/claviger.conf" "$@" >"$tmp/out" 2>"$tmp/err"
+}
+mkdir "$tmp/host-key"
+if command -v swtpm >/dev/null && [ -d /etc/systemd/system ] &&
+	unshare --mount true 2>/dev/null && tpm tpm1; then
+	identity=$(sha256sum <"$tmp/n1/state/identity")
+	ln "$tmp/n1/state/identity" "$tmp/n1/state/second"
+	apart n1 identity seal --yes
+	refuse $? 4 'has 2 names' 'an identity with a second name'
+	rm "$tmp/n1/state/second"
+	apart n1 identity seal --with-key tpm --yes
+	refuse $? 2 'must be tpm2, host or' 'a key that there is not'
+	apart n1 identity seal </dev/null
+	refuse $? 4 'would be removed' 'sealing without being asked'
+	SYSTEMD_TPM2_DEVICE=swtpm:path=/nonexistent apart n1 identity seal --yes
+	refuse $? 14 'not sealed by tpm2: ' 'sealing without a TPM'
+	apart n1 identity seal --yes --json
+	expect $? 0 '"state": *"sealed"' 'identity seal'
+	json 'identity seal'
+	gone 'a sealed identity' "$tmp/n1/state/identity"
+	is 'the unit has the device' grep -q '^DeviceAllow=/dev/tpmrm0' "$tmp/unit"
+	is 'the sealed file is its owner'\''s alone' \
+		test "$(stat -c %U%a "$tmp/n1/state/identity.cred")" = daemon400
+	apart n1 identity seal --yes
+	refuse $? 6 'sealed already' 'sealing twice'
+	tpm tpm1
+	with n1 escrow verify
+	expect $? 0 'n1 .*opened its copy now' 'a daemon with a sealed identity'
+	on n1 doctor --only files
+	expect $? 0 'the identity is sealed' 'doctor of a sealed identity'
+	tpm tpm2
+	with n1 escrow verify
+	refuse $? 14 'identity.cred does not open on this machine: .*TPM' \
+		'a disk without its TPM'
+	on n1 identity unseal
+	refuse $? 14 'does not open on this machine' 'unsealing without its TPM'
+	tpm tpm1
+	damaged identity.cred 'a damaged sealed identity' \
+		'does not open on this machine' 14 identity unseal
+	on n1 identity unseal --json
+	expect $? 0 '"state": *"plain"' 'identity unseal'
+	json 'identity unseal'
+	gone 'the sealed identity' "$tmp/n1/state/identity.cred"
+	is 'it is the same' \
+		test "$(sha256sum <"$tmp/n1/state/identity")" = "$identity"
+	apart n1 identity seal --with-key host --yes
+	expect $? 0 'is sealed: .*identity.cred' 'sealing to the host'
+	apart n1 escrow verify
+	expect $? 0 'n1 .*opened its copy now' 'a daemon with what the host opens'
+	apart n1 identity unseal
+	expect $? 0 'is plain: .*identity$' 'unsealing by the host'
+	tpm_end
+fi
 mkdir "$tmp/saved.d"
 cp -p "$tmp/n1/state/state" "$tmp/n1/state/state.bak" "$tmp/saved.d"
 for file in state state.bak; do
