@@ -56,6 +56,8 @@ static const struct cli_opt opts_metrics[] = {
 static const struct cli_opt opts_doctor[] = {
     {"connect", NULL, "walk the way to the server, and check that", false},
     {"only", "CHECK[,CHECK]", "these checks alone; * and ? match", false},
+    {"fix", NULL, "set right what is safe: owners and modes of our files",
+	false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -410,6 +412,8 @@ const struct cli_verb cli_verbs[] = {
 	0, 0, SYSTEM, cli_settings_show},
     {"settings check", "[FILE]", "is there anything wrong with a configuration",
 	opts_json, 0, 1, 0, cli_settings_check},
+    {"settings reload", "", "have the running clavigerd read it again",
+	opts_json, 0, 0, SYSTEM, cli_settings_reload},
     {"settings set", "KEY VALUE", "change a setting of the system", opts_json,
 	2, 2, ADMIN, cli_settings_set},
     {"settings upgrade", "", "bring the database schema forward", opts_upgrade,

@@ -249,7 +249,8 @@ struct reencrypt;
 #define KEEPER_WAITS 2 /* members_wait.c */
 
 struct keeper {
-	const struct config *config;
+	const struct config *config; /* own_config */
+	struct config own_config;    /* as it was last read */
 	struct loop *loop;
 	struct chan *front;
 	int control_fd, link_fd;

@@ -1191,12 +1191,28 @@ is 'secrets are left of a removal that was killed' \
 	test "$(of_app versions crm)" -ge 1500
 with n1 app list
 is 'but no application' sh -c "! grep -q crm '$tmp/out'"
-hold 2
+# Held until it has waited longer than the daemon takes for one answer, and
+# for less than the three seconds after which PostgreSQL ends the wait.
+hold 60
+(
+	tries=0
+	until [ "$(sql -c "SELECT count(*) FROM pg_locks WHERE NOT granted AND
+		relation = 'claviger.secret'::regclass" one)" != 0 ] ||
+		[ $((tries += 1)) = 400 ]; do
+		sleep 0.05
+	done
+	sleep 1
+	sql -c "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE granted AND
+		relation = 'claviger.secret'::regclass AND
+		mode = 'ShareLock'" one >/dev/null
+) &
+releaser=$!
 script -qec "'$claviger' --config '$tmp/n1/claviger.conf' \
 	--clavigerd '$daemon' app remove crm --yes --json >'$tmp/out'" \
 	/dev/null </dev/null >"$tmp/err" 2>&1
 expect $? 0 '"versions": *[12]500' 'app remove goes on'
 wait $holder
+wait $releaser
 is 'and tells how far it is' grep -aq '[0-9]00 of [12]500 deleted' "$tmp/err"
 json 'app remove'
 is 'all is deleted' test "$(of_app versions crm)" = 0
@@ -1268,7 +1284,55 @@ by games app remove web --yes
 expect $? 0 'application web and all its secrets are deleted' 'app remove'
 by games node list
 expect $? 4 'only root' 'a verb of root'
+
+# A configuration that was changed.
+was=$(cat "$tmp/n1/claviger.conf")
+on n1 settings reload --json
+expect $? 0 '"taken": *\[' 'settings reload without a change'
+json 'settings reload' key value was
+printf 'refresh_interval = 7\nenforce_expiry = yes\nlog_file = %s\n' \
+	"$tmp/n1/new.log" >>"$tmp/n1/claviger.conf"
+on n1 settings show
+is 'the running value, and the one of the file' grep -q \
+	'^refresh_interval  *= 60 .*# the daemon; .*: 7: claviger settings reload$' \
+	"$tmp/out"
+is 'and what needs a start' grep -q \
+	'^log_file .*# the daemon; .*new.log: restart clavigerd$' "$tmp/out"
+on n1 settings reload
+expect $? 30 '^refresh_interval  *= 7, was 60$' 'settings reload'
+is 'the rest waits' grep -q \
+	'^log_file .*, and is until clavigerd is restarted$' "$tmp/out"
+on n1 settings show --json
+expect $? 0 '"refresh_interval": *7' 'it is in force'
+is 'so is the other' grep -q '"enforce_expiry": *true' "$tmp/out"
+printf '%s\nrefresh_interval = 8\nno_such_key = 1\n' "$was" \
+	>"$tmp/n1/claviger.conf"
+on n1 settings reload
+expect $? 2 'there is no key "no_such_key"' 'reloading what is wrong'
+kill -HUP "$running"
+tries=0
+until grep -q 'the configuration stays as it was' "$tmp/n1/daemon.log" ||
+	[ $((tries += 1)) = 200 ]; do
+	sleep 0.05
+done
+printf '%s\nrefresh_interval = 8\n' "$was" >"$tmp/n1/claviger.conf"
+on n1 settings show
+is 'what was wrong changed nothing' \
+	grep -q '^refresh_interval  *= 7 ' "$tmp/out"
+kill -HUP "$running"
+tries=0
+until on n1 settings show && grep -q '^refresh_interval  *= 8 ' "$tmp/out" ||
+	[ $((tries += 1)) = 200 ]; do
+	sleep 0.05
+done
+is 'SIGHUP does the same' grep -q '^refresh_interval  *= 8 ' "$tmp/out"
+is 'and what is not there any more is its default again' \
+	grep -q '^enforce_expiry  *= no ' "$tmp/out"
+printf '%s\n' "$was" >"$tmp/n1/claviger.conf"
+
 kill "$running" && wait "$running"
+on n1 settings reload
+expect $? 8 'the next clavigerd that starts reads it' 'reload without a daemon'
 by games app list
 expect $? 8 'cannot be asked' 'no daemon'
 is 'what to do then' grep -q 'next: start clavigerd' "$tmp/err"
