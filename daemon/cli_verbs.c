@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <limits.h>
 #include "daemon/cli_api.h"
+#include "daemon/cli_import.h"
 
 /*
  * Every verb of the command. Dispatch, option parsing and help read this table
@@ -284,6 +285,13 @@ static const struct cli_opt opts_fetch[] = {
 static const struct cli_opt opts_upgrade[] = {
     ADMIN_DATABASE(true), JSON, {NULL, NULL, NULL, false}};
 
+static const struct cli_opt opts_import[] = {
+    {"dry-run", NULL, "only show what would change", false},
+    {"yes", NULL, "do not ask", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_password[] = {
     {"rotate", NULL, "log in with a new one from now on", false},
     {"shared", NULL, "other hosts with this login have the new one", false},
@@ -426,6 +434,8 @@ const struct cli_verb cli_verbs[] = {
 	0, 0, SERVER, cli_settings_upgrade},
     {"settings database-password", "", "renew this host's database password",
 	opts_password, 0, 0, SYSTEM, cli_settings_password},
+    {"import", "FILE.xml", "take over files of Enterprise Single Sign-On",
+	opts_import, 1, 1, SERVER, cli_import},
     {"app add", "APP", "make an application, with its keys", opts_app_add, 1, 1,
 	ADMIN, cli_app_add},
     {"app list", "", "applications, and who may use them", opts_json, 0, 0,

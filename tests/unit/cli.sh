@@ -1194,6 +1194,81 @@ with n1 settings set system_admins ''
 expect $? 0 'system_admins = *$' 'settings set system_admins'
 with n1 settings show
 expect $? 0 'app_creators  *= user:games,group:man' 'settings show'
+
+# Files of the original.
+cat >"$tmp/sap.xml" <<-'END'
+<SSO>
+<globalInfo>
+<ssoAdminAccount>DOM\GAMES</ssoAdminAccount>
+<ssoAffiliateAdminAccount>DOM\nosuch group</ssoAffiliateAdminAccount>
+<secretServer>mss2</secretServer>
+<ticketTimeout>2</ticketTimeout>
+</globalInfo>
+<mapping>
+<windowsDomain>DOM</windowsDomain>
+<windowsUserId>Bin</windowsUserId>
+<externalApplication>SAP</externalApplication>
+<externalUserId>SAPBIN</externalUserId>
+</mapping>
+<application name="SAP">
+<contact>someone@example.com</contact>
+<appuserAccount>DOM\man</appuserAccount>
+<appAdminAccount>DOM\Games</appAdminAccount>
+</application>
+</SSO>
+END
+before=$(everything n1)
+with n1 import "$tmp/sap.xml" --dry-run
+expect $? 0 '^nothing was changed$' 'import --dry-run'
+for line in 'line 2 *set *system_admins = group:games$' \
+	'line 14 *add *application SAP$' \
+	'line 14 *grant *application SAP to group:games, as an admin' \
+	'line 14 *grant *application SAP to group:man$' \
+	'line 8 *grant *application SAP to user:bin$' \
+	'claviger settings set app_creators user:games,group:man,group:NAME$' \
+	'claviger put SAP mapping/SAPBIN$' \
+	'claviger settings set network_name mss2$' \
+	'ticketTimeout: there are no tickets$'; do
+	is "import shows: $line" grep -q "$line" "$tmp/out"
+done
+with n1 import "$tmp/sap.xml" --dry-run --json
+expect $? 0 '"kind": *"by hand"' 'import --dry-run --json'
+json import
+with n1 import "$tmp/sap.xml" </dev/null
+expect $? 4 'repeat it with --yes' 'import without being asked'
+same 'the system after these' "$before" "$(everything n1)"
+with n1 import "$tmp/sap.xml" --yes
+expect $? 0 '^5 changes were made$' 'import'
+is 'its keys are made, too' test "$(of_app keys SAP)" = 2
+with n1 app show SAP
+expect $? 0 'users *group:man,user:bin$' 'who may use it'
+is 'and administer' grep -q 'administrators *group:games$' "$tmp/out"
+with n1 import "$tmp/sap.xml" --yes
+expect $? 0 '^there is nothing to change$' 'import again'
+sed 's/globalInfo>/globalnfo>/' "$tmp/sap.xml" >"$tmp/malformed.xml"
+with n1 import "$tmp/malformed.xml" --yes
+refuse $? 10 'malformed.xml: line 2, column .*is it <globalInfo>' 'what is malformed'
+sed 's/>SAP</>SAPP</' "$tmp/sap.xml" >"$tmp/malformed.xml"
+with n1 import "$tmp/malformed.xml" --yes
+refuse $? 5 "line 8: there is no application 'SAPP'" 'a mapping of nothing'
+sed 's/"SAP"/"SAP R3"/' "$tmp/sap.xml" >"$tmp/malformed.xml"
+with n1 import "$tmp/malformed.xml" --yes
+refuse $? 2 "line 14: 'SAP R3' cannot be the name" 'a name that cannot be'
+sed 's/<externalUserId>/<externalPassword>pw one<\/externalPassword>&/' \
+	"$tmp/sap.xml" >"$tmp/password.xml"
+chmod 644 "$tmp/password.xml"
+with n1 import "$tmp/password.xml" --dry-run
+expect $? 0 'line 8 *put *secret mapping/SAPBIN of application SAP$' \
+	'a password is stored'
+is 'it is warned of such a file' grep -q 'others than its owner' "$tmp/err"
+is 'but not shown' sh -c "! grep -q 'pw one' '$tmp/out' '$tmp/err'"
+with n1 import "$tmp/password.xml" --yes
+expect $? 8 'nothing was changed: a password cannot be stored now' \
+	'a password while no server is active'
+with n1 app remove SAP --yes
+expect $? 0 'SAP and all its secrets are deleted' 'and away with it'
+with n1 settings set system_admins ''
+expect $? 0 'system_admins = *$' 'as before'
 sql -c "INSERT INTO claviger.secret (app, name, version, deleted,
 	key_version, record, hash, counter, op_id)
 	SELECT 'crm', 'n' || n, 1, false, 1, 'x',
