@@ -19,7 +19,7 @@
 #define SEALED_WHY_LEN 300
 
 /* A descriptor with the plaintext, to be closed. CLV_E_NOT_FOUND: there is no
- * such file; CLV_E_CRYPTO: it does not open on this machine. */
+ * such file; CLV_E_NO_IDENTITY: it does not open on this machine. */
 int sealed_open(
     const char *state_dir, int *ret_fd, char ret_why[static SEALED_WHY_LEN]);
 /* What such a descriptor holds; fd is closed. */
