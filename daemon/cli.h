@@ -431,6 +431,7 @@ int cli_recovery_recipient(struct cli *c);
 int cli_recovery_combine(struct cli *c);
 int cli_escrow_list(struct cli *c);
 int cli_escrow_verify(struct cli *c);
+int cli_drill_failover(struct cli *c);
 int cli_drill_restore(struct cli *c);
 int cli_designate(struct cli *c);
 int cli_node_list(struct cli *c);

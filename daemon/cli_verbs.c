@@ -165,6 +165,19 @@ static const struct cli_opt opts_restore[] = {
     {NULL, NULL, NULL, false},
 };
 
+#define REPORT \
+	{"report", "FILE", "write the report into this new file", false}, \
+	{ \
+		"output-as", "text|json|html", \
+		    "what the report is written as (text)", false \
+	}
+
+static const struct cli_opt opts_drill_failover[] = {
+    REPORT,
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_drill_restore[] = {
     CLI_PASS_OPTS,
     {"identity", "FILE",
@@ -174,9 +187,7 @@ static const struct cli_opt opts_drill_restore[] = {
     {"share-file", "FILE[,FILE]",
 	"likewise, with shares in files, one a line; - is standard input",
 	false},
-    {"report", "FILE", "write the report into this new file", false},
-    {"output-as", "text|json|html", "what the report is written as (text)",
-	false},
+    REPORT,
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -382,6 +393,8 @@ const struct cli_verb cli_verbs[] = {
 	0, 0, SERVER, cli_escrow_list},
     {"escrow verify", "", "prove it now: each node opens its copy", opts_json,
 	0, 0, SERVER, cli_escrow_verify},
+    {"drill failover", "", "move the role to each node and back, and report",
+	opts_drill_failover, 0, 0, SERVER, cli_drill_failover},
     {"drill restore", "[FILE…]",
 	"recover from every copy at hand, aside, and report",
 	opts_drill_restore, 0, UINT_MAX, SERVER, cli_drill_restore},
