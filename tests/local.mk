@@ -600,8 +600,9 @@ bench_libs_SOURCES = %D%/bench/libsbench.c
 bench_libs_CPPFLAGS = $(SODIUM_CFLAGS) $(QB_CFLAGS) $(OPENSSL_CFLAGS)
 bench_libs_LDADD = $(SODIUM_LIBS) $(QB_LIBS) $(OPENSSL_LIBS)
 bench_server_SOURCES = %D%/bench/serverbench.c %D%/bench/serverbench.h \
-	%D%/bench/serverbench_link.c %D%/bench/serverbench_party.c \
-	%D%/bench/serverbench_peer.c
+	%D%/bench/serverbench_flood.c %D%/bench/serverbench_link.c \
+	%D%/bench/serverbench_party.c %D%/bench/serverbench_peer.c \
+	%D%/bench/serverbench_refresh.c
 bench_server_CPPFLAGS = $(unit_cppflags) $(OPENSSL_CFLAGS)
 bench_server_LDADD = libcli.la $(OPENSSL_LIBS)
 bench_age_SOURCES = %D%/bench/agebench.c

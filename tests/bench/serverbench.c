@@ -7,16 +7,26 @@
  * "ready" when the list is written, and then does what standard input says,
  * with one line of result for each:
  *
- *	serve KEEPER FRONT	switch the daemon's server role on, and promote
- *	tang KEYS REQUEST	a tangd for each connection; what it is asked
- *	bare			the bare OpenSSL server
+ *	serve KEEPER FRONT
+ *		switch the daemon's server role on, and promote
+ *	tang KEYS REQUEST
+ *		a tangd for each connection; what it is asked
+ *	bare
+ *		the bare OpenSSL server
  *	pair cold|warm bare|tang CLIENTS apart|free
- *				slices of ours and of the other in turn;
- *"apart": servers on one core, load on the other hold
- *everybody connects, fetches, checks, and stays rest SECONDS		they
- *send heartbeats storm			everybody reconnects after a promotion,
- *and to the bare server change COMMAND		everybody holds what the command
- *changed
+ *		slices of ours and of the other in turn; "apart": servers on
+ *		one core, load on the other
+ *	hold
+ *		everybody connects, fetches, checks, and stays
+ *	rest SECONDS
+ *		they send heartbeats
+ *	storm
+ *		everybody reconnects after a promotion, and to the bare server
+ *	change COMMAND
+ *		everybody holds what the command changed
+ *	flood RATE HOSTS SECONDS
+ *		so many strangers a second, of so many addresses, and how long
+ *		members wait meanwhile
  */
 #include <config.h>
 
@@ -49,6 +59,8 @@
  * and whoever is slow is put out. */
 #define COMING_MAX 32
 #define JITTER_US 200000 /* a member's, on a notice */
+#define FLOOD_WARM_S 2
+#define FLOOD_NICE (-15)
 #define SERVER_CPU 0
 #define LOAD_CPU 1
 
@@ -64,7 +76,7 @@ static struct server ours, bare, tang;
 static const char *control;
 static struct link *held;
 static bool stopping;
-static unsigned done, next_party, coming, opened;
+static unsigned done, next_party, coming, opened, held_lost;
 
 /* ---- processes ---- */
 
@@ -292,6 +304,7 @@ on_lost(struct link *l)
 	if (l->count == 0)
 		coming--;
 	l->count = 0;
+	held_lost++;
 	l->again_us = now_us() + 100000 + randombytes_uniform(900000);
 }
 
@@ -325,22 +338,30 @@ look(struct link *l)
 	l->again_us = now_us() + BEAT_US;
 }
 
+static void
+turn(void)
+{
+	static uint64_t looked;
+
+	if (now_us() - looked > 5000) {
+		looked = now_us();
+		for (unsigned i = 0; i < sys.n; i++)
+			look(&held[i]);
+	}
+	links_run(5);
+}
+
 /* Until `done` is n; 0: for so long. */
 static void
 run_all(unsigned n, unsigned seconds)
 {
-	uint64_t began = now_us(), looked = 0;
+	uint64_t began = now_us();
 
 	while (n == 0 ? now_us() - began < seconds * UINT64_C(1000000)
 		      : done < n) {
 		if (now_us() - began > LIMIT_S * UINT64_C(1000000))
 			errx(1, "%u of %u after %u s", done, n, LIMIT_S);
-		if (now_us() - looked > 5000) {
-			looked = now_us();
-			for (unsigned i = 0; i < sys.n; i++)
-				look(&held[i]);
-		}
-		links_run(5);
+		turn();
 	}
 }
 
@@ -496,6 +517,73 @@ cmd_change(void)
 	    (double)(have - began) / 1e6, (double)(ended - began) / 1e6);
 }
 
+/* ---- strangers ---- */
+
+/* The daemon on one core, all others on the other, ahead of what else runs; but
+ * not with the real-time class, where a front that never waits would keep the
+ * keeper of the same core from working. */
+static void
+favour_flood(bool yes)
+{
+	for (unsigned i = 0; i < ours.n_pids; i++) {
+		pin(ours.pids[i], yes, SERVER_CPU);
+		setpriority(
+		    PRIO_PROCESS, (id_t)ours.pids[i], yes ? FLOOD_NICE : 0);
+	}
+	pin(0, yes, LOAD_CPU);
+	setpriority(PRIO_PROCESS, 0, yes ? FLOOD_NICE : 0);
+}
+
+static void
+print_refresh(const struct refresh *r)
+{
+	const struct waited *w[] = {&r->kept, &r->fresh};
+
+	for (unsigned i = 0; i < 2; i++)
+		printf(" %.3f %.3f %.3f %u", w[i]->p50_ms, w[i]->p99_ms,
+		    w[i]->worst_ms, w[i]->n);
+	printf(" %u %u %u\n", r->losses, r->unanswered, held_lost);
+}
+
+static void
+cmd_flood(void)
+{
+	const char *rate_s = strtok(NULL, " "), *hosts = strtok(NULL, " "),
+		   *seconds = strtok(NULL, " ");
+	static const struct flood none;
+	const struct flood *f = &none;
+	unsigned rate = (unsigned)atoi(rate_s);
+	struct refresh r;
+	double cpu, took;
+	uint64_t began, v[FLOOD_COUNTS];
+	pid_t pid = -1;
+
+	if (seconds == NULL || rate > FLOOD_RATE_MAX || atoi(hosts) < 1)
+		errx(2, "flood");
+	held_lost = 0;
+	favour_flood(true);
+	refresh_begin(&ours.target);
+	refresh_ask(1, false, turn);
+	if (rate > 0)
+		pid = flood_start(
+		    &ours.target.to, rate, (unsigned)atoi(hosts), &f);
+	refresh_ask(FLOOD_WARM_S, false, turn);
+	for (unsigned i = 0; i < FLOOD_COUNTS; i++)
+		v[i] = f->n[i];
+	cpu = cpu_us(&ours);
+	began = now_us();
+	refresh_ask((unsigned)atoi(seconds), true, turn);
+	took = (double)(now_us() - began);
+	printf("%.3f", (cpu_us(&ours) - cpu) / took);
+	for (unsigned i = 0; i < FLOOD_COUNTS; i++)
+		printf(" %.1f", (double)(f->n[i] - v[i]) * 1e6 / took);
+	refresh_end(turn, &r);
+	if (pid > 0)
+		flood_stop(pid);
+	favour_flood(false);
+	print_refresh(&r);
+}
+
 /* ---- setting up ---- */
 
 static struct sockaddr_in
@@ -566,7 +654,7 @@ obey(char *line)
 		void (*run)(void);
 	} all[] = {{"serve", cmd_serve}, {"bare", cmd_bare}, {"tang", cmd_tang},
 	    {"pair", cmd_pair}, {"hold", cmd_hold}, {"rest", cmd_rest},
-	    {"storm", cmd_storm}, {"change", cmd_change}};
+	    {"storm", cmd_storm}, {"change", cmd_change}, {"flood", cmd_flood}};
 	const char *name;
 
 	line[strcspn(line, "\n")] = '\0';
