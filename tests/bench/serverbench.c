@@ -59,8 +59,7 @@
  * and whoever is slow is put out. */
 #define COMING_MAX 32
 #define JITTER_US 200000 /* a member's, on a notice */
-#define FLOOD_WARM_S 2
-#define FLOOD_NICE (-15)
+#define FLOOD_WARM_S 4	 /* by then the backlog is as full as it gets */
 #define SERVER_CPU 0
 #define LOAD_CPU 1
 
@@ -100,6 +99,16 @@ favour(pid_t pid, bool yes)
 	struct sched_param sp = {.sched_priority = yes ? 1 : 0};
 
 	if (sched_setscheduler(pid, yes ? SCHED_FIFO : SCHED_OTHER, &sp) != 0)
+		warn("sched_setscheduler of %d", (int)pid);
+}
+
+/* Also ahead of those who are favoured. */
+static void
+precede(pid_t pid)
+{
+	const struct sched_param sp = {.sched_priority = 2};
+
+	if (sched_setscheduler(pid, SCHED_FIFO, &sp) != 0)
 		warn("sched_setscheduler of %d", (int)pid);
 }
 
@@ -519,19 +528,45 @@ cmd_change(void)
 
 /* ---- strangers ---- */
 
-/* The daemon on one core, all others on the other, ahead of what else runs; but
- * not with the real-time class, where a front that never waits would keep the
- * keeper of the same core from working. */
+/* The daemon on one core, the load on the other. Keeper and members go before
+ * front and strangers: with this class those who never wait give way to nobody
+ * else, as they do otherwise. */
 static void
-favour_flood(bool yes)
+all_ahead_of_flood(void)
 {
-	for (unsigned i = 0; i < ours.n_pids; i++) {
-		pin(ours.pids[i], yes, SERVER_CPU);
-		setpriority(
-		    PRIO_PROCESS, (id_t)ours.pids[i], yes ? FLOOD_NICE : 0);
-	}
-	pin(0, yes, LOAD_CPU);
-	setpriority(PRIO_PROCESS, 0, yes ? FLOOD_NICE : 0);
+	all_ahead(true);
+	precede(ours.pids[0]);
+	precede(0);
+}
+
+/* What is said of the strangers: core of the daemon, core of their own, counts
+ * a second. */
+struct meter {
+	const struct flood *f;
+	struct server crowd;
+	double cpu, crowd_cpu;
+	uint64_t began, n[FLOOD_COUNTS];
+};
+
+static void
+meter_begin(struct meter *m)
+{
+	m->cpu = cpu_us(&ours);
+	m->crowd_cpu = cpu_us(&m->crowd);
+	m->began = now_us();
+	for (unsigned i = 0; i < FLOOD_COUNTS; i++)
+		m->n[i] = m->f->n[i];
+}
+
+static void
+meter_print(const struct meter *m)
+{
+	double took = (double)(now_us() - m->began);
+
+	printf("%.3f %.3f", (cpu_us(&ours) - m->cpu) / took,
+	    (cpu_us(&m->crowd) - m->crowd_cpu) / took);
+	for (unsigned i = 0; i < FLOOD_COUNTS; i++)
+		printf(" %.1f", (double)(m->f->n[i] - m->n[i]) * 1e6 / took);
 }
 
 static void
@@ -546,42 +581,43 @@ print_refresh(const struct refresh *r)
 }
 
 static void
-cmd_flood(void)
+flood(unsigned rate, unsigned hosts, unsigned seconds)
 {
-	const char *rate_s = strtok(NULL, " "), *hosts = strtok(NULL, " "),
-		   *seconds = strtok(NULL, " ");
 	static const struct flood none;
-	const struct flood *f = &none;
-	unsigned rate = (unsigned)atoi(rate_s);
+	struct meter m = {.f = &none};
 	struct refresh r;
-	double cpu, took;
-	uint64_t began, v[FLOOD_COUNTS];
-	pid_t pid = -1;
 
-	if (seconds == NULL || rate > FLOOD_RATE_MAX || atoi(hosts) < 1)
-		errx(2, "flood");
 	held_lost = 0;
-	favour_flood(true);
+	all_ahead_of_flood();
 	refresh_begin(&ours.target);
 	refresh_ask(1, false, turn);
-	if (rate > 0)
-		pid = flood_start(
-		    &ours.target.to, rate, (unsigned)atoi(hosts), &f);
-	refresh_ask(FLOOD_WARM_S, false, turn);
-	for (unsigned i = 0; i < FLOOD_COUNTS; i++)
-		v[i] = f->n[i];
-	cpu = cpu_us(&ours);
-	began = now_us();
-	refresh_ask((unsigned)atoi(seconds), true, turn);
-	took = (double)(now_us() - began);
-	printf("%.3f", (cpu_us(&ours) - cpu) / took);
-	for (unsigned i = 0; i < FLOOD_COUNTS; i++)
-		printf(" %.1f", (double)(f->n[i] - v[i]) * 1e6 / took);
+	if (rate > 0) {
+		m.crowd.pids[0] =
+		    flood_start(&ours.target.to, rate, hosts, &m.f);
+		m.crowd.n_pids = 1;
+		favour(m.crowd.pids[0], true);
+		refresh_ask(FLOOD_WARM_S, false, turn);
+	}
+	meter_begin(&m);
+	refresh_ask(seconds, true, turn);
+	meter_print(&m);
 	refresh_end(turn, &r);
-	if (pid > 0)
-		flood_stop(pid);
-	favour_flood(false);
+	if (rate > 0)
+		flood_stop(m.crowd.pids[0]);
+	all_as_usual();
 	print_refresh(&r);
+}
+
+static void
+cmd_flood(void)
+{
+	const char *rate = strtok(NULL, " "), *hosts = strtok(NULL, " "),
+		   *seconds = strtok(NULL, " ");
+
+	if (seconds == NULL || atoi(rate) > FLOOD_RATE_MAX || atoi(hosts) < 1)
+		errx(2, "flood");
+	flood((unsigned)atoi(rate), (unsigned)atoi(hosts),
+	    (unsigned)atoi(seconds));
 }
 
 /* ---- setting up ---- */

@@ -59,13 +59,13 @@ pid_t bare_start(const struct system *s, uint16_t port, size_t answer_len);
 pid_t tang_start(uint16_t port, const char *keys);
 
 /* ---- serverbench_flood.c: strangers ---- */
-#define FLOOD_RATE_MAX 8192
+#define FLOOD_RATE_MAX 2500
 enum flood_count {
 	FLOOD_OFFERED, /* connections */
 	FLOOD_SERVED,  /* had the server's part of the handshake */
 	FLOOD_REFUSED, /* ... and then its refusal */
 	FLOOD_SHUT,    /* closed before that */
-	FLOOD_LATE,    /* gave up after a second */
+	FLOOD_LATE,    /* gave up after 3 s */
 	FLOOD_COUNTS
 };
 struct flood {

@@ -22,10 +22,11 @@
 /*
  * Strangers, in a process of their own. They come at a rate, whether those
  * before them were answered or not: a flood does not wait. Whoever was not
- * answered within a second gives up, which also bounds how many there are.
+ * answered within PATIENCE_S gives up, which also bounds how many there are.
  */
 #define KINDS 16 /* certificates; every fourth stranger has none */
 #define BURST 64 /* of those who are due, before events are looked at */
+#define PATIENCE_S 3
 #define LIFE_S 120
 
 struct stranger {
@@ -34,7 +35,7 @@ struct stranger {
 	bool served;
 };
 
-static struct stranger strangers[FLOOD_RATE_MAX];
+static struct stranger strangers[FLOOD_RATE_MAX * PATIENCE_S];
 static SSL_CTX *kinds[KINDS];
 static struct flood *counts;
 static int set;
@@ -145,7 +146,8 @@ flood(const struct sockaddr_in *to, unsigned rate, unsigned hosts)
 		uint64_t due = (now_us() - began) * rate / 1000000;
 
 		for (unsigned i = 0; i < BURST && number < due; i++) {
-			struct stranger *s = &strangers[number % rate];
+			struct stranger *s =
+			    &strangers[number % (rate * PATIENCE_S)];
 
 			if (s->fd >= 0) {
 				counts->n[FLOOD_LATE]++;
@@ -183,7 +185,7 @@ flood_start(const struct sockaddr_in *to, unsigned rate, unsigned hosts,
 	set = epoll_create1(0);
 	for (unsigned i = 0; i < KINDS; i++)
 		kinds[i] = make_kind(i % 4 != 3);
-	for (unsigned i = 0; i < rate; i++)
+	for (unsigned i = 0; i < rate * PATIENCE_S; i++)
 		strangers[i].fd = -1;
 	flood(to, rate, hosts);
 	_exit(0);

@@ -102,7 +102,6 @@ void
 refresh_begin(const struct target *t)
 {
 	for (unsigned i = 0; i < 2 * ASKERS; i++) {
-		link_close(&askers[i].link);
 		askers[i] = (struct asker){.fresh = i >= ASKERS,
 		    .link = {.target = t,
 			.from = {htonl(0x7f0cfe01 + i)},
