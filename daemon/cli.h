@@ -194,9 +194,6 @@ void cli_host_fini(struct cli_host *h);
 int cli_host_make(
     struct cli *c, const char *name, const char *address, struct cli_host *h);
 int cli_host_load(struct cli *c, struct cli_host *h);
-/* A new certificate and key with the names of the present one, when that has
- * ended, or does within two days. */
-int cli_host_renew(struct cli *c, struct cli_host *h);
 /* The identity alone. ret_why: of a sealed one, else "". */
 int cli_host_identity(struct cli *c, struct clv_identity **ret,
     char ret_why[static SEALED_WHY_LEN]);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <sodium.h>
 #include "daemon/cli.h"
 #include "daemon/state.h"
@@ -137,50 +136,6 @@ cli_host_load(struct cli *c, struct cli_host *h)
 	if (r == CLV_OK)
 		r = load_pair(c, h, &name);
 	return r == CLV_OK ? r : not_loaded(c, r, name, errno);
-}
-
-/* As the service's user. Either pair is whole, whatever ends this process. */
-static int
-renew(const struct cli *c, const struct cert_info *info, struct cli_host *h)
-{
-	const char *dir = c->config.state_dir, *names[CERT_NAMES_MAX];
-	int r;
-
-	for (int i = 0; i < info->name_count; i++)
-		names[i] = info->name[i];
-	clv_buf_reset(&h->cert);
-	clv_buf_reset(&h->key);
-	r = cert_make(
-	    h->id->name, names, (size_t)info->name_count, &h->cert, &h->key);
-	if (r == CLV_OK)
-		r = cert_pair_save_next(dir, &h->cert, &h->key, false);
-	if (r == CLV_OK)
-		r = cert_pair_use_next(dir);
-	return r == CLV_OK ? fill_party(h) : r;
-}
-
-int
-cli_host_renew(struct cli *c, struct cli_host *h)
-{
-	struct cert_info info;
-	int r = cert_info(h->cert.data, h->cert.len, &info);
-
-	if (r == CLV_OK && cert_days_left(&info, (int64_t)time(NULL)) > 1)
-		return CLV_OK;
-	if (r == CLV_OK)
-		r = cli_become(c, &c->config);
-	if (r != CLV_OK)
-		return r;
-	r = renew(c, &info, h);
-	cli_unbecome();
-	if (r != CLV_OK)
-		return cli_fail(c, r, NULL,
-		    "a new certificate of this host cannot be made in %s: %s",
-		    c->config.state_dir, file_why(r));
-	cli_warn(c, "this host's certificate has ended, or is about to: a new "
-		    "one was made; a clavigerd that runs takes it up when it "
-		    "is restarted");
-	return CLV_OK;
 }
 
 static int

@@ -416,8 +416,6 @@ cli_join_token(struct cli *c, struct join *j)
 		r = take_place(c, j, g.token);
 	if (r == CLV_OK)
 		r = cli_join_host(c, j);
-	if (r == CLV_OK && j->again)
-		r = cli_host_renew(c, &j->host);
 	if (r == CLV_OK) {
 		g.server = j->config.address[0] != '\0'
 			       ? j->config.address
