@@ -55,6 +55,7 @@
 #define STORMS 5
 #define LIMIT_S 120 /* nothing here takes longer */
 #define BEAT_US 5000000
+#define LOOK_US 50000 /* at 10,000 members each time costs a ms or two */
 /* So many connections are being made at once: one thread plays all members,
  * and whoever is slow is put out. */
 #define COMING_MAX 32
@@ -352,7 +353,7 @@ turn(void)
 {
 	static uint64_t looked;
 
-	if (now_us() - looked > 5000) {
+	if (now_us() - looked > LOOK_US) {
 		looked = now_us();
 		for (unsigned i = 0; i < sys.n; i++)
 			look(&held[i]);
