@@ -198,7 +198,10 @@ doctor_cluster_ask(struct cli *c, struct doctor_cluster *k)
 {
 	memset(k, 0, sizeof(*k));
 	clv_buf_init(&k->corosync);
-	if (strcmp(c->config.cluster, "no") == 0) {
+	/* As clavigerd understands it. */
+	if (strcmp(c->config.cluster, "no") == 0 ||
+	    (strcmp(c->config.cluster, "auto") == 0 &&
+		access("/etc/corosync/corosync.conf", F_OK) != 0)) {
 		k->no_host = "by the configuration there is no cluster";
 		return;
 	}

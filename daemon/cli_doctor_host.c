@@ -62,7 +62,8 @@ set_right(const struct file_rule *f)
 	struct stat st;
 	bool ok =
 	    fd >= 0 && fstat(fd, &st) == 0 &&
-	    (S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink == 1));
+	    ((f->mode & 0100) != 0 ? S_ISDIR(st.st_mode)
+				   : S_ISREG(st.st_mode) && st.st_nlink == 1);
 
 	if (ok && owner_is_wrong(f, &st))
 		ok = f->pw != NULL &&

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include "daemon/cli_failover.h"
@@ -103,7 +104,11 @@ check_ready(struct cli *c, struct failover *f)
 
 	if (r != CLV_OK)
 		return r;
-	if (!failover_all_ready(f, f->first, why, sizeof(why)))
+	for (int i = 0; !failover_all_ready(f, f->first, why, sizeof(why)) &&
+			strcmp(why, FAILOVER_TWO) == 0 && i < 50;
+	     i++)
+		poll(NULL, 0, 100);
+	if (why[0] != '\0')
 		return cli_fail(c, CLV_E_NOT_READY,
 		    "claviger status and claviger doctor there",
 		    "a failover would not work right now: %s", why);

@@ -45,7 +45,9 @@ bool failover_went_well(const struct failover *f);
 /* cli_failover_move.c */
 void failover_move(
     struct cli *c, struct failover *f, const char *from, const char *to);
-/* Is everybody: the one that serves, and in `why` which other cannot. */
+/* Is everybody: the one that serves, and in `why` which other cannot. For a
+ * moment after a move two are said to be active, and `why` is FAILOVER_TWO. */
+#define FAILOVER_TWO "two nodes are said to be active"
 bool failover_all_ready(struct failover *f, char active[static FAILOVER_NAME],
     char *why, size_t cap);
 /* The same, in a while; false also after a signal. */

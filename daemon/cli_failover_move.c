@@ -16,7 +16,7 @@
 /* One move of the role: by a constraint that is cleared again, while a client
  * asks and the cluster records. */
 #define TOOL_MS 20000
-#define FETCH_MS 1500 /* a client that waits longer asks anew */
+#define FETCH_MS 3000 /* a client that waits longer asks anew */
 #define MOVE_MS 60000
 #define READY_MS 90000
 #define LIFETIME "PT5M"
@@ -209,6 +209,7 @@ failover_all_ready(struct failover *f, char active[static FAILOVER_NAME],
 	const struct clv_list *list = f->k.list;
 	struct cib *cib = NULL;
 	const char *name;
+	bool two = false;
 	int score;
 
 	active[0] = why[0] = '\0';
@@ -222,12 +223,17 @@ failover_all_ready(struct failover *f, char active[static FAILOVER_NAME],
 		if (score <= 0)
 			snprintf(
 			    why, cap, "%s is not ready to take over", name);
+		else if (score >= CTL_SCORE_ACTIVE && active[0] != '\0')
+			two = true;
 		else if (score >= CTL_SCORE_ACTIVE)
 			snprintf(active, FAILOVER_NAME, "%s", name);
 	}
 	cib_free(&cib);
+	if (two) /* the agent lowers the score a little after a demotion */
+		active[0] = '\0';
 	if (why[0] == '\0' && active[0] == '\0')
-		snprintf(why, cap, "no node is active");
+		snprintf(
+		    why, cap, "%s", two ? FAILOVER_TWO : "no node is active");
 	return why[0] == '\0';
 }
 
@@ -291,10 +297,12 @@ clear(struct failover *f)
 	    "crm_resource", "--resource", f->k.clone_id, "--clear", NULL};
 	const uint64_t deadline = loop_now_ms() + 2 * TOOL_MS;
 
+	/* What the cluster has not done yet is not in what it says, either. */
 	do {
-		(void)crm_resource(argv);
+		bool taken = crm_resource(argv) == CLV_OK;
+
 		for (int i = 0; i < 20; i++) {
-			f->restored = are_as_before(f);
+			f->restored = taken && are_as_before(f);
 			if (f->restored)
 				return;
 			poll(NULL, 0, 100);
@@ -316,7 +324,8 @@ look_at_client(struct client *client, struct failover_move *m, uint64_t since)
 {
 	struct seen s;
 
-	while (client_next(client, 20, &s)) {
+	/* All that is there: the cluster is to be looked at, too. */
+	for (int wait = 20; client_next(client, wait, &s); wait = 0) {
 		if (s.at_ms < since)
 			continue;
 		m->asked++;
@@ -410,6 +419,34 @@ request(struct cli *c, struct failover *f, struct failover_move *m)
 	client_stop(&client);
 }
 
+/* Where the role is now, whatever became of the move; "": that is not certain.
+ */
+static void
+settle(struct failover *f, struct failover_move *m)
+{
+	const uint64_t deadline = loop_now_ms() + READY_MS;
+	char why[200];
+	bool ready;
+
+	do {
+		ready = failover_all_ready(f, f->last, why, sizeof(why));
+		if (m->why[0] != '\0' ? f->last[0] != '\0'
+				      : ready && strcmp(f->last, m->to) == 0)
+			return;
+		poll(NULL, 0, 200);
+	} while (loop_now_ms() < deadline &&
+		 (m->why[0] != '\0' || !failover_is_stopped(f)));
+	if (m->why[0] != '\0')
+		return;
+	if (f->stopped)
+		snprintf(m->why, sizeof(m->why), "interrupted");
+	else if (ready)
+		snprintf(m->why, sizeof(m->why), "%.80s is active, not %.80s",
+		    f->last, m->to);
+	else
+		snprintf(m->why, sizeof(m->why), "%s", why);
+}
+
 void
 failover_move(
     struct cli *c, struct failover *f, const char *from, const char *to)
@@ -427,8 +464,5 @@ failover_move(
 	if (m->why[0] == '\0' && !f->restored)
 		snprintf(m->why, sizeof(m->why),
 		    "the constraint of the move could not be cleared");
-	if (m->why[0] == '\0' &&
-	    !failover_wait_ready(f, f->last, m->why, sizeof(m->why)) &&
-	    f->stopped)
-		snprintf(m->why, sizeof(m->why), "interrupted");
+	settle(f, m);
 }

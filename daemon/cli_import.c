@@ -67,11 +67,13 @@ print_step(const struct import_step *s)
 {
 	printf("  line %-5u ", s->from->line);
 	switch (s->kind) {
-	case IMPORT_SET: printf("set    %s = %s\n", s->app, s->value); break;
+	case IMPORT_SET:
+		printf("set    %s = %s (%s)\n", s->app, s->value, s->account);
+		break;
 	case IMPORT_ADD: printf("add    application %s\n", s->app); break;
 	case IMPORT_GRANT:
-		printf("grant  application %s to %s%s\n", s->app, s->value,
-		    s->as_admin ? ", as an administrator" : "");
+		printf("grant  application %s to %s (%s)%s\n", s->app, s->value,
+		    s->account, s->as_admin ? ", as an administrator" : "");
 		break;
 	case IMPORT_PUT:
 		printf(
@@ -115,6 +117,7 @@ make_printable(struct import_plan *p)
 {
 	for (size_t i = 0; i < p->count; i++) {
 		cli_printable(p->steps[i].value);
+		cli_printable(p->steps[i].account);
 		cli_printable(p->steps[i].command);
 	}
 }
@@ -134,6 +137,7 @@ print_json(const struct import_plan *p, bool dry_run)
 		cli_json_str(o, "kind", kinds[s->kind]);
 		cli_json_str(o, "subject", s->app);
 		cli_json_str(o, "value", s->value);
+		cli_json_str(o, "account", s->account);
 		cli_json_bool(o, "as_admin", s->as_admin);
 		cli_json_str(o, "command", s->command);
 		cli_json_bool(o, "done", s->done);
@@ -290,6 +294,21 @@ apply(struct cli *c, struct import_plan *p)
 	return r;
 }
 
+/* While the question stood there, somebody may have lost a right. */
+static int
+still_so(struct cli *c, const struct import_plan *p)
+{
+	struct clv_list *list = NULL;
+	int r = cli_list_need(c, &list);
+	bool same = r == CLV_OK && list->version == p->list->version;
+
+	clv_list_free(&list);
+	return r != CLV_OK || same
+		   ? r
+		   : cli_fail(c, CLV_E_BUSY, "repeat the command",
+			 "the system was changed meanwhile: nothing was done");
+}
+
 static int
 carry_out(struct cli *c, struct import_plan *p)
 {
@@ -297,6 +316,8 @@ carry_out(struct cli *c, struct import_plan *p)
 	unsigned n = changes(p);
 	int r = n > 0 ? confirm(c, n) : CLV_OK;
 
+	if (r == CLV_OK && n > 0)
+		r = still_so(c, p);
 	if (r == CLV_OK && n > 0) {
 		r = cli_daemon_need(c, &d);
 		if (r == CLV_OK)

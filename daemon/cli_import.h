@@ -61,6 +61,8 @@ struct import_step {
 	bool as_admin; /* GRANT */
 	bool done;
 	char value[CLV_ACL_MAX], users[CLV_ACL_MAX];
+	char
+	    account[2 * IMPORT_TEXT_MAX]; /* as the file names it; SET, GRANT */
 	char command[512];
 };
 

@@ -105,9 +105,8 @@ look_up(const char *name, bool person, char ret[static CLI_SUBJECT_MAX])
 
 /* As it is written there, or in small letters: Windows knows no difference. */
 static bool
-find_account(const char *account, bool person, char ret[static CLI_SUBJECT_MAX])
+find_name(const char *name, bool person, char ret[static CLI_SUBJECT_MAX])
 {
-	const char *name = base_name(account);
 	char small[IMPORT_TEXT_MAX];
 	size_t i;
 
@@ -117,6 +116,14 @@ find_account(const char *account, bool person, char ret[static CLI_SUBJECT_MAX])
 		small[i] = (char)tolower((unsigned char)name[i]);
 	small[i] = '\0';
 	return look_up(small, person, ret);
+}
+
+/* With its domain, where this host knows one, or else without. */
+static bool
+find_account(const char *account, bool person, char ret[static CLI_SUBJECT_MAX])
+{
+	return find_name(account, person, ret) ||
+	       find_name(base_name(account), person, ret);
 }
 
 static int
@@ -160,19 +167,25 @@ set(struct import_plan *p, const struct import_record *r, const char *key,
 		return CLV_E_NOMEM;
 	snprintf(s->app, sizeof(s->app), "%s", key);
 	snprintf(s->value, sizeof(s->value), "%s", value);
+	snprintf(s->account, sizeof(s->account), "%s", account);
 	return CLV_OK;
 }
 
 /* The certificate has the name in it, and members look it up: they must know
  * the new one before the old one goes, which nobody here can see to. */
 static int
-rename_server(struct import_plan *p, const struct import_record *r)
+rename_server(
+    struct cli *c, struct import_plan *p, const struct import_record *r)
 {
 	const char *name = r->server;
 	int rc;
 
 	if (name[0] == '\0' || strcasecmp(name, p->list->network_name) == 0)
 		return CLV_OK;
+	if (cli_host_name_check(name) != CLV_OK)
+		return cli_fail(c, CLV_E_INVALID,
+		    "give it another name in the file",
+		    "line %u: secretServer is not a host name", r->line);
 	rc = by_hand(p, r,
 	    "the network name: have the new one resolve to the address, on "
 	    "every host, beside the old one",
@@ -197,13 +210,13 @@ rename_server(struct import_plan *p, const struct import_record *r)
 }
 
 static int
-global(struct import_plan *p, const struct import_record *r)
+global(struct cli *c, struct import_plan *p, const struct import_record *r)
 {
 	int rc = set(p, r, "system_admins", &p->list->system_admins, r->admins);
 
 	if (rc == CLV_OK)
 		rc = set(p, r, "app_creators", &p->list->creators, r->users);
-	return rc == CLV_OK ? rename_server(p, r) : rc;
+	return rc == CLV_OK ? rename_server(c, p, r) : rc;
 }
 
 /* ---- applications ---- */
@@ -236,6 +249,7 @@ grant(struct import_plan *p, const struct import_record *r,
 		return CLV_E_NOMEM;
 	snprintf(s->app, sizeof(s->app), "%s", app->name);
 	snprintf(s->value, sizeof(s->value), "%s", subject);
+	snprintf(s->account, sizeof(s->account), "%s", account);
 	s->as_admin = as_admin;
 	return CLV_OK;
 }
@@ -275,7 +289,8 @@ static int
 mapping(struct cli *c, struct import_plan *p, const struct import_record *r)
 {
 	struct clv_list_app *app = clv_list_app_by_name(p->list, r->app);
-	char name[IMPORT_TEXT_MAX + 16];
+	char name[IMPORT_TEXT_MAX + 16], account[2 * IMPORT_TEXT_MAX];
+	bool is_whole = r->domain[0] == '\0' || strchr(r->user, '\\') != NULL;
 	struct import_step *s;
 	int rc;
 
@@ -283,7 +298,9 @@ mapping(struct cli *c, struct import_plan *p, const struct import_record *r)
 		return cli_fail(c, CLV_E_NOT_FOUND,
 		    "import the file with that application first",
 		    "line %u: there is no application '%s'", r->line, r->app);
-	rc = grant(p, r, app, r->user, false);
+	snprintf(account, sizeof(account), "%s%s%s", is_whole ? "" : r->domain,
+	    is_whole ? "" : "\\", r->user);
+	rc = grant(p, r, app, account, false);
 	if (rc != CLV_OK)
 		return rc;
 	snprintf(name, sizeof(name), "mapping/%s", r->external);
@@ -309,7 +326,7 @@ static int
 plan_one(struct cli *c, struct import_plan *p, const struct import_record *r)
 {
 	switch (r->kind) {
-	case IMPORT_GLOBAL: return global(p, r);
+	case IMPORT_GLOBAL: return global(c, p, r);
 	case IMPORT_APP: return application(c, p, r);
 	case IMPORT_MAPPING: return mapping(c, p, r);
 	}

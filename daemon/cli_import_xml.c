@@ -121,6 +121,14 @@ wiped_strdup(const char *s)
 	return p != NULL ? memcpy(p, s, len) : NULL;
 }
 
+/* What it cannot convert it tells whoever set this last, and else prints, with
+ * bytes of the file; the parser's own errors come to on_error(). */
+static void
+ignore(void *arg, xmlErrorPtr e)
+{
+	(void)arg, (void)e;
+}
+
 /* Before the first use of libxml2 in this process. */
 static void
 use_wiped_memory(void)
@@ -131,6 +139,7 @@ use_wiped_memory(void)
 		xmlMemSetup(
 		    wiped_free, wiped_malloc, wiped_realloc, wiped_strdup);
 	used = true;
+	xmlSetStructuredErrorFunc(NULL, ignore);
 }
 
 /* ---- what is wrong ---- */
@@ -321,15 +330,19 @@ store(struct reader *r, const struct element *e, const char *text, size_t len)
 	else if (!is_printable(text, len))
 		fail(r, HERE(r), "<%s> holds a control character", e->name);
 	else
-		memcpy((char *)r->record + e->field, text, len);
+		snprintf((char *)r->record + e->field, IMPORT_TEXT_MAX, "%.*s",
+		    (int)len, text);
 }
 
 /* As it stands there: a password may begin with a space. */
 static void
 store_password(struct reader *r)
 {
-	char *p = clv_guard_get(r->guard, r->text_len + 1);
+	char *p;
 
+	if (r->text_len == 0)
+		return; /* it has none */
+	p = clv_guard_get(r->guard, r->text_len + 1);
 	if (p == NULL) {
 		no_memory(r, CLV_E_FULL,
 		    "it has more passwords than there is locked memory for: "
@@ -347,10 +360,14 @@ application_name(struct reader *r, int n, const xmlChar **attributes)
 	static const struct element name = {
 	    "application name=", SSO, APP, FIELD(app), NULL};
 
-	for (int i = 0; i < n; i++, attributes += 5)
-		if (strcasecmp((const char *)attributes[0], "name") == 0)
-			store(r, &name, (const char *)attributes[3],
-			    (size_t)(attributes[4] - attributes[3]));
+	for (int i = 0; i < n; i++, attributes += 5) {
+		if (strcasecmp((const char *)attributes[0], "name") != 0)
+			continue;
+		if (r->record->app[0] != '\0')
+			fail(r, HERE(r), "its name stands there twice");
+		store(r, &name, (const char *)attributes[3],
+		    (size_t)(attributes[4] - attributes[3]));
+	}
 }
 
 static void

@@ -112,6 +112,18 @@ START_TEST(a_mapping_is_read_with_its_password)
 }
 END_TEST
 
+START_TEST(an_empty_password_is_none)
+{
+	ck_assert_int_eq(
+	    read_text("<mapping><windowsUserId>u</windowsUserId>"
+		      "<externalApplication>a</externalApplication>"
+		      "<externalUserId>x</externalUserId>"
+		      "<externalPassword/></mapping>"),
+	    CLV_OK);
+	ck_assert_ptr_null(records->password);
+}
+END_TEST
+
 START_TEST(a_record_may_stand_alone_and_many_together)
 {
 	ck_assert_int_eq(read_text("<globalinfo/>"), CLV_OK);
@@ -175,6 +187,7 @@ static const struct {
 	"control character"},
     {"<application/>", "no name"},
     {"<application name='a' name='b'/>", "twice"},
+    {"<application name='abcdef' Name='x'/>", "twice"},
     {"<mapping><windowsUserId>u</windowsUserId></mapping>", "lacks"},
     {"<!DOCTYPE sso [<!ENTITY a 'b'>]><sso><globalInfo/></sso>",
 	"no document type"},
@@ -278,6 +291,7 @@ main(void)
 	tcase_add_test(t, settings_of_the_system_are_read);
 	tcase_add_test(t, an_application_is_read_in_whatever_case);
 	tcase_add_test(t, a_mapping_is_read_with_its_password);
+	tcase_add_test(t, an_empty_password_is_none);
 	tcase_add_test(t, a_record_may_stand_alone_and_many_together);
 	tcase_add_test(t, what_has_no_counterpart_is_named_with_the_reason);
 	tcase_add_loop_test(

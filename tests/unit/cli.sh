@@ -873,7 +873,8 @@ tpm_end() {
 	[ -s "$tmp/tpm.pid" ] || return 0
 	_pid=$(cat "$tmp/tpm.pid")
 	kill "$_pid"
-	while kill -0 "$_pid" 2>/dev/null; do
+	tries=0
+	while kill -0 "$_pid" 2>/dev/null && [ $((tries += 1)) -lt 500 ]; do
 		sleep 0.02
 	done
 	rm -f "$tmp/tpm.pid"
@@ -1091,7 +1092,7 @@ with n1 member add m1 --certificate "$tmp/m1/state/tls.crt" \
 expect $? 0 '"scope": *"payroll"' 'member add --json'
 json 'member add'
 for word in 'my CORRECT horse battery staple' 'Battery' ' ' \
-	"$(printf '%257s' x)" "$(printf 'a\tb')"; do
+	"$(printf '%257s' x)" "$(printf 'a\tb')" "$(printf 'caf\303\251')"; do
 	with n1 backup "$tmp/b/no.age" --passphrase-file "$tmp/pass" \
 		--reminder "$word"
 	refuse $? 2 'the reminder is refused' "the reminder '$word'"
@@ -1220,11 +1221,11 @@ END
 before=$(everything n1)
 with n1 import "$tmp/sap.xml" --dry-run
 expect $? 0 '^nothing was changed$' 'import --dry-run'
-for line in 'line 2 *set *system_admins = group:games$' \
+for line in 'line 2 *set *system_admins = group:games (DOM.GAMES)$' \
 	'line 14 *add *application SAP$' \
-	'line 14 *grant *application SAP to group:games, as an admin' \
-	'line 14 *grant *application SAP to group:man$' \
-	'line 8 *grant *application SAP to user:bin$' \
+	'line 14 *grant *application SAP to group:games (DOM.Games), as an admin' \
+	'line 14 *grant *application SAP to group:man (DOM.man)$' \
+	'line 8 *grant *application SAP to user:bin (DOM.Bin)$' \
 	'claviger settings set app_creators user:games,group:man,group:NAME$' \
 	'claviger put SAP mapping/SAPBIN$' \
 	'claviger settings set network_name mss2$' \
@@ -1251,6 +1252,17 @@ refuse $? 10 'malformed.xml: line 2, column .*is it <globalInfo>' 'what is malfo
 sed 's/>SAP</>SAPP</' "$tmp/sap.xml" >"$tmp/malformed.xml"
 with n1 import "$tmp/malformed.xml" --yes
 refuse $? 5 "line 8: there is no application 'SAPP'" 'a mapping of nothing'
+sed 's/>mss2</>mss2; id</' "$tmp/sap.xml" >"$tmp/malformed.xml"
+with n1 import "$tmp/malformed.xml" --dry-run
+refuse $? 2 'line 2: secretServer is not a host name' 'no command to paste'
+{
+	echo '<?xml version="1.0" encoding="windows-1252"?>'
+	sed 's/<externalUserId>/<externalPassword>\x81hunter2<\/externalPassword>&/' \
+		"$tmp/sap.xml"
+} >"$tmp/malformed.xml"
+with n1 import "$tmp/malformed.xml" --dry-run
+refuse $? 10 'malformed.xml: line' 'a character that is none'
+is 'of which nothing is printed' sh -c "! grep -qi 'bytes\|hun' '$tmp/err'"
 sed 's/"SAP"/"SAP R3"/' "$tmp/sap.xml" >"$tmp/malformed.xml"
 with n1 import "$tmp/malformed.xml" --yes
 refuse $? 2 "line 14: 'SAP R3' cannot be the name" 'a name that cannot be'
@@ -1316,18 +1328,17 @@ is 'but no application' sh -c "! grep -q crm '$tmp/out'"
 # Held until it has waited longer than the daemon takes for one answer, and
 # for less than the three seconds after which PostgreSQL ends the wait.
 hold 60
-(
-	tries=0
-	until [ "$(sql -c "SELECT count(*) FROM pg_locks WHERE NOT granted AND
-		relation = 'claviger.secret'::regclass" one)" != 0 ] ||
-		[ $((tries += 1)) = 400 ]; do
-		sleep 0.05
-	done
-	sleep 1
-	sql -c "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE granted AND
-		relation = 'claviger.secret'::regclass AND
-		mode = 'ShareLock'" one >/dev/null
-) &
+sql -c "DO \$\$
+BEGIN
+	FOR i IN 1..1200 LOOP
+		EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE NOT granted AND
+			relation = 'claviger.secret'::regclass);
+		PERFORM pg_sleep(0.05);
+	END LOOP;
+	PERFORM pg_sleep(1.1);
+	PERFORM pg_terminate_backend(pid) FROM pg_locks WHERE granted AND
+		relation = 'claviger.secret'::regclass AND mode = 'ShareLock';
+END \$\$" one >/dev/null &
 releaser=$!
 script -qec "'$claviger' --config '$tmp/n1/claviger.conf' \
 	--clavigerd '$daemon' app remove crm --yes --json >'$tmp/out'" \
@@ -1354,7 +1365,8 @@ by() { # USER ARGUMENTS…
 	(cd / && runuser -u "$_user" -- "$claviger" \
 		--config "$tmp/user.conf" "$@") >"$tmp/out" 2>"$tmp/err"
 }
-"$daemon" -f "$tmp/n1/claviger.conf" >"$tmp/n1/daemon.log" 2>&1 &
+printf 'log_file = %s\n' "$tmp/n1/daemon.log" >>"$tmp/n1/claviger.conf"
+"$daemon" -f "$tmp/n1/claviger.conf" >"$tmp/n1/daemon.out" 2>&1 &
 running=$!
 tries=0
 until on n1 status && grep -q 'off' "$tmp/out" || [ $((tries += 1)) = 200 ]; do
@@ -1412,18 +1424,18 @@ was=$(cat "$tmp/n1/claviger.conf")
 on n1 settings reload --json
 expect $? 0 '"taken": *\[' 'settings reload without a change'
 json 'settings reload' key value was
-printf 'refresh_interval = 7\nenforce_expiry = yes\nlog_file = %s\n' \
-	"$tmp/n1/new.log" >>"$tmp/n1/claviger.conf"
+printf 'refresh_interval = 7\nenforce_expiry = yes\ndebug = yes\n' \
+	>>"$tmp/n1/claviger.conf"
 on n1 settings show
 is 'the running value, and the one of the file' grep -q \
 	'^refresh_interval  *= 60 .*# the daemon; .*: 7: claviger settings reload$' \
 	"$tmp/out"
 is 'and what needs a start' grep -q \
-	'^log_file .*# the daemon; .*new.log: restart clavigerd$' "$tmp/out"
+	'^debug .*# the daemon; .*: yes: restart clavigerd$' "$tmp/out"
 on n1 settings reload
 expect $? 30 '^refresh_interval  *= 7, was 60$' 'settings reload'
 is 'the rest waits' grep -q \
-	'^log_file .*, and is until clavigerd is restarted$' "$tmp/out"
+	'^debug .*, and is until clavigerd is restarted$' "$tmp/out"
 on n1 settings show --json
 expect $? 0 '"refresh_interval": *7' 'it is in force'
 is 'so is the other' grep -q '"enforce_expiry": *true' "$tmp/out"
@@ -1437,6 +1449,8 @@ until grep -q 'the configuration stays as it was' "$tmp/n1/daemon.log" ||
 	[ $((tries += 1)) = 200 ]; do
 	sleep 0.05
 done
+is 'what is wrong is said in the log' \
+	grep -q 'the configuration stays as it was' "$tmp/n1/daemon.log"
 printf '%s\nrefresh_interval = 8\n' "$was" >"$tmp/n1/claviger.conf"
 on n1 settings show
 is 'what was wrong changed nothing' \
@@ -1450,7 +1464,7 @@ done
 is 'SIGHUP does the same' grep -q '^refresh_interval  *= 8 ' "$tmp/out"
 is 'and what is not there any more is its default again' \
 	grep -q '^enforce_expiry  *= no ' "$tmp/out"
-printf '%s\n' "$was" >"$tmp/n1/claviger.conf"
+printf '%s\n' "$was" | grep -v '^log_file' >"$tmp/n1/claviger.conf"
 
 kill "$running" && wait "$running"
 on n1 settings reload
