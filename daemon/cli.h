@@ -16,7 +16,7 @@
 #include <claviger/store.h>
 #include "agents/control.h"
 #include "daemon/config.h"
-#include "daemon/sealed.h"
+#include "daemon/identity_cred.h"
 
 /*
  * The command. A verb is one row of a table that drives dispatch, option
@@ -196,7 +196,7 @@ int cli_host_make(
 int cli_host_load(struct cli *c, struct cli_host *h);
 /* The identity alone. ret_why: of a sealed one, else "". */
 int cli_host_identity(struct cli *c, struct clv_identity **ret,
-    char ret_why[static SEALED_WHY_LEN]);
+    char ret_why[static IDENTITY_CRED_WHY_LEN]);
 int cli_host_save(struct cli *c, const struct config *config,
     const struct cli_host *h, struct cli_undo *undo);
 
@@ -216,6 +216,15 @@ struct cli_reply {
 };
 int cli_ctl(const struct cli *c, enum ctl_op op, const void *body, size_t len,
     struct cli_reply *reply, int timeout_ms);
+/* A question was put at the terminal, and `want` is what goes on; else
+ * CLV_E_CANCELLED, and it is said that nothing was `done` ("changed"). */
+int cli_typed(const struct cli *c, const char *want, const char *done);
+/* The whole of it: --yes, or yes to `question`; without a terminal it is said
+ * what would be done, CLV_E_DENIED. */
+int cli_confirm(const struct cli *c, const char *would, const char *question);
+/* In UTC, as ISO 8601 has it; "unknown" when it is none. */
+#define CLI_DATE 32
+const char *cli_date(int64_t t, char ret[static CLI_DATE]);
 /* The configuration that the daemon here goes by. */
 int cli_running_config(const struct cli *c, struct config *ret);
 int cli_ctl_status(const struct cli *c, struct ctl_status *ret);

@@ -40,8 +40,6 @@ count_needed(struct cli *c, const char *name, struct cli_counts *ret)
 static int
 confirm(struct cli *c, const char *name, const struct cli_counts *n)
 {
-	char line[CLV_NAME_MAX + 2] = "";
-
 	if (cli_opt(c, "yes") != NULL)
 		return CLV_OK;
 	if (!isatty(STDIN_FILENO))
@@ -53,13 +51,7 @@ confirm(struct cli *c, const char *name, const struct cli_counts *n)
 	    "%s has %" PRIu64 " secrets (%" PRIu64 " versions). They will be "
 	    "deleted for ever.\nType its name to go on: ",
 	    name, n->secrets, n->versions);
-	if (fgets(line, sizeof(line), stdin) != NULL)
-		line[strcspn(line, "\n")] = '\0';
-	if (strcmp(line, name) == 0)
-		return CLV_OK;
-	return cli_fail(c, CLV_E_CANCELLED,
-	    "repeat the command, and type the name as it stands there",
-	    "nothing was deleted");
+	return cli_typed(c, name, "deleted");
 }
 
 static void

@@ -9,15 +9,11 @@
 
 /* The date of the file: none stands in it. */
 static const char *
-written(const char *path, char ret[static 64])
+written(const char *path, char ret[static CLI_DATE])
 {
 	struct stat st;
-	struct tm tm;
 
-	if (stat(path, &st) != 0 || gmtime_r(&st.st_mtime, &tm) == NULL)
-		return "";
-	strftime(ret, 64, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return ret;
+	return stat(path, &st) == 0 ? cli_date(st.st_mtime, ret) : "";
 }
 
 static int

@@ -6,7 +6,6 @@
 #include "daemon/tls.h"
 
 #define COLONS (32 * 3)
-#define TIME_TEXT 24
 
 /* One certificate, as it is shown. */
 struct shown {
@@ -23,18 +22,6 @@ colons(const uint8_t thumb[static 32], char ret[static COLONS])
 {
 	for (int i = 0; i < 32; i++)
 		snprintf(ret + 3 * i, 4, "%02X%s", thumb[i], i < 31 ? ":" : "");
-	return ret;
-}
-
-static const char *
-time_text(int64_t t, char ret[static TIME_TEXT])
-{
-	time_t s = (time_t)t;
-	struct tm tm;
-
-	if (gmtime_r(&s, &tm) == NULL ||
-	    strftime(ret, TIME_TEXT, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		snprintf(ret, TIME_TEXT, "unknown");
 	return ret;
 }
 
@@ -58,7 +45,7 @@ left_text(const struct shown *s, char ret[static 48])
 static void
 print(const struct shown *s)
 {
-	char hex[CLI_HEX], text[COLONS], from[TIME_TEXT], to[TIME_TEXT];
+	char hex[CLI_HEX], text[COLONS], from[CLI_DATE], to[CLI_DATE];
 	char left[48];
 
 	printf("%s %s\n",
@@ -70,8 +57,8 @@ print(const struct shown *s)
 	printf("  %-11s %s\n", "key", s->info.key);
 	left_text(s, left);
 	printf("  %-11s %s to %s, %s\n", "valid",
-	    time_text(s->info.not_before, from),
-	    time_text(s->info.not_after, to), left);
+	    cli_date(s->info.not_before, from), cli_date(s->info.not_after, to),
+	    left);
 	printf("  %-11s %s\n", "thumbprint", cli_hex(s->thumb, hex));
 	printf("  %-11s %s\n", "", colons(s->thumb, text));
 	printf("  %-11s %s\n", "pinned", s->pinned);
@@ -81,7 +68,7 @@ static void
 json(struct cli_json *j, const struct shown *s)
 {
 	struct cli_json *o = cli_json_push(j, "certificates");
-	char hex[CLI_HEX], text[COLONS], when[TIME_TEXT];
+	char hex[CLI_HEX], text[COLONS], when[CLI_DATE];
 	int left = days_left(s);
 
 	cli_json_str(o, "party", s->party);
@@ -91,8 +78,8 @@ json(struct cli_json *j, const struct shown *s)
 	for (int i = 0; i < s->info.name_count; i++)
 		cli_json_str_push(o, "names", s->info.name[i]);
 	cli_json_str(o, "key", s->info.key);
-	cli_json_str(o, "not_before", time_text(s->info.not_before, when));
-	cli_json_str(o, "not_after", time_text(s->info.not_after, when));
+	cli_json_str(o, "not_before", cli_date(s->info.not_before, when));
+	cli_json_str(o, "not_after", cli_date(s->info.not_after, when));
 	cli_json_u64(o, "days_left", left > 0 ? (uint64_t)left : 0);
 	cli_json_bool(o, "ended", left < 0);
 	cli_json_str(o, "thumbprint", cli_hex(s->thumb, hex));

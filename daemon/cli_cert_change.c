@@ -84,14 +84,8 @@ wait_for_place(struct cli *c, struct change *t)
 int
 cli_cert_confirm(struct cli *c)
 {
-	char line[32] = "";
-
 	fputs("Type yes to go on: ", stderr);
-	if (fgets(line, sizeof(line), stdin) != NULL &&
-	    strcmp(line, "yes\n") == 0)
-		return CLV_OK;
-	return cli_fail(c, CLV_E_CANCELLED, "repeat the command, and type yes",
-	    "nothing was changed");
+	return cli_typed(c, "yes", "changed");
 }
 
 static int

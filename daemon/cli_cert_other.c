@@ -124,10 +124,8 @@ follow(struct cli *c, struct other *o)
 static void
 print(const struct cli *c, const struct other *o)
 {
-	time_t t = time(NULL);
-	char hex[CLI_HEX], at[32] = "";
+	char hex[CLI_HEX], at[CLI_DATE];
 	struct cli_json *j;
-	struct tm tm;
 
 	if (cli_opt(c, "json") != NULL) {
 		j = cli_json_new();
@@ -136,11 +134,9 @@ print(const struct cli *c, const struct other *o)
 		cli_json_print(j);
 		return;
 	}
-	if (gmtime_r(&t, &tm) != NULL)
-		strftime(at, sizeof(at), " by %Y-%m-%d %H:%M:%S UTC", &tm);
-	printf("the certificate of %s is changed%s: thumbprint %s\n"
+	printf("the certificate of %s is changed, by %s: thumbprint %s\n"
 	       "the one before %s\n",
-	    o->name, at, cli_hex(o->thumb, hex),
+	    o->name, cli_date(time(NULL), at), cli_hex(o->thumb, hex),
 	    o->now ? "is refused"
 		   : "stays accepted for some refresh intervals");
 }

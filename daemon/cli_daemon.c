@@ -64,7 +64,7 @@ exec_daemon(const struct cli *c, const struct cli_daemon *d, const char *notify,
 	char *const argv[] = {
 	    (char *)c->daemon, (char *)"--config", (char *)c->path, NULL};
 	char device[256];
-	const char *tpm = getenv(SEALED_DEVICE);
+	const char *tpm = getenv(IDENTITY_CRED_DEVICE);
 	char *const envp[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
 	    socket_text, tpm != NULL ? device : NULL, NULL};
 	int null = open("/dev/null", O_RDWR);
@@ -74,7 +74,7 @@ exec_daemon(const struct cli *c, const struct cli_daemon *d, const char *notify,
 			_exit(127);
 	}
 	snprintf(socket_text, sizeof(socket_text), "NOTIFY_SOCKET=%s", notify);
-	snprintf(device, sizeof(device), SEALED_DEVICE "=%s",
+	snprintf(device, sizeof(device), IDENTITY_CRED_DEVICE "=%s",
 	    tpm != NULL ? tpm : "");
 	setsid(); /* the terminal's signals are the command's */
 	sigprocmask(SIG_SETMASK, &d->signals, NULL);

@@ -136,12 +136,12 @@ check_identity(struct doctor *d)
 	char sealed[320], plain[320];
 	bool is_sealed, is_plain;
 
-	snprintf(sealed, sizeof(sealed), "%s/" SEALED_FILE, dir);
+	snprintf(sealed, sizeof(sealed), "%s/" IDENTITY_CRED_FILE, dir);
 	snprintf(plain, sizeof(plain), "%s/identity", dir);
 	is_sealed = lstat(sealed, &st) == 0;
 	is_plain = lstat(plain, &st) == 0;
 	check_file(d, dir, "identity", user, 0400, !is_sealed);
-	check_file(d, dir, SEALED_FILE, user, 0400, false);
+	check_file(d, dir, IDENTITY_CRED_FILE, user, 0400, false);
 	if (is_sealed && is_plain)
 		doctor_found(d, plain, "remove that of the two that is older",
 		    "it is in use although there is a sealed one");

@@ -45,7 +45,7 @@ get_list(struct doctor *d)
 static int
 load_identity(struct doctor *d)
 {
-	char why[SEALED_WHY_LEN];
+	char why[IDENTITY_CRED_WHY_LEN];
 	int r = cli_guard(d->c);
 
 	return r == CLV_OK ? cli_host_identity(d->c, &d->id, why) : r;

@@ -44,17 +44,6 @@ result_word(enum drill_result result)
 	return "unknown";
 }
 
-static const char *
-date(const struct drill *d, char ret[static 32])
-{
-	struct tm tm;
-
-	ret[0] = '\0';
-	if (gmtime_r(&d->at, &tm) != NULL)
-		strftime(ret, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return ret;
-}
-
 /* "sealed copy of n1 in the database" */
 static const char *
 describe(const struct drill_copy *copy, char *dst, size_t cap)
@@ -131,7 +120,7 @@ as_text(const struct drill *d, FILE *f)
 {
 	char at[32];
 
-	fprintf(f, "%-11s %s, on %s\n", "drill", date(d, at), d->node);
+	fprintf(f, "%-11s %s, on %s\n", "drill", cli_date(d->at, at), d->node);
 	fprintf(f, "%-11s %s\n", "system", d->system);
 	for (size_t i = 0; i < d->count; i++)
 		text_copy(d, &d->copies[i], f);
@@ -168,7 +157,7 @@ as_json(const struct drill *d, FILE *f)
 	struct cli_json *j = cli_json_new();
 	char at[32];
 
-	cli_json_str(j, "date", date(d, at));
+	cli_json_str(j, "date", cli_date(d->at, at));
 	cli_json_str(j, "node", d->node);
 	cli_json_str(j, "system", d->system);
 	cli_json_u64(j, "current_generation",
@@ -221,7 +210,7 @@ as_html(const struct drill *d, FILE *f)
 	    "padding:.2em 1em .2em 0;vertical-align:top}"
 	    ".failed td:first-child{color:#b00;font-weight:bold}</style>\n"
 	    "<h1>Restore drill</h1>\n<p>%s, on ",
-	    date(d, at));
+	    cli_date(d->at, at));
 	cli_html_text(f, d->node);
 	fputs("; system ", f);
 	cli_html_text(f, d->system);

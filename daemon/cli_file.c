@@ -204,6 +204,7 @@ read_fd(int fd, size_t max, void **ret_p, size_t *ret_len)
 			len += (size_t)n;
 	}
 	if (n < 0 || len > max) {
+		sodium_memzero(p, len); /* it may be a secret */
 		free(p);
 		return n < 0 ? CLV_E_SYSTEM : CLV_E_FULL;
 	}

@@ -189,7 +189,7 @@ cli_generation_list(struct cli *c)
 static int
 confirm(struct cli *c, uint32_t number)
 {
-	char line[32] = "", want[16];
+	char want[16];
 
 	if (cli_opt(c, "yes") != NULL)
 		return CLV_OK;
@@ -203,13 +203,7 @@ confirm(struct cli *c, uint32_t number)
 	    "older backups of\nthe database will not open any more.\n"
 	    "Type its number to go on: ",
 	    number);
-	if (fgets(line, sizeof(line), stdin) != NULL)
-		line[strcspn(line, "\n")] = '\0';
-	if (strcmp(line, want) == 0)
-		return CLV_OK;
-	return cli_fail(c, CLV_E_CANCELLED,
-	    "repeat the command, and type the number as it stands there",
-	    "nothing was destroyed");
+	return cli_typed(c, want, "destroyed");
 }
 
 static void

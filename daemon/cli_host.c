@@ -54,7 +54,7 @@ cli_host_make(
 /* A plain one as the service's user; a sealed one root alone can open. */
 int
 cli_host_identity(struct cli *c, struct clv_identity **ret,
-    char ret_why[static SEALED_WHY_LEN])
+    char ret_why[static IDENTITY_CRED_WHY_LEN])
 {
 	char path[320];
 	int fd, saved, r = cli_become(c, &c->config);
@@ -70,8 +70,8 @@ cli_host_identity(struct cli *c, struct clv_identity **ret,
 	errno = saved;
 	if (r != CLV_E_NOT_FOUND)
 		return r;
-	r = sealed_open(c->config.state_dir, &fd, ret_why);
-	return r == CLV_OK ? sealed_read(c->guard, fd, ret) : r;
+	r = identity_cred_open(c->config.state_dir, &fd, ret_why);
+	return r == CLV_OK ? identity_cred_read(c->guard, fd, ret) : r;
 }
 
 static int
@@ -114,14 +114,15 @@ not_opened(struct cli *c, int r, const char *why)
 	return cli_fail(c, r,
 	    "on the machine that it was sealed on, mend that; on another one, "
 	    "or with another TPM2, join under a new name, and claviger restore",
-	    "this host's %s/" SEALED_FILE " does not open on this machine: %s",
+	    "this host's %s/" IDENTITY_CRED_FILE
+	    " does not open on this machine: %s",
 	    c->config.state_dir, why);
 }
 
 int
 cli_host_load(struct cli *c, struct cli_host *h)
 {
-	char why[SEALED_WHY_LEN];
+	char why[IDENTITY_CRED_WHY_LEN];
 	const char *name = "identity";
 	int r = cli_guard(c);
 

@@ -171,20 +171,12 @@ first_change(const struct import_plan *p)
 static int
 confirm(struct cli *c, unsigned n)
 {
-	char line[8] = "";
+	char would[80], question[48];
 
-	if (cli_opt(c, "yes") != NULL)
-		return CLV_OK;
-	if (!isatty(STDIN_FILENO))
-		return cli_fail(c, CLV_E_DENIED, "repeat it with --yes",
-		    "%u changes would be made: not without being asked", n);
-	fprintf(stderr, "Make these %u changes (yes)? ", n);
-	if (fgets(line, sizeof(line), stdin) != NULL)
-		line[strcspn(line, "\n")] = '\0';
-	return strcmp(line, "yes") == 0
-		   ? CLV_OK
-		   : cli_fail(c, CLV_E_CANCELLED, "repeat the command",
-			 "nothing was changed");
+	snprintf(would, sizeof(would),
+	    "%u changes would be made: not without being asked", n);
+	snprintf(question, sizeof(question), "Make these %u changes", n);
+	return cli_confirm(c, would, question);
 }
 
 static void

@@ -33,6 +33,8 @@ struct import_record {
 	struct import_record *next;
 };
 
+/* cli_import_memory.c: before the first use of libxml2 in this process. */
+void import_use_wiped_memory(void);
 /* cli_import_xml.c. CLV_E_FORMAT with the line, the column and what is wrong
  * there, in words in which nothing of the file is but the names of elements
  * where elements may be. Caller frees. */

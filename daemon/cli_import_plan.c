@@ -138,22 +138,22 @@ nobody(struct import_plan *p, const struct import_record *r,
 	return by_hand(p, r, what, "%s", command);
 }
 
-/* ---- globalInfo ---- */
-
+/* The account in that access list, of the list as it will be: the step of that
+ * kind which adds its subject; *ret NULL: none is needed, or `command` is left
+ * to somebody. */
 static int
-set(struct import_plan *p, const struct import_record *r, const char *key,
-    char **acl, const char *account)
+admit(struct import_plan *p, const struct import_record *r,
+    enum import_step_kind kind, char **acl, const char *account,
+    const char *command, char subject[static CLI_SUBJECT_MAX],
+    struct import_step **ret)
 {
-	char subject[CLI_SUBJECT_MAX], value[CLV_ACL_MAX], command[512];
-	struct import_step *s;
+	char value[CLV_ACL_MAX];
 	int rc;
 
+	*ret = NULL;
 	if (account[0] == '\0')
 		return CLV_OK;
-	snprintf(command, sizeof(command),
-	    "claviger settings set %s %.400s%sgroup:NAME", key, *acl,
-	    (*acl)[0] != '\0' ? "," : "");
-	if (!find_account(account, false, subject))
+	if (!find_account(account, r->kind == IMPORT_MAPPING, subject))
 		return nobody(p, r, account, command);
 	rc = clv_acl_add(*acl, subject, value);
 	if (rc == CLV_E_EXISTS)
@@ -162,12 +162,31 @@ set(struct import_plan *p, const struct import_record *r, const char *key,
 		rc = clv_acl_set(acl, value);
 	if (rc != CLV_OK)
 		return rc;
-	s = add(p, IMPORT_SET, r);
-	if (s == NULL)
+	*ret = add(p, kind, r);
+	if (*ret == NULL)
 		return CLV_E_NOMEM;
+	snprintf((*ret)->account, sizeof((*ret)->account), "%s", account);
+	return CLV_OK;
+}
+
+/* ---- globalInfo ---- */
+
+static int
+set(struct import_plan *p, const struct import_record *r, const char *key,
+    char **acl, const char *account)
+{
+	char subject[CLI_SUBJECT_MAX], command[512];
+	struct import_step *s;
+	int rc;
+
+	snprintf(command, sizeof(command),
+	    "claviger settings set %s %.400s%sgroup:NAME", key, *acl,
+	    (*acl)[0] != '\0' ? "," : "");
+	rc = admit(p, r, IMPORT_SET, acl, account, command, subject, &s);
+	if (rc != CLV_OK || s == NULL)
+		return rc;
 	snprintf(s->app, sizeof(s->app), "%s", key);
-	snprintf(s->value, sizeof(s->value), "%s", value);
-	snprintf(s->account, sizeof(s->account), "%s", account);
+	snprintf(s->value, sizeof(s->value), "%s", *acl);
 	return CLV_OK;
 }
 
@@ -225,31 +244,19 @@ static int
 grant(struct import_plan *p, const struct import_record *r,
     struct clv_list_app *app, const char *account, bool as_admin)
 {
-	char **acl = as_admin ? &app->admins : &app->users;
-	char subject[CLI_SUBJECT_MAX], value[CLV_ACL_MAX], command[256];
+	char subject[CLI_SUBJECT_MAX], command[256];
 	struct import_step *s;
 	int rc;
 
-	if (account[0] == '\0')
-		return CLV_OK;
 	snprintf(command, sizeof(command), "claviger app grant %s %s%s:NAME",
 	    app->name, as_admin ? "--admin " : "",
 	    r->kind == IMPORT_MAPPING ? "user" : "group");
-	if (!find_account(account, r->kind == IMPORT_MAPPING, subject))
-		return nobody(p, r, account, command);
-	rc = clv_acl_add(*acl, subject, value);
-	if (rc == CLV_E_EXISTS)
-		return CLV_OK;
-	if (rc == CLV_OK)
-		rc = clv_acl_set(acl, value);
-	if (rc != CLV_OK)
+	rc = admit(p, r, IMPORT_GRANT, as_admin ? &app->admins : &app->users,
+	    account, command, subject, &s);
+	if (rc != CLV_OK || s == NULL)
 		return rc;
-	s = add(p, IMPORT_GRANT, r);
-	if (s == NULL)
-		return CLV_E_NOMEM;
 	snprintf(s->app, sizeof(s->app), "%s", app->name);
 	snprintf(s->value, sizeof(s->value), "%s", subject);
-	snprintf(s->account, sizeof(s->account), "%s", account);
 	s->as_admin = as_admin;
 	return CLV_OK;
 }

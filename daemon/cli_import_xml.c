@@ -69,77 +69,12 @@ struct reader {
 	char *why; /* 256 */
 };
 
-/* ---- libxml2's memory, wiped when it is freed ---- */
-
-#define HEAD 16 /* as malloc aligns */
-
-static void *
-wiped_malloc(size_t len)
-{
-	char *p = len <= SIZE_MAX - HEAD ? malloc(len + HEAD) : NULL;
-
-	if (p == NULL)
-		return NULL;
-	memcpy(p, &len, sizeof(len));
-	return p + HEAD;
-}
-
-static void
-wiped_free(void *p)
-{
-	char *from = p;
-	size_t len;
-
-	if (p == NULL)
-		return;
-	from -= HEAD;
-	memcpy(&len, from, sizeof(len));
-	sodium_memzero(from, len + HEAD);
-	free(from);
-}
-
-static void *
-wiped_realloc(void *p, size_t len)
-{
-	void *to = wiped_malloc(len);
-	size_t was;
-
-	if (p == NULL || to == NULL)
-		return to;
-	memcpy(&was, (char *)p - HEAD, sizeof(was));
-	memcpy(to, p, was < len ? was : len);
-	wiped_free(p);
-	return to;
-}
-
-static char *
-wiped_strdup(const char *s)
-{
-	size_t len = strlen(s) + 1;
-	char *p = wiped_malloc(len);
-
-	return p != NULL ? memcpy(p, s, len) : NULL;
-}
-
 /* What it cannot convert it tells whoever set this last, and else prints, with
  * bytes of the file; the parser's own errors come to on_error(). */
 static void
 ignore(void *arg, xmlErrorPtr e)
 {
 	(void)arg, (void)e;
-}
-
-/* Before the first use of libxml2 in this process. */
-static void
-use_wiped_memory(void)
-{
-	static bool used;
-
-	if (!used)
-		xmlMemSetup(
-		    wiped_free, wiped_malloc, wiped_realloc, wiped_strdup);
-	used = true;
-	xmlSetStructuredErrorFunc(NULL, ignore);
 }
 
 /* ---- what is wrong ---- */
@@ -512,7 +447,8 @@ import_read(struct clv_guard *guard, const void *p, size_t len,
 		snprintf(ret_why, 256, "it is larger than a megabyte");
 		return CLV_E_FULL;
 	}
-	use_wiped_memory();
+	import_use_wiped_memory();
+	xmlSetStructuredErrorFunc(NULL, ignore);
 	r.last = &r.records;
 	r.text = clv_guard_get(guard, IMPORT_PASSWORD_MAX);
 	if (r.text == NULL)

@@ -161,23 +161,15 @@ look_there(struct cli *c, struct rollback *s)
 }
 
 static int
-confirm(struct cli *c, const char *question)
+confirm(struct cli *c, const char *what)
 {
-	char line[8] = "";
+	char question[512];
 
-	if (cli_opt(c, "yes") != NULL)
-		return CLV_OK;
-	if (!isatty(STDIN_FILENO))
-		return cli_fail(c, CLV_E_DENIED, "repeat it with --yes",
-		    "what was written since is lost: that is not accepted "
-		    "without being asked");
-	fprintf(stderr, "%s Accept this one (yes)? ", question);
-	if (fgets(line, sizeof(line), stdin) != NULL)
-		line[strcspn(line, "\n")] = '\0';
-	return strcmp(line, "yes") == 0
-		   ? CLV_OK
-		   : cli_fail(c, CLV_E_CANCELLED, "repeat the command",
-			 "nothing was changed");
+	snprintf(question, sizeof(question), "%s Accept this one", what);
+	return cli_confirm(c,
+	    "what was written since is lost: that is not accepted without "
+	    "being asked",
+	    question);
 }
 
 /* ---- the ceremony ---- */

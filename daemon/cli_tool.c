@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "daemon/cli.h"
 #include "daemon/loop.h"
+#include "daemon/process.h"
 
 #define END_MS 5000 /* from the end of its output to its own */
 
@@ -68,13 +68,10 @@ read_all(int fd, unsigned within_ms, struct clv_buf *ret)
 static int
 end(pid_t pid, int r)
 {
-	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
 	int status = 0;
 
-	if (r == CLV_OK && (p.fd < 0 || poll(&p, 1, END_MS) <= 0))
+	if (r == CLV_OK && !process_wait(pid, END_MS))
 		r = CLV_E_TIMEOUT;
-	if (p.fd >= 0)
-		close(p.fd);
 	if (r != CLV_OK) {
 		kill(-pid, SIGKILL);
 		kill(pid, SIGKILL);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <sodium.h>
 #include "daemon/cli.h"
@@ -236,4 +237,41 @@ cli_printable(char *text)
 			*p = '?';
 	}
 	return text;
+}
+
+int
+cli_typed(const struct cli *c, const char *want, const char *done)
+{
+	char line[128] = "", next[192];
+
+	if (fgets(line, sizeof(line), stdin) != NULL)
+		line[strcspn(line, "\n")] = '\0';
+	if (strcmp(line, want) == 0)
+		return CLV_OK;
+	snprintf(next, sizeof(next), "repeat the command, and type %s", want);
+	return cli_fail(c, CLV_E_CANCELLED, next, "nothing was %s", done);
+}
+
+int
+cli_confirm(const struct cli *c, const char *would, const char *question)
+{
+	if (cli_opt(c, "yes") != NULL)
+		return CLV_OK;
+	if (!isatty(STDIN_FILENO))
+		return cli_fail(
+		    c, CLV_E_DENIED, "repeat it with --yes", "%s", would);
+	fprintf(stderr, "%s (yes)? ", question);
+	return cli_typed(c, "yes", "changed");
+}
+
+const char *
+cli_date(int64_t t, char ret[static CLI_DATE])
+{
+	time_t s = (time_t)t;
+	struct tm tm;
+
+	if (gmtime_r(&s, &tm) == NULL ||
+	    strftime(ret, CLI_DATE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		snprintf(ret, CLI_DATE, "unknown");
+	return ret;
 }

@@ -19,7 +19,7 @@
 #include "daemon/members_live.h"
 #include "daemon/reencrypt.h"
 #include "daemon/rewrap.h"
-#include "daemon/sealed.h"
+#include "daemon/identity_cred.h"
 
 /* Keyrings, identity and working copies, and a member's keys and values: a
  * fraction of the usual limit of 8 MiB, and all of the process that is
@@ -180,7 +180,7 @@ load_identity(struct keeper *k, int sealed)
 		return CLV_E_CONFIG;
 	}
 	snprintf(path, sizeof(path), "%s/identity", k->config->state_dir);
-	r = sealed > 0 ? sealed_read(k->guard, sealed, &k->identity)
+	r = sealed > 0 ? identity_cred_read(k->guard, sealed, &k->identity)
 		       : clv_identity_load(k->guard, path, &k->identity);
 	if (r == CLV_E_PERMISSION)
 		log_error("%s must belong to user %s (or root) and be for "

@@ -11,10 +11,11 @@ libdaemon_la_SOURCES =
 
 # process, loop, log, configuration, files
 libdaemon_la_SOURCES += %D%/chan.c %D%/child.c %D%/config.c \
-	%D%/config_key.c %D%/file.c %D%/harden.c %D%/link.c %D%/log.c %D%/loop.c %D%/notify.c \
-	%D%/sealed.c %D%/seccomp.c %D%/startup.c %D%/state.c %D%/supervisor.c %D%/tell.c \
+	%D%/config_key.c %D%/file.c %D%/harden.c %D%/supervisor_link.c %D%/log.c %D%/loop.c %D%/notify.c \
+	%D%/process_wait.c \
+	%D%/identity_cred.c %D%/seccomp.c %D%/startup.c %D%/state.c %D%/supervisor.c %D%/tell.c \
 	%D%/watcher.c
-noinst_HEADERS += %D%/config_key.h %D%/sealed.h %D%/supervisor.h
+noinst_HEADERS += %D%/config_key.h %D%/identity_cred.h %D%/supervisor.h
 
 # keeper: roles, epoch, witness, control, serve
 libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/heads.c \
@@ -147,17 +148,17 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_recovery_shares.c %D%/cli_recovery.h %D%/cli_restore.c \
 	%D%/cli_restore.h %D%/cli_restore_enrol.c %D%/cli_restore_look.c \
 	%D%/cli_restore_source.c %D%/cli_rollback.c %D%/cli_rotate.c %D%/cli_rotate_follow.c \
-	%D%/cli_reload.c %D%/cli_rotate.h %D%/cli_settings.c \
+	%D%/cli_settings_reload.c %D%/cli_rotate.h %D%/cli_settings.c \
 	%D%/cli_status.c %D%/cli_status_ask.c %D%/cli_status_json.c \
 	%D%/cli_status_judge.c %D%/cli_page.c \
 	%D%/cli_page_html.c %D%/cli_status_page.c %D%/cli_xml.c %D%/cli_system.c %D%/cli_token.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
-libcli_la_SOURCES += %D%/cli_failover.c %D%/cli_failover_move.c \
-	%D%/cli_failover_report.c
-noinst_HEADERS += %D%/cli_failover.h
+libcli_la_SOURCES += %D%/cli_drill_failover.c %D%/cli_drill_failover_move.c \
+	%D%/cli_drill_failover_report.c
+noinst_HEADERS += %D%/cli_drill_failover.h
 libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_escrow_status.c %D%/cli_record.c %D%/cli_reminder.c
 libcli_la_SOURCES += %D%/cli_import.c %D%/cli_import.h %D%/cli_import_plan.c \
-	%D%/cli_import_xml.c
+	%D%/cli_import_memory.c %D%/cli_import_xml.c
 libcli_la_SOURCES += %D%/cli_designate.c %D%/cli_drill.c %D%/cli_drill.h %D%/cli_drill_report.c
 libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_database.c %D%/cli_doctor_escrow.c %D%/cli_doctor_host.c \
@@ -166,7 +167,7 @@ libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_corosync.c %D%/cli_doctor_resource.c
 noinst_HEADERS += %D%/cli_cib.h %D%/cli_cluster.h %D%/cli_doctor_cluster.h
 noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
-libcli_la_SOURCES += %D%/cli_seal.c
+libcli_la_SOURCES += %D%/cli_identity_seal.c
 libcli_la_SOURCES += %D%/cli_password.c %D%/cli_revoke.c %D%/cli_revoke.h \
 	%D%/cli_revoke_print.c
 libcli_la_SOURCES += %D%/cli_cert_change.c %D%/cli_cert_member.c \

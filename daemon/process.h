@@ -3,6 +3,7 @@
 #define CLAVIGERD_PROCESS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include "daemon/config.h"
 
@@ -21,7 +22,8 @@ struct keeper_fds {
 	int link;    /* SEQPACKET pair to the supervisor, struct link_msg */
 	int api;     /* as control, for everybody (claviger/api.h); -1: none */
 	int credentials; /* SOCK_STREAM, for systemd's LoadCredential=; -1 */
-	int identity;	 /* pipe with what was sealed (sealed.h); 0: a file */
+	int identity; /* pipe with what was sealed (identity_cred.h); 0: a file
+		       */
 };
 
 enum link_op {
@@ -44,7 +46,7 @@ struct link_config {
 	unsigned op; /* LINK_RELOAD */
 	struct config c;
 };
-/* link.c: what the supervisor says, in keeper and front. */
+/* supervisor_link.c: what the supervisor says, in keeper and front. */
 enum link_word {
 	LINK_SILENT,	  /* nothing, or nothing that concerns us */
 	LINK_SAYS_CONFIG, /* *ret is it */
@@ -68,15 +70,18 @@ int front_main(const struct config *c, int chan, int link);
 int notify_send(const char *state);
 
 /* harden.c. In this order: process_clean() right at the program's start (clean
- * environment but TZ, PATH, NOTIFY_SOCKET and SEALED_DEVICE, umask 077, close
- * fds >= 3 but those kept, RLIMIT_CORE 1, RLIMIT_NOFILE 16384); process_drop()
- * in the child (groups, gid, uid, no capability, no_new_privs, dumpable 0,
- * PDEATHSIG); keeper_seccomp() / front_seccomp() last. */
+ * environment but TZ, PATH, NOTIFY_SOCKET and IDENTITY_CRED_DEVICE, umask 077,
+ * close fds >= 3 but those kept, RLIMIT_CORE 1, RLIMIT_NOFILE 16384);
+ * process_drop() in the child (groups, gid, uid, no capability, no_new_privs,
+ * dumpable 0, PDEATHSIG); keeper_seccomp() / front_seccomp() last. */
 void process_clean(void);
 int process_drop(const char *user);
 /* Ready: let go of the starter's standard streams, unless it is a terminal. */
 void process_detach(void);
 void process_close_from(int first); /* and every descriptor above it */
+/* process_wait.c, of a child: true when it ended in time; what is late is
+ * killed. It is the caller's to be reaped. */
+bool process_wait(pid_t pid, uint64_t within_ms);
 /* An unprivileged user: CLV_E_NOT_FOUND, CLV_E_PERMISSION (root's uid or gid).
  */
 int process_user(const char *user, uid_t *ret_uid, gid_t *ret_gid);

@@ -14,7 +14,7 @@
 #include <claviger/result.h>
 #include "daemon/log.h"
 #include "daemon/process.h"
-#include "daemon/sealed.h"
+#include "daemon/identity_cred.h"
 #include "daemon/supervisor.h"
 
 #define LOCK "clavigerd.lock"
@@ -293,17 +293,17 @@ startup_state_dir(const struct config *c)
 int
 startup_identity(const struct config *c, int *ret_fd)
 {
-	char path[512], why[SEALED_WHY_LEN];
+	char path[512], why[IDENTITY_CRED_WHY_LEN];
 	struct stat st;
 	int rc;
 
 	snprintf(path, sizeof(path), "%s/identity", c->state_dir);
 	if (c->system[0] == '\0' || lstat(path, &st) == 0)
 		return CLV_OK;
-	rc = sealed_open(c->state_dir, ret_fd, why);
+	rc = identity_cred_open(c->state_dir, ret_fd, why);
 	if (rc == CLV_OK || rc == CLV_E_NOT_FOUND)
 		return CLV_OK;
-	log_error("%s/" SEALED_FILE " does not open on this machine: %s",
+	log_error("%s/" IDENTITY_CRED_FILE " does not open on this machine: %s",
 	    c->state_dir, why);
 	return rc;
 }

@@ -3,18 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
-#include "daemon/loop.h"
 #include "daemon/process.h"
 #include "daemon/supervisor.h"
 
@@ -39,28 +36,6 @@ static void __attribute__((noreturn)) tool_exec(const char *const argv[])
 	_exit(127);
 }
 
-/* True when it ended in time; what is late is killed. */
-static bool
-tool_wait(pid_t pid, uint64_t within_ms)
-{
-	const uint64_t deadline = loop_now_ms() + within_ms;
-	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
-	uint64_t now;
-	int n = 0;
-
-	while (p.fd >= 0 && (now = loop_now_ms()) < deadline) {
-		n = poll(&p, 1, (int)(deadline - now));
-		if (n > 0 || (n < 0 && errno != EINTR))
-			break;
-	}
-	if (p.fd >= 0)
-		close(p.fd);
-	if (n > 0)
-		return true;
-	kill(pid, SIGKILL);
-	return false;
-}
-
 static bool
 tool_run(const char *const argv[])
 {
@@ -74,7 +49,7 @@ tool_run(const char *const argv[])
 		log_error("%s cannot be started", argv[0]);
 		return false;
 	}
-	in_time = tool_wait(pid, DEADLINE_MS);
+	in_time = process_wait(pid, DEADLINE_MS);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!in_time)
@@ -133,7 +108,7 @@ static void __attribute__((noreturn)) event_run(const char *const argv[])
 		setpgid(0, 0);
 		tool_exec(argv);
 	}
-	if (pid > 0 && !tool_wait(pid, EVENT_MS))
+	if (pid > 0 && !process_wait(pid, EVENT_MS))
 		kill(-pid, SIGKILL);
 	_exit(0);
 }

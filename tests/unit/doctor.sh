@@ -562,6 +562,10 @@ found cluster 'does not answer' 'Pacemaker does not run'
 echo '<cib><configuration>' >"$tmp/cib.xml"
 found cluster 'does not answer' 'half a CIB'
 cib ''
+cp "$bin/cibadmin" "$tmp/cibadmin"
+echo 'exec >&-; sleep 600' >>"$bin/cibadmin"
+found cluster 'does not answer' 'a tool that never ends'
+cp "$tmp/cibadmin" "$bin/cibadmin"
 rm "$tmp/map"
 all "$rows" skipped 3 'corosync does not' 'corosync does not run'
 map ''

@@ -10,7 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "daemon/cli_failover.h"
+#include "daemon/cli_drill_failover.h"
 #include "daemon/loop.h"
 
 /* One move of the role: by a constraint that is cleared again, while a client

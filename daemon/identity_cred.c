@@ -4,20 +4,17 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <claviger/result.h>
-#include "daemon/loop.h"
 #include "daemon/process.h"
-#include "daemon/sealed.h"
+#include "daemon/identity_cred.h"
 #include "daemon/state.h"
 
 #define PROGRAM "systemd-creds"
@@ -35,11 +32,11 @@ creds_exec(const char *const argv[], const int fd[static N_STREAMS])
 		    path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 	char device[256] = "";
 	char *env[] = {locale, quiet, path, NULL, NULL};
-	const char *tpm = getenv(SEALED_DEVICE);
+	const char *tpm = getenv(IDENTITY_CRED_DEVICE);
 	int kept[N_STREAMS];
 
 	if (tpm != NULL && (size_t)snprintf(device, sizeof(device), "%s=%s",
-			       SEALED_DEVICE, tpm) < sizeof(device))
+			       IDENTITY_CRED_DEVICE, tpm) < sizeof(device))
 		env[3] = device;
 	for (int i = 0; i < N_STREAMS; i++) /* out of each other's way */
 		kept[i] = fcntl(fd[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -53,29 +50,9 @@ creds_exec(const char *const argv[], const int fd[static N_STREAMS])
 	_exit(127);
 }
 
-/* Its end, or that it took too long: it is reaped in either case. */
-static bool
-creds_wait(pid_t pid, int *ret_status)
-{
-	const uint64_t deadline = loop_now_ms() + WITHIN_MS;
-	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
-	uint64_t now;
-	int n = 0;
-
-	while (p.fd >= 0 && n <= 0 && (now = loop_now_ms()) < deadline)
-		n = poll(&p, 1, (int)(deadline - now));
-	if (p.fd >= 0)
-		close(p.fd);
-	if (n <= 0)
-		kill(pid, SIGKILL);
-	while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
-		;
-	return n > 0;
-}
-
 /* The last line that it wrote, fit for a log. */
 static void
-last_words(int fd, char why[static SEALED_WHY_LEN])
+last_words(int fd, char why[static IDENTITY_CRED_WHY_LEN])
 {
 	char text[2048], *at;
 	ssize_t n = read(fd, text, sizeof(text) - 1);
@@ -88,14 +65,14 @@ last_words(int fd, char why[static SEALED_WHY_LEN])
 	for (char *p = at; *p != '\0'; p++)
 		if (!isprint((unsigned char)*p))
 			*p = '?';
-	snprintf(why, SEALED_WHY_LEN, "%.250s",
+	snprintf(why, IDENTITY_CRED_WHY_LEN, "%.250s",
 	    *at != '\0' ? at : PROGRAM " does not say why");
 }
 
 /* What it prints fits into a pipe, so that nobody has to read meanwhile. */
 static int
 creds_run(const char *const argv[], int in, int *ret_out,
-    char why[static SEALED_WHY_LEN])
+    char why[static IDENTITY_CRED_WHY_LEN])
 {
 	int out[2] = {-1, -1}, errors[2] = {-1, -1}, status = 0;
 	int r = CLV_E_SYSTEM;
@@ -104,7 +81,7 @@ creds_run(const char *const argv[], int in, int *ret_out,
 
 	if (pipe2(out, O_CLOEXEC) != 0 || pipe2(errors, O_CLOEXEC) != 0 ||
 	    fcntl(errors[0], F_SETFL, O_NONBLOCK) != 0 || (pid = fork()) < 0) {
-		snprintf(why, SEALED_WHY_LEN, "%s", strerror(errno));
+		snprintf(why, IDENTITY_CRED_WHY_LEN, "%s", strerror(errno));
 		goto out;
 	}
 	if (pid == 0) {
@@ -112,13 +89,15 @@ creds_run(const char *const argv[], int in, int *ret_out,
 
 		creds_exec(argv, fd);
 	}
-	in_time = creds_wait(pid, &status);
+	in_time = process_wait(pid, WITHIN_MS);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
 	if (in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		*ret_out = out[0];
 		out[0] = -1;
 		r = CLV_OK;
 	} else if (!in_time) {
-		snprintf(why, SEALED_WHY_LEN,
+		snprintf(why, IDENTITY_CRED_WHY_LEN,
 		    PROGRAM " did not end within %d s", WITHIN_MS / 1000);
 		r = CLV_E_TIMEOUT;
 	} else {
@@ -136,20 +115,20 @@ out:
 }
 
 int
-sealed_open(
-    const char *state_dir, int *ret_fd, char ret_why[static SEALED_WHY_LEN])
+identity_cred_open(const char *state_dir, int *ret_fd,
+    char ret_why[static IDENTITY_CRED_WHY_LEN])
 {
 	static const char *const argv[] = {
-	    PROGRAM, "decrypt", "--name=" SEALED_NAME, "-", "-", NULL};
+	    PROGRAM, "decrypt", "--name=" IDENTITY_CRED_NAME, "-", "-", NULL};
 	char path[512];
 	struct stat st;
 	int fd, r;
 
-	snprintf(path, sizeof(path), "%s/" SEALED_FILE, state_dir);
+	snprintf(path, sizeof(path), "%s/" IDENTITY_CRED_FILE, state_dir);
 	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		r = fd < 0 && errno == ENOENT ? CLV_E_NOT_FOUND : CLV_E_SYSTEM;
-		snprintf(ret_why, SEALED_WHY_LEN, "%s",
+		snprintf(ret_why, IDENTITY_CRED_WHY_LEN, "%s",
 		    fd < 0 ? strerror(errno) : "it is not a file");
 	} else
 		r = creds_run(argv, fd, ret_fd, ret_why);
@@ -178,7 +157,7 @@ read_all(int fd, void *p, size_t cap, size_t *ret_len)
 }
 
 int
-sealed_read(struct clv_guard *guard, int fd, struct clv_identity **ret)
+identity_cred_read(struct clv_guard *guard, int fd, struct clv_identity **ret)
 {
 	char *text = clv_guard_get(guard, TEXT_MAX);
 	size_t len = 0;
@@ -213,9 +192,9 @@ fill_pipe(const char *text, size_t len, int *ret_fd)
 static int
 take(int fd, void **ret_p, size_t *ret_len)
 {
-	void *p = malloc(SEALED_LEN_MAX);
-	int r =
-	    p != NULL ? read_all(fd, p, SEALED_LEN_MAX, ret_len) : CLV_E_NOMEM;
+	void *p = malloc(IDENTITY_CRED_LEN_MAX);
+	int r = p != NULL ? read_all(fd, p, IDENTITY_CRED_LEN_MAX, ret_len)
+			  : CLV_E_NOMEM;
 
 	if (r == CLV_OK)
 		*ret_p = p;
@@ -225,22 +204,22 @@ take(int fd, void **ret_p, size_t *ret_len)
 }
 
 int
-sealed_make(const char *text, size_t len, const char *with_key,
+identity_cred_make(const char *text, size_t len, const char *with_key,
     const char *pcrs, void **ret_p, size_t *ret_len,
-    char ret_why[static SEALED_WHY_LEN])
+    char ret_why[static IDENTITY_CRED_WHY_LEN])
 {
 	/* Register 16 is for debugging: nothing that starts a machine measures
 	 * into it. With none at all systemd 252 seals, but does not open. */
 	static const char stable[] = "16";
 	char key[64], bound[96];
 	const char *const argv[] = {PROGRAM, "encrypt", key, bound,
-	    "--name=" SEALED_NAME, "-", "-", NULL};
+	    "--name=" IDENTITY_CRED_NAME, "-", "-", NULL};
 	int in = -1, out = -1, r;
 
 	snprintf(key, sizeof(key), "--with-key=%s", with_key);
 	snprintf(bound, sizeof(bound), "--tpm2-pcrs=%s",
 	    pcrs != NULL ? pcrs : stable);
-	snprintf(ret_why, SEALED_WHY_LEN, "no pipe for it");
+	snprintf(ret_why, IDENTITY_CRED_WHY_LEN, "no pipe for it");
 	r = fill_pipe(text, len, &in);
 	if (r == CLV_OK)
 		r = creds_run(argv, in, &out, ret_why);

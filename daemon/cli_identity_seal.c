@@ -56,7 +56,7 @@ check_plain(struct cli *c)
 
 	path_of(c, "identity", path, sizeof(path));
 	if (lstat(path, &st) != 0) {
-		path_of(c, SEALED_FILE, path, sizeof(path));
+		path_of(c, IDENTITY_CRED_FILE, path, sizeof(path));
 		if (lstat(path, &st) != 0)
 			return CLV_OK; /* loading it says so */
 		return cli_fail(c, CLV_E_EXISTS,
@@ -75,23 +75,15 @@ check_plain(struct cli *c)
 static int
 confirm(struct cli *c, const struct sealing *s)
 {
-	char line[8] = "";
+	char would[128], question[256];
 
-	if (cli_opt(c, "yes") != NULL)
-		return CLV_OK;
-	if (!isatty(STDIN_FILENO))
-		return cli_fail(c, CLV_E_DENIED, "repeat it with --yes",
-		    "the plain identity of %s would be removed", s->id->name);
-	fprintf(stderr,
+	snprintf(would, sizeof(would),
+	    "the plain identity of %s would be removed", s->id->name);
+	snprintf(question, sizeof(question),
 	    "From then on the identity of %s opens on this machine alone, by "
-	    "%s;\nthe plain file is removed. Go on (yes)? ",
+	    "%s;\nthe plain file is removed. Go on",
 	    s->id->name, s->key);
-	if (fgets(line, sizeof(line), stdin) != NULL)
-		line[strcspn(line, "\n")] = '\0';
-	return strcmp(line, "yes") == 0
-		   ? CLV_OK
-		   : cli_fail(c, CLV_E_CANCELLED, "repeat the command",
-			 "nothing was changed");
+	return cli_confirm(c, would, question);
 }
 
 /* Under systemd the daemon has no devices but these. */
@@ -112,7 +104,7 @@ allow_tpm(struct cli *c, struct sealing *s)
 static int
 write_sealed(struct cli *c, const struct sealing *s)
 {
-	char *text = NULL, why[SEALED_WHY_LEN];
+	char *text = NULL, why[IDENTITY_CRED_WHY_LEN];
 	void *p = NULL;
 	size_t len = 0;
 	int r = clv_identity_format(s->id, &text);
@@ -120,7 +112,7 @@ write_sealed(struct cli *c, const struct sealing *s)
 	if (r != CLV_OK)
 		return cli_fail(
 		    c, r, NULL, "not sealed: %s", clv_result_text(r));
-	r = sealed_make(
+	r = identity_cred_make(
 	    text, strlen(text), s->key, cli_opt(c, "tpm2-pcrs"), &p, &len, why);
 	clv_guard_put(c->guard, text);
 	if (r != CLV_OK)
@@ -128,7 +120,8 @@ write_sealed(struct cli *c, const struct sealing *s)
 		    "systemd-creds(1) of systemd 250 or later is needed, and "
 		    "for a TPM2 also /dev/tpmrm0 and the libraries of tpm2-tss",
 		    "the identity was not sealed by %s: %s", s->key, why);
-	r = cli_state_put(c, &c->config, SEALED_FILE, p, len, 0400, NULL);
+	r = cli_state_put(
+	    c, &c->config, IDENTITY_CRED_FILE, p, len, 0400, NULL);
 	free(p);
 	return r;
 }
@@ -145,12 +138,12 @@ is_same(const struct clv_identity *a, const struct clv_identity *b)
 static int
 prove(struct cli *c, const struct sealing *s)
 {
-	char why[SEALED_WHY_LEN] = "it holds something else";
+	char why[IDENTITY_CRED_WHY_LEN] = "it holds something else";
 	struct clv_identity *back = NULL;
-	int fd, r = sealed_open(c->config.state_dir, &fd, why);
+	int fd, r = identity_cred_open(c->config.state_dir, &fd, why);
 
 	if (r == CLV_OK)
-		r = sealed_read(c->guard, fd, &back);
+		r = identity_cred_read(c->guard, fd, &back);
 	if (r == CLV_OK && !is_same(back, s->id))
 		r = CLV_E_MISMATCH;
 	clv_identity_free(&back);
@@ -196,7 +189,8 @@ print(struct cli *c, const char *state, const struct sealing *s)
 		return cli_json_print(j);
 	}
 	printf("The identity of %s is %s: %s/%s\n", s->id->name, state,
-	    c->config.state_dir, s->key[0] != '\0' ? SEALED_FILE : "identity");
+	    c->config.state_dir,
+	    s->key[0] != '\0' ? IDENTITY_CRED_FILE : "identity");
 	if (s->key[0] != '\0')
 		puts("What was there before may still be on the disk, where it "
 		     "was deleted, and in\nbackups of it: have a disk that was "
@@ -219,7 +213,7 @@ seal(struct cli *c, struct sealing *s)
 	if (r == CLV_OK)
 		r = allow_tpm(c, s);
 	if (r != CLV_OK) {
-		(void)remove_file(c, SEALED_FILE);
+		(void)remove_file(c, IDENTITY_CRED_FILE);
 		return r;
 	}
 	return remove_file(c, "identity");
@@ -285,7 +279,7 @@ cli_identity_unseal(struct cli *c)
 	if (r == CLV_OK)
 		r = write_plain(c, h.id);
 	if (r == CLV_OK)
-		r = remove_file(c, SEALED_FILE);
+		r = remove_file(c, IDENTITY_CRED_FILE);
 	if (r == CLV_OK && unlink(DROP_IN) == 0)
 		s.unit = true;
 	if (r == CLV_OK)

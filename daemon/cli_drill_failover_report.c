@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
 #include <string.h>
-#include "daemon/cli_failover.h"
+#include "daemon/cli_drill_failover.h"
 #include "daemon/cli_page.h"
 
 /* What a drill of failover has seen, in three forms. */
@@ -16,17 +16,6 @@ static const struct {
     [FAILOVER_FIRST_KEY] = {"first_key_ms", "first key of the node after",
 	"#393"},
 };
-
-static const char *
-date(const struct failover *f, char ret[static 32])
-{
-	struct tm tm;
-
-	ret[0] = '\0';
-	if (gmtime_r(&f->at, &tm) != NULL)
-		strftime(ret, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return ret;
-}
 
 static const char *
 seconds(uint64_t ms, char ret[static 32])
@@ -111,7 +100,8 @@ as_text(const struct failover *f, FILE *out)
 {
 	char text[500];
 
-	fprintf(out, "%-11s %s, on %s\n", "drill", date(f, text), f->node);
+	fprintf(
+	    out, "%-11s %s, on %s\n", "drill", cli_date(f->at, text), f->node);
 	fprintf(out, "%-11s %s\n", "system", f->system);
 	fprintf(out, "%-11s %s\n", "resource", f->k.clone_id);
 	for (size_t i = 0; i < f->count; i++)
@@ -145,7 +135,7 @@ as_json(const struct failover *f, FILE *out)
 	struct cli_json *j = cli_json_new();
 	char text[500];
 
-	cli_json_str(j, "date", date(f, text));
+	cli_json_str(j, "date", cli_date(f->at, text));
 	cli_json_str(j, "node", f->node);
 	cli_json_str(j, "system", f->system);
 	cli_json_str(j, "resource", f->k.clone_id);
@@ -248,7 +238,7 @@ as_html(const struct failover *f, FILE *out)
 	      "stroke:#222;stroke-width:2.5px;paint-order:stroke}"
 	      ".failed{color:#b00}</style>\n<h1>Failover drill</h1>\n<p>",
 	    out);
-	fprintf(out, "%s, on ", date(f, text));
+	fprintf(out, "%s, on ", cli_date(f->at, text));
 	cli_html_text(out, f->node);
 	fputs("; resource ", out);
 	cli_html_text(out, f->k.clone_id);

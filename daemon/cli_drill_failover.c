@@ -2,7 +2,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include "daemon/cli_failover.h"
+#include "daemon/cli_drill_failover.h"
 
 /*
  * claviger drill failover. A move is a constraint, so each is cleared before

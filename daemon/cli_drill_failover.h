@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef CLAVIGER_CLI_FAILOVER_H
-#define CLAVIGER_CLI_FAILOVER_H
+#ifndef CLAVIGER_CLI_DRILL_FAILOVER_H
+#define CLAVIGER_CLI_DRILL_FAILOVER_H
 
 #include <time.h>
 #include "daemon/cli_doctor_cluster.h"
@@ -42,7 +42,7 @@ struct failover {
 /* Without a key; FAILOVER_NEVER: until the end of the drill. */
 uint64_t failover_outage_ms(const struct failover_move *m);
 bool failover_went_well(const struct failover *f);
-/* cli_failover_move.c */
+/* cli_drill_failover_move.c */
 void failover_move(
     struct cli *c, struct failover *f, const char *from, const char *to);
 /* Is everybody: the one that serves, and in `why` which other cannot. For a
@@ -55,7 +55,7 @@ bool failover_wait_ready(struct failover *f, char active[static FAILOVER_NAME],
     char *why, size_t cap);
 bool failover_is_stopped(struct failover *f); /* by a signal that is held */
 int failover_constraints(struct cib *cib, struct clv_buf *ret);
-/* cli_failover_report.c */
+/* cli_drill_failover_report.c */
 void failover_report(const struct failover *f, enum drill_form form, FILE *out);
 
 #endif
