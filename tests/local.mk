@@ -71,7 +71,7 @@ slip39_vectors_LDADD = libclaviger-core.la $(JSON_LIBS)
 
 # keyring, identity, list, wire
 core_tests += check_acl check_keyring check_identity check_list check_escrow \
-	check_token check_wire check_nomem check_residue
+	check_succession check_token check_wire check_nomem check_residue
 noinst_HEADERS += %D%/unit/core.h %D%/unit/suite.h
 check_acl_SOURCES = %D%/unit/check_acl.c
 check_acl_CPPFLAGS = $(unit_cppflags)
@@ -88,6 +88,9 @@ check_list_LDADD = $(unit_libs)
 check_escrow_SOURCES = %D%/unit/check_escrow.c
 check_escrow_CPPFLAGS = $(unit_cppflags)
 check_escrow_LDADD = $(unit_libs)
+check_succession_SOURCES = %D%/unit/check_succession.c
+check_succession_CPPFLAGS = $(unit_cppflags)
+check_succession_LDADD = $(unit_libs)
 check_token_SOURCES = %D%/unit/check_token.c
 check_token_CPPFLAGS = $(unit_cppflags)
 check_token_LDADD = $(unit_libs)
