@@ -124,6 +124,9 @@ reason_secret(struct keeper *k, char *why, size_t cap)
 	else if (r != CLV_OK)
 		WHY("the secret does not fit the signed list: %s",
 		    clv_result_text(r));
+	else if (!secret_signs(k))
+		WHY("secret stale: it has not the system's signing key any "
+		    "more: claviger restore FILE");
 	else if (lacks_published(k))
 		WHY("secret stale: generation %u here, a newer one is "
 		    "published: claviger restore FILE",
@@ -235,6 +238,7 @@ list_in_force(
 	clv_buf_reset(&k->secret.list_blob);
 	clv_buf_raw(&k->secret.list_blob, blob, len);
 	find_own_number(k);
+	secret_follow(k);
 	members_live_sweep(k->live, k->secret.list);
 	secret_drop_destroyed(k);
 	member_pins(k);
@@ -389,8 +393,7 @@ on_certificate(struct keeper *k, void *arg, const struct db_result *r)
 	if (result == CLV_OK && row == NULL)
 		result = CLV_E_NOT_FOUND;
 	if (result == CLV_OK)
-		result = clv_tls_row_open(k->guard, k->secret.keyring, row->p,
-		    row->len, &cert, &key, &key_len);
+		result = secret_tls_open(k, row, &cert, &key, &key_len);
 	if (result == CLV_OK) {
 		crypto_hash_sha256(found, cert.data, cert.len);
 		if (sodium_memcmp(found, want, 32) != 0)
@@ -448,7 +451,9 @@ secret_fetch_next(struct keeper *k)
 		return;
 	}
 	old = k->secret.keyring != NULL &&
-	      clv_keyring_newest(k->secret.keyring) < newest_generation(list);
+	      (clv_keyring_newest(k->secret.keyring) <
+		      newest_generation(list) ||
+		  !secret_signs(k));
 	if (k->secret.keyring == NULL || (old && !k->secret.copy_asked)) {
 		k->secret.copy_asked = true;
 		secret_copy_fetch(k);
@@ -494,9 +499,9 @@ secret_accept_keyring(struct keeper *k, struct clv_keyring **keyring)
 
 	if (k->secret.list == NULL)
 		return CLV_E_NOT_READY;
-	if (sodium_memcmp(clv_keyring_sign_pk(*keyring), k->system_pk,
-		CLV_SIGN_PK_LEN) != 0)
-		return CLV_E_WRONG_SYSTEM;
+	if (clv_keyring_follow(*keyring, k->system_pk) != CLV_OK)
+		return secret_signed_before(k, *keyring) ? CLV_E_STALE
+							 : CLV_E_WRONG_SYSTEM;
 	r = clv_list_prove(k->secret.list, *keyring);
 	if (r != CLV_OK)
 		return r;

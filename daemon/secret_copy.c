@@ -201,6 +201,7 @@ on_copy(struct keeper *k, void *arg, const struct db_result *r)
 	if (result == CLV_OK)
 		put_proof(k, f, keyring);
 	if (result == CLV_OK && (k->secret.keyring == NULL ||
+				    !secret_signs(k) ||
 				    clv_keyring_newest(keyring) >
 					clv_keyring_newest(k->secret.keyring)))
 		secret_copy_use(k, &keyring);

@@ -14,6 +14,15 @@ void secret_fetch_failed(
  * which may come from a backup. */
 void secret_drop_destroyed(struct keeper *k);
 
+/* secret_sign.c */
+/* Has our keyring, which must be there, the signing key in force? */
+bool secret_signs(const struct keeper *k);
+/* Another key has signed the list in force, it may be. */
+void secret_follow(struct keeper *k);
+/* Is it of a time before this system changed its signing key? */
+bool secret_signed_before(
+    const struct keeper *k, const struct clv_keyring *keyring);
+
 /* secret_copy.c */
 void secret_copy_fetch(struct keeper *k); /* and go on from there */
 /* A keyring (transferred) that is as new as ours, or newer. */

@@ -428,7 +428,7 @@ static const struct {
     {"list copy", do_list_copy, 15},
     {"list sign", do_list_sign, 7},
     {"list open", do_list_open, 17},
-    {"succession", do_succession, 4},
+    {"succession", do_succession, 3},
     {"escrow seal", do_escrow_seal, 4},
     {"escrow open", do_escrow_open, 3},
     {"escrow check", do_escrow_check, 3},
