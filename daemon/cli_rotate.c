@@ -22,8 +22,10 @@ begin(struct cli *c, struct cli_rotate *t)
 	struct clv_rd rd;
 	int r;
 
-	cli_admin_begin(&b, ADMIN_ROTATE_BEGIN);
-	cli_progress("making a new generation, sealed to every server node");
+	cli_admin_begin(
+	    &b, t->signing ? ADMIN_ROTATE_SIGNING : ADMIN_ROTATE_BEGIN);
+	cli_progress("making a new generation%s, sealed to every server node",
+	    t->signing ? " and signing key" : "");
 	r = cli_admin(c, &b, "begin the rotation", &a);
 	if (r == CLV_OK) {
 		clv_rd_init(&rd, a.data.data, a.data.len);
@@ -166,6 +168,34 @@ back_up(struct cli *c, struct cli_rotate *t)
 	return r;
 }
 
+/* By which key the system signs now; this node hears of it in a moment. */
+static int
+read_system(struct cli *c, struct cli_rotate *t)
+{
+	const struct timespec pause = {0, 50 * 1000000};
+	struct clv_list *list = NULL;
+	int r = CLV_OK;
+
+	for (int i = 0; r == CLV_OK && i < OPEN_MS / 50; i++) {
+		size_t n = 0;
+
+		r = cli_list_need(c, &list);
+		if (r == CLV_OK && !list->has_next_key)
+			n = list->succession_count;
+		if (n > 0 &&
+		    list->successions[n - 1].generation >= t->generation)
+			cli_base64(list->sign_pk, t->system);
+		clv_list_free(&list);
+		if (t->system[0] != '\0')
+			return r;
+		nanosleep(&pause, NULL);
+	}
+	return r != CLV_OK
+		   ? r
+		   : cli_fail(c, CLV_E_NOT_READY, "claviger status here",
+			 "this node has not heard of the new signing key yet");
+}
+
 void
 cli_rotate_print(const struct cli_rotate *t)
 {
@@ -186,6 +216,11 @@ cli_rotate_print(const struct cli_rotate *t)
 	if (t->reencrypt && t->serves)
 		printf("%llu records are re-encrypted\n",
 		    (unsigned long long)s->reencrypted);
+	if (t->system[0] != '\0')
+		printf("the system signs by a new key, %s\n"
+		       "hosts that know the one before follow by themselves; "
+		       "join tokens from before are not good any more\n",
+		    t->system);
 	if (s->late[0] != '\0')
 		printf("live members that did not fetch it in time: %s\n",
 		    s->late);
@@ -206,6 +241,8 @@ cli_rotate_json(struct cli_json *j, const struct cli_rotate *t)
 	cli_json_u64(j, "damaged", s->damaged);
 	cli_json_u64(j, "reencrypted", s->reencrypted);
 	cli_json_u64(j, "not_reencrypted", s->not_reencrypted);
+	if (t->system[0] != '\0')
+		cli_json_str(j, "system", t->system);
 }
 
 bool
@@ -337,14 +374,22 @@ int
 cli_rotate(struct cli *c)
 {
 	struct cli_daemon d = {.started = false};
-	struct cli_rotate t = {.reencrypt = cli_opt(c, "reencrypt") != NULL};
-	int r = cli_rotate_prepare(c, &t);
+	struct cli_rotate t = {.reencrypt = cli_opt(c, "reencrypt") != NULL,
+	    .signing = cli_opt(c, "signing-key") != NULL};
+	int r;
 
+	if (t.signing && cli_opt(c, "backup") == NULL)
+		return cli_fail(c, CLV_E_USAGE, NULL,
+		    "a new signing key is written to a backup first: give "
+		    "--backup FILE");
+	r = cli_rotate_prepare(c, &t);
 	if (r != CLV_OK)
 		return r;
 	r = cli_daemon_need(c, &d);
 	if (r == CLV_OK)
 		r = cli_rotate_run(c, &t);
+	if (r == CLV_OK && t.signing)
+		r = read_system(c, &t);
 	if (cli_rotate_has_result(&t, r))
 		print(c, &t);
 	cli_daemon_stop(c, &d);

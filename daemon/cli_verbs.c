@@ -104,6 +104,8 @@ static const struct cli_opt opts_rotate[] = {
     {"backup", "FILE", "write the backup of the new keyring here", false},
     {"reencrypt", NULL, "with new data keys, and every record under these",
 	false},
+    {"signing-key", NULL, "with a new signing key, which all hosts follow",
+	false},
     CLI_PASS_OPTS,
     JSON,
     {NULL, NULL, NULL, false},

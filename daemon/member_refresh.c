@@ -423,7 +423,11 @@ member_refresh_on_answer(struct member *m, const struct clv_wire_answer *a)
 	case MEMBER_APPS: take_apps(m, a); break;
 	case MEMBER_HEADS: take_heads(m, a); break;
 	case MEMBER_CERT: take_cert(m, a); break;
-	case MEMBER_CHAIN: member_refresh_on_chain(m, CLV_OK); break;
+	case MEMBER_CHAIN: /* our key is the one in force */
+		log_warning("an answer at the server's address was not signed "
+			    "by the system");
+		member_refresh_on_chain(m, CLV_OK);
+		break;
 	case MEMBER_IDLE:
 	case MEMBER_WAIT: break;
 	}

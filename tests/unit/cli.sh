@@ -1195,9 +1195,16 @@ expect $? 0 'n2 is revoked' 'node revoke'
 json 'node revoke' $rotated
 with n1 rotate --backup "$tmp/b/three.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generation 2 is current' 'rotate goes on'
-with n1 rotate --backup "$tmp/b/four.age" --passphrase-file "$tmp/pass" --json
-expect $? 0 '"generation": *3' 'rotate --json'
+on n1 rotate --signing-key
+refuse $? 2 'give --backup FILE' 'rotate --signing-key without a backup'
+with n1 rotate --signing-key --backup "$tmp/b/four.age" \
+	--passphrase-file "$tmp/pass" --json
+expect $? 0 '"generation": *3' 'rotate --signing-key --json'
 json rotate
+newkey=$(grep -o '"system": *"[^"]*"' "$tmp/out" | cut -d'"' -f4)
+is 'it is another key' test "$newkey" != "$key"
+with n1 status
+is 'the system has the new one' grep -qF "$newkey" "$tmp/out"
 with n1 node revoke n2
 expect $? 0 'generations  *1 2$' 'node revoke, again'
 is 'its keys are in use' grep -q 'master secret  *still in use' "$tmp/out"
