@@ -81,11 +81,12 @@ next(const struct revoke *v, enum revoke_what what, char ret[static NEXT_MAX])
 	case REVOKE_CERT: next_of_keys(v, what, state, ret); return;
 	case REVOKE_SIGN:
 		snprintf(ret, NEXT_MAX,
-		    "this release cannot replace it. Whoever has it can sign "
-		    "what every host believes, once he can write to the "
-		    "database or stand in the network name's place: end the "
-		    "database access of %s. If %s is in wrong hands, make "
-		    "a new system with claviger init, and move the secrets",
+		    "claviger rotate --signing-key --backup FILE; until then "
+		    "whoever has it can sign what every host believes, once "
+		    "he can write to the database or stand in the network "
+		    "name's place: end the database access of %s. If %s is in "
+		    "wrong hands, set 'system =' by hand on hosts that were "
+		    "away during that rotation",
 		    v->name, v->name);
 		return;
 	case REVOKE_DATABASE:
