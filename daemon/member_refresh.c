@@ -108,9 +108,12 @@ member_refresh_chain(struct member *m)
 	const struct clv_buf nothing = {.data = NULL};
 	bool begins = m->step == MEMBER_IDLE;
 
-	if (!m->up || m->step == MEMBER_CHAIN ||
-	    (begins && loop_now_ms() - m->asked_ms < MEMBER_SOON_MS))
+	if (!m->up || m->step == MEMBER_CHAIN)
 		return;
+	if (begins && loop_now_ms() - m->asked_ms < MEMBER_SOON_MS) {
+		member_refresh_soon(m->k);
+		return;
+	}
 	loop_timer_del(m->k->loop, &m->next);
 	loop_timer_del(m->k->loop, &m->retry);
 	(void)loop_timer_set(

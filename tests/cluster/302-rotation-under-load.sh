@@ -56,8 +56,13 @@ worked() { [ "$(on client cat /tmp/put.done | wc -l)" -gt "$1" ]; }
 step "a rotation with everything in order"
 expect_within 20 "the member is at work" worked 3
 passphrase "$active"
+system_now() { cl "$1" status --json |
+    sed -n 's/.*"system": *"\([^"]*\)".*/\1/p' | head -n 1; }
+pinned=$(system_now "$active")
 must "rotate returns when every key is rewrapped" cl "$active" rotate \
-    --backup /root/claviger-2.age --passphrase-file $PASS
+    --signing-key --backup /root/claviger-2.age --passphrase-file $PASS
+signs=$(system_now "$active")
+refute "the system signs by another key" test "$signs" = "$pinned"
 expect "no row is under generation 1" all_under 2
 # shellcheck disable=SC2086
 expect "not one request has failed" none $bad put.away seal.away
@@ -113,7 +118,7 @@ passphrase "$active"
 sql "BEGIN; SELECT FROM claviger.secret WHERE app = 'r5' FOR UPDATE;
     SELECT pg_sleep(600); COMMIT" >/dev/null 2>&1 &
 lock=$!
-cl "$active" rotate --reencrypt --backup /root/claviger-4.age \
+cl "$active" rotate --reencrypt --signing-key --backup /root/claviger-4.age \
     --passphrase-file $PASS --json >"$LAB_ROOT/$lab/rotation" 2>&1 &
 rotation=$!
 rewrapping="query LIKE '%claviger.put_records(%'"
@@ -175,6 +180,28 @@ for w in $workers; do on client touch "/tmp/$w.stop"; done
 # knows that the old one serves nobody, writing is refused, with that reason.
 # shellcheck disable=SC2086
 expect "not one request has failed" none $bad
+
+step "hosts that pin the first signing key follow to the third"
+active=$(promoted)
+refute "it is another one" test "$(system_now "$active")" = "$signs"
+signs=$(system_now "$active")
+expect "the configuration has the first one" \
+    on client grep -qF "$pinned" /etc/claviger/claviger.conf
+# As one that was away since before the first change.
+must "the member's pin is gone" on client rm /var/lib/claviger/successor
+expect "the command asks how it came to that" cl client fetch --check
+must "the member restarts" member_restart client
+expect_within 20 "and is fresh" member_fresh client
+system_is() { [ "$(system_now "$1")" = "$signs" ]; }
+expect_within 10 "by the key in force" system_is client
+standby=$(printf '%s\n' n1 n2 n3 | grep -v "$active" | tail -n 1)
+was=$(daemon_pid "$standby" keeper)
+must "a standby has neither pin nor list" on "$standby" \
+    rm /var/lib/claviger/successor /var/lib/claviger/list
+must "and begins anew" daemon_kill "$standby" KILL keeper
+is_again() { ! [[ $(daemon_pid "$standby" keeper) =~ ^($was|)$ ]] && all_ready; }
+expect_within 40 "it is there again" is_again
+expect_within 10 "by the key in force" system_is "$standby"
 
 step "the old generations are destroyed"
 active=$(promoted)
