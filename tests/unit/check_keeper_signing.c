@@ -227,6 +227,8 @@ END_TEST
 
 START_TEST(new_key_outlives_every_restart)
 {
+	struct clv_buf b;
+
 	rotate(0, 1, 2);
 	for (unsigned i = 0; i < rig.n; i++)
 		rig_kill(i);
@@ -241,6 +243,11 @@ START_TEST(new_key_outlives_every_restart)
 	rig_db_mode_all(RIG_DB_UP);
 	rig_run(6000);
 	check_key(first);
+	rig_start_role(0);
+	ck_assert_int_eq(rig_promote(0), CLV_OK);
+	rig_named(&b, ADMIN_NODE_REVOKE, 9, "n3");
+	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
+	ck_assert(clv_list_node_by_name(rig_db_list(), "n3")->revoked);
 }
 END_TEST
 
