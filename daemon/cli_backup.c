@@ -331,13 +331,17 @@ cli_backup(struct cli *c)
 	return r;
 }
 
-/* From before that system changed its signing key? */
+/* From before this system changed its signing key? */
 static bool
-is_before(const struct clv_keyring *k, const struct clv_list *list)
+is_before(struct cli *c, const struct clv_keyring *k)
 {
-	return list != NULL &&
-	       clv_chain_at(list->successions, list->succession_count,
-		   clv_keyring_sign_pk(k)) < list->succession_count;
+	struct clv_list *list = NULL;
+	bool is = cli_list_get(c, &list) == CLV_OK &&
+		  clv_chain_at(list->successions, list->succession_count,
+		      clv_keyring_sign_pk(k)) < list->succession_count;
+
+	clv_list_free(&list);
+	return is;
 }
 
 int
@@ -349,7 +353,7 @@ cli_keyring_check(
 
 	if (r != CLV_OK)
 		return r;
-	if (!has_key(k, pk) && !is_before(k, list))
+	if (!has_key(k, pk) && !is_before(c, k))
 		return cli_fail(c, CLV_E_WRONG_SYSTEM,
 		    "look for the backup of this host's system",
 		    "it is the backup of another system; this host belongs to "
