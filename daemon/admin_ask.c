@@ -104,8 +104,7 @@ on_refs(struct keeper *k, void *arg, const struct db_result *r)
 	struct question *q = arg;
 
 	if (r->result == CLV_OK) {
-		refs_take(
-		    q->refs, q->step++, k->secret.list, k->system_pk, r);
+		refs_take(q->refs, q->step++, k->secret.list, k->system_pk, r);
 		ask_refs(k, q);
 		return;
 	}

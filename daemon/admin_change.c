@@ -178,8 +178,8 @@ done_before(struct admin *a)
 		admin_end(a, CLV_E_MISMATCH,
 		    "the database says that this was done before, but the "
 		    "signed list does not show it: repeat the command");
-	else if (a->op == ADMIN_ROTATE_BEGIN ||
-		 a->op == ADMIN_ROTATE_SIGNING || a->op == ADMIN_CERT_NEXT)
+	else if (a->op == ADMIN_ROTATE_BEGIN || a->op == ADMIN_ROTATE_SIGNING ||
+		 a->op == ADMIN_CERT_NEXT)
 		admin_change_build(a); /* it says what is under way */
 	else if (a->op == ADMIN_ROTATE_FINISH)
 		finished_before(a);

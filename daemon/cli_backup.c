@@ -234,8 +234,7 @@ not_exported(struct cli *c, int r)
 
 /* Can it sign by that key, now or when it takes over? */
 static bool
-has_key(
-    const struct clv_keyring *k, const uint8_t pk[static CLV_SIGN_PK_LEN])
+has_key(const struct clv_keyring *k, const uint8_t pk[static CLV_SIGN_PK_LEN])
 {
 	const uint8_t *next = clv_keyring_next_pk(k);
 

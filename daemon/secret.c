@@ -450,10 +450,10 @@ secret_fetch_next(struct keeper *k)
 		secret_prove(k);
 		return;
 	}
-	old = k->secret.keyring != NULL &&
-	      (clv_keyring_newest(k->secret.keyring) <
-		      newest_generation(list) ||
-		  !secret_signs(k));
+	old =
+	    k->secret.keyring != NULL &&
+	    (clv_keyring_newest(k->secret.keyring) < newest_generation(list) ||
+		!secret_signs(k));
 	if (k->secret.keyring == NULL || (old && !k->secret.copy_asked)) {
 		k->secret.copy_asked = true;
 		secret_copy_fetch(k);

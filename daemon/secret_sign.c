@@ -59,8 +59,8 @@ secret_signed_before(const struct keeper *k, const struct clv_keyring *keyring)
 	const struct clv_list *list = k->secret.list;
 	size_t n = list->succession_count;
 
-	return clv_chain_at(list->successions, n,
-		   clv_keyring_sign_pk(keyring)) < n;
+	return clv_chain_at(
+		   list->successions, n, clv_keyring_sign_pk(keyring)) < n;
 }
 
 /* A row of the signing key before is good until it is sealed anew. */

@@ -15,7 +15,8 @@
 
 /* CLV_OK; CLV_E_CONFIG when the configuration has no key; or why the file that
  * is there cannot be read: ret is what the configuration says then. */
-int system_pin_load(const struct config *c, uint8_t ret[static CLV_SIGN_PK_LEN]);
+int system_pin_load(
+    const struct config *c, uint8_t ret[static CLV_SIGN_PK_LEN]);
 /* On disk when it returns. */
 int system_pin_save(
     const struct config *c, const uint8_t pk[static CLV_SIGN_PK_LEN]);

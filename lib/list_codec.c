@@ -580,8 +580,7 @@ get_list(struct clv_rd *rd, struct clv_list *list)
  * what comes of them is only a key to be tried. Their place is the same in
  * every format, so that a list that is too new is known to be the system's. */
 static int
-find_signer(const void *p, size_t len,
-    const uint8_t pk[static CLV_SIGN_PK_LEN],
+find_signer(const void *p, size_t len, const uint8_t pk[static CLV_SIGN_PK_LEN],
     uint8_t ret[static CLV_SIGN_PK_LEN])
 {
 	uint8_t system_id[CLV_SYSTEM_ID_LEN];

@@ -77,9 +77,9 @@ goes_on(const struct clv_succession *s, size_t i)
 {
 	size_t j;
 
-	if (i > 0 && (s[i].generation <= s[i - 1].generation ||
-			 memcmp(s[i].old_pk, s[i - 1].new_pk,
-			     CLV_SIGN_PK_LEN) != 0))
+	if (i > 0 &&
+	    (s[i].generation <= s[i - 1].generation ||
+		memcmp(s[i].old_pk, s[i - 1].new_pk, CLV_SIGN_PK_LEN) != 0))
 		return false;
 	for (j = 0; j <= i; j++)
 		if (memcmp(s[i].new_pk, s[j].old_pk, CLV_SIGN_PK_LEN) == 0)

@@ -88,10 +88,9 @@ check_key(const uint8_t *before)
 	for (unsigned i = 0; i < rig.n; i++) {
 		const struct keeper *n = rig.node[i].k;
 
-		ck_assert_int_eq(
-		    clv_escrow_open(rig_db.escrow[i + 1].data,
-			rig_db.escrow[i + 1].len, l->sign_pk, rig.node[i].id,
-			(uint8_t)(i + 1), &k),
+		ck_assert_int_eq(clv_escrow_open(rig_db.escrow[i + 1].data,
+				     rig_db.escrow[i + 1].len, l->sign_pk,
+				     rig.node[i].id, (uint8_t)(i + 1), &k),
 		    CLV_OK);
 		ck_assert_ptr_null(clv_keyring_next_pk(k));
 		clv_keyring_free(&k);
@@ -279,11 +278,10 @@ START_TEST(old_key_signs_no_list_any_more)
 	clv_buf_init(&forged);
 	ck_assert_int_eq(clv_list_sign(l, rig.keyring, &forged), CLV_OK);
 	for (unsigned i = 0; i < rig.n; i++) {
-		ck_assert_int_eq(secret_accept_list(rig_keeper(i), forged.data,
-				     forged.len),
+		ck_assert_int_eq(
+		    secret_accept_list(rig_keeper(i), forged.data, forged.len),
 		    CLV_E_SIGNATURE);
-		ck_assert_uint_eq(
-		    rig_keeper(i)->secret.list->version, version);
+		ck_assert_uint_eq(rig_keeper(i)->secret.list->version, version);
 	}
 	clv_buf_fini(&forged);
 	clv_list_free(&l);
@@ -322,8 +320,8 @@ START_TEST(old_key_names_no_other_successor)
 	clv_buf_init(&forged);
 	ck_assert_int_eq(clv_list_sign(l, old, &forged), CLV_OK);
 	for (unsigned i = 0; i < rig.n; i++)
-		ck_assert_int_eq(secret_accept_list(rig_keeper(i), forged.data,
-				     forged.len),
+		ck_assert_int_eq(
+		    secret_accept_list(rig_keeper(i), forged.data, forged.len),
 		    CLV_E_SIGNATURE);
 	clv_keyring_free(&old);
 	clv_buf_fini(&forged);
@@ -409,7 +407,8 @@ START_TEST(backups_from_before_are_old_and_that_of_the_rotation_is_not)
 	before = copy_of(rig_keeper(0)->guard, rig_keeper(0)->secret.keyring);
 	ck_assert_int_eq(begin(0, ADMIN_ROTATE_SIGNING, 1), CLV_OK);
 	rig_run(1000);
-	with_both = copy_of(rig_keeper(0)->guard, rig_keeper(0)->secret.keyring);
+	with_both =
+	    copy_of(rig_keeper(0)->guard, rig_keeper(0)->secret.keyring);
 	finish_request(&b, 2, 2);
 	ck_assert_int_eq(rig_ask(0, &b, 30000), CLV_OK);
 	wait_current(2);

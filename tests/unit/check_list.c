@@ -248,10 +248,9 @@ static const struct {
 } changes[] = {
     {1, 5, CLV_E_FORMAT}, {1, 0, CLV_E_VERSION}, {1, 2, CLV_E_FORMAT},
     {1, 3, CLV_E_FORMAT}, {1, 4, CLV_E_FORMAT}, {1, 9, CLV_E_FORMAT},
-    {1, 12, CLV_E_FORMAT}, {1, 17, CLV_E_FORMAT},
-    {0, 1, CLV_E_VERSION}, {NAME_AT, ' ', CLV_E_FORMAT},
-    {NAME_AT, '-', CLV_E_FORMAT}, {NAME_AT, '\n', CLV_E_FORMAT},
-    {ADDRESS_AT, 'x', CLV_E_FORMAT},
+    {1, 12, CLV_E_FORMAT}, {1, 17, CLV_E_FORMAT}, {0, 1, CLV_E_VERSION},
+    {NAME_AT, ' ', CLV_E_FORMAT}, {NAME_AT, '-', CLV_E_FORMAT},
+    {NAME_AT, '\n', CLV_E_FORMAT}, {ADDRESS_AT, 'x', CLV_E_FORMAT},
     {ADDRESS_AT, '9', CLV_E_FORMAT}, /* 992.0.2.10 */
     {POLICY_AT, 0, CLV_E_FORMAT}, {POLICY_AT, 3, CLV_E_FORMAT},
     {GEN_COUNT_AT + 3, 2, CLV_E_FORMAT}, {GEN_COUNT_AT + 3, 0, CLV_E_FORMAT},

@@ -202,8 +202,7 @@ static int
 do_list_open(void)
 {
 	struct clv_list *l = NULL;
-	int r = clv_list_open(
-	    signed_list.data, signed_list.len, first_pk, &l);
+	int r = clv_list_open(signed_list.data, signed_list.len, first_pk, &l);
 
 	expect((l != NULL) == (r == CLV_OK));
 	clv_list_free(&l);

@@ -129,8 +129,7 @@ START_TEST(whoever_pins_any_key_of_the_chain_finds_the_last_one)
 	uint8_t ret[CLV_SIGN_PK_LEN];
 
 	for (int i = 0; i < KEYS; i++) {
-		ck_assert_int_eq(
-		    follow(chain, KEYS - 1, key[i], ret), CLV_OK);
+		ck_assert_int_eq(follow(chain, KEYS - 1, key[i], ret), CLV_OK);
 		ck_assert_mem_eq(ret, key[KEYS - 1], sizeof(ret));
 	}
 	ck_assert_int_eq(follow(chain, 2, key[0], ret), CLV_OK);
@@ -343,9 +342,9 @@ START_TEST(old_key_signs_for_nobody_who_has_followed)
 	ck_assert_int_eq(clv_list_sign(mine, old, &out), CLV_OK);
 	ck_assert_int_eq(open_as(mark, &l), CLV_E_SIGNATURE);
 	out.data[18] = 0; /* "it is in force" */
-	ck_assert_int_eq(clv_keyring_sign(old, "claviger-list-01", out.data,
-			     out.len - CLV_SIG_LEN,
-			     out.data + out.len - CLV_SIG_LEN),
+	ck_assert_int_eq(
+	    clv_keyring_sign(old, "claviger-list-01", out.data,
+		out.len - CLV_SIG_LEN, out.data + out.len - CLV_SIG_LEN),
 	    CLV_OK);
 	ck_assert_int_eq(open_as(first, &l), CLV_E_SIGNATURE);
 	ck_assert_int_eq(open_as(mark, &l), CLV_E_SIGNATURE);
@@ -397,8 +396,7 @@ START_TEST(empty_chain_and_one_too_many_are_refused)
 	ck_assert_int_eq(clv_keyring_sign(keyring, "claviger-list-01", out.data,
 			     len, out.data + len),
 	    CLV_OK);
-	ck_assert_int_eq(
-	    clv_list_open(out.data, len + CLV_SIG_LEN, key[3], &l),
+	ck_assert_int_eq(clv_list_open(out.data, len + CLV_SIG_LEN, key[3], &l),
 	    CLV_E_FORMAT);
 }
 END_TEST
@@ -415,8 +413,8 @@ START_TEST(certificate_of_the_key_before_opens_by_its_name_alone)
 			     sk, sizeof(sk), &out),
 	    CLV_OK);
 	hand_over(&s);
-	ck_assert_int_eq(clv_tls_row_open(guard, keyring, out.data, out.len,
-			     &got, &p, &len),
+	ck_assert_int_eq(
+	    clv_tls_row_open(guard, keyring, out.data, out.len, &got, &p, &len),
 	    CLV_E_SIGNATURE);
 	ck_assert_int_eq(clv_tls_row_open_by(guard, keyring, key[0], out.data,
 			     out.len, &got, &p, &len),
@@ -454,7 +452,8 @@ main(void)
 	tcase_add_test(l, old_key_signs_for_nobody_who_has_followed);
 	tcase_add_test(l, every_changed_byte_of_the_list_is_found);
 	tcase_add_test(l, empty_chain_and_one_too_many_are_refused);
-	tcase_add_test(l, certificate_of_the_key_before_opens_by_its_name_alone);
+	tcase_add_test(
+	    l, certificate_of_the_key_before_opens_by_its_name_alone);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, l);
 	return run_suite(s);

@@ -203,9 +203,9 @@ on_answer(struct rig_node *n, struct clv_rd *r)
 	RIG_REQUIRE(clv_rd_end(r) == CLV_OK);
 	clv_buf_reset(&n->answer_body);
 	clv_buf_raw(&n->answer_body, p, len);
-	RIG_REQUIRE(clv_wire_answer_parse(n->answer_body.data,
-			n->answer_body.len, n->k->secret.list->sign_pk,
-			&n->answer) == CLV_OK);
+	RIG_REQUIRE(
+	    clv_wire_answer_parse(n->answer_body.data, n->answer_body.len,
+		n->k->secret.list->sign_pk, &n->answer) == CLV_OK);
 	n->answers++;
 	if (n->answer.epoch != 0)
 		check_owner(n->answer.epoch, n->k->instance);
