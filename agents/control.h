@@ -33,10 +33,12 @@ enum ctl_op {
 	CTL_ADMIN = 9, /* daemon/admin.h request -> daemon/admin.h answer */
 	CTL_SHUTDOWN = 10, /* end the process (answered first), unless its
 			    * server role is switched on: CLV_E_BUSY */
-	CTL_CERT = 11	   /* u8 enum ctl_cert: this host's own certificate ->
+	CTL_CERT = 11,	   /* u8 enum ctl_cert: this host's own certificate ->
 			    * u8 another one is on its way, 32 B thumbprint of
 			    * the one in use, 32 B of the next one, str why it
 			    * waits */
+	CTL_CONFIG = 12,   /* -> text of the configuration that is in force */
+	CTL_RELOAD = 13	   /* read it again; answered at once */
 };
 
 enum ctl_cert {

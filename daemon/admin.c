@@ -338,6 +338,7 @@ dispatch(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	case ADMIN_CERTIFICATE: admin_certificate(k, from, args); break;
 	case ADMIN_APPS: admin_apps(k, from, args); break;
 	case ADMIN_MEMBERS_STATE: admin_members(k, from, args); break;
+	case ADMIN_MEMBER_ROTATE: admin_member_rotate(k, from, args); break;
 	case ADMIN_MEMBER_JOIN:
 	case ADMIN_ROTATE_CURRENT:
 	case ADMIN_CERT_SWITCH:

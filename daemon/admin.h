@@ -102,6 +102,12 @@ enum admin_op {
 	 * thumbprint of the one in use, 32 B of the next one; the active server
 	 * asks it of itself alone, when the host has asked for it. */
 	ADMIN_PARTY_CERT = 48,
+	/* Another certificate of that host is asked for, of the host itself,
+	 * when it next fetches: str name, u8 now, 2 x 32 B thumbprints
+	 * instead of which (zeros at first; then what the answer said, so that
+	 * it goes on after a failover) -> 2 x 32 B these, u8 it uses another
+	 * one, 32 B that one, str why not yet */
+	ADMIN_MEMBER_ROTATE = 65,
 	/* Join tokens. ADD: str name, str scope, 32 B public key, u32 ttl_s ->
 	 * u64 when it ends; it takes the place of another one of that name.
 	 * MEMBER_JOIN: 32 B public key of a token, str name, 32 B thumb, 32 B

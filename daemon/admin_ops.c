@@ -239,6 +239,7 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_ROLLBACK_APP: /* it writes no list */
 	case ADMIN_JOINS:
 	case ADMIN_MEMBERS_STATE:
+	case ADMIN_MEMBER_ROTATE:
 	case ADMIN_BACKUPS:
 	case ADMIN_APPS:
 	case ADMIN_APP_COUNT:
@@ -284,6 +285,7 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_BACKUP_DONE:
 	case ADMIN_JOINS:
 	case ADMIN_MEMBERS_STATE:
+	case ADMIN_MEMBER_ROTATE:
 	case ADMIN_BACKUPS:
 	case ADMIN_APPS:
 	case ADMIN_APP_COUNT:

@@ -131,6 +131,7 @@ enum cli_pass_use { CLI_PASS_READ, CLI_PASS_WRITE };
 int cli_passphrase(struct cli *c, enum cli_pass_use use, char **ret);
 /* One line from the terminal, without echo. */
 int cli_ask(struct cli *c, const char *prompt, char **ret);
+int cli_ask_openly(struct cli *c, const char *prompt, char **ret); /* with */
 /* The rules for a file: regular or a pipe, only its owner may read it. */
 int cli_pass_file(struct clv_guard *guard, const char *path, char **ret,
     char ret_why[static 256]);
@@ -175,6 +176,12 @@ int cli_file_put(
 int cli_passfile_check(struct cli *c, const struct config *config);
 int cli_absolute(struct cli *c, const char *path, char *dst, size_t cap);
 
+/* cli_tool.c: what a tool of the cluster prints; whoever calls bounds it by
+ * ret->max. CLV_E_NOT_FOUND: there is no such tool here. CLV_E_NO_SERVER: its
+ * exit status is not 0. CLV_E_TIMEOUT: it was ended. */
+int cli_tool_read(
+    const char *const argv[], unsigned within_ms, struct clv_buf *ret);
+
 /* cli_host.c: this host's identity and certificate. */
 struct cli_host {
 	struct clv_identity *id;
@@ -205,6 +212,8 @@ struct cli_reply {
 };
 int cli_ctl(const struct cli *c, enum ctl_op op, const void *body, size_t len,
     struct cli_reply *reply, int timeout_ms);
+/* The configuration that the daemon here goes by. */
+int cli_running_config(const struct cli *c, struct config *ret);
 int cli_ctl_status(const struct cli *c, struct ctl_status *ret);
 /* A daemon for this one command, when none runs. */
 struct cli_daemon {
@@ -439,6 +448,7 @@ int cli_app_revoke(struct cli *c);
 int cli_app_remove(struct cli *c);
 int cli_settings_show(struct cli *c);
 int cli_settings_check(struct cli *c);
+int cli_settings_reload(struct cli *c);
 int cli_settings_set(struct cli *c);
 int cli_settings_upgrade(struct cli *c);
 int cli_settings_password(struct cli *c);

@@ -8,8 +8,7 @@
 #include <unistd.h>
 #include <sodium.h>
 #include <claviger/age.h>
-#include "daemon/cli.h"
-#include "daemon/record.h"
+#include "daemon/cli_reminder.h"
 
 /* Found here, before a passphrase is asked for; clv_backup_write() checks
  * again, and more. */
@@ -162,14 +161,21 @@ cli_backup_open(struct cli *c, const char *path, char **ret_passphrase,
     struct clv_keyring **ret)
 {
 	char *passphrase = NULL;
+	bool asked;
 	int r;
 
 	if (access(path, R_OK) != 0)
 		return not_readable(c, path);
+	asked = cli_opt(c, "passphrase-file") == NULL &&
+		cli_opt(c, "passphrase-fd") == NULL;
+	if (asked)
+		cli_reminder_show(c, path);
 	r = cli_passphrase(c, CLI_PASS_READ, &passphrase);
 	if (r != CLV_OK)
 		return r;
 	r = cli_backup_open_with(c, path, passphrase, ret);
+	if (r == CLV_E_PASSPHRASE)
+		cli_reminder_show(c, path);
 	if (r == CLV_OK && ret_passphrase != NULL)
 		*ret_passphrase = passphrase;
 	else
@@ -258,10 +264,13 @@ cli_keyring_export(struct cli *c, struct clv_keyring **ret)
 }
 
 static void
-print_backup(
-    struct cli *c, const char *path, const char *where, uint32_t generation)
+print_backup(struct cli *c, const struct clv_keyring *k, const char *path,
+    const char *where, const char *reminder)
 {
+	uint32_t generation = clv_keyring_newest(k);
 	bool recorded = cli_record_backup(c, generation, where);
+	bool reminds = reminder[0] != '\0' &&
+		       cli_reminder_put(c, k, path, where, reminder);
 	char beside[PATH_MAX];
 	struct cli_json *j;
 
@@ -269,7 +278,8 @@ print_backup(
 	    access(beside, F_OK) != 0)
 		beside[0] = '\0';
 	if (cli_opt(c, "json") == NULL) {
-		printf("%s: generation %u, opened again\n", path, generation);
+		printf("%s: generation %u, opened again%s\n", path, generation,
+		    reminds ? "; the reminder is in the database" : "");
 		if (beside[0] != '\0')
 			printf("%s: the same, for the recovery recipient\n",
 			    beside);
@@ -281,6 +291,7 @@ print_backup(
 	cli_json_str(j, "where", where);
 	cli_json_u64(j, "generation", generation);
 	cli_json_bool(j, "recorded", recorded);
+	cli_json_bool(j, "reminder", reminds);
 	cli_json_print(j);
 }
 
@@ -288,7 +299,7 @@ static int
 backup(struct cli *c, const char *path)
 {
 	struct clv_keyring *k = NULL;
-	char where[RECORD_WHERE_MAX];
+	char where[RECORD_WHERE_MAX], reminder[REMINDER_TEXT_MAX] = "";
 	char *passphrase = NULL;
 	int r = cli_backup_where(c, path, where, sizeof(where));
 
@@ -297,10 +308,12 @@ backup(struct cli *c, const char *path)
 	if (r == CLV_OK)
 		r = cli_passphrase(c, CLI_PASS_WRITE, &passphrase);
 	if (r == CLV_OK)
+		r = cli_reminder_ask(c, passphrase, reminder);
+	if (r == CLV_OK)
 		r = cli_backup_write(c, k, path, passphrase);
 	clv_guard_put(c->guard, passphrase);
 	if (r == CLV_OK)
-		print_backup(c, path, where, clv_keyring_newest(k));
+		print_backup(c, k, path, where, reminder);
 	clv_keyring_free(&k);
 	return r;
 }
@@ -316,6 +329,10 @@ cli_backup(struct cli *c)
 		return cli_fail(c, CLV_E_USAGE, "claviger backup --help",
 		    scheduled ? "--scheduled takes no file"
 			      : "an argument is missing");
+	if (scheduled && cli_opt(c, "reminder") != NULL)
+		return cli_fail(c, CLV_E_USAGE, "claviger backup --help",
+		    "--scheduled takes no --reminder: nobody is asked for the "
+		    "passphrase of such a backup");
 	if (scheduled)
 		return cli_backup_scheduled(c);
 	r = cli_backup_path(c, c->args[0]);

@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include "daemon/cli.h"
+#include "daemon/cli_reminder.h"
 
 /* What is in a backup: nothing is changed, and no key is shown. */
 
@@ -54,8 +54,20 @@ open_it(struct cli *c, const char *path, struct clv_keyring **ret)
 				: cli_backup_open(c, path, NULL, ret);
 }
 
+/* What the database keeps for it, "" for nothing. */
+static const char *
+reminder_of(struct cli *c, const char *path, struct reminder *r)
+{
+	bool proven;
+
+	if (!cli_reminder_find(c, path, r, &proven) || !proven)
+		return "";
+	return cli_printable(r->text);
+}
+
 static void
-print_keyring(const struct clv_keyring *k, const char *path)
+print_keyring(
+    const struct clv_keyring *k, const char *path, const char *reminder)
 {
 	char key[CLI_BASE64], id[CLI_UUID], at[64];
 
@@ -65,11 +77,13 @@ print_keyring(const struct clv_keyring *k, const char *path)
 	for (size_t i = 0; i < clv_keyring_count(k); i++)
 		printf(" %u", clv_keyring_number(k, i));
 	printf("\nwritten      %s\n", written(path, at));
+	if (reminder[0] != '\0')
+		printf("reminder     %s\n", reminder);
 }
 
 static void
 json_keyring(const struct clv_keyring *k, const struct clv_list *list,
-    bool same_system, const char *path)
+    bool same_system, const char *path, const char *reminder)
 {
 	struct cli_json *j = cli_json_new();
 	char key[CLI_BASE64], id[CLI_UUID], at[64];
@@ -80,6 +94,7 @@ json_keyring(const struct clv_keyring *k, const struct clv_list *list,
 		cli_json_u64(cli_json_push(j, "generations"), "number",
 		    clv_keyring_number(k, i));
 	cli_json_str(j, "written", written(path, at));
+	cli_json_str(j, "reminder", reminder);
 	cli_json_bool(j, "same_system", same_system);
 	/* only where a signed list says what is current */
 	if (list != NULL)
@@ -109,19 +124,22 @@ cli_backup_verify(struct cli *c)
 	bool joined = c->config_result == CLV_OK && c->config.system[0] != '\0';
 	struct clv_keyring *k = NULL;
 	struct clv_list *list = NULL;
+	struct reminder found;
+	const char *reminder;
 	int r = open_it(c, c->args[0], &k);
 
 	if (r != CLV_OK)
 		return r;
+	reminder = reminder_of(c, c->args[0], &found);
 	if (!json)
-		print_keyring(k, c->args[0]);
+		print_keyring(k, c->args[0], reminder);
 	if (joined && geteuid() == 0 && config_is_server(&c->config))
 		(void)cli_list_get(c, &list);
 	if (joined)
 		r = cli_keyring_check(c, k, list);
 	if (json)
-		json_keyring(
-		    k, list, joined && r != CLV_E_WRONG_SYSTEM, c->args[0]);
+		json_keyring(k, list, joined && r != CLV_E_WRONG_SYSTEM,
+		    c->args[0], reminder);
 	else if (r == CLV_OK)
 		print_verdict(list, joined);
 	clv_keyring_free(&k);

@@ -37,6 +37,8 @@ struct cli_cert_own {
 /* CLV_E_NO_SERVER: none runs. */
 int cli_cert_own(struct cli *c, struct cli_cert_own *ret);
 int cli_cert_rotate_member(struct cli *c);
+/* cli_cert_other.c: of another host, on a server node. */
+int cli_cert_rotate_other(struct cli *c, const char *name);
 
 /* cli_cert_change.c: while a change is waited for. */
 uint64_t cli_cert_now_ms(void);

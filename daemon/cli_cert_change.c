@@ -376,11 +376,17 @@ cli_cert_rotate(struct cli *c)
 {
 	bool server = cli_opt(c, "server") != NULL;
 	bool member = cli_opt(c, "member") != NULL;
+	const char *name = c->arg_count > 0 ? c->args[0] : NULL;
 	struct change t = {.own = true};
 
 	if (server == member)
 		return cli_fail(c, CLV_E_USAGE, NULL,
 		    "whose certificate? Give --server or --member");
+	if (server && name != NULL)
+		return cli_fail(c, CLV_E_USAGE, NULL,
+		    "a host's name goes with --member alone");
+	if (member && name != NULL && strcmp(name, c->config.node) != 0)
+		return cli_cert_rotate_other(c, name);
 	if (member)
 		return cli_cert_rotate_member(c);
 	return config_is_server(&c->config)

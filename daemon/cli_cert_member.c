@@ -8,7 +8,7 @@
  * new one and does the rest; the command waits for it, and repeated goes on
  * with what was begun.
  */
-#define WAIT_MS 60000
+#define WAIT_MS 90000 /* a refresh interval, if it was changed too often */
 
 static int
 ask(struct cli *c, uint8_t what, struct cli_cert_own *ret)

@@ -2,21 +2,18 @@
 #include <string.h>
 #include "agents/mss_times.h"
 #include "daemon/cli.h"
+#include "daemon/cli_cluster.h"
 
 /* Two monitors need two intervals. */
-static const struct {
-	const char *name;
-	const char *role; /* "" or a role */
-	unsigned interval_s, timeout_s;
-} ops[] = {
+const struct cluster_op cluster_ops[] = {
     {"start", "", 0, MSS_START_S},
     {"promote", "", 0, MSS_PROMOTE_S},
     {"demote", "", 0, MSS_DEMOTE_S},
     {"stop", "", 0, MSS_STOP_S},
     {"monitor", "Promoted", MSS_PROMOTED_INTERVAL_S, MSS_PROMOTED_S},
     {"monitor", "Unpromoted", MSS_UNPROMOTED_INTERVAL_S, MSS_UNPROMOTED_S},
+    {NULL, NULL, 0, 0},
 };
-#define OPS (sizeof(ops) / sizeof(ops[0]))
 
 struct resource {
 	const char *name, *nic, *cidr;
@@ -44,11 +41,12 @@ print_parameters(const struct resource *r, const char *indent)
 static void
 print_ops(const char *indent)
 {
-	for (size_t i = 0; i < OPS; i++) {
-		printf("%sop %s interval=%us timeout=%us", indent, ops[i].name,
-		    ops[i].interval_s, ops[i].timeout_s);
-		if (ops[i].role[0] != '\0')
-			printf(" role=%s", ops[i].role);
+	for (const struct cluster_op *op = cluster_ops; op->name != NULL;
+	     op++) {
+		printf("%sop %s interval=%us timeout=%us", indent, op->name,
+		    op->interval_s, op->timeout_s);
+		if (op->role[0] != '\0')
+			printf(" role=%s", op->role);
 		puts(" \\");
 	}
 }

@@ -9,6 +9,9 @@
 	"find out who restored or changed the database; what was written " \
 	"since is lost: see RESTORED DATABASE in claviger(1)"
 
+#define RESOURCE (DOCTOR_CLUSTER | DOCTOR_CIB | DOCTOR_RESOURCE)
+#define COROSYNC (DOCTOR_CLUSTER | DOCTOR_COROSYNC)
+
 const struct doctor_check doctor_checks[] = {
     {"config", "the configuration file",
 	"claviger init on the first server node, claviger join on every other "
@@ -34,6 +37,34 @@ const struct doctor_check doctor_checks[] = {
     {"keys", "the keys of this host are fresh",
 	"claviger status on the server nodes", DOCTOR_SYSTEM | DOCTOR_DAEMON,
 	doctor_keys},
+    {"cluster", "the cluster drives clavigerd",
+	"start it: pcs cluster start, crm cluster start, or systemctl start "
+	"pacemaker",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | DOCTOR_CLUSTER, doctor_cluster},
+    {"resource", "one node is promoted, all others stand by",
+	"make it anew as claviger cluster commands prints it",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | RESOURCE, doctor_resource},
+    {"operations", "its operations have the time that they need",
+	"compare them with claviger cluster commands",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | RESOURCE, doctor_operations},
+    {"constraints", "every node may be promoted, with the address",
+	"claviger cluster commands makes one resource that needs no constraint",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | RESOURCE, doctor_constraints},
+    {"fencing", "a node that fails is fenced",
+	"see Fencing in Pacemaker Explained",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | DOCTOR_CLUSTER | DOCTOR_CIB,
+	doctor_fencing},
+    {"quorum", "quorum is as the number of nodes asks for",
+	"section quorum of corosync.conf: see votequorum(5)",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | COROSYNC, doctor_quorum},
+    {"token", "a dead node is noticed in good time",
+	"section totem of corosync.conf: see corosync.conf(5)",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | COROSYNC, doctor_token},
+    {"ring", "what the nodes say to each other is encrypted",
+	"in section totem of corosync.conf on every node transport: knet, "
+	"crypto_cipher: aes256 and crypto_hash: sha256, a key by "
+	"corosync-keygen, and restart the cluster",
+	DOCTOR_SYSTEM | DOCTOR_SERVER | COROSYNC, doctor_ring},
     {"database", "the database answers, with the right schema",
 	"check that PostgreSQL runs there and lets this user in (pg_hba.conf, "
 	"password file)",
@@ -95,31 +126,54 @@ line(const struct doctor *d, const char *state, const char *text)
 		printf("%-7s %-13s %s\n", state, d->check->id, text);
 }
 
-void
-doctor_found(struct doctor *d, const char *subject, const char *next,
-    const char *fmt, ...)
+/* after NULL: it is as it was found. */
+static void
+tell(struct doctor *d, const char *subject, const char *text, const char *next,
+    const char *before, const char *after)
 {
-	char text[600], whole[800];
 	struct cli_json *o;
-	va_list ap;
+	char whole[800];
 
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (next == NULL)
-		next = d->check->next;
-	d->found++;
 	if (d->row != NULL) {
 		o = cli_json_push(d->row, "findings");
 		cli_json_str(o, "subject", subject);
 		cli_json_str(o, "text", text);
 		cli_json_str(o, "next", next);
+		cli_json_bool(o, "fixed", after != NULL);
+		cli_json_str(o, "before", before);
+		cli_json_str(o, "after", after != NULL ? after : "");
 		return;
 	}
 	snprintf(whole, sizeof(whole), "%s%s%s", subject,
 	    subject[0] != '\0' ? ": " : "", text);
-	line(d, "FOUND", whole);
+	line(d, after != NULL ? "FIXED" : "FOUND", whole);
 	printf("%-21s next: %s\n", "", next);
+}
+
+void
+doctor_found(struct doctor *d, const char *subject, const char *next,
+    const char *fmt, ...)
+{
+	char text[600];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	d->found++;
+	tell(d, subject, text, next != NULL ? next : d->check->next, "", NULL);
+}
+
+void
+doctor_fixed(struct doctor *d, const char *subject, const char *before,
+    const char *after)
+{
+	char text[600];
+
+	snprintf(text, sizeof(text), "its %s; it was set right: its %s", before,
+	    after);
+	d->fixed++;
+	tell(d, subject, text, d->check->next, before, after);
 }
 
 void
@@ -135,7 +189,7 @@ doctor_note(struct doctor *d, const char *fmt, ...)
 /* Which checks are run. */
 
 static const char *
-lacks(const struct doctor *d, unsigned needs)
+lacks(struct doctor *d, unsigned needs)
 {
 	if ((needs & DOCTOR_SYSTEM) != 0 && d->c->config.system[0] == '\0')
 		return "this host is of no system yet";
@@ -147,6 +201,8 @@ lacks(const struct doctor *d, unsigned needs)
 		return "the signed list in the database is not the system's";
 	if ((needs & DOCTOR_PATH) != 0 && d->path_ends)
 		return "what comes before it is wrong";
+	if ((needs & DOCTOR_CLUSTER) != 0)
+		return doctor_cluster_lacks(d, needs);
 	return NULL;
 }
 
@@ -201,7 +257,7 @@ run_check(
 	const char *why = lacks(d, check->needs), *state;
 
 	d->check = check;
-	d->found = 0;
+	d->found = d->fixed = 0;
 	d->note[0] = '\0';
 	d->row = NULL;
 	if (j != NULL) {
@@ -212,7 +268,10 @@ run_check(
 	}
 	if (why == NULL)
 		check->run(d);
-	state = why != NULL ? "skipped" : d->found > 0 ? "found" : "ok";
+	state = why != NULL    ? "skipped"
+		: d->found > 0 ? "found"
+		: d->fixed > 0 ? "fixed"
+			       : "ok";
 	if (why != NULL)
 		doctor_note(d, "%s", why);
 	else if (d->note[0] == '\0')
@@ -220,7 +279,7 @@ run_check(
 	if (d->row != NULL) {
 		cli_json_str(d->row, "state", state);
 		cli_json_str(d->row, "note", d->note);
-	} else if (d->found == 0) {
+	} else if (d->found == 0 && d->fixed == 0) {
 		line(d, state, d->note);
 	}
 	d->all += d->found;
@@ -281,6 +340,7 @@ cli_doctor(struct cli *c)
 		if (!is_silent(&d, k))
 			run_check(&d, k, j);
 	doctor_path_close(&d);
+	doctor_cluster_close(&d);
 	doctor_close(&d);
 	if (j != NULL) {
 		cli_json_u64(j, "findings", d.all);

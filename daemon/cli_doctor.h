@@ -20,7 +20,11 @@ enum doctor_need {		  /* else the check is skipped, and says so */
 				   * members */
 	DOCTOR_PATH = 1 << 5,	  /* only with --connect, and when the step
 				   * before it found nothing */
-	DOCTOR_BOTH = 1 << 6	  /* with --connect, too */
+	DOCTOR_BOTH = 1 << 6,	  /* with --connect, too */
+	DOCTOR_CLUSTER = 1 << 7,  /* there is cluster software, */
+	DOCTOR_CIB = 1 << 8,	  /* Pacemaker answers, */
+	DOCTOR_RESOURCE = 1 << 9, /* with a resource of this system, */
+	DOCTOR_COROSYNC = 1 << 10 /* and corosync */
 };
 
 enum doctor_hello { /* columns of CLV_STMT_HELLO */
@@ -37,6 +41,7 @@ enum doctor_hello { /* columns of CLV_STMT_HELLO */
 };
 
 struct coverage;
+struct doctor_cluster;
 struct doctor;
 struct doctor_check {
 	const char *id;
@@ -51,6 +56,7 @@ struct doctor {
 	struct cli *c;
 	const struct doctor_check *check; /* under way, */
 	unsigned found;			  /* what it has found, */
+	unsigned fixed;			  /* set right, */
 	char note[300];			  /* and what it has seen */
 	struct cli_json *row;		  /* of it, or NULL */
 	unsigned all;			  /* findings of all */
@@ -71,9 +77,10 @@ struct doctor {
 	int list_result;
 	struct clv_list *list; /* NULL: it does not verify */
 	struct clv_identity *id;
-	struct clv_keyring *keyring; /* of this node's sealed copy, */
-	int keyring_result;	     /* or why not */
-	struct coverage *coverage;   /* of its sealed copies and backups */
+	struct clv_keyring *keyring;	/* of this node's sealed copy, */
+	int keyring_result;		/* or why not */
+	struct coverage *coverage;	/* of its sealed copies and backups */
+	struct doctor_cluster *cluster; /* NULL: nobody has asked yet */
 	/* the way to the server */
 	bool path_ends;		 /* a step of it has found something */
 	struct cli_fetch *fetch; /* from the connection on */
@@ -82,6 +89,9 @@ struct doctor {
 /* next NULL: the check's. */
 void doctor_found(struct doctor *d, const char *subject, const char *next,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* With --fix, and set right: the check's next is told as well. */
+void doctor_fixed(struct doctor *d, const char *subject, const char *before,
+    const char *after);
 void doctor_note(struct doctor *d, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -96,6 +106,18 @@ void doctor_seen(struct doctor *d);
 void doctor_daemon(struct doctor *d);
 void doctor_memory(struct doctor *d);
 void doctor_keys(struct doctor *d);
+/* cli_doctor_cluster.c, _resource.c, _corosync.c */
+/* Why such a check is skipped, or NULL; asks the cluster when first needed. */
+const char *doctor_cluster_lacks(struct doctor *d, unsigned needs);
+void doctor_cluster_close(struct doctor *d);
+void doctor_cluster(struct doctor *d);
+void doctor_resource(struct doctor *d);
+void doctor_operations(struct doctor *d);
+void doctor_constraints(struct doctor *d);
+void doctor_fencing(struct doctor *d);
+void doctor_quorum(struct doctor *d);
+void doctor_token(struct doctor *d);
+void doctor_ring(struct doctor *d);
 /* cli_doctor_database.c */
 void doctor_database(struct doctor *d);
 void doctor_server(struct doctor *d);

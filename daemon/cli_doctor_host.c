@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 #include "daemon/cli_doctor.h"
 #include "daemon/tls.h"
 
@@ -32,13 +34,83 @@ doctor_config(struct doctor *d)
 }
 
 /* Of root or that user, and for nobody else but as the mode allows. */
+struct file_rule {
+	const char *path;
+	const struct passwd *pw; /* NULL: there is no such user */
+	const char *user;
+	unsigned mode;
+};
+
+static bool
+owner_is_wrong(const struct file_rule *f, const struct stat *st)
+{
+	return st->st_uid != 0 &&
+	       (f->pw == NULL || st->st_uid != f->pw->pw_uid);
+}
+
+static bool
+mode_is_wrong(const struct file_rule *f, const struct stat *st)
+{
+	return (st->st_mode & 07777 & ~f->mode) != 0;
+}
+
+/* What the service's user put there in the place of a file is left alone. */
+static bool
+set_right(const struct file_rule *f)
+{
+	int fd = open(f->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	bool ok =
+	    fd >= 0 && fstat(fd, &st) == 0 &&
+	    (S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink == 1));
+
+	if (ok && owner_is_wrong(f, &st))
+		ok = f->pw != NULL &&
+		     fchown(fd, f->pw->pw_uid, f->pw->pw_gid) == 0;
+	if (ok && mode_is_wrong(f, &st))
+		ok = fchmod(fd, st.st_mode & f->mode) == 0;
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static void
+wrong_file(struct doctor *d, const struct file_rule *f, const struct stat *st)
+{
+	char before[64], after[64];
+	bool fixed = cli_opt(d->c, "fix") != NULL && set_right(f);
+
+	if (owner_is_wrong(f, st)) {
+		snprintf(before, sizeof(before), "owner is user %u",
+		    (unsigned)st->st_uid);
+		snprintf(after, sizeof(after), "owner is user %s", f->user);
+		if (fixed)
+			doctor_fixed(d, f->path, before, after);
+		else
+			doctor_found(d, f->path, NULL, "its %s, not root or %s",
+			    before, f->user);
+	}
+	if (!mode_is_wrong(f, st))
+		return;
+	snprintf(before, sizeof(before), "mode is %04o",
+	    (unsigned)st->st_mode & 07777);
+	snprintf(after, sizeof(after), "mode is %04o",
+	    (unsigned)st->st_mode & f->mode);
+	if (fixed)
+		doctor_fixed(d, f->path, before, after);
+	else
+		doctor_found(
+		    d, f->path, NULL, "its %s: %04o at most", before, f->mode);
+}
+
 static void
 check_file(struct doctor *d, const char *dir, const char *name,
     const char *user, unsigned mode, bool must_be)
 {
-	const struct passwd *pw = getpwnam(user);
 	struct stat st;
 	char path[600];
+	const struct file_rule f = {
+	    .path = path, .pw = getpwnam(user), .user = user, .mode = mode};
 
 	snprintf(path, sizeof(path), "%s%s%s", dir, name[0] != '\0' ? "/" : "",
 	    name);
@@ -50,13 +122,8 @@ check_file(struct doctor *d, const char *dir, const char *name,
 			    "%s", strerror(errno));
 		return;
 	}
-	if (st.st_uid != 0 && (pw == NULL || st.st_uid != pw->pw_uid))
-		doctor_found(d, path, NULL,
-		    "it belongs to user %u, not to root or %s",
-		    (unsigned)st.st_uid, user);
-	if ((st.st_mode & 07777 & ~mode) != 0)
-		doctor_found(d, path, NULL, "its mode is %04o: %04o at most",
-		    (unsigned)st.st_mode & 07777, mode);
+	if (owner_is_wrong(&f, &st) || mode_is_wrong(&f, &st))
+		wrong_file(d, &f, &st);
 }
 
 void
@@ -66,6 +133,7 @@ doctor_files(struct doctor *d)
 	const char *dir = config->state_dir, *user = config->user;
 
 	check_file(d, d->c->path, "", "root", 0644, true);
+	check_file(d, config->run_dir, "", "root", 0755, false);
 	check_file(d, dir, "", user, 0700, true);
 	check_file(d, dir, "identity", user, 0400, true);
 	check_file(d, dir, "tls.key", user, 0400, true);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 #include "daemon/cli_escrow.h"
+#include "daemon/cli_reminder.h"
 
 /* The copies by generation, newest first, then what is wrong. */
 
@@ -194,6 +195,7 @@ cli_escrow_print(struct cli *c, const struct escrow_view *v)
 		else
 			print_generation(v, g);
 	}
+	cli_reminder_list(c, j);
 	if (j != NULL)
 		cli_json_array(j, "findings");
 	found = coverage_judge(coverage, say, j);

@@ -158,7 +158,7 @@ static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
 
 static int
-read_silent(int tty, char *p, size_t cap, size_t *ret_len)
+read_line(int tty, bool echo, char *p, size_t cap, size_t *ret_len)
 {
 	struct sigaction act = {.sa_handler = on_signal}, old[SIGNALS];
 	struct termios was, silent;
@@ -175,20 +175,23 @@ read_silent(int tty, char *p, size_t cap, size_t *ret_len)
 		sigaction(signals[i], &act, &old[i]);
 		sigaddset(&mask, signals[i]);
 	}
-	tcsetattr(tty, TCSAFLUSH, &silent);
+	if (!echo)
+		tcsetattr(tty, TCSAFLUSH, &silent);
 	sigprocmask(SIG_UNBLOCK, &mask, &masked);
 	r = read_all(tty, true, p, cap, ret_len);
 	sigprocmask(SIG_SETMASK, &masked, NULL);
-	tcsetattr(tty, TCSAFLUSH, &was);
+	if (!echo)
+		tcsetattr(tty, TCSAFLUSH, &was);
 	for (size_t i = 0; i < SIGNALS; i++)
 		sigaction(signals[i], &old[i], NULL);
-	dprintf(tty, "\n");
+	if (!echo)
+		dprintf(tty, "\n");
 	return r;
 }
 
-/* One line without echo; *ret is the guard's and may be "". */
+/* One line; *ret is the guard's and may be "". */
 static int
-ask(struct cli *c, int tty, const char *prompt, char **ret)
+ask_line(struct cli *c, int tty, bool echo, const char *prompt, char **ret)
 {
 	char *p = clv_guard_get(c->guard, CLI_PASS_LEN_MAX + 2);
 	size_t len = 0;
@@ -197,16 +200,22 @@ ask(struct cli *c, int tty, const char *prompt, char **ret)
 	if (p == NULL)
 		return cli_fail(c, CLV_E_FULL, NULL, "no locked memory left");
 	dprintf(tty, "%s: ", prompt);
-	r = read_silent(tty, p, CLI_PASS_LEN_MAX + 2, &len);
+	r = read_line(tty, echo, p, CLI_PASS_LEN_MAX + 2, &len);
 	if (r != CLV_OK) {
 		clv_guard_put(c->guard, p);
-		return cli_fail(c, r, NULL, "the passphrase was not read: %s",
-		    clv_result_text(r));
+		return cli_fail(c, r, NULL, "%s was not read: %s",
+		    echo ? "the answer" : "the passphrase", clv_result_text(r));
 	}
 	if (len > 0 && p[len - 1] == '\n')
 		p[len - 1] = '\0';
 	*ret = p;
 	return CLV_OK;
+}
+
+static int
+ask(struct cli *c, int tty, const char *prompt, char **ret)
+{
+	return ask_line(c, tty, false, prompt, ret);
 }
 
 static int
@@ -277,8 +286,8 @@ ask_twice(struct cli *c, int tty, char **ret)
 	return CLV_OK;
 }
 
-int
-cli_ask(struct cli *c, const char *prompt, char **ret)
+static int
+ask_person(struct cli *c, bool echo, const char *prompt, char **ret)
 {
 	int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	int r;
@@ -286,9 +295,21 @@ cli_ask(struct cli *c, const char *prompt, char **ret)
 	if (tty < 0)
 		return cli_fail(
 		    c, CLV_E_USAGE, NULL, "there is no terminal to ask at");
-	r = ask(c, tty, prompt, ret);
+	r = ask_line(c, tty, echo, prompt, ret);
 	close(tty);
 	return r;
+}
+
+int
+cli_ask(struct cli *c, const char *prompt, char **ret)
+{
+	return ask_person(c, false, prompt, ret);
+}
+
+int
+cli_ask_openly(struct cli *c, const char *prompt, char **ret)
+{
+	return ask_person(c, true, prompt, ret);
 }
 
 static int

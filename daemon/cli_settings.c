@@ -6,15 +6,17 @@
 #include <claviger/age.h>
 #include "daemon/admin.h"
 #include "daemon/cli.h"
+#include "daemon/config_key.h"
 #include "daemon/coverage.h"
 
 struct row {
 	const char *key;
-	char value[CLV_ACL_MAX];
-	bool is_number;
-	bool of_host; /* and else of the signed list */
+	char value[CONFIG_LINE_LEN];
+	enum key_type type;
+	const struct config_key *of_host; /* NULL: of the signed list */
 };
-#define ROWS_MAX 24
+#define ROWS_MAX 40
+_Static_assert(CLV_ACL_MAX <= CONFIG_LINE_LEN, "an access list fits");
 struct rows {
 	struct row row[ROWS_MAX];
 	size_t n;
@@ -36,7 +38,7 @@ put_number(struct rows *t, const char *key, uint64_t value)
 
 	snprintf(text, sizeof(text), "%" PRIu64, value);
 	put(t, key, text);
-	t->row[t->n - 1].is_number = true;
+	t->row[t->n - 1].type = KEY_NUMBER;
 }
 
 /* What the signed list says holds for every host. */
@@ -64,84 +66,109 @@ of_system(struct rows *t, const struct clv_list *list)
 	put_number(t, "list_version", list->version);
 }
 
+/* All else of the configuration; `is` is what the daemon goes by. */
 static void
-of_member(struct rows *t, const struct config *f)
+of_host(struct rows *t, const struct config *is)
 {
-	put(t, "network_name", f->network_name);
-	put(t, "address", f->address);
-	put_number(t, "port", f->port);
-	put(t, "server_thumbprint", f->server_thumbprint);
-}
+	const size_t of_system = t->n;
+	const struct config_key *k;
+	char value[CONFIG_LINE_LEN];
+	size_t row;
 
-static void
-of_host(struct rows *t, const struct config *f)
-{
-	size_t first = t->n;
-
-	put(t, "node", f->node);
-	put(t, "system", f->system);
-	if (f->database[0] != '\0') {
-		put(t, "database", f->database);
-		put(t, "database_passfile", f->database_passfile);
-		put(t, "cluster", f->cluster);
+	for (size_t i = 0; (k = config_key_at(i)) != NULL; i++) {
+		for (row = 0; row < of_system; row++)
+			if (strcmp(t->row[row].key, config_key_name(k)) == 0)
+				break;
+		if (row < of_system)
+			continue;
+		config_key_get(k, is, value);
+		put(t, config_key_name(k), value);
+		t->row[t->n - 1].type = config_key_type(k);
+		t->row[t->n - 1].of_host = k;
 	}
-	put(t, "state_dir", f->state_dir);
-	put(t, "run_dir", f->run_dir);
-	put(t, "log_file", f->log_file);
-	put(t, "user", f->user);
-	put(t, "front_user", f->front_user);
-	for (size_t i = config_is_server(f) ? first : 0; i < t->n; i++)
-		t->row[i].of_host = true;
 }
 
 /* Where a value is from: "signed list", "default", or "file" and the line. */
 static const char *
 origin(const struct cli *c, const struct row *r, uint32_t *ret_line)
 {
-	*ret_line = r->of_host ? config_line(&c->config, r->key) : 0;
-	if (!r->of_host)
+	*ret_line = r->of_host != NULL ? config_line(&c->config, r->key) : 0;
+	if (r->of_host == NULL)
 		return "signed list";
 	return *ret_line == 0 ? "default" : "file";
+}
+
+/* What it takes until the daemon goes by what the file says: "", "reload",
+ * "restart". */
+static const char *
+pending(const struct cli *c, const struct row *r,
+    char ret_file[static CONFIG_LINE_LEN])
+{
+	snprintf(ret_file, CONFIG_LINE_LEN, "%s", r->value);
+	if (r->of_host == NULL)
+		return "";
+	config_key_get(r->of_host, &c->config, ret_file);
+	if (strcmp(ret_file, r->value) == 0)
+		return "";
+	return config_key_is_live(r->of_host) ? "reload" : "restart";
 }
 
 static void
 print_json(const struct cli *c, const struct rows *t)
 {
 	struct cli_json *j = cli_json_new(), *o;
+	char in_file[CONFIG_LINE_LEN];
 	uint32_t line;
 
 	for (const struct row *r = t->row; r < t->row + t->n; r++) {
-		if (r->is_number)
+		if (r->type == KEY_NUMBER || r->type == KEY_PORT)
 			cli_json_u64(j, r->key, strtoull(r->value, NULL, 10));
+		else if (r->type == KEY_BOOL)
+			cli_json_bool(j, r->key, strcmp(r->value, "yes") == 0);
 		else
 			cli_json_str(j, r->key, r->value);
 		o = cli_json_push(j, "origins");
 		cli_json_str(o, "key", r->key);
 		cli_json_str(o, "from", origin(c, r, &line));
 		cli_json_u64(o, "line", line);
+		cli_json_str(o, "pending", pending(c, r, in_file));
+		cli_json_str(o, "in_file", in_file);
 	}
 	cli_json_str(j, "file", c->path);
 	cli_json_print(j);
 }
 
 static void
+print_row(const struct cli *c, const struct row *r)
+{
+	char in_file[CONFIG_LINE_LEN];
+	const char *next = pending(c, r, in_file);
+	uint32_t line;
+	const char *from = origin(c, r, &line);
+
+	printf("%-22s = %-30s # ", r->key, r->value);
+	if (next[0] != '\0')
+		printf("the daemon; ");
+	if (line > 0)
+		printf("%s, line %u", c->path, line);
+	else
+		printf("%s", from);
+	if (next[0] != '\0')
+		printf(": %s: %s", in_file[0] != '\0' ? in_file : "none",
+		    next[2] == 'l' ? "claviger settings reload"
+				   : "restart clavigerd");
+	putchar('\n');
+}
+
+static void
 print(const struct cli *c, const struct rows *t)
 {
-	const char *from;
-	uint32_t line;
-
 	if (cli_opt(c, "json") != NULL) {
 		print_json(c, t);
 		return;
 	}
-	for (size_t i = 0; i < t->n; i++) {
-		from = origin(c, &t->row[i], &line);
-		printf("%-22s = %-30s # ", t->row[i].key, t->row[i].value);
-		if (line > 0)
-			printf("%s, line %u\n", c->path, line);
-		else
-			puts(from);
-	}
+	for (size_t i = 0; i < t->n; i++)
+		print_row(c, &t->row[i]);
 }
 
 int
@@ -149,17 +176,17 @@ cli_settings_show(struct cli *c)
 {
 	struct rows *t = calloc(1, sizeof(*t));
 	struct clv_list *list = NULL;
+	struct config is = c->config;
 	int r = t == NULL ? CLV_E_NOMEM : CLV_OK;
 
 	if (r == CLV_OK && config_is_server(&c->config)) {
 		r = cli_list_need(c, &list);
 		if (r == CLV_OK)
 			of_system(t, list);
-	} else if (r == CLV_OK) {
-		of_member(t, &c->config);
 	}
 	if (t != NULL) {
-		of_host(t, &c->config);
+		(void)cli_running_config(c, &is);
+		of_host(t, &is);
 		print(c, t);
 	}
 	clv_list_free(&list);

@@ -55,6 +55,8 @@ static const struct cli_opt opts_metrics[] = {
 static const struct cli_opt opts_doctor[] = {
     {"connect", NULL, "walk the way to the server, and check that", false},
     {"only", "CHECK[,CHECK]", "these checks alone; * and ? match", false},
+    {"fix", NULL, "set right what is safe: owners and modes of our files",
+	false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -138,6 +140,7 @@ static const struct cli_opt opts_recovery_combine[] = {
 
 static const struct cli_opt opts_backup[] = {
     CLI_PASS_OPTS,
+    {"reminder", "TEXT", "of the passphrase; kept in the database", false},
     {"scheduled", NULL, "those that are due, by the configuration", false},
     JSON,
     {NULL, NULL, NULL, false},
@@ -220,7 +223,7 @@ static const struct cli_opt opts_member_add[] = {
 
 static const struct cli_opt opts_cert_rotate[] = {
     SERVER_CERTIFICATE,
-    {"member", NULL, "this host's own certificate", false},
+    {"member", NULL, "this host's own certificate, or that of HOST", false},
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -393,8 +396,8 @@ const struct cli_verb cli_verbs[] = {
 	SERVER, cli_member_revoke},
     {"cert show", "", "this host's certificate and the network name's",
 	opts_json, 0, 0, SYSTEM, cli_cert_show},
-    {"cert rotate", "", "change a certificate for a new one", opts_cert_rotate,
-	0, 0, SYSTEM, cli_cert_rotate},
+    {"cert rotate", "[HOST]", "change a certificate for a new one",
+	opts_cert_rotate, 0, 1, SYSTEM, cli_cert_rotate},
     {"cert use", "", "change it for an existing one", opts_cert_use, 0, 0,
 	SERVER, cli_cert_use},
     {"fetch", "", "prove that this host gets the current key", opts_fetch, 0, 0,
@@ -403,6 +406,8 @@ const struct cli_verb cli_verbs[] = {
 	0, 0, SYSTEM, cli_settings_show},
     {"settings check", "[FILE]", "is there anything wrong with a configuration",
 	opts_json, 0, 1, 0, cli_settings_check},
+    {"settings reload", "", "have the running clavigerd read it again",
+	opts_json, 0, 0, SYSTEM, cli_settings_reload},
     {"settings set", "KEY VALUE", "change a setting of the system", opts_json,
 	2, 2, ADMIN, cli_settings_set},
     {"settings upgrade", "", "bring the database schema forward", opts_upgrade,

@@ -5,7 +5,7 @@
 #include "daemon/cli.h"
 
 /*
- * The only file that knows libxml2: what is shown as JSON, as XML. A value of
+ * One of two files that know libxml2: what is shown as JSON, as XML. A value of
  * an object is an attribute, an object of an array an element of the array's
  * name.
  */

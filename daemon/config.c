@@ -251,9 +251,10 @@ config_is_server(const struct config *c)
 	return strcmp(c->role, "server") == 0 && c->database[0] != '\0';
 }
 
-static size_t
-config_format(const struct config *c, char *dst, size_t cap)
+size_t
+config_text(const struct config *c, char dst[static CONFIG_TEXT_MAX])
 {
+	const size_t cap = CONFIG_TEXT_MAX;
 	char value[CONFIG_LINE_LEN], def[CONFIG_LINE_LEN];
 	const struct config_key *k;
 	struct config d;
@@ -274,12 +275,23 @@ config_format(const struct config *c, char *dst, size_t cap)
 	return len;
 }
 
+int
+config_from_text(
+    const char *text, struct config *c, char ret_why[static CONFIG_WHY_LEN])
+{
+	struct parse p = {
+	    .c = c, .path = "clavigerd", .text = text, .why = ret_why};
+
+	ret_why[0] = '\0';
+	config_defaults(c);
+	return config_parse(&p);
+}
+
 /* What does not read back as the same must not replace a good file. */
 static int
 config_reads_back(
     const struct config *c, const char *text, const char *path, char *why)
 {
-	char a[CONFIG_LINE_LEN], b[CONFIG_LINE_LEN];
 	struct config again;
 	struct parse p = {.c = &again, .path = path, .text = text, .why = why};
 	const struct config_key *k;
@@ -290,9 +302,7 @@ config_reads_back(
 	if ((rc = config_parse(&p)) != CLV_OK)
 		return rc;
 	for (i = 0; (k = config_key_at(i)) != NULL; i++) {
-		config_key_get(k, c, a);
-		config_key_get(k, &again, b);
-		if (strcmp(a, b) != 0) {
+		if (!config_key_same(k, c, &again)) {
 			snprintf(why, CONFIG_WHY_LEN,
 			    "%s would not read back as it is",
 			    config_key_name(k));
@@ -306,7 +316,7 @@ int
 config_save(const struct config *c, const char *path,
     char ret_why[static CONFIG_WHY_LEN])
 {
-	char text[8192], dir[256], *slash;
+	char text[CONFIG_TEXT_MAX], dir[256], *slash;
 	size_t len;
 	int rc;
 
@@ -319,7 +329,7 @@ config_save(const struct config *c, const char *path,
 	memcpy(dir, path, strlen(path) + 1);
 	slash = strrchr(dir, '/');
 	*slash = '\0';
-	len = config_format(c, text, sizeof(text));
+	len = config_text(c, text);
 	if ((rc = config_reads_back(c, text, path, ret_why)) != CLV_OK)
 		return rc;
 	rc = file_replace(

@@ -3,6 +3,7 @@
 #define CLAVIGERD_CONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -63,6 +64,15 @@ uint32_t config_line(const struct config *c, const char *key);
  * that differ from the defaults, with a comment line each. */
 int config_save(
     const struct config *c, const char *path, char ret_why[static 256]);
+
+/* What a daemon may take while it runs, out of a file that was changed. */
+void config_take_live(struct config *c, const struct config *from);
+/* As config_save() writes it, and back. The text's length without its NUL; it
+ * is always shorter than CONFIG_TEXT_MAX. */
+#define CONFIG_TEXT_MAX 8192
+size_t config_text(const struct config *c, char ret[static CONFIG_TEXT_MAX]);
+int config_from_text(
+    const char *text, struct config *c, char ret_why[static 256]);
 
 /* File names under state_dir:
  *   identity   node identity (lib identity.h), 0400, owner `user`

@@ -17,8 +17,6 @@
 struct config_key;
 typedef bool (*check_fn)(const char *value);
 
-enum key_type { KEY_TEXT, KEY_PORT, KEY_NUMBER, KEY_BOOL };
-
 struct config_key {
 	const char *name;
 	enum key_type type;
@@ -29,6 +27,7 @@ struct config_key {
 	const char *must; /* "<key> must be <must>" */
 	const char *comment;
 	uint32_t min, max; /* of a number */
+	bool live;	   /* a running daemon takes it */
 };
 
 static bool
@@ -201,36 +200,40 @@ static const struct config_key keys[] = {
 	"is corosync used: auto (if it is configured), yes, no"},
     {"refresh_interval", NUMBER(refresh_interval), "60", NULL,
 	"a number of seconds from 1 to 3600",
-	"seconds between two refreshes of the keys", 1, 3600},
+	"seconds between two refreshes of the keys", 1, 3600, .live = true},
     {"cache", TEXT(cache), "none", is_cache, "none or sealed",
 	"sealed: keys outlive a restart while the server is away"},
     {"cache_max_age", NUMBER(cache_max_age), "86400", NULL,
 	"a number of seconds from 60 to 31536000",
-	"seconds after which the sealed cache is worth nothing", 60, 31536000},
+	"seconds after which the sealed cache is worth nothing", 60, 31536000,
+	.live = true},
     {"reencrypt_rate", NUMBER(reencrypt_rate), "1000", NULL,
 	"a number from 0 to 1000000",
 	"records a second that rotate --reencrypt rewrites, 0: no bound", 0,
-	1000000},
+	1000000, .live = true},
     {"encrypt_when_away", BOOL(encrypt_when_away), "no", NULL, "yes or no",
-	"may secrets be written while the server is away"},
+	"may secrets be written while the server is away", .live = true},
     {"enforce_expiry", BOOL(enforce_expiry), "no", NULL, "yes or no",
-	"is a certificate that has ended refused, although it is pinned"},
+	"is a certificate that has ended refused, although it is pinned",
+	.live = true},
     {"backup_to", TEXT(backup_to), "", is_paths_or_none,
 	"absolute paths of directories, joined by ','",
-	"where claviger backup --scheduled writes"},
+	"where claviger backup --scheduled writes", .live = true},
     {"backup_command", TEXT(backup_command), "", is_command, "a command line",
-	"gets each scheduled backup at its standard input"},
+	"gets each scheduled backup at its standard input", .live = true},
     {"backup_interval", NUMBER(backup_interval), "86400", NULL,
 	"a number of seconds from 600 to 31536000",
-	"seconds between two scheduled backups", 600, 31536000},
+	"seconds between two scheduled backups", 600, 31536000, .live = true},
     {"backup_keep", NUMBER(backup_keep), "30", NULL,
 	"a number from 1 to 100000", "scheduled backups kept in each directory",
-	1, 100000},
+	1, 100000, .live = true},
     {"backup_passphrase_file", TEXT(backup_passphrase_file), "",
 	is_path_or_none, "an absolute path",
-	"passphrase of scheduled backups; else the recovery recipient's"},
+	"passphrase of scheduled backups; else the recovery recipient's",
+	.live = true},
     {"on_event", TEXT(on_event), "", is_command, "a command line",
-	"is run when the server goes or comes, with what happened"},
+	"is run when the server goes or comes, with what happened",
+	.live = true},
     {"debug", BOOL(debug), "no", NULL, "yes or no", "log more"},
 };
 _Static_assert(
@@ -317,6 +320,38 @@ config_key_set(const struct config_key *k, struct config *c, const char *value,
 		memcpy(at, value, strlen(value));
 	}
 	return true;
+}
+
+enum key_type
+config_key_type(const struct config_key *k)
+{
+	return k->type;
+}
+
+bool
+config_key_is_live(const struct config_key *k)
+{
+	return k->live;
+}
+
+bool
+config_key_same(
+    const struct config_key *k, const struct config *a, const struct config *b)
+{
+	char va[CONFIG_LINE_LEN], vb[CONFIG_LINE_LEN];
+
+	config_key_get(k, a, va);
+	config_key_get(k, b, vb);
+	return strcmp(va, vb) == 0;
+}
+
+void
+config_take_live(struct config *c, const struct config *from)
+{
+	for (const struct config_key *k = keys; k < keys + CONFIG_N_KEYS; k++)
+		if (k->live)
+			memcpy((char *)c + k->offset,
+			    (const char *)from + k->offset, k->size);
 }
 
 void

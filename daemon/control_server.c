@@ -341,6 +341,15 @@ on_cert(struct keeper *k, struct control_conn *c, const void *p, size_t len)
 	clv_buf_fini(&b);
 }
 
+static void
+on_config(struct keeper *k, struct control_conn *c)
+{
+	char text[CONFIG_TEXT_MAX];
+	size_t len = config_text(k->config, text);
+
+	reply(c, CTL_CONFIG, CLV_OK, text, len);
+}
+
 /* What is asked for inside an administrative request is admin_may()'s. */
 static void
 on_shutdown(struct keeper *k, struct control_conn *c)
@@ -358,6 +367,7 @@ needed(enum ctl_op op)
 	switch (op) {
 	case CTL_STATUS:
 	case CTL_ADMIN: return AUTH_OP_STATUS;
+	case CTL_CONFIG:
 	case CTL_LIST: return AUTH_OP_SHOW;
 	case CTL_EXPORT:
 	case CTL_RESTORE: return AUTH_OP_KEYRING;
@@ -366,6 +376,7 @@ needed(enum ctl_op op)
 	case CTL_PROMOTE:
 	case CTL_DEMOTE:
 	case CTL_SHUTDOWN:
+	case CTL_RELOAD:
 	case CTL_CERT: break;
 	}
 	return AUTH_OP_SERVICE;
@@ -396,6 +407,11 @@ on_message(struct keeper *k, struct control_conn *c, enum ctl_op op,
 		break;
 	case CTL_SHUTDOWN: on_shutdown(k, c); break;
 	case CTL_CERT: on_cert(k, c, p, len); break;
+	case CTL_CONFIG: on_config(k, c); break;
+	case CTL_RELOAD:
+		keeper_tell(k, LINK_RELOAD, "");
+		reply(c, op, CLV_OK, NULL, 0);
+		break;
 	default: reply(c, op, CLV_E_PROTOCOL, NULL, 0);
 	}
 }

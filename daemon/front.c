@@ -123,10 +123,12 @@ static void
 on_link(void *arg, int fd, bool readable, bool writable)
 {
 	struct front *f = arg;
-	struct link_msg m;
-	ssize_t n = recv(fd, &m, sizeof(m), MSG_DONTWAIT);
+	struct link_config m;
+	enum link_word word = link_hear(fd, &m);
 
-	if (n == (ssize_t)sizeof(m) && m.op != LINK_END)
+	if (word == LINK_SAYS_CONFIG)
+		tls_enforce_expiry(m.c.enforce_expiry);
+	if (word == LINK_SAYS_CONFIG || word == LINK_SILENT)
 		return;
 	loop_fd_del(f->loop, fd);
 	loop_stop(f->loop);

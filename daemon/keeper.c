@@ -127,24 +127,33 @@ on_front(void *arg, int fd, bool readable, bool writable)
 	(void)loop_fd_set(k->loop, fd, true, chan_wants_write(k->front));
 }
 
+/* A refresh sets every timer anew by the new numbers. */
+static void
+reload(struct keeper *k, const struct config *c)
+{
+	config_take_live(&k->own_config, c);
+	if (k->member != NULL)
+		member_refresh_soon(k);
+	log_notice("the configuration was read again");
+}
+
 static void
 on_link(void *arg, int fd, bool readable, bool writable)
 {
 	struct keeper *k = arg;
-	struct link_msg m;
-	ssize_t n;
+	struct link_config m;
+	enum link_word word = link_hear(fd, &m);
 
 	(void)readable;
 	(void)writable;
-	n = recv(fd, &m, sizeof(m), MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (word == LINK_SAYS_CONFIG)
+		reload(k, &m.c);
+	if (word == LINK_SAYS_CONFIG || word == LINK_SILENT)
 		return;
-	if (n == sizeof(m) && m.op != LINK_END)
-		return;
-	if (n != sizeof(m))
+	if (word == LINK_IS_GONE)
 		log_error("the supervisor is gone");
 	loop_fd_del(k->loop, fd);
-	keeper_end(k, n == sizeof(m) ? 0 : 1);
+	keeper_end(k, word == LINK_SAYS_END ? 0 : 1);
 }
 
 static void
@@ -224,7 +233,8 @@ keeper_init(
 {
 	int r;
 
-	k->config = c;
+	k->own_config = *c;
+	k->config = &k->own_config;
 	k->control_fd = fds->control;
 	k->link_fd = fds->link;
 	if (sodium_init() < 0)

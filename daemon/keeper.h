@@ -249,7 +249,8 @@ struct reencrypt;
 #define KEEPER_WAITS 2 /* members_wait.c */
 
 struct keeper {
-	const struct config *config;
+	const struct config *config; /* own_config */
+	struct config own_config;    /* as it was last read */
 	struct loop *loop;
 	struct chan *front;
 	int control_fd, link_fd;
@@ -278,6 +279,7 @@ struct keeper {
 	struct tlsnext tlsnext;
 	struct expiry expiry;
 	struct members_wait waits[KEEPER_WAITS];
+	uint64_t certs_due_ms; /* party_cert.c */
 	struct member *member; /* NULL: no system on this host yet */
 	struct api *api;
 	struct admin *admin;
@@ -513,6 +515,10 @@ void admin_certificate(
 
 /* admin_members.c */
 void admin_members(
+    struct keeper *k, const struct admin_origin *from, struct clv_rd *args);
+
+/* admin_member_rotate.c */
+void admin_member_rotate(
     struct keeper *k, const struct admin_origin *from, struct clv_rd *args);
 
 /* admin_apps.c */

@@ -11,7 +11,7 @@ libdaemon_la_SOURCES =
 
 # process, loop, log, configuration, files
 libdaemon_la_SOURCES += %D%/chan.c %D%/child.c %D%/config.c \
-	%D%/config_key.c %D%/file.c %D%/harden.c %D%/log.c %D%/loop.c %D%/notify.c \
+	%D%/config_key.c %D%/file.c %D%/harden.c %D%/link.c %D%/log.c %D%/loop.c %D%/notify.c \
 	%D%/seccomp.c %D%/startup.c %D%/state.c %D%/supervisor.c %D%/tell.c \
 	%D%/watcher.c
 noinst_HEADERS += %D%/config_key.h %D%/supervisor.h
@@ -36,7 +36,7 @@ libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_node.c %D%/admin_member.c %D%/admin_rollback.c %D%/admin_rollback_app.c %D%/admin_rotate.c \
 	%D%/admin_app.c %D%/admin_apps.c %D%/admin_keys.c %D%/admin_may.c \
 	%D%/admin_members.c %D%/admin_cert.c %D%/admin_cert_state.c \
-	%D%/admin_party_cert.c %D%/admin_token.c
+	%D%/admin_member_rotate.c %D%/admin_party_cert.c %D%/admin_token.c
 noinst_HEADERS += %D%/admin_ops.h %D%/admin_run.h
 
 # keeper: certificates, the network name's and those of hosts
@@ -130,8 +130,8 @@ clv_subst = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) \
 
 # claviger: the command, one file a verb. All but its main is a library, for
 # the unit tests.
-libdaemon_la_SOURCES += %D%/record.c %D%/system_pin.c
-noinst_HEADERS += %D%/cli.h %D%/cli_init.h %D%/record.h
+libdaemon_la_SOURCES += %D%/record.c %D%/reminder.c %D%/system_pin.c
+noinst_HEADERS += %D%/cli.h %D%/cli_init.h %D%/cli_reminder.h %D%/record.h %D%/reminder.h
 noinst_LTLIBRARIES += libcli.la
 libcli_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(JSON_CFLAGS) \
 	$(XML_CFLAGS)
@@ -148,21 +148,24 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_recovery_shares.c %D%/cli_recovery.h %D%/cli_restore.c \
 	%D%/cli_restore.h %D%/cli_restore_enrol.c %D%/cli_restore_look.c \
 	%D%/cli_restore_source.c %D%/cli_rollback.c %D%/cli_rotate.c %D%/cli_rotate_follow.c \
-	%D%/cli_rotate.h %D%/cli_settings.c \
+	%D%/cli_reload.c %D%/cli_rotate.h %D%/cli_settings.c \
 	%D%/cli_status.c %D%/cli_status_ask.c %D%/cli_status_json.c \
 	%D%/cli_status_judge.c %D%/cli_page.c \
 	%D%/cli_page_html.c %D%/cli_status_page.c %D%/cli_xml.c %D%/cli_system.c %D%/cli_token.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
-libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_escrow_status.c %D%/cli_record.c
+libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_escrow_status.c %D%/cli_record.c %D%/cli_reminder.c
 libcli_la_SOURCES += %D%/cli_designate.c %D%/cli_drill.c %D%/cli_drill.h %D%/cli_drill_report.c
 libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_database.c %D%/cli_doctor_escrow.c %D%/cli_doctor_host.c \
-	%D%/cli_doctor_list.c %D%/cli_doctor_path.c
+	%D%/cli_doctor_list.c %D%/cli_doctor_path.c %D%/cli_cib.c %D%/cli_tool.c \
+	%D%/cli_doctor_cluster.c %D%/cli_doctor_constraints.c \
+	%D%/cli_doctor_corosync.c %D%/cli_doctor_resource.c
+noinst_HEADERS += %D%/cli_cib.h %D%/cli_cluster.h %D%/cli_doctor_cluster.h
 noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
 libcli_la_SOURCES += %D%/cli_password.c %D%/cli_revoke.c %D%/cli_revoke.h \
 	%D%/cli_revoke_print.c
 libcli_la_SOURCES += %D%/cli_cert_change.c %D%/cli_cert_member.c \
-	%D%/cli_cert_state.c
+	%D%/cli_cert_other.c %D%/cli_cert_state.c
 noinst_HEADERS += %D%/cli_cert.h %D%/cli_page.h %D%/cli_status.h
 # secrets, by the local API
 libcli_la_SOURCES += %D%/cli_app_remove.c %D%/cli_complete.c %D%/cli_crypt.c %D%/cli_run.c %D%/cli_secret.c

@@ -181,6 +181,8 @@ int member_successor(struct member *m, const uint8_t *p, size_t len);
 void member_cert_init(struct member *m);
 /* A new one is made, or what was begun goes on. */
 int member_cert_rotate(struct member *m, bool now);
+/* What the answer to our own question says that an administrator wants. */
+void member_cert_wish(struct member *m, const char *wish);
 int member_cert_ask(struct member *m);
 void member_cert_take(struct member *m, const struct clv_wire_answer *a);
 /* The server does not know us: is there another certificate to try? */

@@ -36,7 +36,7 @@ note(struct keeper *k, const char *name, const struct clv_wire_holds *holds)
 
 void
 member_give_keys(struct keeper *k, const struct member_reply *to,
-    const char *scope, const struct clv_wire_request *q)
+    const char *scope, const struct clv_wire_request *q, const char *wish)
 {
 	const struct clv_wire_terms terms = {
 	    .refresh_s = KEEPER_REFRESH_MS / 1000,
@@ -51,7 +51,7 @@ member_give_keys(struct keeper *k, const struct member_reply *to,
 		r = member_seal_keys(k, scope, &terms, to->box_pk, &sealed);
 	if (r == CLV_OK)
 		note(k, to->name, &holds);
-	member_answer(k, to, r, r == CLV_OK ? "" : clv_result_text(r),
+	member_answer(k, to, r, r == CLV_OK ? wish : clv_result_text(r),
 	    sealed.data, r == CLV_OK ? sealed.len : 0);
 	clv_buf_fini(&sealed);
 }
@@ -123,33 +123,23 @@ member_give_heads(struct keeper *k, const struct member_reply *to,
 	clv_buf_fini(&b);
 }
 
-/* One signature for all of them, and only when there is something new. */
-void
-member_notice(struct keeper *k)
+/* One signature for all of them. */
+static void
+tell(struct keeper *k, const struct notice *now, const char *name)
 {
 	const struct clv_list *list = k->secret.list;
-	const struct clv_list_generation *g;
-	struct clv_wire_answer a = {.op = CLV_WIRE_NOTICE};
+	struct clv_wire_answer a = {.op = CLV_WIRE_NOTICE,
+	    .epoch = now->epoch,
+	    .list_version = now->list_version,
+	    .generation = now->generation,
+	    .encrypt = now->encrypt};
 	struct clv_buf body, msg;
-	struct notice now = {0};
 	int r;
 
-	if (!role_serves(k->serving.state) || k->secret.keyring == NULL ||
-	    list == NULL)
-		return;
-	g = clv_list_current(list);
-	now.epoch = a.epoch = k->serving.epoch;
-	now.list_version = a.list_version = list->version;
-	now.generation = a.generation = g->number;
-	now.encrypt = a.encrypt = serving_encrypts(k);
-	if (now.epoch == k->told.epoch &&
-	    now.list_version == k->told.list_version &&
-	    now.generation == k->told.generation &&
-	    now.encrypt == k->told.encrypt)
-		return;
 	memcpy(a.system_id, list->system_id, sizeof(a.system_id));
-	memcpy(a.check, g->check, sizeof(a.check));
+	memcpy(a.check, clv_list_current(list)->check, sizeof(a.check));
 	memcpy(a.server, k->identity->name, sizeof(a.server));
+	snprintf(a.text, sizeof(a.text), "%s", name);
 	clv_buf_init(&body);
 	clv_buf_init(&msg);
 	r = clv_wire_answer_format(&a, k->secret.keyring, &body);
@@ -159,10 +149,47 @@ member_notice(struct keeper *k)
 	if (r == CLV_OK)
 		r = keeper_send(k, CHAN_NOTICE, &msg);
 	if (r == CLV_OK)
-		k->told = now;
+		k->told = *now;
 	else
 		log_warning("members were not told of a change: %s",
 		    clv_result_text(r));
 	clv_buf_fini(&msg);
 	clv_buf_fini(&body);
+}
+
+static bool
+notice_now(const struct keeper *k, struct notice *ret)
+{
+	const struct clv_list *list = k->secret.list;
+
+	if (!role_serves(k->serving.state) || k->secret.keyring == NULL ||
+	    list == NULL)
+		return false;
+	*ret = (struct notice){.epoch = k->serving.epoch,
+	    .list_version = list->version,
+	    .generation = clv_list_current(list)->number,
+	    .encrypt = serving_encrypts(k)};
+	return true;
+}
+
+void
+member_notice(struct keeper *k)
+{
+	struct notice now;
+
+	if (notice_now(k, &now) &&
+	    (now.epoch != k->told.epoch ||
+		now.list_version != k->told.list_version ||
+		now.generation != k->told.generation ||
+		now.encrypt != k->told.encrypt))
+		tell(k, &now, "");
+}
+
+void
+member_notice_to(struct keeper *k, const char *name)
+{
+	struct notice now;
+
+	if (notice_now(k, &now))
+		tell(k, &now, name);
 }

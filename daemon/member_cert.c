@@ -127,8 +127,8 @@ make_next(struct member *m, bool alone)
 	return r;
 }
 
-int
-member_cert_rotate(struct member *m, bool now)
+static int
+begin(struct member *m, bool now)
 {
 	struct member_cert *c = &m->cert;
 	int r = c->wanted ? CLV_OK : make_next(m, now);
@@ -142,8 +142,34 @@ member_cert_rotate(struct member *m, bool now)
 	c->wanted = true;
 	c->now |= now;
 	say_why(m, "the server is asked to accept the new one");
-	member_refresh_begin(m);
 	return CLV_OK;
+}
+
+int
+member_cert_rotate(struct member *m, bool now)
+{
+	int r = begin(m, now);
+
+	if (r == CLV_OK)
+		member_refresh_begin(m);
+	return r;
+}
+
+/* Within a refresh, whose last question is for the certificate. What lay on
+ * this disk before is not enough after a compromise. */
+void
+member_cert_wish(struct member *m, const char *wish)
+{
+	struct member_cert *c = &m->cert;
+	bool now = strcmp(wish, CLV_WIRE_ROTATE_NOW) == 0;
+
+	if ((!now && strcmp(wish, CLV_WIRE_ROTATE) != 0) ||
+	    (c->wanted && (c->now || !now)))
+		return;
+	log_notice("an administrator of the system asks for a new certificate "
+		   "of this host");
+	c->wanted = false;
+	(void)begin(m, now);
 }
 
 int

@@ -21,7 +21,8 @@
 
 struct caller {
 	const struct clv_party *party;
-	const char *scope; /* NULL: a server node, which gets all */
+	const uint8_t *thumb; /* of the connection, borrowed */
+	const char *scope;    /* NULL: a server node, which gets all */
 	bool is_node;
 	bool revoked;
 	bool by_next; /* comes with its next certificate */
@@ -239,7 +240,8 @@ dispatch(struct keeper *k, const struct member_reply *to,
 	switch (q->op) {
 	case CLV_WIRE_CHALLENGE: give_challenge(k, to); break;
 	case CLV_WIRE_FETCH:
-		member_give_keys(k, to, scope_of(who), q);
+		member_give_keys(k, to, scope_of(who), q,
+		    party_cert_wish(k, to->name, who->thumb));
 		party_cert_seen(k, to->name, who->is_node, who->by_next);
 		break;
 	case CLV_WIRE_ADMIN: admin(k, to, q); break;
@@ -279,6 +281,7 @@ member_on_request(struct keeper *k, struct clv_rd *body)
 	memcpy(to.nonce, q.nonce, sizeof(to.nonce));
 	memcpy(to.name, q.name, sizeof(to.name));
 	r = find_caller(k->secret.list, q.name, thumb, &who);
+	who.thumb = thumb;
 	if (r == CLV_OK && who.revoked)
 		r = CLV_E_REVOKED;
 	/* Zeros: a new member, which knows the system by its public key. */

@@ -311,6 +311,7 @@ take_fetch(struct member *m, const struct clv_wire_answer *a)
 	m->generation = a->generation;
 	m->from_cache = false;
 	member_cert_accepted(m);
+	member_cert_wish(m, a->text);
 	loop_timer_del(m->k->loop, &m->aged);
 	/* Who has something new says so by asking once more. */
 	if (m->newest != had)
@@ -448,8 +449,11 @@ member_refresh_on_notice(struct member *m, const struct clv_wire_answer *a)
 		return;
 	if (a->epoch == m->seen.epoch &&
 	    a->list_version == m->seen.list_version &&
-	    a->generation == m->generation && a->encrypt == m->lease)
+	    a->generation == m->generation && a->encrypt == m->lease) {
+		if (strcmp(a->text, m->k->identity->name) == 0)
+			member_refresh_soon(m->k);
 		return;
+	}
 	m->told_list = a->list_version;
 	if (m->step == MEMBER_IDLE)
 		schedule(m, randombytes_uniform(MEMBER_JITTER_MS));

@@ -22,7 +22,12 @@ struct member_live {
 	uint64_t list_version;
 	/* its own certificate: party_cert.c */
 	uint64_t next_ms;    /* since when it comes with the next one, or 0 */
-	uint64_t changed_ms; /* when it last asked for another one, or 0 */
+	uint64_t changed_ms; /* when it last had it changed, or 0, */
+	uint64_t due_ms;     /* and what it has left of that */
+	/* an administrator asks for another one instead of these */
+	uint8_t wish;	    /* enum party_wish, */
+	uint64_t wished_ms; /* and since when */
+	uint8_t instead[2][32];
 };
 
 struct members_live;

@@ -52,7 +52,51 @@ is_done(const struct admin_thumbs *t, const struct wish *w)
 	       (!w->now && sodium_memcmp(t->next, w->next, 32) == 0);
 }
 
-/* Each change is a new list, which all hosts fetch. */
+/* A bucket of so many, and another one after each interval; due_ms is when it
+ * will be full again. */
+static bool
+has_left(uint64_t due_ms, uint64_t every_ms, unsigned burst)
+{
+	return due_ms <= loop_now_ms() + (burst - 1) * every_ms;
+}
+
+static void
+take_one(uint64_t *due_ms, uint64_t every_ms)
+{
+	uint64_t now = loop_now_ms();
+
+	*due_ms = (*due_ms > now ? *due_ms : now) + every_ms;
+}
+
+static uint64_t
+interval_ms(const struct keeper *k)
+{
+	return k->config->refresh_interval * UINT64_C(1000);
+}
+
+/* One change for each time that an administrator asks. */
+static bool
+is_wished(const struct member_live *e)
+{
+	return e->wish != PARTY_WISH_NONE && e->changed_ms <= e->wished_ms;
+}
+
+static const char *
+too_often(const struct keeper *k, const struct member_live *e)
+{
+	if (is_wished(e))
+		return NULL;
+	if (e->changed_ms != 0 &&
+	    loop_now_ms() - e->changed_ms < PARTY_CERT_EVERY_MS)
+		return "it was changed a moment ago";
+	if (!has_left(e->due_ms, interval_ms(k), PARTY_CERT_BURST))
+		return "it was changed several times a moment ago";
+	if (!has_left(
+		k->certs_due_ms, PARTY_CERT_EVERY_MS, PARTY_CERT_BURST_ALL))
+		return "many other hosts change theirs at the moment";
+	return NULL;
+}
+
 static const char *
 not_now(const struct keeper *k, const struct member_live *e,
     const struct clv_wire_request *q)
@@ -64,10 +108,7 @@ not_now(const struct keeper *k, const struct member_live *e,
 		return "the signed list is another one by now";
 	if (e == NULL)
 		return "the server does not know yet what this host holds";
-	if (e->changed_ms != 0 &&
-	    loop_now_ms() - e->changed_ms < PARTY_CERT_EVERY_MS)
-		return "it was changed a moment ago";
-	return NULL;
+	return too_often(k, e);
 }
 
 static int
@@ -75,6 +116,10 @@ change(struct keeper *k, const char *name, bool is_node, const struct wish *w)
 {
 	struct member_live said = *members_live_find(k->live, name);
 
+	if (!is_wished(&said)) {
+		take_one(&said.due_ms, interval_ms(k));
+		take_one(&k->certs_due_ms, PARTY_CERT_EVERY_MS);
+	}
 	said.changed_ms = loop_now_ms();
 	said.next_ms = 0;
 	(void)members_live_heard(k->live, &said);
@@ -110,7 +155,7 @@ void
 party_cert_seen(struct keeper *k, const char *name, bool is_node, bool by_next)
 {
 	const struct member_live *e = members_live_find(k->live, name);
-	uint64_t for_ms = k->config->refresh_interval * UINT64_C(2000);
+	uint64_t for_ms = 2 * interval_ms(k);
 	uint64_t now = loop_now_ms();
 	struct member_live said;
 	struct admin_thumbs t;
@@ -127,4 +172,40 @@ party_cert_seen(struct keeper *k, const char *name, bool is_node, bool by_next)
 	said = *e;
 	said.next_ms = by_next ? now : 0;
 	(void)members_live_heard(k->live, &said);
+}
+
+static bool
+is_one_of(const uint8_t thumb[static 32], const uint8_t of[2][32])
+{
+	return sodium_memcmp(thumb, of[0], 32) == 0 ||
+	       sodium_memcmp(thumb, of[1], 32) == 0;
+}
+
+const char *
+party_cert_wish(
+    struct keeper *k, const char *name, const uint8_t thumb[static 32])
+{
+	const struct member_live *e = members_live_find(k->live, name);
+	struct member_live said;
+
+	if (e == NULL || e->wish == PARTY_WISH_NONE)
+		return "";
+	if (is_one_of(thumb, e->instead))
+		return e->wish == PARTY_WISH_NOW ? CLV_WIRE_ROTATE_NOW
+						 : CLV_WIRE_ROTATE;
+	said = *e;
+	said.wish = PARTY_WISH_NONE;
+	(void)members_live_heard(k->live, &said);
+	return "";
+}
+
+const uint8_t *
+party_cert_in_use(
+    const struct keeper *k, const char *name, const struct admin_thumbs *t)
+{
+	const struct member_live *e = members_live_find(k->live, name);
+
+	return e != NULL && e->next_ms != 0 && !sodium_is_zero(t->next, 32)
+		   ? t->next
+		   : t->current;
 }

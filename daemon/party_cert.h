@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <claviger/wire.h>
 
+#include "daemon/admin_ops.h"
 #include "daemon/authorize.h"
 #include "daemon/keeper.h"
 
@@ -16,11 +17,33 @@
  * has the old one in its hands.
  */
 #define PARTY_CERT_EVERY_MS 5000 /* between two changes of one host */
+/* Each change is a new list, which all hosts fetch, so there is a bound to what
+ * enrolled hosts can bring about by themselves: one host so many changes, and
+ * then one in a refresh interval; all together so many, and then one in
+ * PARTY_CERT_EVERY_MS. What an administrator wants is done at once. */
+#define PARTY_CERT_BURST 3
+#define PARTY_CERT_BURST_ALL 12
+
+/* What an administrator wants of a host: it is told so when it fetches. */
+enum party_wish {
+	PARTY_WISH_NONE,
+	PARTY_WISH_NEXT, /* another certificate */
+	PARTY_WISH_NOW	 /* ... and that the one before is refused at once */
+};
 
 void party_cert_ask(struct keeper *k, const struct member_reply *to,
     bool is_node, const struct clv_wire_request *q);
 /* It fetches, with its next certificate or with the other one. */
 void party_cert_seen(
     struct keeper *k, const char *name, bool is_node, bool by_next);
+
+/* The text of the answer to its FETCH, on a connection with that certificate:
+ * "" when nothing is wanted, or when it has another one by now. */
+const char *party_cert_wish(
+    struct keeper *k, const char *name, const uint8_t thumb[static 32]);
+/* The certificate that this host used last, as far as this server knows; t: of
+ * the list. Borrowed from there. */
+const uint8_t *party_cert_in_use(
+    const struct keeper *k, const char *name, const struct admin_thumbs *t);
 
 #endif

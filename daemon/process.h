@@ -29,12 +29,29 @@ enum link_op {
 	LINK_END = 3,	   /* either way: orderly end */
 	LINK_FAIL =
 	    4, /* keeper -> supervisor: tell Pacemaker of a failure, go on */
-	LINK_EVENT = 5 /* keeper -> supervisor: text is one of tell_events */
+	LINK_EVENT = 5, /* keeper -> supervisor: text is one of tell_events */
+	LINK_RELOAD = 6 /* keeper -> supervisor: read the configuration again;
+			 * back, and to the front: struct link_config */
 };
 struct link_msg {
 	unsigned op;   /* enum link_op */
 	char text[68]; /* [A-Za-z0-9._-]*, checked by the receiver */
 };
+
+/* The configuration as it is now; config_take_live() says what counts of it. */
+struct link_config {
+	unsigned op; /* LINK_RELOAD */
+	struct config c;
+};
+/* link.c: what the supervisor says, in keeper and front. */
+enum link_word {
+	LINK_SILENT,	  /* nothing, or nothing that concerns us */
+	LINK_SAYS_CONFIG, /* *ret is it */
+	LINK_SAYS_END,
+	LINK_IS_GONE
+};
+enum link_word link_hear(int fd, struct link_config *ret);
+void link_send_config(int fd, const struct config *c);
 
 /* Run until the end; return the exit status. Each of the two runs in its own
  * process, its rights dropped, SIGINT, SIGTERM and SIGHUP ignored. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <claviger/result.h>
+#include "daemon/config_key.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/process.h"
@@ -33,7 +34,7 @@ struct child {
 };
 
 struct supervisor {
-	const struct config *c;
+	struct config c;
 	struct loop *loop;
 	int lock;
 	struct child child[N_CHILDREN];
@@ -80,11 +81,11 @@ children_start(
 	int rc;
 
 	if ((pid = fork()) == 0)
-		_exit(child_front(s->c, e, front, parent));
+		_exit(child_front(&s->c, e, front, parent));
 	if ((rc = child_watch(s, FRONT, pid, e)) != CLV_OK)
 		return rc;
 	if ((pid = fork()) == 0)
-		_exit(child_keeper(s->c, e, keeper, parent));
+		_exit(child_keeper(&s->c, e, keeper, parent));
 	return child_watch(s, KEEPER, pid, e);
 }
 
@@ -189,7 +190,7 @@ static void
 release(struct supervisor *s)
 {
 	if (s->lock >= 0)
-		startup_sockets_remove(s->c);
+		startup_sockets_remove(&s->c);
 	fd_close(&s->lock);
 }
 
@@ -202,8 +203,8 @@ fail(struct supervisor *s)
 	children_kill(s);
 	release(s);
 	if (s->resource[0] != '\0')
-		tell_pacemaker(s->resource, s->c->node);
-	tell_event(s->c, TELL_FAILED);
+		tell_pacemaker(s->resource, s->c.node);
+	tell_event(&s->c, TELL_FAILED);
 	loop_stop(s->loop);
 }
 
@@ -256,7 +257,7 @@ watcher_fork(struct supervisor *s)
 	w->link = link[0];
 	watcher_send(s, LINK_RESOURCE); /* waits there, should we die now */
 	if ((w->pid = fork()) == 0)
-		_exit(watcher_main(s->c, &fds));
+		_exit(watcher_main(&s->c, &fds));
 	close(link[1]);
 	if (w->pid < 0) {
 		w->pid = 0;
@@ -335,6 +336,41 @@ on_ready(struct supervisor *s)
 	log_info("ready");
 }
 
+/* What a running daemon cannot take is said, and waits for the next one. */
+static void
+log_later(const struct config *is, const struct config *file)
+{
+	const struct config_key *k;
+
+	for (size_t i = 0; (k = config_key_at(i)) != NULL; i++)
+		if (!config_key_is_live(k) && !config_key_same(k, is, file))
+			log_warning("%s was changed in %s: that is for the "
+				    "next start",
+			    config_key_name(k), is->path);
+}
+
+/* A file that is wrong changes nothing. The watcher is made again with it. */
+static void
+reload(struct supervisor *s)
+{
+	struct config file;
+	char why[256];
+
+	if (s->ending)
+		return;
+	if (config_load(s->c.path, &file, why) != CLV_OK) {
+		log_error("the configuration stays as it was: %s",
+		    why[0] != '\0' ? why : s->c.path);
+		return;
+	}
+	log_later(&s->c, &file);
+	config_take_live(&s->c, &file);
+	for (int i = 0; i < N_CHILDREN; i++)
+		link_send_config(s->child[i].link, &s->c);
+	watcher_end(s);
+	watcher_start(s);
+}
+
 static void
 on_event_timer(void *arg)
 {
@@ -345,7 +381,7 @@ on_event_timer(void *arg)
 		if (s->event[i][0] == '\0')
 			continue;
 		any = true;
-		tell_event(s->c, s->event[i]);
+		tell_event(&s->c, s->event[i]);
 		s->event[i][0] = '\0';
 	}
 	if (any)
@@ -378,6 +414,7 @@ on_keeper_msg(struct supervisor *s, const struct link_msg *m)
 	 */
 	case LINK_FAIL: watcher_send(s, LINK_FAIL); return;
 	case LINK_EVENT: on_event(s, m->text); return;
+	case LINK_RELOAD: reload(s); return;
 	case LINK_RESOURCE:
 		if (!is_resource(m->text)) {
 			log_error("the keeper told a resource name that is "
@@ -453,6 +490,7 @@ on_signal(void *arg, int sig)
 static void
 on_hangup(void *arg, int sig)
 {
+	reload(arg);
 }
 
 static int
@@ -510,7 +548,7 @@ int
 supervisor_main(const struct config *c, keeper_fn keeper, front_fn front)
 {
 	struct ends e = {{-1, -1, -1}, {-1, -1}, {{-1, -1}, {-1, -1}}};
-	struct supervisor s = {.c = c,
+	struct supervisor s = {.c = *c,
 	    .lock = -1,
 	    .watcher = {.s = &s, .name = "watcher", .pidfd = -1, .link = -1},
 	    .child = {{.s = &s, .name = "keeper", .pidfd = -1, .link = -1},

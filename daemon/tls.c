@@ -7,6 +7,7 @@
 #include <openssl/x509.h>
 #include <signal.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,7 @@ tls_init(void)
 	return CLV_OK;
 }
 
-static bool enforce_expiry;
+static atomic_bool enforce_expiry; /* of every thread */
 
 void
 tls_enforce_expiry(bool enforce)

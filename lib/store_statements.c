@@ -118,6 +118,11 @@ static const struct clv__statement table[CLV_STMT_LAST] = {
     [CLV_STMT_DROP_ESCROWS] = {"drop sealed copies",
 	"SELECT claviger.drop_escrows($1, $2, $3) AS n", "ibI", "i", true,
 	true},
+    [CLV_STMT_PUT_REMINDER] = {"put reminder", CALL("put_reminder($1, $2)"),
+	"bb", "o", true, true},
+    [CLV_STMT_GET_REMINDERS] = {"get reminders",
+	"SELECT file, body, age_s FROM claviger.get_reminders($1)", "b", "bbi",
+	false, false},
 };
 
 const struct clv__statement *

@@ -463,8 +463,8 @@ check_front_db_CPPFLAGS = $(front_cppflags) $(LIBPQ_CFLAGS)
 check_front_db_LDADD = $(front_libs) $(LIBPQ_LIBS)
 
 # command
-check_PROGRAMS += check_cli check_cli_status
-TESTS += check_cli check_cli_status %D%/unit/alerts.sh %D%/unit/completion.sh
+check_PROGRAMS += check_cli check_cli_cib check_cli_status
+TESTS += check_cli check_cli_cib check_cli_status %D%/unit/alerts.sh %D%/unit/completion.sh
 EXTRA_DIST += %D%/json-keys %D%/metrics-check %D%/unit/alerts.sh \
 	%D%/unit/alerts.yml \
 	%D%/unit/ceremony.py %D%/unit/cli.sh \
@@ -477,6 +477,9 @@ check_join_LDADD = $(daemon_libs)
 check_cli_SOURCES = %D%/unit/check_cli.c
 check_cli_CPPFLAGS = $(unit_cppflags)
 check_cli_LDADD = libcli.la $(CHECK_LIBS)
+check_cli_cib_SOURCES = %D%/unit/check_cli_cib.c
+check_cli_cib_CPPFLAGS = $(unit_cppflags)
+check_cli_cib_LDADD = libcli.la $(CHECK_LIBS)
 check_cli_status_SOURCES = %D%/unit/check_cli_status.c
 check_cli_status_CPPFLAGS = $(unit_cppflags)
 check_cli_status_LDADD = libcli.la $(CHECK_LIBS)

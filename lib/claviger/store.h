@@ -14,7 +14,7 @@
  * schema `claviger`; parameters and results are binary, never SQL text. No
  * secret and no plaintext is ever a parameter.
  */
-#define CLV_SCHEMA_VERSION 2
+#define CLV_SCHEMA_VERSION 3
 
 enum clv_stmt {
 	/* -> system_id bytea, schema int8, epoch int8, holder int8 (node
@@ -177,6 +177,15 @@ enum clv_stmt {
 	/* epoch int8, instance bytea, keep int8[] -> n int8: so many sealed
 	 * copies, of other nodes than these, were deleted */
 	CLV_STMT_DROP_ESCROWS,
+
+	/* Reminders of passphrases; a server node's, under no epoch. */
+	/* file bytea (SHA-256 of a backup), body bytea (signed) -> ok bool; in
+	 * the place of the one of that file; 64 are kept, the oldest gives way
+	 */
+	CLV_STMT_PUT_REMINDER,
+	/* file bytea ('': all) -> file bytea, body bytea, age_s int8; newest
+	 * first */
+	CLV_STMT_GET_REMINDERS,
 	CLV_STMT_LAST
 };
 

@@ -32,7 +32,8 @@
 enum clv_wire_op {
 	/* payload empty; answer payload: 32-byte challenge */
 	CLV_WIRE_CHALLENGE = 1,
-	/* payload: clv_wire_holds; answer payload: keys, sealed */
+	/* payload: clv_wire_holds; answer payload: keys, sealed. With CLV_OK
+	 * its text is empty, or what the host is asked for: CLV_WIRE_ROTATE. */
 	CLV_WIRE_FETCH = 2,
 	/* server nodes only; payload: admin request (daemon/admin.h);
 	 * `challenge` must be a fresh one */
@@ -59,11 +60,18 @@ enum clv_wire_op {
 	 * answer payload: clv_wire_chain_format(), and clv_wire_answer_follow()
 	 * is how to read it. */
 	CLV_WIRE_CHAIN = 8,
-	/* An answer that nobody asked for: something in its head has changed.
-	 * It may be an old one, played again: it is a reason to fetch, and
-	 * permits nothing. */
+	/* An answer that nobody asked for: something in its head has changed,
+	 * or there is something for the host that its text names. It may be an
+	 * old one, played again: it is a reason to fetch, and permits nothing.
+	 */
 	CLV_WIRE_NOTICE = 16
 };
+
+/* In the answer to FETCH, and so to this question alone: another certificate
+ * of the caller is asked for, CLV_WIRE_CERT with `now` or without. A host that
+ * does not know of that goes on with the one that it has. */
+#define CLV_WIRE_ROTATE "rotate"
+#define CLV_WIRE_ROTATE_NOW "rotate-now"
 
 struct clv_wire_request {
 	uint8_t op;

@@ -18,6 +18,10 @@ must "the name goes where the role is" on n1 pcs constraint colocation add \
 must "after it" on n1 pcs constraint order promote $rsc-clone "then" start name
 expect_within 30 "one node serves, two stand by" all_ready
 expect_within 15 "the address is beside the role" serving
+expect_within 10 "doctor is content with the constraints" \
+    cl n1 doctor --only cluster,resource,operations,constraints
+expect "and has looked at the address" \
+    grep -q 'name follows the role' "$LAB_ROOT/$lab/last"
 must "a member is enrolled" member_enrol
 expect "it obtains the current key" fetches
 expect "from a server that shows it" \

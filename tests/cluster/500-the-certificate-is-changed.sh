@@ -130,6 +130,13 @@ refute "it is another one" test "$other" = "$mine"
 expect "the member is at work" more_done fetch
 expect_within 25 "the former one is refused soon" own_is "$other"
 expect "the member is at work" more_done put
+
+step "a server node has it change its own"
+must "cert rotate --member NAME, on a standby" \
+	cl "$standby" cert rotate --member client
+third_own=$(own_file)
+refute "it is another one" test "$third_own" = "$other"
+expect "the member is at work" more_done put
 on client touch /tmp/fetch.stop /tmp/get.stop /tmp/put.stop
 expect "not one request has failed" \
     none fetch.bad get.bad put.bad fetch.away get.away put.away
@@ -169,6 +176,11 @@ is_refused() {
 refute "whoever has the new key is let in" is_refused /var/lib/claviger
 expect "whoever has the former key is not" is_refused /root
 on client rm /root/tls.crt /root/tls.key
+other=$(own_file)
+must "a server node has it replaced" \
+	cl "$active" cert rotate --member client --now --yes
+refute "it is another one" test "$(own_file)" = "$other"
+expect "the list has it alone" own_is "$(own_file)"
 step "a server node changes its own"
 must "cert rotate --member there" cl "$active" cert rotate --member
 expect_within 20 "all in order" all_ready

@@ -19,10 +19,25 @@ log_allow 'driven by the resource'
 log_allow 'validate-all: '
 log_allow 'ip is 10.78.0.102, but'
 
+# finds CHECK PATTERN WHAT: doctor on n1 says so, once n1's CIB has it.
+cluster_checks=cluster,resource,operations,constraints,fencing,quorum,token,ring
+doctor_cluster() { cl n1 doctor --only $cluster_checks; }
+found() {
+	local rc=0
+	doctor_cluster >/dev/null || rc=$?
+	[ $rc = 23 ] &&
+	    grep -E "^FOUND +$1 .*($2)" "$LAB_ROOT/$lab/last" >/dev/null
+}
+finds() { expect_within 10 "$3" found "$1" "$2"; }
+step "doctor compares the cluster with what it should be"
+expect_within 10 "nothing is wrong with what the manual says" doctor_cluster
+expect "and each check was made" test "$(grep -c '^ok ' "$LAB_ROOT/$lab/last")" = 8
+
 step "promoted-max 2 while one node serves"
 must "pcs takes it" on n1 pcs resource meta $rsc-clone promoted-max=2
 expect_within 20 "the cluster shows the reason" \
     shows $rsc 'promoted-max must be 1, not 2'
+finds resource 'promoted-max is 2' "doctor, too"
 expect "one node is promoted" promoted_is "$active"
 expect "the same one has the address" address_is "$active"
 expect "members are served on" fetches
@@ -84,6 +99,20 @@ on n1 pcs resource cleanup $rsc
 expect_within 45 "mended, all is ready" all_ready
 expect_within 15 "and the address is up" serving
 expect "members are served" fetches
+
+step "what is left over from a ban, and a cluster without fencing"
+active=$(promoted)
+other=n1
+[ "$active" != n1 ] || other=n2
+must "$other is banned" \
+    on n1 crm_resource -r $rsc-clone --ban -N $other --promoted
+finds constraints "cli-ban-.*$other" "doctor tells of the constraint"
+must "and cleared" on n1 crm_resource -r $rsc-clone --clear
+on n1 crm_attribute -n stonith-enabled -v false
+finds fencing 'switched off' "and that nobody is fenced"
+on n1 crm_attribute -n stonith-enabled -v true
+expect_within 10 "then nothing is wrong again" doctor_cluster
+expect "the role has not moved" promoted_is "$active"
 
 step "another host has the address: no reason not to take over"
 active=$(promoted)

@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import sys
+import tempfile
 import termios
 import time
 
@@ -137,6 +138,26 @@ def create():
     return shares
 
 
+def remind(path):
+    """A backup as people make it, and what its passphrase is asked with."""
+    t = Terminal("backup", path)
+    t.until("make one of six words.*: ")
+    t.answer("the sea was angry that day")
+    t.until("The same again: ")
+    t.answer("the sea was angry that day")
+    t.until("A reminder of it.*: ")
+    os.write(t.fd, b"an old man and his soup\n")
+    check("a backup at a terminal", t.end() == 0 and
+          "the reminder is in the database" in t.all, t.all)
+    check("no passphrase is echoed", "angry" not in t.all, t.all)
+    t = Terminal("backup", "verify", path)
+    seen = t.until("Passphrase of the backup: ")
+    check("the reminder comes before the question",
+          seen and "passphrase: an old man and his soup" in seen, t.all)
+    t.answer("the sea was angry that day")
+    check("then it opens", t.end() == 0, t.all)
+
+
 def create_whole():
     t = Terminal("recovery", "create", "--shares", "2/2", "--verify", "whole")
     shares = []
@@ -189,6 +210,8 @@ def strangers(old, new):
     check("and the right one goes on", t.end() == 0, t.all)
 
 
+with tempfile.TemporaryDirectory() as aside:
+    remind(os.path.join(aside, "typed.age"))
 give_up()
 first = create()
 combine(first)

@@ -348,6 +348,7 @@ static const struct {
     {ADMIN_MEMBER_ADD, "yy...."},
     {ADMIN_MEMBER_REVOKE, "yy...."},
     {ADMIN_MEMBER_SCOPE, "yy...."},
+    {ADMIN_MEMBER_ROTATE, "yy...."},
     {ADMIN_TOKEN_ADD, "yy...."},
     {ADMIN_TOKEN_DROP, "yy...."},
     {ADMIN_MEMBER_JOIN, "y....."},

@@ -590,6 +590,7 @@ START_TEST(only_administration_of_applications_is_passed_on)
 	    {ADMIN_NODE_REVOKE, "n2", false}, {ADMIN_MEMBER_ADD, "m1", false},
 	    {ADMIN_MEMBER_REVOKE, "m1", false}, {ADMIN_TOKEN_ADD, "m1", false},
 	    {ADMIN_TOKEN_DROP, "m1", false}, {ADMIN_MEMBER_JOIN, "m1", false},
+	    {ADMIN_MEMBER_ROTATE, "m1", false},
 	    {ADMIN_SETTING, "escrow_policy", false},
 	    {ADMIN_SETTING, "address", false},
 	    {ADMIN_SETTING, "system_admins", true},

@@ -10,6 +10,7 @@
 #include "daemon/cli.h"
 #include "daemon/cli_status.h"
 #include "daemon/record.h"
+#include "daemon/reminder.h"
 
 static struct cli c;
 static char dir[64], file[96], why[256];
@@ -564,6 +565,102 @@ START_TEST(a_backup_record_is_read_only_as_the_system_signed_it)
 }
 END_TEST
 
+/* Reminders of passphrases. */
+
+static const struct {
+	const char *text, *passphrase, *why;
+} reminders[] = {
+    {"what the comic says", "correct horse battery", NULL},
+    {"", "correct horse battery", "nothing"},
+    {"   ", "correct horse battery", "nothing"},
+    {"correct horse battery", "correct horse battery", "itself"},
+    {"it is CORRECT horse Battery, really", "correct horse battery", "itself"},
+    {"HORSE", "correct horse battery", "a part"},
+    {"correct horse batter", "correct horse battery", "a part"},
+    {"a\tb", "correct horse battery", "control"},
+    {"a\177", "correct horse battery", "control"},
+};
+
+START_TEST(a_reminder_must_not_give_the_passphrase_away)
+{
+	char longest[REMINDER_TEXT_MAX + 1];
+	int r =
+	    reminder_check(reminders[_i].text, reminders[_i].passphrase, why);
+
+	ck_assert_int_eq(r, reminders[_i].why == NULL ? CLV_OK : CLV_E_INVALID);
+	if (reminders[_i].why != NULL)
+		ck_assert_ptr_nonnull(strstr(why, reminders[_i].why));
+	ck_assert_ptr_null(strstr(why, "horse"));
+	memset(longest, 'x', sizeof(longest));
+	longest[REMINDER_TEXT_MAX] = '\0';
+	ck_assert_int_eq(reminder_check(longest, "y", why), CLV_E_INVALID);
+	longest[REMINDER_TEXT_MAX - 1] = '\0';
+	ck_assert_int_eq(reminder_check(longest, "y", why), CLV_OK);
+}
+END_TEST
+
+START_TEST(a_reminder_is_read_only_as_the_system_signed_it)
+{
+	struct reminder in = {.generation = 3, .time_s = 1700000000}, out;
+	struct clv_keyring *k = NULL, *other = NULL;
+	struct clv_buf b;
+
+	snprintf(in.where, sizeof(in.where), "n1:/b.age");
+	snprintf(in.text, sizeof(in.text), "what the comic says");
+	memset(in.file, 7, sizeof(in.file));
+	ck_assert_int_eq(clv_keyring_new(guard, &k), CLV_OK);
+	ck_assert_int_eq(clv_keyring_new(guard, &other), CLV_OK);
+	clv_buf_init(&b);
+	ck_assert_int_eq(reminder_format(&in, k, &b), CLV_OK);
+	ck_assert_int_eq(
+	    reminder_parse(b.data, b.len, clv_keyring_sign_pk(k), &out),
+	    CLV_OK);
+	ck_assert_uint_eq(out.generation, 3);
+	ck_assert_uint_eq(out.time_s, 1700000000);
+	ck_assert_str_eq(out.where, "n1:/b.age");
+	ck_assert_str_eq(out.text, "what the comic says");
+	ck_assert_mem_eq(out.file, in.file, sizeof(in.file));
+	ck_assert_int_eq(
+	    reminder_parse(b.data, b.len, clv_keyring_sign_pk(other), &out),
+	    CLV_E_SIGNATURE);
+	ck_assert_int_eq(reminder_parse(b.data, b.len, NULL, &out), CLV_OK);
+	for (size_t i = 0; i < b.len; i++) {
+		b.data[i] ^= 1;
+		ck_assert_int_eq(
+		    reminder_parse(b.data, b.len, clv_keyring_sign_pk(k), &out),
+		    CLV_E_SIGNATURE);
+		b.data[i] ^= 1;
+		ck_assert_int_ne(
+		    reminder_parse(b.data, i, clv_keyring_sign_pk(k), &out),
+		    CLV_OK);
+	}
+	clv_buf_fini(&b);
+	clv_keyring_free(&k);
+	clv_keyring_free(&other);
+}
+END_TEST
+
+START_TEST(a_reminder_belongs_to_a_small_file_alone)
+{
+	uint8_t hash[REMINDER_FILE_LEN], abc[REMINDER_FILE_LEN];
+	int fd = open(file, O_RDWR | O_CREAT, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, "abc", 3), 3);
+	crypto_hash_sha256(abc, (const unsigned char *)"abc", 3);
+	ck_assert_int_eq(reminder_file(file, hash), CLV_OK);
+	ck_assert_mem_eq(hash, abc, sizeof(abc));
+	ck_assert_int_eq(ftruncate(fd, (1 << 20) + 1), 0);
+	ck_assert_int_eq(reminder_file(file, hash), CLV_E_NOT_FOUND);
+	close(fd);
+	unlink(file);
+	ck_assert_int_eq(reminder_file(file, hash), CLV_E_NOT_FOUND);
+	ck_assert_int_eq(reminder_file(dir, hash), CLV_E_NOT_FOUND);
+	ck_assert_int_eq(mkfifo(file, 0600), 0);
+	ck_assert_int_eq(reminder_file(file, hash), CLV_E_NOT_FOUND);
+}
+END_TEST
+
 #define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
 /* A host that is in order, with a certificate that ends then. */
@@ -657,6 +754,10 @@ add_files(Suite *s)
 	tcase_add_test(t, a_failure_takes_away_what_was_made);
 	tcase_add_test(t, a_file_is_read_whole_or_not_at_all);
 	tcase_add_test(t, a_backup_record_is_read_only_as_the_system_signed_it);
+	tcase_add_loop_test(t, a_reminder_must_not_give_the_passphrase_away, 0,
+	    COUNT(reminders));
+	tcase_add_test(t, a_reminder_is_read_only_as_the_system_signed_it);
+	tcase_add_test(t, a_reminder_belongs_to_a_small_file_alone);
 }
 
 int

@@ -753,6 +753,234 @@ START_TEST(a_server_node_changes_its_own_certificate)
 }
 END_TEST
 
+/* What ADMIN_MEMBER_ROTATE says. */
+struct rotation {
+	uint8_t instead[64];
+	uint8_t done;
+	uint8_t in_use[32];
+	char why[160];
+};
+
+static int
+rotate(unsigned i, const char *name, bool now, struct rotation *r)
+{
+	struct clv_buf b;
+	struct clv_rd rd;
+	char text[ADMIN_TEXT_MAX];
+	int c, result;
+
+	rig_named(&b, ADMIN_MEMBER_ROTATE, 80, name);
+	clv_buf_u8(&b, now);
+	clv_buf_raw(&b, r->instead, sizeof(r->instead));
+	c = rig_admin(i, &b);
+	rig_settle();
+	clv_buf_fini(&b);
+	result = rig_admin_result(i, c, rig.said, sizeof(rig.said));
+	if (result == CLV_OK) {
+		clv_rd_init(
+		    &rd, rig.node[i].conns[c].body, rig.node[i].conns[c].len);
+		clv_rd_u32(&rd);
+		clv_rd_str(&rd, text, sizeof(text));
+		clv_rd_str(&rd, text, sizeof(text));
+		clv_rd_u32(&rd);
+		clv_rd_copy(&rd, r->instead, sizeof(r->instead));
+		r->done = clv_rd_u8(&rd);
+		clv_rd_copy(&rd, r->in_use, sizeof(r->in_use));
+		clv_rd_str(&rd, r->why, sizeof(r->why));
+		ck_assert_int_eq(clv_rd_end(&rd), CLV_OK);
+	}
+	rig_hang_up(i, c);
+	return result;
+}
+
+/* What m1 is told when it fetches. */
+static const char *
+told_by(unsigned i, const uint8_t *thumb)
+{
+	fetch_by(i, 0, thumb);
+	return rig.node[i].answer.text;
+}
+
+START_TEST(a_host_is_asked_for_another_certificate)
+{
+	unsigned notices = rig.node[0].notices;
+	struct rotation r = {.done = 9};
+	uint8_t was[32];
+
+	own(was);
+	ck_assert_str_eq(told_by(0, was), "");
+	ck_assert_int_eq(rotate(0, "m1", false, &r), CLV_OK);
+	ck_assert_uint_eq(r.done, 0);
+	ck_assert_mem_eq(r.in_use, was, 32);
+	ck_assert_mem_eq(r.instead, was, 32);
+	ck_assert(sodium_is_zero(r.instead + 32, 32));
+	ck_assert_uint_eq(rig.node[0].notices, notices + 1);
+	ck_assert_str_eq(rig.node[0].notice.text, "m1");
+	ck_assert_str_eq(told_by(0, was), CLV_WIRE_ROTATE);
+	/* the question once more asks for no other one */
+	ck_assert_int_eq(rotate(0, "m1", false, &r), CLV_OK);
+	ck_assert_uint_eq(rig.node[0].notices, notices + 1);
+	(void)ask_by(0, 0, was, was, second, false);
+	rig_run(1000);
+	ck_assert_int_eq(rotate(0, "m1", false, &r), CLV_OK);
+	ck_assert_uint_eq(r.done, 0);
+	ck_assert_str_eq(r.why, "the signed list has its next certificate");
+	ck_assert_str_eq(told_by(0, was), CLV_WIRE_ROTATE);
+	ck_assert_str_eq(told_by(0, second), "");
+	ck_assert_int_eq(rotate(0, "m1", false, &r), CLV_OK);
+	ck_assert_uint_eq(r.done, 1);
+	ck_assert_mem_eq(r.in_use, second, 32);
+	/* and instead of that one, from which it has not changed for good */
+	memset(r.instead, 0, sizeof(r.instead));
+	ck_assert_int_eq(rotate(0, "m1", false, &r), CLV_OK);
+	ck_assert_mem_eq(r.instead, second, 32);
+	ck_assert_str_eq(told_by(0, second), CLV_WIRE_ROTATE);
+}
+END_TEST
+
+START_TEST(after_a_compromise_the_next_one_is_not_enough)
+{
+	struct rotation r = {.done = 9};
+	uint8_t was[32];
+
+	own(was);
+	(void)ask_by(0, 0, was, was, second, false);
+	rig_run(PARTY_CERT_EVERY_MS);
+	ck_assert_int_eq(rotate(0, "m1", false, &r), CLV_OK);
+	memset(r.instead, 0, sizeof(r.instead));
+	ck_assert_int_eq(rotate(0, "m1", true, &r), CLV_OK);
+	ck_assert_mem_eq(r.instead, was, 32);
+	ck_assert_mem_eq(r.instead + 32, second, 32);
+	ck_assert_str_eq(told_by(0, second), CLV_WIRE_ROTATE_NOW);
+	/* nor is less than that enough, for whoever asks */
+	ck_assert_int_eq(
+	    rotate(0, "m1", false, &(struct rotation){.done = 9}), CLV_OK);
+	ck_assert_str_eq(told_by(0, was), CLV_WIRE_ROTATE_NOW);
+	ck_assert_int_eq(rotate(0, "m1", true, &r), CLV_OK);
+	ck_assert_uint_eq(r.done, 0);
+	(void)ask_by(0, 0, was, was, third, true);
+	rig_run(1000);
+	check_member(third, NULL);
+	ck_assert_int_eq(rotate(0, "m1", true, &r), CLV_OK);
+	ck_assert_uint_eq(r.done, 1);
+	ck_assert_mem_eq(r.in_use, third, 32);
+	ck_assert_str_eq(told_by(0, third), "");
+}
+END_TEST
+
+START_TEST(who_waits_for_it_asks_the_next_server)
+{
+	struct rotation r = {.done = 9}, nothing = {.done = 9};
+	uint8_t was[32];
+
+	own(was);
+	ck_assert_int_eq(rotate(0, "m1", false, &r), CLV_OK);
+	ck_assert_int_eq(rotate(1, "m1", false, &r), CLV_E_NOT_ACTIVE);
+	rig_kill(0);
+	rig_run(16000);
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	ck_assert_int_eq(rotate(1, "m1", false, &nothing), CLV_E_AWAY);
+	ck_assert_int_eq(rotate(1, "m1", false, &r), CLV_OK);
+	ck_assert_uint_eq(r.done, 0);
+	ck_assert_str_eq(told_by(1, was), "");
+	ck_assert_int_eq(rotate(1, "m1", false, &r), CLV_OK);
+	ck_assert_str_eq(told_by(1, was), CLV_WIRE_ROTATE);
+	(void)ask_by(1, 0, was, was, second, false);
+	rig_run(1000);
+	ck_assert_str_eq(told_by(1, second), "");
+	ck_assert_int_eq(rotate(1, "m1", false, &r), CLV_OK);
+	ck_assert_uint_eq(r.done, 1);
+}
+END_TEST
+
+START_TEST(a_host_that_is_not_live_is_not_asked)
+{
+	struct rotation r = {.done = 9};
+	uint8_t was[32];
+
+	own(was);
+	ck_assert_int_eq(rotate(0, "m9", false, &r), CLV_E_NOT_FOUND);
+	ck_assert_str_eq(rig.said, "no host m9 is enrolled");
+	ck_assert_int_eq(rotate(0, "m2", false, &r), CLV_E_AWAY);
+	ck_assert_str_eq(rig.said,
+	    "m2 is not live: it has not fetched from this active server yet");
+	rig_run(MEMBERS_LIVE_MS + 1000);
+	ck_assert_int_eq(rotate(0, "m1", false, &r), CLV_E_AWAY);
+	ck_assert_str_eq(told_by(0, was), "");
+}
+END_TEST
+
+/* A host asks for one certificate after another; or all that there are do. */
+static unsigned
+lists_written_by(unsigned hosts, unsigned seconds)
+{
+	const struct clv_identity *id[] = {rig.member[0], rig.member[1],
+	    rig.node[0].id, rig.node[1].id, rig.node[2].id};
+	uint64_t before = version();
+	uint8_t thumb[5][32];
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	clv_wire_holds_format(&(struct clv_wire_holds){1, before}, &b);
+	for (unsigned i = 0; i < hosts; i++) {
+		struct clv_wire_request q = {.op = CLV_WIRE_FETCH,
+		    .payload = b.data,
+		    .payload_len = b.len};
+
+		rig_thumb(id[i], thumb[i]);
+		rig_request(0, id[i], NULL, &q);
+		rig_settle();
+	}
+	for (unsigned s = 0; s < seconds; s++) {
+		for (unsigned i = 0; i < hosts; i++) {
+			struct clv_wire_request q = {
+			    .op = CLV_WIRE_CERT, .seen_list = version()};
+			unsigned name[] = {i, s};
+			uint8_t other[32];
+
+			crypto_hash_sha256(
+			    other, (const uint8_t *)name, sizeof(name));
+			clv_buf_reset(&b);
+			clv_buf_raw(&b, thumb[i], 32);
+			clv_buf_raw(&b, other, 32);
+			clv_buf_u8(&b, 0);
+			q.payload = b.data;
+			q.payload_len = b.len;
+			rig_request(0, id[i], NULL, &q);
+			rig_settle();
+		}
+		rig_run(1000);
+	}
+	clv_buf_fini(&b);
+	return (unsigned)(version() - before);
+}
+
+START_TEST(an_enrolled_host_cannot_have_list_after_list_written)
+{
+	struct rotation r = {.done = 9};
+	unsigned n = lists_written_by(1, 600);
+
+	ck_assert_uint_ge(n, PARTY_CERT_BURST + 9);
+	ck_assert_uint_le(n, PARTY_CERT_BURST + 10);
+	/* one that is wanted is written, and then none again */
+	while (lists_written_by(1, 1) == 0)
+		ck_assert_uint_lt(n++, 100);
+	ck_assert_int_eq(rotate(0, "m1", false, &r), CLV_OK);
+	ck_assert_uint_eq(lists_written_by(1, 20), 1);
+}
+END_TEST
+
+START_TEST(nor_can_all_of_them_together)
+{
+	unsigned n;
+
+	rig_keeper(0)->own_config.refresh_interval = 5;
+	n = lists_written_by(5, 200);
+	ck_assert_uint_ge(n, PARTY_CERT_BURST_ALL + 25);
+	ck_assert_uint_le(n, PARTY_CERT_BURST_ALL + 40);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -789,6 +1017,12 @@ suite(void)
 	tcase_add_test(t, one_change_follows_another);
 	tcase_add_test(t, what_nobody_may_ask_for_is_not_written);
 	tcase_add_test(t, a_server_node_changes_its_own_certificate);
+	tcase_add_test(t, a_host_is_asked_for_another_certificate);
+	tcase_add_test(t, after_a_compromise_the_next_one_is_not_enough);
+	tcase_add_test(t, who_waits_for_it_asks_the_next_server);
+	tcase_add_test(t, a_host_that_is_not_live_is_not_asked);
+	tcase_add_test(t, an_enrolled_host_cannot_have_list_after_list_written);
+	tcase_add_test(t, nor_can_all_of_them_together);
 	suite_add_tcase(s, t);
 	t = tcase_create("killed");
 	tcase_set_timeout(t, 120);

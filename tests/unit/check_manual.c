@@ -11,6 +11,7 @@
 
 #include "daemon/authorize.h"
 #include "daemon/cli.h"
+#include "daemon/config_key.h"
 #include "daemon/role.h"
 
 #include "suite.h"
@@ -409,6 +410,28 @@ START_TEST(claviger_1_has_the_verbs_and_their_options_and_no_other)
 }
 END_TEST
 
+/* In both: each key, and whether it is live. */
+START_TEST(claviger_conf_5_has_the_keys_and_no_other)
+{
+	const struct config_key *k;
+	unsigned seen = 0;
+
+	load("claviger.conf.5", ".Sh DESCRIPTION");
+	for (size_t i = 0; i < line_count; i++) {
+		if (strncmp(lines[i], ".It Cm ", 7) != 0)
+			continue;
+		k = config_key_find(lines[i] + 7);
+		ck_assert_msg(k != NULL, "there is no key %s", lines[i] + 7);
+		ck_assert_msg(config_key_is_live(k) ==
+				  (strcmp(lines[i + 1], "Live.") == 0),
+		    "is %s live?", lines[i] + 7);
+		seen++;
+	}
+	unload();
+	ck_assert_uint_eq(seen, CONFIG_N_KEYS);
+}
+END_TEST
+
 START_TEST(help_has_every_verb_and_every_option)
 {
 	char *text = NULL, word[80];
@@ -445,6 +468,7 @@ main(void)
 	tcase_add_test(t, claviger_1_has_the_exit_statuses_and_no_other);
 	tcase_add_test(
 	    t, claviger_1_has_the_verbs_and_their_options_and_no_other);
+	tcase_add_test(t, claviger_conf_5_has_the_keys_and_no_other);
 	tcase_add_test(t, help_has_every_verb_and_every_option);
 	suite_add_tcase(s, t);
 	return suite_run(s);

@@ -40,6 +40,7 @@ static struct server {
 	uint8_t thumb[2][32]; /* that it names; zeros: none */
 	uint8_t certs[2][32]; /* accepted of the member itself */
 	bool keeps_certs;     /* as they are, whatever it is asked */
+	const char *wish;     /* said to who fetches */
 } server;
 static uint8_t uplink_cert[32]; /* that the front was told to use */
 static unsigned uplinks;
@@ -294,9 +295,11 @@ answer(const struct clv_keyring *by)
 	clv_rd_init(&rd, q.payload, q.payload_len);
 	if (server.result != CLV_OK)
 		strcpy(a.text, "the test says no");
-	else if (q.op == CLV_WIRE_FETCH)
+	else if (q.op == CLV_WIRE_FETCH) {
 		put_keys(&payload);
-	else if (q.op == CLV_WIRE_HEADS)
+		if (server.wish != NULL)
+			strcpy(a.text, server.wish);
+	} else if (q.op == CLV_WIRE_HEADS)
 		put_heads(&payload);
 	else if (q.op == CLV_WIRE_CERT)
 		a.result = take_cert();
@@ -1108,18 +1111,27 @@ END_TEST
 /* Notices. */
 
 static unsigned
-fetches_after_notice(void)
+fetches_after_notice_to(const char *name)
 {
 	struct clv_wire_answer a = head_of(CLV_WIRE_NOTICE);
 	unsigned n = asked[CLV_WIRE_FETCH];
 
+	strcpy(a.text, name);
 	send_answer(&a, keyring);
 	run(MEMBER_JITTER_MS + 1);
 	return asked[CLV_WIRE_FETCH] - n;
 }
 
+static unsigned
+fetches_after_notice(void)
+{
+	return fetches_after_notice_to("");
+}
+
 START_TEST(a_notice_is_a_reason_to_ask)
 {
+	unsigned had;
+
 	make_fresh();
 	run(1000);
 	ck_assert_uint_eq(fetches_after_notice(), 0); /* nothing new */
@@ -1134,6 +1146,14 @@ START_TEST(a_notice_is_a_reason_to_ask)
 	server.list_version = 3; /* an old one, played again */
 	ck_assert_uint_eq(fetches_after_notice(), 0);
 	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	server.list_version = 8;
+	ck_assert_uint_eq(fetches_after_notice_to("m2"), 0);
+	had = asked[CLV_WIRE_FETCH];
+	ck_assert_uint_eq(fetches_after_notice_to("m1"), 1);
+	/* however often it is played again, once a second */
+	for (unsigned i = 0; i < 100; i++)
+		(void)fetches_after_notice_to("m1");
+	ck_assert_uint_le(asked[CLV_WIRE_FETCH] - had, 25);
 }
 END_TEST
 
@@ -1725,6 +1745,43 @@ START_TEST(a_new_certificate_is_used_when_the_list_has_it)
 }
 END_TEST
 
+/* One that was about to be used may be in wrong hands as well as the one in
+ * use; and of one that the next answer asks for there is no other made. */
+START_TEST(the_system_may_ask_for_a_new_certificate)
+{
+	uint8_t first[32], pending[32];
+
+	memcpy(first, server.certs[0], 32);
+	server.wish = "rotated";
+	run(66000);
+	ck_assert(!m->cert.wanted);
+	server.keeps_certs = true;
+	server.wish = CLV_WIRE_ROTATE;
+	run(66000);
+	ck_assert(m->cert.wanted && !m->cert.now);
+	memcpy(pending, m->cert.next, 32);
+	run(66000);
+	ck_assert_mem_eq(m->cert.next, pending, 32);
+	server.wish = CLV_WIRE_ROTATE_NOW;
+	run(5000);
+	ck_assert(m->cert.wanted && m->cert.now);
+	ck_assert_mem_ne(m->cert.next, pending, 32);
+	ck_assert_mem_eq(uplink_cert, first, 32);
+	memcpy(pending, m->cert.next, 32);
+	server.wish = CLV_WIRE_ROTATE; /* it is more than that */
+	run(5000);
+	ck_assert(m->cert.now);
+	ck_assert_mem_eq(m->cert.next, pending, 32);
+	server.wish = "";
+	server.keeps_certs = false;
+	run(3000);
+	connect_as_told();
+	check_changed(first);
+	ck_assert_mem_eq(uplink_cert, pending, 32);
+	ck_assert(!accepts(first));
+}
+END_TEST
+
 /* A server that does not answer that question is asked for keys all the same.
  */
 START_TEST(a_server_that_is_silent_about_it_is_no_reason_to_be_away)
@@ -1997,6 +2054,7 @@ member_suite(void)
 	t = tcase_create("certificate");
 	tcase_add_checked_fixture(t, set_up_cert, tear_down);
 	tcase_add_test(t, a_new_certificate_is_used_when_the_list_has_it);
+	tcase_add_test(t, the_system_may_ask_for_a_new_certificate);
 	tcase_add_test(
 	    t, a_server_that_is_silent_about_it_is_no_reason_to_be_away);
 	tcase_add_test(

@@ -379,6 +379,36 @@ START_TEST(secrets_of_an_application_are_counted)
 }
 END_TEST
 
+START_TEST(newest_reminders_are_kept_one_a_file)
+{
+	uint8_t file[32] = {0};
+	size_t len;
+
+	for (uint8_t i = 0; i < 66; i++) {
+		file[0] = i;
+		ck_ok(s, call(s, CLV_STMT_PUT_REMINDER, file, (size_t)32, &i,
+			     (size_t)1));
+	}
+	ck_ok(s,
+	    call(s, CLV_STMT_PUT_REMINDER, file, (size_t)32, "new", (size_t)3));
+	ck_ok(s, call(s, CLV_STMT_GET_REMINDERS, "", (size_t)0));
+	ck_assert_uint_eq(clv_store_rows(s), 64);
+	ck_assert_mem_eq(clv_store_get(s, 0, 0, &len), file, 32);
+	ck_assert_mem_eq(clv_store_get(s, 0, 1, &len), "new", 3);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 2), 0);
+	ck_assert_uint_eq(*(const uint8_t *)clv_store_get(s, 63, 0, &len), 2);
+	file[0] = 1;
+	ck_ok(s, call(s, CLV_STMT_GET_REMINDERS, file, (size_t)32));
+	ck_assert_uint_eq(clv_store_rows(s), 0);
+	file[0] = 7;
+	ck_ok(s, call(s, CLV_STMT_GET_REMINDERS, file, (size_t)32));
+	ck_assert_uint_eq(clv_store_rows(s), 1);
+	ck_result(
+	    call(s, CLV_STMT_PUT_REMINDER, file, (size_t)31, "a", (size_t)1),
+	    CLV_E_DATABASE);
+}
+END_TEST
+
 START_TEST(sealed_copies_are_listed_and_those_of_strangers_dropped)
 {
 	uint8_t row[3][64];
@@ -520,6 +550,7 @@ add_reads_and_writes(Suite *suite)
 	tcase_add_test(t, acknowledgement_never_goes_back);
 	tcase_add_test(t, backups_come_newest_first_and_bounded);
 	tcase_add_test(t, secrets_of_an_application_are_counted);
+	tcase_add_test(t, newest_reminders_are_kept_one_a_file);
 	tcase_add_test(
 	    t, sealed_copies_are_listed_and_those_of_strangers_dropped);
 	tcase_add_test(t, hostile_strings_are_only_data);

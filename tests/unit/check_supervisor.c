@@ -64,7 +64,7 @@ has_only(int last)
 static int
 keeper(const struct config *cfg, const struct keeper_fds *fds)
 {
-	struct link_msg m;
+	struct link_config m;
 
 	if (keeper_fails || getuid() == 0 || !has_only(7) || fds->control < 3)
 		return 3;
@@ -72,9 +72,13 @@ keeper(const struct config *cfg, const struct keeper_fds *fds)
 	if (keeper_tells_failure)
 		tell(fds->link, LINK_FAIL, "");
 	tell(fds->link, LINK_READY, "");
-	while (recv(fds->link, &m, sizeof(m), 0) == sizeof(m)) {
+	while (recv(fds->link, &m, sizeof(m), 0) > 0) {
 		if (m.op == LINK_END && !keeper_stays)
 			return 0;
+		/* Only what is live of it is told. */
+		if (m.op == LINK_RELOAD && m.c.refresh_interval == 7 &&
+		    strcmp(m.c.node, "node-1") == 0)
+			tell(fds->link, LINK_END, "");
 	}
 	return 4;
 }
@@ -86,7 +90,10 @@ front(const struct config *cfg, int chan, int link)
 
 	if (getuid() == 0 || !has_only(4))
 		return 3;
-	return recv(link, &m, sizeof(m), 0) == sizeof(m) ? 0 : 5;
+	while (recv(link, &m, sizeof(m), 0) > 0)
+		if (m.op == LINK_END)
+			return 0;
+	return 5;
 }
 
 static void
@@ -280,6 +287,51 @@ START_TEST(a_hang_up_does_not_end_it)
 	kill(supervisor, SIGTERM);
 	assert_notified("STOPPING=1");
 	assert_exit(0);
+}
+END_TEST
+
+static void
+configure(uint32_t interval, const char *more)
+{
+	struct config file = c;
+	char why[256];
+	FILE *f;
+
+	snprintf(file.node, sizeof(file.node), "another");
+	file.refresh_interval = interval;
+	ck_assert_int_eq(config_save(&file, c.path, why), CLV_OK);
+	f = fopen(c.path, "a");
+	ck_assert_ptr_nonnull(f);
+	fputs(more, f);
+	fclose(f);
+}
+
+/* The keeper ends it all when it hears of 7, and of nothing else. */
+START_TEST(sighup_reads_the_configuration_again)
+{
+	pid_t before[3], after[3];
+	const uint64_t deadline = loop_now_ms() + WAIT_MS;
+
+	snprintf(c.path, sizeof(c.path), "%s/claviger.conf", dir);
+	configure(60, "");
+	start();
+	children(before);
+	configure(7, "no_such_key = 1\n");
+	kill(supervisor, SIGHUP);
+	configure(8, "");
+	kill(supervisor, SIGHUP);
+	do { /* the watcher is another one: it was read, and changed nothing */
+		ck_assert_uint_lt(loop_now_ms(), deadline);
+		usleep(5000);
+		children(after);
+	} while (after[2] == 0 || after[2] == before[2]);
+	ck_assert_int_eq(after[0], before[0]);
+	ck_assert_int_eq(after[1], before[1]);
+	configure(7, "");
+	kill(supervisor, SIGHUP);
+	assert_notified("STOPPING=1");
+	assert_exit(0);
+	assert_nobody_is_left();
 }
 END_TEST
 
@@ -663,6 +715,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, it_is_ready_and_ends_in_order, 0, 2);
 	tcase_add_test(tc, a_hang_up_does_not_end_it);
+	tcase_add_test(tc, sighup_reads_the_configuration_again);
 	tcase_add_loop_test(
 	    tc, when_one_dies_the_other_is_killed_and_pacemaker_told, 0, 2);
 	tcase_add_test(

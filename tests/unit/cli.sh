@@ -614,22 +614,22 @@ refuse $? 7 'schema version 99' 'init at a newer schema'
 on n1 settings upgrade --database-admin "host=$tmp/sock dbname=one user=postgres"
 refuse $? 7 'schema version 99' 'upgrade to an older program'
 sql -c 'DELETE FROM claviger.schema_version WHERE version = 99' one
-sql -c 'DELETE FROM claviger.schema_version WHERE version = 2' one
+sql -c 'DELETE FROM claviger.schema_version WHERE version > 1' one
 join_n2
-refuse $? 7 'schema version 1, and this program needs 2' 'join at an older schema'
-sql -c 'INSERT INTO claviger.schema_version (version) VALUES (2)' one
+refuse $? 7 'schema version 1, and this program needs 3' 'join at an older schema'
+sql -c 'INSERT INTO claviger.schema_version (version) VALUES (2), (3)' one
 nothing_made n2 'a join at another schema'
 on n1 settings upgrade --database-admin "host=$tmp/sock dbname=one user=postgres"
 expect $? 0 'nothing to do' 'upgrade of a schema that is up to date'
 on n1 settings upgrade --json \
 	--database-admin "host=$tmp/sock dbname=one user=postgres"
-expect $? 0 '"schema_version_before": *2' 'upgrade --json'
+expect $? 0 '"schema_version_before": *3' 'upgrade --json'
 json 'settings upgrade'
 database old
 sql -1 -q -f "$source/lib/sql/001-schema.sql" old
 on n1 settings upgrade --database-admin "host=$tmp/sock dbname=old user=postgres"
-expect $? 0 '^schema version 2$' 'upgrade from version 1'
-same 'the upgraded schema' 2 \
+expect $? 0 '^schema version 3$' 'upgrade from version 1'
+same 'the upgraded schema' 3 \
 	"$(sql -c 'SELECT max(version) FROM claviger.schema_version' old)"
 join_n2
 expect $? 0 '^fingerprint ' 'join'
@@ -968,11 +968,52 @@ with n1 member add m1 --certificate "$tmp/m1/state/tls.crt" \
 	--recipient "$recipient" --sign-key "$signkey" --scope payroll --json
 expect $? 0 '"scope": *"payroll"' 'member add --json'
 json 'member add'
-with n1 backup "$tmp/b/json.age" --passphrase-file "$tmp/pass" --json
+for word in 'my CORRECT horse battery staple' 'Battery' ' ' \
+	"$(printf '%257s' x)" "$(printf 'a\tb')"; do
+	with n1 backup "$tmp/b/no.age" --passphrase-file "$tmp/pass" \
+		--reminder "$word"
+	refuse $? 2 'the reminder is refused' "the reminder '$word'"
+	gone 'a backup whose reminder is refused' "$tmp/b/no.age"
+done
+with n1 backup --scheduled --reminder x
+refuse $? 2 'takes no --reminder' 'a reminder of no passphrase'
+with n1 backup "$tmp/b/json.age" --passphrase-file "$tmp/pass" --json \
+	--reminder 'what the comic says'
 expect $? 0 '"recorded": *true' 'backup --json'
+is 'its reminder is kept' grep -q '"reminder": *true' "$tmp/out"
 json backup written
+is 'but not in the file' sh -c \
+	"! grep -q 'what the comic' '$tmp/b/json.age'"
+on n1 backup verify "$tmp/b/json.age" --passphrase-file "$tmp/pass"
+expect $? 0 '^reminder  *what the comic says$' 'verify shows the reminder'
+on n1 backup verify "$tmp/b/json.age" --passphrase-file "$tmp/wrong"
+expect $? 13 'passphrase: what the comic says$' 'a wrong passphrase is reminded of'
+on n1 backup verify "$tmp/b/one.age" --passphrase-file "$tmp/pass" --json
+expect $? 0 '"reminder": *""' 'another backup has none'
+cp "$tmp/b/json.age" "$tmp/b/moved.age"
+on n1 backup verify "$tmp/b/moved.age" --passphrase-file "$tmp/pass"
+expect $? 0 '^reminder  *what the comic says$' 'it goes with the file'
+with n1 escrow list --json
+expect $? 23 '"reminder": *"what the comic says"' 'escrow list has it'
+# Whoever administers the database can neither alter it nor exchange it.
+sql -c 'UPDATE claviger.reminder SET
+	body = set_byte(body, 90, get_byte(body, 90) # 1)' one
+on n1 backup verify "$tmp/b/json.age" --passphrase-file "$tmp/wrong"
+refuse $? 13 'passphrase' 'an altered reminder is not shown'
+is 'nor a part of it' sh -c "! grep -qi 'reminder of' '$tmp/err'"
+with n1 backup "$tmp/b/mine.age" --passphrase-file "$tmp/pass" \
+	--reminder 'what the comic says'
+expect $? 0 'the reminder is in the database' 'backup --reminder'
+hash_of() {
+	echo "decode('$(sha256sum "$tmp/b/$1" | cut -d ' ' -f 1)', 'hex')"
+}
+sql -c "INSERT INTO claviger.reminder (file, body) SELECT $(hash_of one.age),
+	body FROM claviger.reminder WHERE file = $(hash_of mine.age)" one
+on n1 backup verify "$tmp/b/one.age" --passphrase-file "$tmp/pass"
+expect $? 0 '' 'a reminder under another file'
+is 'it is not shown there' sh -c "! grep -q comic '$tmp/out' '$tmp/err'"
 is 'the backup is recorded' \
-	test "$(sql -c 'SELECT count(*) FROM claviger.backup' one)" = 2
+	test "$(sql -c 'SELECT count(*) FROM claviger.backup' one)" = 3
 
 # Applications, as root.
 of_app() { # EXPRESSION APP
@@ -1075,12 +1116,28 @@ is 'secrets are left of a removal that was killed' \
 	test "$(of_app versions crm)" -ge 1500
 with n1 app list
 is 'but no application' sh -c "! grep -q crm '$tmp/out'"
-hold 2
+# Held until it has waited longer than the daemon takes for one answer, and
+# for less than the three seconds after which PostgreSQL ends the wait.
+hold 60
+(
+	tries=0
+	until [ "$(sql -c "SELECT count(*) FROM pg_locks WHERE NOT granted AND
+		relation = 'claviger.secret'::regclass" one)" != 0 ] ||
+		[ $((tries += 1)) = 400 ]; do
+		sleep 0.05
+	done
+	sleep 1
+	sql -c "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE granted AND
+		relation = 'claviger.secret'::regclass AND
+		mode = 'ShareLock'" one >/dev/null
+) &
+releaser=$!
 script -qec "'$claviger' --config '$tmp/n1/claviger.conf' \
 	--clavigerd '$daemon' app remove crm --yes --json >'$tmp/out'" \
 	/dev/null </dev/null >"$tmp/err" 2>&1
 expect $? 0 '"versions": *[12]500' 'app remove goes on'
 wait $holder
+wait $releaser
 is 'and tells how far it is' grep -aq '[0-9]00 of [12]500 deleted' "$tmp/err"
 json 'app remove'
 is 'all is deleted' test "$(of_app versions crm)" = 0
@@ -1152,7 +1209,55 @@ by games app remove web --yes
 expect $? 0 'application web and all its secrets are deleted' 'app remove'
 by games node list
 expect $? 4 'only root' 'a verb of root'
+
+# A configuration that was changed.
+was=$(cat "$tmp/n1/claviger.conf")
+on n1 settings reload --json
+expect $? 0 '"taken": *\[' 'settings reload without a change'
+json 'settings reload' key value was
+printf 'refresh_interval = 7\nenforce_expiry = yes\nlog_file = %s\n' \
+	"$tmp/n1/new.log" >>"$tmp/n1/claviger.conf"
+on n1 settings show
+is 'the running value, and the one of the file' grep -q \
+	'^refresh_interval  *= 60 .*# the daemon; .*: 7: claviger settings reload$' \
+	"$tmp/out"
+is 'and what needs a start' grep -q \
+	'^log_file .*# the daemon; .*new.log: restart clavigerd$' "$tmp/out"
+on n1 settings reload
+expect $? 30 '^refresh_interval  *= 7, was 60$' 'settings reload'
+is 'the rest waits' grep -q \
+	'^log_file .*, and is until clavigerd is restarted$' "$tmp/out"
+on n1 settings show --json
+expect $? 0 '"refresh_interval": *7' 'it is in force'
+is 'so is the other' grep -q '"enforce_expiry": *true' "$tmp/out"
+printf '%s\nrefresh_interval = 8\nno_such_key = 1\n' "$was" \
+	>"$tmp/n1/claviger.conf"
+on n1 settings reload
+expect $? 2 'there is no key "no_such_key"' 'reloading what is wrong'
+kill -HUP "$running"
+tries=0
+until grep -q 'the configuration stays as it was' "$tmp/n1/daemon.log" ||
+	[ $((tries += 1)) = 200 ]; do
+	sleep 0.05
+done
+printf '%s\nrefresh_interval = 8\n' "$was" >"$tmp/n1/claviger.conf"
+on n1 settings show
+is 'what was wrong changed nothing' \
+	grep -q '^refresh_interval  *= 7 ' "$tmp/out"
+kill -HUP "$running"
+tries=0
+until on n1 settings show && grep -q '^refresh_interval  *= 8 ' "$tmp/out" ||
+	[ $((tries += 1)) = 200 ]; do
+	sleep 0.05
+done
+is 'SIGHUP does the same' grep -q '^refresh_interval  *= 8 ' "$tmp/out"
+is 'and what is not there any more is its default again' \
+	grep -q '^enforce_expiry  *= no ' "$tmp/out"
+printf '%s\n' "$was" >"$tmp/n1/claviger.conf"
+
 kill "$running" && wait "$running"
+on n1 settings reload
+expect $? 8 'the next clavigerd that starts reads it' 'reload without a daemon'
 by games app list
 expect $? 8 'cannot be asked' 'no daemon'
 is 'what to do then' grep -q 'next: start clavigerd' "$tmp/err"
@@ -1446,6 +1551,20 @@ on n1 cert rotate --server --member
 refuse $? 2 'Give --server or --member' 'cert rotate of both'
 on m1 cert rotate --server
 refuse $? 2 'not a server node' 'cert rotate --server on a member'
+on n1 cert rotate --server m1
+refuse $? 2 'goes with --member alone' 'cert rotate --server of a host'
+on m1 cert rotate --member n1
+refuse $? 2 'not a server node, and not n1' 'cert rotate --member of another host'
+with n1 cert rotate --member 'm 1'
+refuse $? 2 'not a name of a host' 'cert rotate --member of no name'
+with n1 cert rotate --member m1 --now
+refuse $? 4 'm1 uses would be refused at once' \
+	'cert rotate --member NAME --now without a terminal'
+with n1 cert rotate --member m1
+refuse $? 8 'the certificate of m1 is not changed' \
+	'cert rotate --member NAME without an active server'
+on m1 cert rotate --member m1
+refuse $? 8 'clavigerd does not run' 'cert rotate --member of its own name'
 on m1 cert rotate --member
 refuse $? 8 'clavigerd does not run' 'cert rotate --member without a daemon'
 on m1 cert rotate --member --now
@@ -1563,6 +1682,13 @@ bare n5 restore "$foreign" --passphrase-file "$tmp/pass" --node n5
 refuse $? 17 'another system' 'restore of a database of another system'
 bare n5 restore "$tmp/b/one.age" --passphrase-file "$tmp/pass" --node n5
 refuse $? 20 'older than the system' 'restore of an older state than there'
+bare n5 restore "$tmp/b/mine.age" --passphrase-file "$tmp/wrong" --node n5
+expect $? 13 'passphrase: what the comic says$' 'a bare machine is reminded'
+is 'nobody has vouched for it' grep -q 'not known: give --system' "$tmp/err"
+bare n5 restore "$tmp/b/mine.age" --passphrase-file "$tmp/wrong" --node n5 \
+	--system "$key"
+expect $? 13 'passphrase: what the comic says$' 'and with --system'
+is 'that the system has signed' sh -c "! grep -q 'not known' '$tmp/err'"
 bare n5 restore --identity "$tmp/b/identity" --node n5
 refuse $? 2 'needs --system' 'what anybody could have sealed'
 bare n5 restore --identity "$tmp/pass" --system "$key" --node n5

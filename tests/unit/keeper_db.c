@@ -616,6 +616,8 @@ perform(struct call *c)
 	case CLV_STMT_HISTORY:
 	case CLV_STMT_ADD_KEY:
 	case CLV_STMT_GET_RECORDS:
+	case CLV_STMT_PUT_REMINDER:
+	case CLV_STMT_GET_REMINDERS:
 	case CLV_STMT_LAST: RIG_REQUIRE(!"a statement that no keeper uses");
 	}
 }
