@@ -131,6 +131,24 @@ known_key(const struct cli *c, uint8_t pk[static CLV_SIGN_PK_LEN])
 	return pk;
 }
 
+/* Under that key (NULL: whoever signed it), or one that signed before. */
+static int
+read_reminder(struct cli *c, const void *body, size_t len, const uint8_t *key,
+    struct reminder *ret)
+{
+	struct clv_list *list = NULL;
+	int r = reminder_parse(body, len, key, ret);
+
+	if (r != CLV_E_SIGNATURE || cli_list_get(c, &list) != CLV_OK)
+		return r;
+	for (size_t n = list->succession_count - list->has_next_key;
+	     r == CLV_E_SIGNATURE && n > 0; n--)
+		r = reminder_parse(
+		    body, len, list->successions[n - 1].old_pk, ret);
+	clv_list_free(&list);
+	return r;
+}
+
 bool
 cli_reminder_find(
     struct cli *c, const char *path, struct reminder *ret, bool *ret_proven)
@@ -151,7 +169,7 @@ cli_reminder_find(
 		CLV_OK &&
 	    clv_store_rows(db) > 0) {
 		body = clv_store_get(db, 0, 1, &len);
-		found = reminder_parse(body, len, key, ret) == CLV_OK &&
+		found = read_reminder(c, body, len, key, ret) == CLV_OK &&
 			memcmp(ret->file, file, sizeof(file)) == 0;
 	}
 	clv_store_free(&db);
@@ -198,7 +216,8 @@ print_one(struct cli_json *j, struct reminder *r, uint64_t age_s)
 }
 
 static void
-print_rows(struct clv_store *db, const uint8_t *pk, struct cli_json *j)
+print_rows(
+    struct cli *c, struct clv_store *db, const uint8_t *pk, struct cli_json *j)
 {
 	struct reminder r;
 	bool any = false;
@@ -209,7 +228,7 @@ print_rows(struct clv_store *db, const uint8_t *pk, struct cli_json *j)
 
 		file = clv_store_get(db, i, 0, &file_len);
 		body = clv_store_get(db, i, 1, &len);
-		if (reminder_parse(body, len, pk, &r) != CLV_OK ||
+		if (read_reminder(c, body, len, pk, &r) != CLV_OK ||
 		    file_len != sizeof(r.file) ||
 		    memcmp(file, r.file, file_len) != 0)
 			continue;
@@ -233,6 +252,6 @@ cli_reminder_list(struct cli *c, struct cli_json *j)
 		db = open_database(c);
 	if (db != NULL && clv_store_run(db, CLV_STMT_GET_REMINDERS, &all, 1,
 			      PATIENCE_MS) == CLV_OK)
-		print_rows(db, pk, j);
+		print_rows(c, db, pk, j);
 	clv_store_free(&db);
 }
