@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <sodium.h>
 #include "daemon/cli_reminder.h"
+#include "daemon/system_pin.h"
 
 #define PATIENCE_MS 3000 /* nobody waits longer for a reminder */
 
@@ -126,7 +127,7 @@ static const uint8_t *
 known_key(const struct cli *c, uint8_t pk[static CLV_SIGN_PK_LEN])
 {
 	if (c->config.system[0] == '\0' ||
-	    cli_key_parse(c->config.system, pk) != CLV_OK)
+	    system_pin_load(&c->config, pk) == CLV_E_CONFIG)
 		return NULL;
 	return pk;
 }
