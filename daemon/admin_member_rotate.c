@@ -23,7 +23,7 @@ struct asked {
 	uint8_t wish; /* enum party_wish */
 	uint8_t instead[2][32];
 	struct admin_thumbs t;
-	const uint8_t *in_use; /* borrowed from the list */
+	uint8_t in_use[32]; /* that it came with last, or zeros */
 };
 
 static int
@@ -42,7 +42,8 @@ begin(const struct keeper *k, struct asked *a, char *text, size_t cap)
 {
 	const struct member_live *e = members_live_find(k->live, a->name);
 
-	if (e == NULL || !members_live_is(e, loop_now_ms())) {
+	if (e == NULL || sodium_is_zero(e->thumb, 32) ||
+	    !members_live_is(e, loop_now_ms())) {
 		snprintf(text, cap, "%s is not live: it has not fetched %s",
 		    a->name,
 		    e != NULL ? "for too long" : "from this active server yet");
@@ -51,15 +52,10 @@ begin(const struct keeper *k, struct asked *a, char *text, size_t cap)
 	memcpy(a->instead[0], a->in_use, 32);
 	if (a->wish == PARTY_WISH_NOW)
 		memcpy(a->instead[1],
-		    a->in_use == a->t.next ? a->t.current : a->t.next, 32);
+		    sodium_memcmp(a->in_use, a->t.next, 32) == 0 ? a->t.current
+								 : a->t.next,
+		    32);
 	return CLV_OK;
-}
-
-static bool
-is_done(const struct asked *a)
-{
-	return sodium_memcmp(a->in_use, a->instead[0], 32) != 0 &&
-	       sodium_memcmp(a->in_use, a->instead[1], 32) != 0;
 }
 
 /* Returns what is waited for. */
@@ -79,8 +75,11 @@ ask(struct keeper *k, const struct asked *a)
 		(void)members_live_heard(k->live, &said);
 		member_notice_to(k, a->name);
 	}
-	if (!sodium_is_zero(a->t.next, 32))
-		return "the signed list has its next certificate";
+	if (sodium_memcmp(a->t.current, a->instead[0], 32) != 0 ||
+	    !sodium_is_zero(a->t.next, 32))
+		return "the signed list has its next certificate; it comes "
+		       "with "
+		       "that when it next fetches";
 	return "it is asked for a new certificate when it fetches";
 }
 
@@ -88,7 +87,8 @@ static int
 run(struct keeper *k, struct clv_rd *args, struct clv_buf *ret, char *text,
     size_t cap)
 {
-	struct asked a;
+	const struct member_live *e;
+	struct asked a = {.wish = PARTY_WISH_NONE};
 	bool done;
 	int r = parse(args, &a);
 
@@ -101,12 +101,14 @@ run(struct keeper *k, struct clv_rd *args, struct clv_buf *ret, char *text,
 		snprintf(text, cap, "no host %s is enrolled", a.name);
 		return CLV_E_NOT_FOUND;
 	}
-	a.in_use = party_cert_in_use(k, a.name, &a.t);
+	e = members_live_find(k->live, a.name);
+	if (e != NULL)
+		memcpy(a.in_use, e->thumb, 32);
 	if (sodium_is_zero(a.instead[0], 32))
 		r = begin(k, &a, text, cap);
 	if (r != CLV_OK)
 		return r;
-	done = is_done(&a);
+	done = party_cert_is_changed(a.in_use, a.instead, a.wish, &a.t);
 	clv_buf_raw(ret, a.instead, sizeof(a.instead));
 	clv_buf_u8(ret, done);
 	clv_buf_raw(ret, a.in_use, 32);

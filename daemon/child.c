@@ -45,6 +45,7 @@ ends_close(struct ends *e)
 
 	for (i = 0; i < N_SOCKETS; i++)
 		fd_close(&e->socket[i]);
+	fd_close(&e->identity);
 	for (i = 0; i < 2; i++)
 		fd_close(&e->chan[i]);
 	for (i = 0; i < N_CHILDREN; i++) {
@@ -117,11 +118,13 @@ child_keeper(const struct config *c, struct ends *e, keeper_fn fn, pid_t parent)
 	    .front = e->chan[KEEPER],
 	    .link = e->link[KEEPER][1],
 	    .api = e->socket[SOCKET_API],
-	    .credentials = e->socket[SOCKET_CREDENTIALS]};
-	int *const kept[] = {
-	    &fds.control, &fds.front, &fds.link, &fds.api, &fds.credentials};
+	    .credentials = e->socket[SOCKET_CREDENTIALS],
+	    .identity = e->identity >= 0 ? e->identity : 0};
+	int *const kept[] = {&fds.control, &fds.front, &fds.link, &fds.api,
+	    &fds.credentials, &fds.identity};
+	int n = fds.identity > 0 ? 6 : 5;
 
-	if (child_begin(c, "clavigerd-keeper", c->user, parent, kept, 5) !=
+	if (child_begin(c, "clavigerd-keeper", c->user, parent, kept, n) !=
 	    CLV_OK)
 		return 1;
 	return fn(c, &fds);

@@ -16,6 +16,7 @@
 #include <claviger/store.h>
 #include "agents/control.h"
 #include "daemon/config.h"
+#include "daemon/sealed.h"
 
 /*
  * The command. A verb is one row of a table that drives dispatch, option
@@ -193,6 +194,9 @@ void cli_host_fini(struct cli_host *h);
 int cli_host_make(
     struct cli *c, const char *name, const char *address, struct cli_host *h);
 int cli_host_load(struct cli *c, struct cli_host *h);
+/* The identity alone. ret_why: of a sealed one, else "". */
+int cli_host_identity(struct cli *c, struct clv_identity **ret,
+    char ret_why[static SEALED_WHY_LEN]);
 int cli_host_save(struct cli *c, const struct config *config,
     const struct cli_host *h, struct cli_undo *undo);
 
@@ -427,6 +431,7 @@ int cli_recovery_recipient(struct cli *c);
 int cli_recovery_combine(struct cli *c);
 int cli_escrow_list(struct cli *c);
 int cli_escrow_verify(struct cli *c);
+int cli_drill_failover(struct cli *c);
 int cli_drill_restore(struct cli *c);
 int cli_designate(struct cli *c);
 int cli_node_list(struct cli *c);
@@ -456,6 +461,8 @@ int cli_rotate(struct cli *c);
 int cli_generation_list(struct cli *c);
 int cli_generation_destroy(struct cli *c);
 int cli_fetch(struct cli *c);
+int cli_identity_seal(struct cli *c);
+int cli_identity_unseal(struct cli *c);
 int cli_complete(struct cli *c);
 int cli_cluster_commands(struct cli *c);
 

@@ -102,6 +102,21 @@ cib_text(struct cib *cib, struct cib_element *from, const char *xpath,
 	return node != NULL;
 }
 
+int
+cib_print(struct cib *cib, struct cib_element *element, struct clv_buf *ret)
+{
+	xmlBuffer *b = xmlBufferCreate();
+
+	if (b == NULL)
+		return CLV_E_NOMEM;
+	if (element != NULL &&
+	    xmlNodeDump(b, cib->doc, (xmlNode *)element, 0, 0) > 0)
+		clv_buf_raw(
+		    ret, xmlBufferContent(b), (size_t)xmlBufferLength(b));
+	xmlBufferFree(b);
+	return clv_buf_result(ret);
+}
+
 bool
 cib_duration(const char *text, uint64_t *ret_ms)
 {

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <claviger/buf.h>
 
 /*
  * The cluster's configuration, as `cibadmin --query` prints it, and questions
@@ -24,6 +25,9 @@ struct cib_element *cib_find(
  * none fits. */
 bool cib_text(struct cib *cib, struct cib_element *from, const char *xpath,
     char *dst, size_t cap);
+/* An element and what is in it, as XML; "" when there is none. */
+int cib_print(
+    struct cib *cib, struct cib_element *element, struct clv_buf *ret);
 /* "10s", "500ms", "1min", "10": as Pacemaker reads it. */
 bool cib_duration(const char *text, uint64_t *ret_ms);
 /* Is it one of the words for true? */

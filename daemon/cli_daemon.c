@@ -63,8 +63,10 @@ exec_daemon(const struct cli *c, const struct cli_daemon *d, const char *notify,
 	char socket_text[80];
 	char *const argv[] = {
 	    (char *)c->daemon, (char *)"--config", (char *)c->path, NULL};
-	char *const envp[] = {
-	    (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", socket_text, NULL};
+	char device[256];
+	const char *tpm = getenv(SEALED_DEVICE);
+	char *const envp[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+	    socket_text, tpm != NULL ? device : NULL, NULL};
 	int null = open("/dev/null", O_RDWR);
 
 	for (int fd = 0; fd <= 2; fd++) {
@@ -72,6 +74,8 @@ exec_daemon(const struct cli *c, const struct cli_daemon *d, const char *notify,
 			_exit(127);
 	}
 	snprintf(socket_text, sizeof(socket_text), "NOTIFY_SOCKET=%s", notify);
+	snprintf(device, sizeof(device), SEALED_DEVICE "=%s",
+	    tpm != NULL ? tpm : "");
 	setsid(); /* the terminal's signals are the command's */
 	sigprocmask(SIG_SETMASK, &d->signals, NULL);
 	execve(c->daemon, argv, envp);

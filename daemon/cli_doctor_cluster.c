@@ -115,17 +115,24 @@ ask(const char *const argv[], size_t max, struct clv_buf *ret)
 	return cli_tool_read(argv, WITHIN_MS, ret);
 }
 
-static void
-ask_pacemaker(struct doctor_cluster *k)
+int
+doctor_cib_ask(struct cib **ret)
 {
 	static const char *const argv[] = {
 	    "cibadmin", "--query", "--local", NULL};
 	struct clv_buf text;
+	int r = ask(argv, CIB_LEN_MAX, &text);
 
-	k->answer = ask(argv, CIB_LEN_MAX, &text);
-	if (k->answer == CLV_OK)
-		k->answer = cib_parse(text.data, text.len, &k->cib);
+	if (r == CLV_OK)
+		r = cib_parse(text.data, text.len, ret);
 	clv_buf_fini(&text);
+	return r;
+}
+
+static void
+ask_pacemaker(struct doctor_cluster *k)
+{
+	k->answer = doctor_cib_ask(&k->cib);
 	if (k->answer == CLV_E_NOT_FOUND)
 		k->no_host = "there is no cluster software on this host";
 	else if (k->answer != CLV_OK)
@@ -186,12 +193,15 @@ look_up_resource(struct doctor_cluster *k, const char *path)
 	cib_let(k->cib, "clone", k->clone_id);
 }
 
-static void
-open_cluster(struct doctor *d, struct doctor_cluster *k)
+void
+doctor_cluster_ask(struct cli *c, struct doctor_cluster *k)
 {
-	const struct config *config = &d->c->config;
-
-	if (strcmp(config->cluster, "no") == 0) {
+	memset(k, 0, sizeof(*k));
+	clv_buf_init(&k->corosync);
+	/* As clavigerd understands it. */
+	if (strcmp(c->config.cluster, "no") == 0 ||
+	    (strcmp(c->config.cluster, "auto") == 0 &&
+		access("/etc/corosync/corosync.conf", F_OK) != 0)) {
 		k->no_host = "by the configuration there is no cluster";
 		return;
 	}
@@ -200,9 +210,17 @@ open_cluster(struct doctor *d, struct doctor_cluster *k)
 		return;
 	ask_corosync(k);
 	if (k->cib != NULL)
-		look_up_resource(k, d->c->path);
-	if (cli_list_get(d->c, &k->list) != CLV_OK)
+		look_up_resource(k, c->path);
+	if (cli_list_get(c, &k->list) != CLV_OK)
 		k->list = NULL;
+}
+
+void
+doctor_cluster_fini(struct doctor_cluster *k)
+{
+	clv_list_free(&k->list);
+	clv_buf_fini(&k->corosync);
+	cib_free(&k->cib);
 }
 
 const char *
@@ -211,11 +229,10 @@ doctor_cluster_lacks(struct doctor *d, unsigned needs)
 	struct doctor_cluster *k = d->cluster;
 
 	if (k == NULL) {
-		k = d->cluster = calloc(1, sizeof(*k));
+		k = d->cluster = malloc(sizeof(*k));
 		if (k == NULL)
 			return "out of memory";
-		clv_buf_init(&k->corosync);
-		open_cluster(d, k);
+		doctor_cluster_ask(d->c, k);
 	}
 	if (k->no_host != NULL)
 		return k->no_host;
@@ -231,9 +248,7 @@ doctor_cluster_close(struct doctor *d)
 {
 	if (d->cluster == NULL)
 		return;
-	clv_list_free(&d->cluster->list);
-	clv_buf_fini(&d->cluster->corosync);
-	cib_free(&d->cluster->cib);
+	doctor_cluster_fini(d->cluster);
 	free(d->cluster);
 	d->cluster = NULL;
 }

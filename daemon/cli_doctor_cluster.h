@@ -21,6 +21,12 @@ struct doctor_cluster {
 	struct clv_list *list;	     /* as this host knows it, or NULL */
 };
 
+/* Asks the cluster, and says what it cannot in the four no_...; the list is
+ * the local daemon's. */
+void doctor_cluster_ask(struct cli *c, struct doctor_cluster *ret);
+void doctor_cluster_fini(struct doctor_cluster *k);
+int doctor_cib_ask(struct cib **ret); /* the same CIB, anew */
+
 /* Value of an attribute by its name, of our resource and its clone ($id and
  * $clone in XPath); "" and false: it has none. */
 bool doctor_property(struct doctor_cluster *k, const char *name,

@@ -62,7 +62,8 @@ set_right(const struct file_rule *f)
 	struct stat st;
 	bool ok =
 	    fd >= 0 && fstat(fd, &st) == 0 &&
-	    (S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink == 1));
+	    ((f->mode & 0100) != 0 ? S_ISDIR(st.st_mode)
+				   : S_ISREG(st.st_mode) && st.st_nlink == 1);
 
 	if (ok && owner_is_wrong(f, &st))
 		ok = f->pw != NULL &&
@@ -126,6 +127,28 @@ check_file(struct doctor *d, const char *dir, const char *name,
 		wrong_file(d, &f, &st);
 }
 
+/* One of the two: plain, or sealed. */
+static void
+check_identity(struct doctor *d)
+{
+	const char *dir = d->c->config.state_dir, *user = d->c->config.user;
+	struct stat st;
+	char sealed[320], plain[320];
+	bool is_sealed, is_plain;
+
+	snprintf(sealed, sizeof(sealed), "%s/" SEALED_FILE, dir);
+	snprintf(plain, sizeof(plain), "%s/identity", dir);
+	is_sealed = lstat(sealed, &st) == 0;
+	is_plain = lstat(plain, &st) == 0;
+	check_file(d, dir, "identity", user, 0400, !is_sealed);
+	check_file(d, dir, SEALED_FILE, user, 0400, false);
+	if (is_sealed && is_plain)
+		doctor_found(d, plain, "remove that of the two that is older",
+		    "it is in use although there is a sealed one");
+	if (is_sealed && !is_plain)
+		doctor_note(d, "the identity is sealed");
+}
+
 void
 doctor_files(struct doctor *d)
 {
@@ -135,7 +158,7 @@ doctor_files(struct doctor *d)
 	check_file(d, d->c->path, "", "root", 0644, true);
 	check_file(d, config->run_dir, "", "root", 0755, false);
 	check_file(d, dir, "", user, 0700, true);
-	check_file(d, dir, "identity", user, 0400, true);
+	check_identity(d);
 	check_file(d, dir, "tls.key", user, 0400, true);
 	check_file(d, dir, "tls.crt", user, 0444, true);
 	check_file(d, dir, "state", user, 0600, false);

@@ -45,17 +45,10 @@ get_list(struct doctor *d)
 static int
 load_identity(struct doctor *d)
 {
-	char path[320];
+	char why[SEALED_WHY_LEN];
 	int r = cli_guard(d->c);
 
-	snprintf(path, sizeof(path), "%s/identity", d->c->config.state_dir);
-	if (r == CLV_OK)
-		r = cli_become(d->c, &d->c->config);
-	if (r != CLV_OK)
-		return r;
-	r = clv_identity_load(d->c->guard, path, &d->id);
-	cli_unbecome();
-	return r;
+	return r == CLV_OK ? cli_host_identity(d->c, &d->id, why) : r;
 }
 
 /* This node's copy. CLV_E_NOT_FOUND: there is none. */

@@ -356,13 +356,16 @@ with_scratch(struct cli *c, struct drill *d)
 
 /* ---- the report ---- */
 
-/* Before anything is asked for. */
-static int
-open_report(struct cli *c, const char *path, FILE **ret)
+int
+drill_report_open(struct cli *c, const char *path, FILE **ret)
 {
-	int fd = open(
-	    path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd;
 
+	*ret = NULL;
+	if (path == NULL)
+		return CLV_OK;
+	fd = open(
+	    path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	*ret = fd < 0 ? NULL : fdopen(fd, "w");
 	if (*ret != NULL)
 		return CLV_OK;
@@ -371,8 +374,8 @@ open_report(struct cli *c, const char *path, FILE **ret)
 	    strerror(errno));
 }
 
-static int
-close_report(struct cli *c, const char *path, FILE *f, int result)
+int
+drill_report_close(struct cli *c, const char *path, FILE *f, int result)
 {
 	bool whole;
 
@@ -385,6 +388,22 @@ close_report(struct cli *c, const char *path, FILE *f, int result)
 	if (result != CLV_OK)
 		unlink(path);
 	return result;
+}
+
+int
+drill_report_forms(
+    struct cli *c, enum drill_form *ret_file, enum drill_form *ret_shown)
+{
+	const char *as = cli_opt(c, "output-as");
+
+	*ret_file = DRILL_TEXT;
+	if (as != NULL && drill_form_parse(as, ret_file) != CLV_OK)
+		return cli_fail(c, CLV_E_USAGE, "text, json or html",
+		    "--output-as does not know '%s'", as);
+	*ret_shown = cli_opt(c, "report") == NULL ? *ret_file : DRILL_TEXT;
+	if (cli_opt(c, "json") != NULL)
+		*ret_shown = DRILL_JSON;
+	return CLV_OK;
 }
 
 static int
@@ -419,24 +438,19 @@ fini(struct cli *c, struct drill *d)
 int
 cli_drill_restore(struct cli *c)
 {
-	const char *path = cli_opt(c, "report"), *as = cli_opt(c, "output-as");
-	enum drill_form form = DRILL_TEXT, shown;
+	const char *path = cli_opt(c, "report");
+	enum drill_form form, shown;
 	struct drill d = {.count = 0};
 	FILE *f = NULL;
-	int r;
+	int r = drill_report_forms(c, &form, &shown);
 
-	if (as != NULL && drill_form_parse(as, &form) != CLV_OK)
-		return cli_fail(c, CLV_E_USAGE, "text, json or html",
-		    "--output-as does not know '%s'", as);
-	shown = path == NULL ? form : DRILL_TEXT;
-	if (cli_opt(c, "json") != NULL)
-		shown = DRILL_JSON;
-	r = path == NULL ? CLV_OK : open_report(c, path, &f);
+	if (r == CLV_OK)
+		r = drill_report_open(c, path, &f);
 	if (r == CLV_OK)
 		r = drill(c, &d);
 	if (r == CLV_OK && f != NULL)
 		drill_report(&d, form, f);
-	r = close_report(c, path, f, r);
+	r = drill_report_close(c, path, f, r);
 	if (r == CLV_OK)
 		drill_report(&d, shown, stdout);
 	if (r == CLV_OK && (d.failed > 0 || (d.list != NULL && !d.covered)))

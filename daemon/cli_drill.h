@@ -55,4 +55,12 @@ enum drill_form { DRILL_TEXT, DRILL_JSON, DRILL_HTML };
 int drill_form_parse(const char *text, enum drill_form *ret);
 void drill_report(const struct drill *d, enum drill_form form, FILE *f);
 
+/* The new file of a report, before anything else is done; NULL: none. Closed
+ * it is whole, or taken away again; says why. */
+int drill_report_open(struct cli *c, const char *path, FILE **ret);
+int drill_report_close(struct cli *c, const char *path, FILE *f, int result);
+/* The form of --output-as, and of what is shown besides the file. */
+int drill_report_forms(
+    struct cli *c, enum drill_form *ret_file, enum drill_form *ret_shown);
+
 #endif

@@ -51,20 +51,43 @@ cli_host_make(
 	    "the identity of this host cannot be made: %s", clv_result_text(r));
 }
 
-/* As the service's user: see cli_become(). */
-static int
-load_files(struct cli *c, struct cli_host *h, const char **ret_name)
+/* A plain one as the service's user; a sealed one root alone can open. */
+int
+cli_host_identity(struct cli *c, struct clv_identity **ret,
+    char ret_why[static SEALED_WHY_LEN])
 {
 	char path[320];
-	int r;
+	int fd, saved, r = cli_become(c, &c->config);
 
-	*ret_name = "identity";
+	ret_why[0] = '\0';
+	if (r != CLV_OK)
+		return r;
 	snprintf(path, sizeof(path), "%s/identity", c->config.state_dir);
-	r = clv_identity_load(c->guard, path, &h->id);
+	errno = 0;
+	r = clv_identity_load(c->guard, path, ret);
+	saved = errno;
+	cli_unbecome();
+	errno = saved;
+	if (r != CLV_E_NOT_FOUND)
+		return r;
+	r = sealed_open(c->config.state_dir, &fd, ret_why);
+	return r == CLV_OK ? sealed_read(c->guard, fd, ret) : r;
+}
+
+static int
+load_pair(struct cli *c, struct cli_host *h, const char **ret_name)
+{
+	int saved, r = cli_become(c, &c->config);
+
 	if (r != CLV_OK)
 		return r;
 	r = cert_pair_load(c->config.state_dir, &h->cert, &h->key, ret_name);
-	return r != CLV_OK ? r : fill_party(h);
+	if (r == CLV_OK)
+		r = fill_party(h);
+	saved = errno;
+	cli_unbecome();
+	errno = saved;
+	return r;
 }
 
 static int
@@ -85,23 +108,34 @@ not_loaded(struct cli *c, int r, const char *name, int error)
 	    name, r == CLV_E_SYSTEM ? strerror(error) : clv_result_text(r));
 }
 
+static int
+not_opened(struct cli *c, int r, const char *why)
+{
+	return cli_fail(c, r,
+	    "on the machine that it was sealed on, mend that; on another one, "
+	    "or with another TPM2, join under a new name, and claviger restore",
+	    "this host's %s/" SEALED_FILE " does not open on this machine: %s",
+	    c->config.state_dir, why);
+}
+
 int
 cli_host_load(struct cli *c, struct cli_host *h)
 {
-	const char *name;
-	int r = cli_guard(c), saved;
+	char why[SEALED_WHY_LEN];
+	const char *name = "identity";
+	int r = cli_guard(c);
 
 	if (r == CLV_OK)
-		r = cli_become(c, &c->config);
+		r = cli_become(c, &c->config); /* is there such a user? */
 	if (r != CLV_OK)
 		return r;
-	errno = 0;
-	r = load_files(c, h, &name);
-	saved = errno;
 	cli_unbecome();
+	r = cli_host_identity(c, &h->id, why);
+	if (r != CLV_OK && r != CLV_E_NOT_FOUND && why[0] != '\0')
+		return not_opened(c, r, why);
 	if (r == CLV_OK)
-		return CLV_OK;
-	return not_loaded(c, r, name, saved);
+		r = load_pair(c, h, &name);
+	return r == CLV_OK ? r : not_loaded(c, r, name, errno);
 }
 
 static int

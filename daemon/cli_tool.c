@@ -5,10 +5,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "daemon/cli.h"
 #include "daemon/loop.h"
+
+#define END_MS 5000 /* from the end of its output to its own */
 
 /*
  * What a tool of the cluster prints, bounded in size and in time: those wait
@@ -61,12 +64,17 @@ read_all(int fd, unsigned within_ms, struct clv_buf *ret)
 	return r == CLV_E_AGAIN ? CLV_E_TIMEOUT : r;
 }
 
-/* It has closed its output, so it ends; else it is ended. */
+/* It has closed its output, so it should end; else it is ended. */
 static int
 end(pid_t pid, int r)
 {
+	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
 	int status = 0;
 
+	if (r == CLV_OK && (p.fd < 0 || poll(&p, 1, END_MS) <= 0))
+		r = CLV_E_TIMEOUT;
+	if (p.fd >= 0)
+		close(p.fd);
 	if (r != CLV_OK) {
 		kill(-pid, SIGKILL);
 		kill(pid, SIGKILL);

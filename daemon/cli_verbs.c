@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <limits.h>
 #include "daemon/cli_api.h"
+#include "daemon/cli_import.h"
 
 /*
  * Every verb of the command. Dispatch, option parsing and help read this table
@@ -166,6 +167,19 @@ static const struct cli_opt opts_restore[] = {
     {NULL, NULL, NULL, false},
 };
 
+#define REPORT \
+	{"report", "FILE", "write the report into this new file", false}, \
+	{ \
+		"output-as", "text|json|html", \
+		    "what the report is written as (text)", false \
+	}
+
+static const struct cli_opt opts_drill_failover[] = {
+    REPORT,
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_drill_restore[] = {
     CLI_PASS_OPTS,
     {"identity", "FILE",
@@ -175,9 +189,7 @@ static const struct cli_opt opts_drill_restore[] = {
     {"share-file", "FILE[,FILE]",
 	"likewise, with shares in files, one a line; - is standard input",
 	false},
-    {"report", "FILE", "write the report into this new file", false},
-    {"output-as", "text|json|html", "what the report is written as (text)",
-	false},
+    REPORT,
     JSON,
     {NULL, NULL, NULL, false},
 };
@@ -268,6 +280,15 @@ static const struct cli_opt opts_member_token[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct cli_opt opts_seal[] = {
+    {"with-key", "tpm2|host|host+tpm2", "what opens it again (tpm2)", false},
+    {"tpm2-pcrs", "LIST",
+	"only while these registers are as now, as in 7+11 (16)", false},
+    {"yes", NULL, "do not ask", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_fetch[] = {
     {"check", NULL, "prove that the key is there; print no key", true},
     JSON,
@@ -276,6 +297,13 @@ static const struct cli_opt opts_fetch[] = {
 
 static const struct cli_opt opts_upgrade[] = {
     ADMIN_DATABASE(true), JSON, {NULL, NULL, NULL, false}};
+
+static const struct cli_opt opts_import[] = {
+    {"dry-run", NULL, "only show what would change", false},
+    {"yes", NULL, "do not ask", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
 
 static const struct cli_opt opts_password[] = {
     {"rotate", NULL, "log in with a new one from now on", false},
@@ -367,6 +395,8 @@ const struct cli_verb cli_verbs[] = {
 	0, 0, SERVER, cli_escrow_list},
     {"escrow verify", "", "prove it now: each node opens its copy", opts_json,
 	0, 0, SERVER, cli_escrow_verify},
+    {"drill failover", "", "move the role to each node and back, and report",
+	opts_drill_failover, 0, 0, SERVER, cli_drill_failover},
     {"drill restore", "[FILE…]",
 	"recover from every copy at hand, aside, and report",
 	opts_drill_restore, 0, UINT_MAX, SERVER, cli_drill_restore},
@@ -400,6 +430,11 @@ const struct cli_verb cli_verbs[] = {
 	opts_cert_rotate, 0, 1, SYSTEM, cli_cert_rotate},
     {"cert use", "", "change it for an existing one", opts_cert_use, 0, 0,
 	SERVER, cli_cert_use},
+    {"identity seal", "",
+	"have this host's identity open on this machine alone", opts_seal, 0, 0,
+	SYSTEM, cli_identity_seal},
+    {"identity unseal", "", "keep it in a plain file again", opts_json, 0, 0,
+	SYSTEM, cli_identity_unseal},
     {"fetch", "", "prove that this host gets the current key", opts_fetch, 0, 0,
 	SYSTEM, cli_fetch},
     {"settings show", "", "what this host and the system are set to", opts_json,
@@ -414,6 +449,8 @@ const struct cli_verb cli_verbs[] = {
 	0, 0, SERVER, cli_settings_upgrade},
     {"settings database-password", "", "renew this host's database password",
 	opts_password, 0, 0, SYSTEM, cli_settings_password},
+    {"import", "FILE.xml", "take over files of Enterprise Single Sign-On",
+	opts_import, 1, 1, SERVER, cli_import},
     {"app add", "APP", "make an application, with its keys", opts_app_add, 1, 1,
 	ADMIN, cli_app_add},
     {"app list", "", "applications, and who may use them", opts_json, 0, 0,

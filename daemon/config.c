@@ -251,6 +251,14 @@ config_is_server(const struct config *c)
 	return strcmp(c->role, "server") == 0 && c->database[0] != '\0';
 }
 
+/* The node's name is the system's from then on, whatever becomes of the host's.
+ */
+static bool
+is_saved(const struct config *c, const struct config_key *k)
+{
+	return c->system[0] != '\0' && strcmp(config_key_name(k), "node") == 0;
+}
+
 size_t
 config_text(const struct config *c, char dst[static CONFIG_TEXT_MAX])
 {
@@ -267,7 +275,7 @@ config_text(const struct config *c, char dst[static CONFIG_TEXT_MAX])
 	for (i = 0; (k = config_key_at(i)) != NULL; i++) {
 		config_key_get(k, c, value);
 		config_key_get(k, &d, def);
-		if (strcmp(value, def) != 0)
+		if (strcmp(value, def) != 0 || is_saved(c, k))
 			len += (size_t)snprintf(dst + len, cap - len,
 			    "\n# %s\n%s = %s\n", config_key_comment(k),
 			    config_key_name(k), value);

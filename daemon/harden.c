@@ -19,6 +19,7 @@
 
 #include <claviger/result.h>
 #include "daemon/process.h"
+#include "daemon/sealed.h"
 
 /*
  * The daemon hardens itself, because Pacemaker starts it without systemd's
@@ -31,7 +32,8 @@
 
 extern char **environ;
 
-static const char *const kept_env[] = {"PATH", "TZ", "NOTIFY_SOCKET"};
+static const char *const kept_env[] = {
+    "PATH", "TZ", "NOTIFY_SOCKET", SEALED_DEVICE};
 #define N_KEPT (sizeof(kept_env) / sizeof(kept_env[0]))
 
 /* What is taken away is overwritten too: /proc/PID/environ shows the original

@@ -19,6 +19,7 @@
 #include "daemon/members_live.h"
 #include "daemon/reencrypt.h"
 #include "daemon/rewrap.h"
+#include "daemon/sealed.h"
 #include "daemon/system_pin.h"
 
 /* Keyrings, identity and working copies, and a member's keys and values: a
@@ -164,7 +165,7 @@ on_signal(void *arg, int sig)
 }
 
 static int
-load_identity(struct keeper *k)
+load_identity(struct keeper *k, int sealed)
 {
 	char path[512];
 	int r;
@@ -182,9 +183,14 @@ load_identity(struct keeper *k)
 		log_warning("%s/successor is not used: %s",
 		    k->config->state_dir, clv_result_text(r));
 	snprintf(path, sizeof(path), "%s/identity", k->config->state_dir);
-	r = clv_identity_load(k->guard, path, &k->identity);
-	if (r != CLV_OK)
-		log_error("%s: %s", path, clv_result_text(r));
+	r = sealed > 0 ? sealed_read(k->guard, sealed, &k->identity)
+		       : clv_identity_load(k->guard, path, &k->identity);
+	if (r == CLV_E_PERMISSION)
+		log_error("%s must belong to user %s (or root) and be for "
+			  "nobody else: mode 0400",
+		    path, k->config->user);
+	else if (r != CLV_OK)
+		log_error("%s: %s", path, file_why(r));
 	return r;
 }
 
@@ -254,7 +260,7 @@ keeper_init(
 	if (r == CLV_OK)
 		r = load_state(k);
 	if (r == CLV_OK)
-		r = load_identity(k);
+		r = load_identity(k, fds->identity);
 	if (r == CLV_OK)
 		r = reencrypt_new(k, &k->reencrypt);
 	if (r == CLV_OK)

@@ -12,9 +12,9 @@ libdaemon_la_SOURCES =
 # process, loop, log, configuration, files
 libdaemon_la_SOURCES += %D%/chan.c %D%/child.c %D%/config.c \
 	%D%/config_key.c %D%/file.c %D%/harden.c %D%/link.c %D%/log.c %D%/loop.c %D%/notify.c \
-	%D%/seccomp.c %D%/startup.c %D%/state.c %D%/supervisor.c %D%/tell.c \
+	%D%/sealed.c %D%/seccomp.c %D%/startup.c %D%/state.c %D%/supervisor.c %D%/tell.c \
 	%D%/watcher.c
-noinst_HEADERS += %D%/config_key.h %D%/supervisor.h
+noinst_HEADERS += %D%/config_key.h %D%/sealed.h %D%/supervisor.h
 
 # keeper: roles, epoch, witness, control, serve
 libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/heads.c \
@@ -153,7 +153,12 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_status_judge.c %D%/cli_page.c \
 	%D%/cli_page_html.c %D%/cli_status_page.c %D%/cli_xml.c %D%/cli_system.c %D%/cli_token.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
+libcli_la_SOURCES += %D%/cli_failover.c %D%/cli_failover_move.c \
+	%D%/cli_failover_report.c
+noinst_HEADERS += %D%/cli_failover.h
 libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_escrow_status.c %D%/cli_record.c %D%/cli_reminder.c
+libcli_la_SOURCES += %D%/cli_import.c %D%/cli_import.h %D%/cli_import_plan.c \
+	%D%/cli_import_xml.c
 libcli_la_SOURCES += %D%/cli_designate.c %D%/cli_drill.c %D%/cli_drill.h %D%/cli_drill_report.c
 libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_database.c %D%/cli_doctor_escrow.c %D%/cli_doctor_host.c \
@@ -162,6 +167,7 @@ libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_corosync.c %D%/cli_doctor_resource.c
 noinst_HEADERS += %D%/cli_cib.h %D%/cli_cluster.h %D%/cli_doctor_cluster.h
 noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
+libcli_la_SOURCES += %D%/cli_seal.c
 libcli_la_SOURCES += %D%/cli_password.c %D%/cli_revoke.c %D%/cli_revoke.h \
 	%D%/cli_revoke_print.c
 libcli_la_SOURCES += %D%/cli_cert_change.c %D%/cli_cert_member.c \

@@ -241,8 +241,9 @@ dispatch(struct keeper *k, const struct member_reply *to,
 	case CLV_WIRE_CHALLENGE: give_challenge(k, to); break;
 	case CLV_WIRE_FETCH:
 		member_give_keys(k, to, scope_of(who), q,
-		    party_cert_wish(k, to->name, who->thumb));
-		party_cert_seen(k, to->name, who->is_node, who->by_next);
+		    party_cert_wish(k, to->name, who->is_node, who->thumb));
+		party_cert_seen(
+		    k, to->name, who->is_node, who->by_next, who->thumb);
 		break;
 	case CLV_WIRE_ADMIN: admin(k, to, q); break;
 	case CLV_WIRE_APPS: member_give_apps(k, to, scope_of(who), q); break;

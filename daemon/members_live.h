@@ -21,6 +21,7 @@ struct member_live {
 	uint32_t generation; /* newest of which it has keys */
 	uint64_t list_version;
 	/* its own certificate: party_cert.c */
+	uint8_t thumb[32];   /* that it came with last; zeros: not yet */
 	uint64_t next_ms;    /* since when it comes with the next one, or 0 */
 	uint64_t changed_ms; /* when it last had it changed, or 0, */
 	uint64_t due_ms;     /* and what it has left of that */

@@ -99,7 +99,7 @@ too_often(const struct keeper *k, const struct member_live *e)
 
 static const char *
 not_now(const struct keeper *k, const struct member_live *e,
-    const struct clv_wire_request *q)
+    const struct clv_wire_request *q, bool now)
 {
 	if (k->admin != NULL || !serving_in_lease(k))
 		return "the server does something else at the moment";
@@ -108,6 +108,8 @@ not_now(const struct keeper *k, const struct member_live *e,
 		return "the signed list is another one by now";
 	if (e == NULL)
 		return "the server does not know yet what this host holds";
+	if (e->wish == PARTY_WISH_NOW && !now)
+		return "an administrator wants the one before refused at once";
 	return too_often(k, e);
 }
 
@@ -141,7 +143,8 @@ party_cert_ask(struct keeper *k, const struct member_reply *to, bool is_node,
 	    !admin_thumbs_find(k->secret.list, to->name, is_node, &t))
 		r = CLV_E_UNKNOWN_PEER;
 	if (r == CLV_OK && !is_done(&t, &w)) {
-		why = not_now(k, members_live_find(k->live, to->name), q);
+		why =
+		    not_now(k, members_live_find(k->live, to->name), q, w.now);
 		r = why == NULL ? change(k, to->name, is_node, &w)
 				: CLV_E_AGAIN;
 	}
@@ -151,15 +154,31 @@ party_cert_ask(struct keeper *k, const struct member_reply *to, bool is_node,
 	    k, to, r, why != NULL ? why : clv_result_text(r), NULL, 0);
 }
 
-void
-party_cert_seen(struct keeper *k, const char *name, bool is_node, bool by_next)
+static void
+note_thumb(struct keeper *k, const char *name, const uint8_t thumb[static 32])
 {
 	const struct member_live *e = members_live_find(k->live, name);
+	struct member_live said;
+
+	if (e == NULL || sodium_memcmp(e->thumb, thumb, 32) == 0)
+		return;
+	said = *e;
+	memcpy(said.thumb, thumb, 32);
+	(void)members_live_heard(k->live, &said);
+}
+
+void
+party_cert_seen(struct keeper *k, const char *name, bool is_node, bool by_next,
+    const uint8_t thumb[static 32])
+{
+	const struct member_live *e;
 	uint64_t for_ms = 2 * interval_ms(k);
 	uint64_t now = loop_now_ms();
 	struct member_live said;
 	struct admin_thumbs t;
 
+	note_thumb(k, name, thumb);
+	e = members_live_find(k->live, name);
 	if (e == NULL || (!by_next && e->next_ms == 0))
 		return;
 	if (by_next && e->next_ms != 0) {
@@ -174,38 +193,36 @@ party_cert_seen(struct keeper *k, const char *name, bool is_node, bool by_next)
 	(void)members_live_heard(k->live, &said);
 }
 
-static bool
-is_one_of(const uint8_t thumb[static 32], const uint8_t of[2][32])
+bool
+party_cert_is_changed(const uint8_t thumb[static 32],
+    const uint8_t instead[2][32], enum party_wish wish,
+    const struct admin_thumbs *t)
 {
-	return sodium_memcmp(thumb, of[0], 32) == 0 ||
-	       sodium_memcmp(thumb, of[1], 32) == 0;
+	if (sodium_is_zero(thumb, 32) ||
+	    sodium_memcmp(thumb, instead[0], 32) == 0 ||
+	    sodium_memcmp(thumb, instead[1], 32) == 0)
+		return false;
+	return wish != PARTY_WISH_NOW ||
+	       (sodium_memcmp(thumb, t->current, 32) == 0 &&
+		   sodium_is_zero(t->next, 32));
 }
 
 const char *
-party_cert_wish(
-    struct keeper *k, const char *name, const uint8_t thumb[static 32])
+party_cert_wish(struct keeper *k, const char *name, bool is_node,
+    const uint8_t thumb[static 32])
 {
 	const struct member_live *e = members_live_find(k->live, name);
 	struct member_live said;
+	struct admin_thumbs t;
 
-	if (e == NULL || e->wish == PARTY_WISH_NONE)
+	if (e == NULL || e->wish == PARTY_WISH_NONE ||
+	    !admin_thumbs_find(k->secret.list, name, is_node, &t))
 		return "";
-	if (is_one_of(thumb, e->instead))
+	if (!party_cert_is_changed(thumb, e->instead, e->wish, &t))
 		return e->wish == PARTY_WISH_NOW ? CLV_WIRE_ROTATE_NOW
 						 : CLV_WIRE_ROTATE;
 	said = *e;
 	said.wish = PARTY_WISH_NONE;
 	(void)members_live_heard(k->live, &said);
 	return "";
-}
-
-const uint8_t *
-party_cert_in_use(
-    const struct keeper *k, const char *name, const struct admin_thumbs *t)
-{
-	const struct member_live *e = members_live_find(k->live, name);
-
-	return e != NULL && e->next_ms != 0 && !sodium_is_zero(t->next, 32)
-		   ? t->next
-		   : t->current;
 }

@@ -33,17 +33,18 @@ enum party_wish {
 
 void party_cert_ask(struct keeper *k, const struct member_reply *to,
     bool is_node, const struct clv_wire_request *q);
-/* It fetches, with its next certificate or with the other one. */
-void party_cert_seen(
-    struct keeper *k, const char *name, bool is_node, bool by_next);
-
-/* The text of the answer to its FETCH, on a connection with that certificate:
- * "" when nothing is wanted, or when it has another one by now. */
-const char *party_cert_wish(
-    struct keeper *k, const char *name, const uint8_t thumb[static 32]);
-/* The certificate that this host used last, as far as this server knows; t: of
- * the list. Borrowed from there. */
-const uint8_t *party_cert_in_use(
-    const struct keeper *k, const char *name, const struct admin_thumbs *t);
+/* It fetches, on a connection with that certificate, which is its next one or
+ * the other. */
+void party_cert_seen(struct keeper *k, const char *name, bool is_node,
+    bool by_next, const uint8_t thumb[static 32]);
+/* The text of the answer to its FETCH: "" when nothing is wanted, or when it
+ * is done. */
+const char *party_cert_wish(struct keeper *k, const char *name, bool is_node,
+    const uint8_t thumb[static 32]);
+/* It has come with a certificate that is none of these; when the one before is
+ * to be refused, it is the only one, too. t: of the list. */
+bool party_cert_is_changed(const uint8_t thumb[static 32],
+    const uint8_t instead[2][32], enum party_wish wish,
+    const struct admin_thumbs *t);
 
 #endif

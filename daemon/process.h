@@ -21,6 +21,7 @@ struct keeper_fds {
 	int link;    /* SEQPACKET pair to the supervisor, struct link_msg */
 	int api;     /* as control, for everybody (claviger/api.h); -1: none */
 	int credentials; /* SOCK_STREAM, for systemd's LoadCredential=; -1 */
+	int identity;	 /* pipe with what was sealed (sealed.h); 0: a file */
 };
 
 enum link_op {
@@ -67,10 +68,10 @@ int front_main(const struct config *c, int chan, int link);
 int notify_send(const char *state);
 
 /* harden.c. In this order: process_clean() right at the program's start (clean
- * environment but TZ and PATH and NOTIFY_SOCKET, umask 077, close fds >= 3 but
- * those kept, RLIMIT_CORE 1, RLIMIT_NOFILE 16384); process_drop() in the child
- * (groups, gid, uid, no capability, no_new_privs, dumpable 0, PDEATHSIG);
- * keeper_seccomp() / front_seccomp() last. */
+ * environment but TZ, PATH, NOTIFY_SOCKET and SEALED_DEVICE, umask 077, close
+ * fds >= 3 but those kept, RLIMIT_CORE 1, RLIMIT_NOFILE 16384); process_drop()
+ * in the child (groups, gid, uid, no capability, no_new_privs, dumpable 0,
+ * PDEATHSIG); keeper_seccomp() / front_seccomp() last. */
 void process_clean(void);
 int process_drop(const char *user);
 /* Ready: let go of the starter's standard streams, unless it is a terminal. */

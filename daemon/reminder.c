@@ -41,8 +41,10 @@ reminder_check(
 	if (len >= REMINDER_TEXT_MAX)
 		return no(ret_why, "it is longer than 256 bytes");
 	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == 127)
-			return no(ret_why, "it holds a control character");
+		if (text[i] < ' ' || text[i] > '~')
+			return no(ret_why,
+			    "it holds a control character, or one that is "
+			    "not ASCII");
 	if (holds(text, passphrase))
 		return no(ret_why, "it holds the passphrase itself");
 	if (holds(passphrase, text))

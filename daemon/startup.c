@@ -14,6 +14,7 @@
 #include <claviger/result.h>
 #include "daemon/log.h"
 #include "daemon/process.h"
+#include "daemon/sealed.h"
 #include "daemon/supervisor.h"
 
 #define LOCK "clavigerd.lock"
@@ -78,9 +79,12 @@ dir_check(const char *dir, uid_t owner, mode_t forbidden, int *ret_fd)
 	}
 	if (st.st_uid != owner || (st.st_mode & forbidden) != 0) {
 		log_error("%s must belong to uid %u and be mode %04o or less; "
-			  "it belongs to uid %u and is mode %04o",
+			  "it belongs to uid %u and is mode %04o%s",
 		    dir, (unsigned)owner, 0777u & ~(unsigned)forbidden,
-		    (unsigned)st.st_uid, (unsigned)st.st_mode & 07777);
+		    (unsigned)st.st_uid, (unsigned)st.st_mode & 07777,
+		    st.st_uid != owner ? ": give it to that user, with all "
+					 "that is in it (chown -R)"
+				       : "");
 		close(fd);
 		return CLV_E_PERMISSION;
 	}
@@ -283,5 +287,23 @@ startup_state_dir(const struct config *c)
 	}
 	if ((rc = dir_check(c->state_dir, uid, 077, &fd)) == CLV_OK)
 		close(fd);
+	return rc;
+}
+
+int
+startup_identity(const struct config *c, int *ret_fd)
+{
+	char path[512], why[SEALED_WHY_LEN];
+	struct stat st;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/identity", c->state_dir);
+	if (c->system[0] == '\0' || lstat(path, &st) == 0)
+		return CLV_OK;
+	rc = sealed_open(c->state_dir, ret_fd, why);
+	if (rc == CLV_OK || rc == CLV_E_NOT_FOUND)
+		return CLV_OK;
+	log_error("%s/" SEALED_FILE " does not open on this machine: %s",
+	    c->state_dir, why);
 	return rc;
 }

@@ -368,6 +368,7 @@ reload(struct supervisor *s)
 	for (int i = 0; i < N_CHILDREN; i++)
 		link_send_config(s->child[i].link, &s->c);
 	watcher_end(s);
+	loop_timer_del(s->loop, &s->watcher_timer); /* else there were two */
 	watcher_start(s);
 }
 
@@ -547,7 +548,7 @@ run(struct supervisor *s, struct ends *e, keeper_fn keeper, front_fn front)
 int
 supervisor_main(const struct config *c, keeper_fn keeper, front_fn front)
 {
-	struct ends e = {{-1, -1, -1}, {-1, -1}, {{-1, -1}, {-1, -1}}};
+	struct ends e = {{-1, -1, -1}, -1, {-1, -1}, {{-1, -1}, {-1, -1}}};
 	struct supervisor s = {.c = *c,
 	    .lock = -1,
 	    .watcher = {.s = &s, .name = "watcher", .pidfd = -1, .link = -1},
@@ -555,10 +556,12 @@ supervisor_main(const struct config *c, keeper_fn keeper, front_fn front)
 		{.s = &s, .name = "front", .pidfd = -1, .link = -1}}};
 	int status = 1;
 
+	signal(SIGHUP, SIG_IGN); /* until there is a loop that hears it */
 	if (log_open("clavigerd", c->log_file, c->debug) != CLV_OK)
 		log_warning("%s cannot be opened", c->log_file);
 	if (startup_users(c) == CLV_OK && startup_state_dir(c) == CLV_OK &&
 	    startup_lock(c, &s.lock) == CLV_OK &&
+	    startup_identity(c, &e.identity) == CLV_OK &&
 	    startup_sockets(c, e.socket) == CLV_OK)
 		status = run(&s, &e, keeper, front);
 	fd_close(&s.lock);

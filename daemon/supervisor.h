@@ -24,12 +24,16 @@ void startup_sockets_remove(const struct config *c);
 /* state_dir is made if need be, 0700, and must be the keeper's alone. */
 int startup_state_dir(const struct config *c);
 int startup_users(const struct config *c);
+/* A sealed identity is opened while we are root. *ret_fd stays -1 when there is
+ * a plain one, or none at all. */
+int startup_identity(const struct config *c, int *ret_fd);
 
 enum who { KEEPER, FRONT, N_CHILDREN };
 
 /* Descriptors of the two children, before the forks; -1: not open. */
 struct ends {
 	int socket[N_SOCKETS];
+	int identity;		 /* sealed_open(); -1: none */
 	int chan[2];		 /* keeper, front */
 	int link[N_CHILDREN][2]; /* supervisor, child */
 };

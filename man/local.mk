@@ -15,5 +15,5 @@ dist_man_MANS += man/clavigerd.8
 
 # claviger
 dist_man_MANS += man/claviger.1 man/claviger-client.3 \
-	man/claviger-formats.7 man/claviger-keyring.5 \
+	man/claviger-formats.7 man/claviger-import.7 man/claviger-keyring.5 \
 	man/claviger-troubleshooting.7 man/claviger.conf.5

@@ -463,8 +463,9 @@ check_front_db_CPPFLAGS = $(front_cppflags) $(LIBPQ_CFLAGS)
 check_front_db_LDADD = $(front_libs) $(LIBPQ_LIBS)
 
 # command
-check_PROGRAMS += check_cli check_cli_cib check_cli_status
-TESTS += check_cli check_cli_cib check_cli_status %D%/unit/alerts.sh %D%/unit/completion.sh
+check_PROGRAMS += check_cli check_cli_cib check_cli_status check_import
+TESTS += check_cli check_cli_cib check_cli_status check_import \
+	%D%/unit/alerts.sh %D%/unit/completion.sh
 EXTRA_DIST += %D%/json-keys %D%/metrics-check %D%/unit/alerts.sh \
 	%D%/unit/alerts.yml \
 	%D%/unit/ceremony.py %D%/unit/cli.sh \
@@ -477,6 +478,9 @@ check_join_LDADD = $(daemon_libs)
 check_cli_SOURCES = %D%/unit/check_cli.c
 check_cli_CPPFLAGS = $(unit_cppflags)
 check_cli_LDADD = libcli.la $(CHECK_LIBS)
+check_import_SOURCES = %D%/unit/check_import.c
+check_import_CPPFLAGS = $(unit_cppflags)
+check_import_LDADD = libcli.la $(CHECK_LIBS)
 check_cli_cib_SOURCES = %D%/unit/check_cli_cib.c
 check_cli_cib_CPPFLAGS = $(unit_cppflags)
 check_cli_cib_LDADD = libcli.la $(CHECK_LIBS)
@@ -497,7 +501,7 @@ check_manual_LDADD = libcli.la $(CHECK_LIBS)
 FUZZ_SECONDS = 60
 FUZZ_FLAGS = -max_total_time=$(FUZZ_SECONDS)
 core_fuzzers = fuzz_list fuzz_wire fuzz_keyring fuzz_age fuzz_armor fuzz_front \
-	fuzz_api fuzz_slip39
+	fuzz_api fuzz_slip39 fuzz_import
 check_PROGRAMS += $(core_fuzzers)
 EXTRA_PROGRAMS = fuzz_corpus
 EXTRA_DIST += %D%/fuzz/corpus %D%/fuzz/replay.c
@@ -539,6 +543,11 @@ fuzz_slip39_CPPFLAGS = $(unit_cppflags) \
 	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/slip39\"
 fuzz_slip39_LDADD = libclaviger-core.la
 fuzz_slip39_LDFLAGS = $(AM_LDFLAGS) $(fuzz_ldflags)
+fuzz_import_SOURCES = %D%/fuzz/fuzz_import.c %D%/fuzz/fuzz.h $(fuzz_main)
+fuzz_import_CPPFLAGS = $(unit_cppflags) \
+	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/import\"
+fuzz_import_LDADD = libcli.la
+fuzz_import_LDFLAGS = $(AM_LDFLAGS) $(fuzz_ldflags)
 fuzz_front_SOURCES = %D%/fuzz/fuzz_front.c $(keeper_rig) $(fuzz_main)
 fuzz_front_CPPFLAGS = $(unit_cppflags) \
 	-DFUZZ_CORPUS=\"$(top_srcdir)/%D%/fuzz/corpus/front\"
@@ -598,8 +607,9 @@ bench_libs_SOURCES = %D%/bench/libsbench.c
 bench_libs_CPPFLAGS = $(SODIUM_CFLAGS) $(QB_CFLAGS) $(OPENSSL_CFLAGS)
 bench_libs_LDADD = $(SODIUM_LIBS) $(QB_LIBS) $(OPENSSL_LIBS)
 bench_server_SOURCES = %D%/bench/serverbench.c %D%/bench/serverbench.h \
-	%D%/bench/serverbench_link.c %D%/bench/serverbench_party.c \
-	%D%/bench/serverbench_peer.c
+	%D%/bench/serverbench_flood.c %D%/bench/serverbench_link.c \
+	%D%/bench/serverbench_party.c %D%/bench/serverbench_peer.c \
+	%D%/bench/serverbench_refresh.c
 bench_server_CPPFLAGS = $(unit_cppflags) $(OPENSSL_CFLAGS)
 bench_server_LDADD = libcli.la $(OPENSSL_LIBS)
 bench_age_SOURCES = %D%/bench/agebench.c

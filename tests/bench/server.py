@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The active server under load: a real daemon with a real PostgreSQL, in a
 network namespace of its own, without a cluster."""
+import contextlib
 import glob
 import json
 import os
@@ -173,7 +174,8 @@ class Server:
 
     def stop(self):
         if self.load is not None:
-            self.load.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self.load.stdin.close()
             self.load.wait()
             self.load = None
         if self.daemon is not None:

@@ -7,16 +7,26 @@
  * "ready" when the list is written, and then does what standard input says,
  * with one line of result for each:
  *
- *	serve KEEPER FRONT	switch the daemon's server role on, and promote
- *	tang KEYS REQUEST	a tangd for each connection; what it is asked
- *	bare			the bare OpenSSL server
+ *	serve KEEPER FRONT
+ *		switch the daemon's server role on, and promote
+ *	tang KEYS REQUEST
+ *		a tangd for each connection; what it is asked
+ *	bare
+ *		the bare OpenSSL server
  *	pair cold|warm bare|tang CLIENTS apart|free
- *				slices of ours and of the other in turn;
- *"apart": servers on one core, load on the other hold
- *everybody connects, fetches, checks, and stays rest SECONDS		they
- *send heartbeats storm			everybody reconnects after a promotion,
- *and to the bare server change COMMAND		everybody holds what the command
- *changed
+ *		slices of ours and of the other in turn; "apart": servers on
+ *		one core, load on the other
+ *	hold
+ *		everybody connects, fetches, checks, and stays
+ *	rest SECONDS
+ *		they send heartbeats
+ *	storm
+ *		everybody reconnects after a promotion, and to the bare server
+ *	change COMMAND
+ *		everybody holds what the command changed
+ *	flood RATE HOSTS SECONDS
+ *		so many strangers a second, of so many addresses, and how long
+ *		members wait meanwhile
  */
 #include <config.h>
 
@@ -45,10 +55,12 @@
 #define STORMS 5
 #define LIMIT_S 120 /* nothing here takes longer */
 #define BEAT_US 5000000
+#define LOOK_US 50000 /* at 10,000 members each time costs a ms or two */
 /* So many connections are being made at once: one thread plays all members,
  * and whoever is slow is put out. */
 #define COMING_MAX 32
 #define JITTER_US 200000 /* a member's, on a notice */
+#define FLOOD_WARM_S 4	 /* by then the backlog is as full as it gets */
 #define SERVER_CPU 0
 #define LOAD_CPU 1
 
@@ -64,7 +76,7 @@ static struct server ours, bare, tang;
 static const char *control;
 static struct link *held;
 static bool stopping;
-static unsigned done, next_party, coming, opened;
+static unsigned done, next_party, coming, opened, held_lost;
 
 /* ---- processes ---- */
 
@@ -88,6 +100,16 @@ favour(pid_t pid, bool yes)
 	struct sched_param sp = {.sched_priority = yes ? 1 : 0};
 
 	if (sched_setscheduler(pid, yes ? SCHED_FIFO : SCHED_OTHER, &sp) != 0)
+		warn("sched_setscheduler of %d", (int)pid);
+}
+
+/* Also ahead of those who are favoured. */
+static void
+precede(pid_t pid)
+{
+	const struct sched_param sp = {.sched_priority = 2};
+
+	if (sched_setscheduler(pid, SCHED_FIFO, &sp) != 0)
 		warn("sched_setscheduler of %d", (int)pid);
 }
 
@@ -292,6 +314,7 @@ on_lost(struct link *l)
 	if (l->count == 0)
 		coming--;
 	l->count = 0;
+	held_lost++;
 	l->again_us = now_us() + 100000 + randombytes_uniform(900000);
 }
 
@@ -325,22 +348,30 @@ look(struct link *l)
 	l->again_us = now_us() + BEAT_US;
 }
 
+static void
+turn(void)
+{
+	static uint64_t looked;
+
+	if (now_us() - looked > LOOK_US) {
+		looked = now_us();
+		for (unsigned i = 0; i < sys.n; i++)
+			look(&held[i]);
+	}
+	links_run(5);
+}
+
 /* Until `done` is n; 0: for so long. */
 static void
 run_all(unsigned n, unsigned seconds)
 {
-	uint64_t began = now_us(), looked = 0;
+	uint64_t began = now_us();
 
 	while (n == 0 ? now_us() - began < seconds * UINT64_C(1000000)
 		      : done < n) {
 		if (now_us() - began > LIMIT_S * UINT64_C(1000000))
 			errx(1, "%u of %u after %u s", done, n, LIMIT_S);
-		if (now_us() - looked > 5000) {
-			looked = now_us();
-			for (unsigned i = 0; i < sys.n; i++)
-				look(&held[i]);
-		}
-		links_run(5);
+		turn();
 	}
 }
 
@@ -496,6 +527,100 @@ cmd_change(void)
 	    (double)(have - began) / 1e6, (double)(ended - began) / 1e6);
 }
 
+/* ---- strangers ---- */
+
+/* The daemon on one core, the load on the other. Keeper and members go before
+ * front and strangers: with this class those who never wait give way to nobody
+ * else, as they do otherwise. */
+static void
+all_ahead_of_flood(void)
+{
+	all_ahead(true);
+	precede(ours.pids[0]);
+	precede(0);
+}
+
+/* What is said of the strangers: core of the daemon, core of their own, counts
+ * a second. */
+struct meter {
+	const struct flood *f;
+	struct server crowd;
+	double cpu, crowd_cpu;
+	uint64_t began, n[FLOOD_COUNTS];
+};
+
+static void
+meter_begin(struct meter *m)
+{
+	m->cpu = cpu_us(&ours);
+	m->crowd_cpu = cpu_us(&m->crowd);
+	m->began = now_us();
+	for (unsigned i = 0; i < FLOOD_COUNTS; i++)
+		m->n[i] = m->f->n[i];
+}
+
+static void
+meter_print(const struct meter *m)
+{
+	double took = (double)(now_us() - m->began);
+
+	printf("%.3f %.3f", (cpu_us(&ours) - m->cpu) / took,
+	    (cpu_us(&m->crowd) - m->crowd_cpu) / took);
+	for (unsigned i = 0; i < FLOOD_COUNTS; i++)
+		printf(" %.1f", (double)(m->f->n[i] - m->n[i]) * 1e6 / took);
+}
+
+static void
+print_refresh(const struct refresh *r)
+{
+	const struct waited *w[] = {&r->kept, &r->fresh};
+
+	for (unsigned i = 0; i < 2; i++)
+		printf(" %.3f %.3f %.3f %u", w[i]->p50_ms, w[i]->p99_ms,
+		    w[i]->worst_ms, w[i]->n);
+	printf(" %u %u %u\n", r->losses, r->unanswered, held_lost);
+}
+
+static void
+flood(unsigned rate, unsigned hosts, unsigned seconds)
+{
+	static const struct flood none;
+	struct meter m = {.f = &none};
+	struct refresh r;
+
+	held_lost = 0;
+	all_ahead_of_flood();
+	refresh_begin(&ours.target);
+	refresh_ask(1, false, turn);
+	if (rate > 0) {
+		m.crowd.pids[0] =
+		    flood_start(&ours.target.to, rate, hosts, &m.f);
+		m.crowd.n_pids = 1;
+		favour(m.crowd.pids[0], true);
+		refresh_ask(FLOOD_WARM_S, false, turn);
+	}
+	meter_begin(&m);
+	refresh_ask(seconds, true, turn);
+	meter_print(&m);
+	refresh_end(turn, &r);
+	if (rate > 0)
+		flood_stop(m.crowd.pids[0]);
+	all_as_usual();
+	print_refresh(&r);
+}
+
+static void
+cmd_flood(void)
+{
+	const char *rate = strtok(NULL, " "), *hosts = strtok(NULL, " "),
+		   *seconds = strtok(NULL, " ");
+
+	if (seconds == NULL || atoi(rate) > FLOOD_RATE_MAX || atoi(hosts) < 1)
+		errx(2, "flood");
+	flood((unsigned)atoi(rate), (unsigned)atoi(hosts),
+	    (unsigned)atoi(seconds));
+}
+
 /* ---- setting up ---- */
 
 static struct sockaddr_in
@@ -566,7 +691,7 @@ obey(char *line)
 		void (*run)(void);
 	} all[] = {{"serve", cmd_serve}, {"bare", cmd_bare}, {"tang", cmd_tang},
 	    {"pair", cmd_pair}, {"hold", cmd_hold}, {"rest", cmd_rest},
-	    {"storm", cmd_storm}, {"change", cmd_change}};
+	    {"storm", cmd_storm}, {"change", cmd_change}, {"flood", cmd_flood}};
 	const char *name;
 
 	line[strcspn(line, "\n")] = '\0';

@@ -58,6 +58,24 @@ pid_t bare_start(const struct system *s, uint16_t port, size_t answer_len);
  * TCP_NODELAY. */
 pid_t tang_start(uint16_t port, const char *keys);
 
+/* ---- serverbench_flood.c: strangers ---- */
+#define FLOOD_RATE_MAX 2500
+enum flood_count {
+	FLOOD_OFFERED, /* connections */
+	FLOOD_SERVED,  /* had the server's part of the handshake */
+	FLOOD_REFUSED, /* ... and then its refusal */
+	FLOOD_SHUT,    /* closed before that */
+	FLOOD_LATE,    /* gave up after 3 s */
+	FLOOD_COUNTS
+};
+struct flood {
+	_Atomic uint64_t n[FLOOD_COUNTS];
+};
+/* So many a second, out of so many addresses, until it is stopped. */
+pid_t flood_start(const struct sockaddr_in *to, unsigned rate, unsigned hosts,
+    const struct flood **ret);
+void flood_stop(pid_t pid);
+
 /* ---- serverbench_link.c: load connections, all in one epoll set ---- */
 enum step { STEP_BEAT = 1, STEP_FETCH, STEP_APPS, STEP_HEADS, STEP_HTTP };
 
@@ -109,5 +127,19 @@ void link_again(struct link *l);
 void link_beat(struct link *l);
 /* Handles what there is, or comes within so long. */
 void links_run(unsigned wait_ms);
+
+/* ---- serverbench_refresh.c: members that ask for their keys ---- */
+struct waited {
+	double p50_ms, p99_ms, worst_ms;
+	unsigned n;
+};
+struct refresh {
+	struct waited kept, fresh; /* connections */
+	unsigned losses, unanswered;
+};
+void refresh_begin(const struct target *t);
+/* For so long; turn() waits for events, and not for more than some ms. */
+void refresh_ask(unsigned seconds, bool counts, void (*turn)(void));
+void refresh_end(void (*turn)(void), struct refresh *ret);
 
 #endif

@@ -63,6 +63,26 @@ expect "its user stores one" eval 'echo -n x |
     claviger put shop of/nobody'
 expect "a grant is taken back" cl "$active" app revoke shop group:games
 expect_within 15 "at once, on the member too" refused_to games client
+
+step "a mapping of Enterprise Single Sign-On, with its password"
+mapped=$(secret_new)
+on "$active" sh -c 'umask 077; cat >/root/mapping.xml' <<-END
+	<SSO><mapping><windowsDomain>DOM</windowsDomain>
+	<windowsUserId>BIN</windowsUserId>
+	<externalApplication>shop</externalApplication>
+	<externalUserId>SHOPBIN</externalUserId>
+	<externalPassword>$mapped</externalPassword></mapping></SSO>
+END
+reads_mapped() {
+	[ "$(as_user bin client shop mapping/SHOPBIN)" = "$mapped" ]
+}
+expect "it is imported" cl "$active" import /root/mapping.xml --yes
+on "$active" rm /root/mapping.xml
+expect_within 15 "the mapped user reads it on the member" reads_mapped
+expect "his right is taken back" cl "$active" app revoke shop user:bin
+expect "and it is deleted" cl "$active" delete shop mapping/SHOPBIN
+
+step "unknown names"
 expect_exit 5 'no application' "an unknown application" cl client get none x
 expect_exit 5 'no secret' "an unknown secret" cl client get shop none
 
@@ -211,4 +231,4 @@ expect_exit 4 '[0-9]+ secrets' "it is not removed without being meant" \
     cl "$active" app remove shop
 expect "removed" cl "$active" app remove shop --yes
 expect_within 15 "gone on the member" gone_app client shop
-canary_note "$secret" "$second" "$third"
+canary_note "$secret" "$second" "$third" "$mapped"

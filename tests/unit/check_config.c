@@ -157,6 +157,23 @@ START_TEST(only_what_differs_from_the_defaults_is_saved)
 }
 END_TEST
 
+START_TEST(the_name_in_a_system_is_saved_though_it_is_the_hosts)
+{
+	char text[4096] = "", line[96];
+	FILE *f;
+
+	config_defaults(&c);
+	strcpy(c.system, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+	ck_assert_int_eq(config_save(&c, file, why), CLV_OK);
+	f = fopen(file, "r");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_gt(fread(text, 1, sizeof(text) - 1, f), 0);
+	fclose(f);
+	snprintf(line, sizeof(line), "\nnode = %s\n", c.node);
+	ck_assert_ptr_nonnull(strstr(text, line));
+}
+END_TEST
+
 START_TEST(what_would_not_read_back_is_not_saved)
 {
 	ck_assert_int_eq(load("port = 9000\n"), CLV_OK);
@@ -356,6 +373,8 @@ main(void)
 	tcase_add_test(tc, every_key_is_read);
 	tcase_add_test(tc, what_is_saved_is_loaded);
 	tcase_add_test(tc, only_what_differs_from_the_defaults_is_saved);
+	tcase_add_test(
+	    tc, the_name_in_a_system_is_saved_though_it_is_the_hosts);
 	tcase_add_test(tc, what_would_not_read_back_is_not_saved);
 	tcase_add_test(tc, saving_where_nothing_can_be_written_is_told);
 	tcase_add_test(tc, an_unknown_key_names_the_nearest);

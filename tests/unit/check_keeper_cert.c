@@ -824,7 +824,9 @@ START_TEST(a_host_is_asked_for_another_certificate)
 	rig_run(1000);
 	ck_assert_int_eq(rotate(0, "m1", false, &r), CLV_OK);
 	ck_assert_uint_eq(r.done, 0);
-	ck_assert_str_eq(r.why, "the signed list has its next certificate");
+	ck_assert_str_eq(r.why,
+	    "the signed list has its next certificate; it comes with that when "
+	    "it next fetches");
 	ck_assert_str_eq(told_by(0, was), CLV_WIRE_ROTATE);
 	ck_assert_str_eq(told_by(0, second), "");
 	ck_assert_int_eq(rotate(0, "m1", false, &r), CLV_OK);
@@ -858,13 +860,19 @@ START_TEST(after_a_compromise_the_next_one_is_not_enough)
 	ck_assert_str_eq(told_by(0, was), CLV_WIRE_ROTATE_NOW);
 	ck_assert_int_eq(rotate(0, "m1", true, &r), CLV_OK);
 	ck_assert_uint_eq(r.done, 0);
+	/* less is not done in its name meanwhile: the former one would stay */
+	(void)ask_by(0, 0, was, was, third, false);
+	rig_run(1000);
+	check_member(was, second);
 	(void)ask_by(0, 0, was, was, third, true);
 	rig_run(1000);
 	check_member(third, NULL);
 	ck_assert_int_eq(rotate(0, "m1", true, &r), CLV_OK);
+	ck_assert_uint_eq(r.done, 0); /* it has not come with it yet */
+	ck_assert_str_eq(told_by(0, third), "");
+	ck_assert_int_eq(rotate(0, "m1", true, &r), CLV_OK);
 	ck_assert_uint_eq(r.done, 1);
 	ck_assert_mem_eq(r.in_use, third, 32);
-	ck_assert_str_eq(told_by(0, third), "");
 }
 END_TEST
 
@@ -981,6 +989,117 @@ START_TEST(nor_can_all_of_them_together)
 }
 END_TEST
 
+/* ---- a hundred of them ---- */
+
+/* A host at work: it asks all the time, on connections of its own. */
+struct worker {
+	unsigned member;
+	uint8_t thumb[32];    /* that it uses, */
+	uint8_t next_one[32]; /* and is about to; zeros: none */
+	uint8_t pins[2][32];  /* that the server may have, as it was told, */
+	uint64_t list;	      /* in this one */
+	unsigned made, requests;
+};
+
+/* Everything that fails when a real one would. */
+static void
+work(struct worker *w)
+{
+	const uint8_t *served = rig.node[0].tls_thumb;
+	struct clv_wire_request q = {.op = CLV_WIRE_FETCH};
+	struct clv_buf b;
+	const char *text;
+
+	ck_assert(memcmp(served, w->pins[0], 32) == 0 ||
+		  memcmp(served, w->pins[1], 32) == 0);
+	clv_buf_init(&b);
+	clv_wire_holds_format(&(struct clv_wire_holds){1, w->list}, &b);
+	q.payload = b.data;
+	q.payload_len = b.len;
+	rig_request(0, rig.member[w->member], w->thumb, &q);
+	rig_settle();
+	clv_buf_fini(&b);
+	ck_assert_int_eq(rig.node[0].answer.result, CLV_OK);
+	w->requests++;
+	text = rig.node[0].answer.text;
+	if (text[0] != '\0' && sodium_is_zero(w->next_one, 32)) {
+		ck_assert_str_eq(text, CLV_WIRE_ROTATE);
+		w->made++;
+		memcpy(w->next_one, w->thumb, 32);
+		crypto_hash_sha256(w->next_one, w->next_one, 32);
+	}
+	w->list = rig.node[0].answer.list_version;
+	memcpy(
+	    w->pins, rig_keeper(0)->secret.list->cert_thumb, sizeof(w->pins));
+	if (!sodium_is_zero(w->next_one, 32) &&
+	    ask_by(0, w->member, w->thumb, w->thumb, w->next_one, false) ==
+		CLV_OK) {
+		memcpy(w->thumb, w->next_one, 32);
+		memset(w->next_one, 0, 32);
+	}
+}
+
+static void
+work_for(struct worker w[static 2], unsigned ticks)
+{
+	for (unsigned i = 0; i < ticks; i++) {
+		work(&w[i % 2]);
+		rig_run(200);
+	}
+}
+
+static void
+rotate_server(struct worker w[static 2], unsigned n)
+{
+	char cert[16];
+
+	snprintf(cert, sizeof(cert), "cert %u", n);
+	ck_assert_int_eq(next(0, (uint8_t)(100 + n), cert, false), CLV_OK);
+	for (unsigned i = 0; tlsnext_phase(rig_db_list()) != TLSNEXT_NONE;
+	     i++) {
+		ck_assert_uint_lt(i, 500);
+		work_for(w, 2);
+	}
+}
+
+static void
+rotate_worker(struct worker w[static 2], unsigned n)
+{
+	struct rotation r = {.done = 0};
+
+	for (unsigned i = 0; r.done == 0; i++) {
+		ck_assert_uint_lt(i, 500);
+		ck_assert_int_eq(
+		    rotate(0, n % 2 == 0 ? "m1" : "m2", false, &r), CLV_OK);
+		work_for(w, 2);
+	}
+	ck_assert_mem_eq(w[n % 2].thumb, r.in_use, 32);
+}
+
+START_TEST(a_hundred_rotations_fail_no_request)
+{
+	struct worker w[2] = {{.member = 0}, {.member = 1}};
+	uint8_t server[32];
+
+	for (unsigned i = 0; i < rig.n; i++)
+		rig_keeper(i)->own_config.refresh_interval = 5;
+	for (unsigned i = 0; i < 2; i++) {
+		rig_thumb(rig.member[i], w[i].thumb);
+		memcpy(w[i].pins, rig_db_list()->cert_thumb, sizeof(w[i].pins));
+		w[i].list = version();
+	}
+	work_for(w, 2);
+	for (unsigned n = 0; n < 50; n++) {
+		memcpy(server, rig_db_list()->cert_thumb[0], 32);
+		rotate_server(w, n);
+		ck_assert_mem_ne(rig_db_list()->cert_thumb[0], server, 32);
+		rotate_worker(w, n);
+	}
+	ck_assert_uint_eq(w[0].made + w[1].made, 50);
+	ck_assert_uint_gt(w[0].requests + w[1].requests, 2000);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -1023,6 +1142,11 @@ suite(void)
 	tcase_add_test(t, a_host_that_is_not_live_is_not_asked);
 	tcase_add_test(t, an_enrolled_host_cannot_have_list_after_list_written);
 	tcase_add_test(t, nor_can_all_of_them_together);
+	suite_add_tcase(s, t);
+	t = tcase_create("many");
+	tcase_set_timeout(t, 120);
+	tcase_add_checked_fixture(t, set_up, rig_fini);
+	tcase_add_test(t, a_hundred_rotations_fail_no_request);
 	suite_add_tcase(s, t);
 	t = tcase_create("killed");
 	tcase_set_timeout(t, 120);

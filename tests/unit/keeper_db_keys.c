@@ -185,7 +185,10 @@ tls_row(const uint8_t *thumb)
 	for (unsigned i = 0; i < RIG_TLS; i++)
 		if (t[i].row.len > 0 && memcmp(thumb, t[i].thumb, 32) == 0)
 			return &t[i].row;
-	RIG_REQUIRE(t[RIG_TLS - 1].row.len == 0);
+	/* A change of the list drops what it does not name. */
+	RIG_REQUIRE(memcmp(t[RIG_TLS - 1].thumb, rig_db_list()->cert_thumb,
+			sizeof(rig_db_list()->cert_thumb[0])) != 0);
+	clv_buf_fini(&t[RIG_TLS - 1].row);
 	memmove(&t[1], &t[0], (RIG_TLS - 1) * sizeof(*t));
 	memset(&t[0], 0, sizeof(*t));
 	memcpy(t[0].thumb, thumb, 32);

@@ -250,7 +250,7 @@ struct rig_db {
 	struct rig_tls more_tls[RIG_TLS]; /* newer ones, newest first */
 	struct clv_buf join;		  /* one request */
 	char join_name[CLV_NAME_MAX];
-	struct rig_op ops[256];
+	struct rig_op ops[512];
 	unsigned op_count;
 	unsigned backups;
 	struct clv_buf backup; /* the last */
