@@ -20,7 +20,7 @@ noinst_HEADERS += %D%/config_key.h %D%/sealed.h %D%/supervisor.h
 libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/heads.c \
 	%D%/heads_claims.c %D%/heads_watch.c %D%/join_port.c %D%/keeper.c %D%/lease.c %D%/member_answers.c \
 	%D%/member_port.c %D%/member_sealed.c %D%/members_live.c %D%/peer_msg.c %D%/peers.c \
-	%D%/role.c %D%/secret.c %D%/secret_copy.c %D%/secret_sign.c %D%/serving.c %D%/witness.c
+	%D%/role.c %D%/secret.c %D%/secret_copy.c %D%/secret_sign.c %D%/secret_tls.c %D%/serving.c %D%/witness.c
 noinst_HEADERS += %D%/secret_impl.h
 noinst_HEADERS += %D%/heads.h %D%/heads_claims.h %D%/keeper.h %D%/member_answers.h \
 	%D%/members_live.h %D%/peer_msg.h %D%/role.h

@@ -23,6 +23,9 @@ void secret_follow(struct keeper *k);
 bool secret_signed_before(
     const struct keeper *k, const struct clv_keyring *keyring);
 
+/* secret_tls.c */
+void secret_tls_fetch(struct keeper *k); /* and go on from there */
+
 /* secret_copy.c */
 void secret_copy_fetch(struct keeper *k); /* and go on from there */
 /* A keyring (transferred) that is as new as ours, or newer. */

@@ -62,18 +62,3 @@ secret_signed_before(const struct keeper *k, const struct clv_keyring *keyring)
 	return clv_chain_at(
 		   list->successions, n, clv_keyring_sign_pk(keyring)) < n;
 }
-
-/* A row of the signing key before is good until it is sealed anew. */
-int
-secret_tls_open(struct keeper *k, const struct db_field *row,
-    struct clv_buf *ret_cert, uint8_t **ret_key, size_t *ret_len)
-{
-	const uint8_t *former = clv_list_former_pk(k->secret.list);
-	int r = clv_tls_row_open(k->guard, k->secret.keyring, row->p, row->len,
-	    ret_cert, ret_key, ret_len);
-
-	if (r != CLV_E_SIGNATURE || former == NULL)
-		return r;
-	return clv_tls_row_open_by(k->guard, k->secret.keyring, former, row->p,
-	    row->len, ret_cert, ret_key, ret_len);
-}
