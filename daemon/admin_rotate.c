@@ -90,21 +90,24 @@ admin_seal_to_all(struct admin_change *c)
 
 /* The signing key. */
 
-/* The next one is in new_keyring, and the list says whom it follows. One that
- * is left from a rotation that came to nothing was never used, and will do. */
+/* The next one is in new_keyring, and the list says whom it follows. */
 static int
 announce(struct admin_change *c)
 {
 	struct clv_succession *s;
-	int r = CLV_OK;
+	int r;
 
-	if (clv_keyring_next_pk(c->new_keyring) == NULL)
-		r = clv_keyring_add_next(c->new_keyring);
-	if (c->next->succession_count == CLV_SUCCESSIONS_MAX)
-		clv_list_drop_succession(c->next);
+	/* Without the first one nobody would know the system by it. */
+	if (c->next->succession_count == CLV_SUCCESSIONS_MAX) {
+		ADMIN_SAY(c,
+		    "the signing key was changed %d times, and cannot be "
+		    "changed again: make a new system, claviger init",
+		    CLV_SUCCESSIONS_MAX);
+		return CLV_E_FULL;
+	}
+	clv_keyring_add_next(c->new_keyring);
 	s = clv_list_add_succession(c->next);
-	if (r == CLV_OK && s == NULL)
-		r = CLV_E_NOMEM;
+	r = s == NULL ? CLV_E_NOMEM : CLV_OK;
 	if (r == CLV_OK)
 		r = clv_succession_make(c->new_keyring, c->now_s, s);
 	c->next->has_next_key = r == CLV_OK;
@@ -126,6 +129,9 @@ hand_over(struct admin_change *c, uint32_t number)
 	if (r != CLV_OK)
 		return r;
 	c->next->has_next_key = false;
+	/* One that was revoked meanwhile has that one, too. */
+	if (number > c->next->lost_generation)
+		c->next->sign_lost = false;
 	c->next->token_count = 0;
 	c->hands_over = true;
 	return admin_seal_to_all(c);

@@ -347,16 +347,20 @@ cli_backup(struct cli *c)
 	return r;
 }
 
-/* From before this system changed its signing key? */
+/* From before this system changed its signing key? list: NULL, what is here. */
 static bool
-is_before(struct cli *c, const struct clv_keyring *k)
+is_before(
+    struct cli *c, const struct clv_keyring *k, const struct clv_list *list)
 {
-	struct clv_list *list = NULL;
-	bool is = cli_list_get(c, &list) == CLV_OK &&
-		  clv_chain_at(list->successions, list->succession_count,
-		      clv_keyring_sign_pk(k)) < list->succession_count;
+	struct clv_list *here = NULL;
+	bool is;
 
-	clv_list_free(&list);
+	if (list == NULL && cli_list_get(c, &here) == CLV_OK)
+		list = here;
+	is = list != NULL &&
+	     clv_chain_at(list->successions, list->succession_count,
+		 clv_keyring_sign_pk(k)) < list->succession_count;
+	clv_list_free(&here);
 	return is;
 }
 
@@ -369,7 +373,7 @@ cli_keyring_check(
 
 	if (r != CLV_OK)
 		return r;
-	if (!has_key(k, pk) && !is_before(c, k))
+	if (!has_key(k, pk) && !is_before(c, k, list))
 		return cli_fail(c, CLV_E_WRONG_SYSTEM,
 		    "look for the backup of this host's system",
 		    "it is the backup of another system; this host belongs to "

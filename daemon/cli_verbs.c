@@ -443,6 +443,8 @@ const struct cli_verb cli_verbs[] = {
 	opts_json, 0, 1, 0, cli_settings_check},
     {"settings reload", "", "have the running clavigerd read it again",
 	opts_json, 0, 0, SYSTEM, cli_settings_reload},
+    {"settings pin", "PUBKEY", "believe this key of the system from now on",
+	opts_json, 1, 1, SYSTEM, cli_settings_pin},
     {"settings set", "KEY VALUE", "change a setting of the system", opts_json,
 	2, 2, ADMIN, cli_settings_set},
     {"settings upgrade", "", "bring the database schema forward", opts_upgrade,

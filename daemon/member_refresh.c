@@ -131,7 +131,7 @@ member_refresh_on_chain(struct member *m, int result)
 	if (result != CLV_OK) {
 		fail(m, "the server signs by another key than the one that is "
 			"pinned here, and does not prove that it follows: "
-			"'system =' in claviger.conf is to be set anew");
+			"claviger settings pin");
 		return;
 	}
 	enter(m, MEMBER_IDLE);

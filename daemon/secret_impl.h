@@ -4,7 +4,7 @@
 
 #include "daemon/keeper.h"
 
-/* Between secret.c and secret_copy.c. */
+/* Between the files of secret.c. */
 
 /* secret.c: fetching, one statement after the other */
 void secret_fetch_next(struct keeper *k);

@@ -97,8 +97,8 @@ void
 secret_tls_fetch(struct keeper *k)
 {
 	k->secret.fetching = true;
-	db_call(k, CLV_STMT_GET_TLS, NULL, 0, KEEPER_SQL_MS, on_certificate,
-	    NULL);
+	db_call(
+	    k, CLV_STMT_GET_TLS, NULL, 0, KEEPER_SQL_MS, on_certificate, NULL);
 }
 
 bool

@@ -141,14 +141,11 @@ clv_keyring_drop(struct clv_keyring *k, uint32_t generation)
 	return CLV_OK;
 }
 
-int
+void
 clv_keyring_add_next(struct clv_keyring *k)
 {
-	if (k->has_next)
-		return CLV_E_EXISTS;
 	make_signing(&k->next);
 	k->has_next = true;
-	return CLV_OK;
 }
 
 int

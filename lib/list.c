@@ -145,20 +145,19 @@ clv_list_add_succession(struct clv_list *list)
 	return p;
 }
 
-void
-clv_list_drop_succession(struct clv_list *list)
-{
-	list->succession_count--;
-	memmove(list->successions, list->successions + 1,
-	    list->succession_count * sizeof(*list->successions));
-}
-
 const struct clv_succession *
 clv_list_next_key(const struct clv_list *list)
 {
 	return list->has_next_key
 		   ? &list->successions[list->succession_count - 1]
 		   : NULL;
+}
+
+const uint8_t *
+clv_list_first_pk(const struct clv_list *list)
+{
+	return list->succession_count > 0 ? list->successions[0].old_pk
+					  : list->sign_pk;
 }
 
 const uint8_t *

@@ -17,8 +17,8 @@
  *	raw thumbprints 2 x 32,
  *	with FORMAT_REENCRYPT: u32 re-encrypt, not 0,
  *	with FORMAT_RECOVERY: raw recovery recipient, not zeros
- *	with FORMAT_LOST: u32 lost generation, u8 lost certificates (1 the
- *	first, 2 the second), not both 0
+ *	with FORMAT_LOST: u32 lost generation, u8 lost keys (1 the first
+ *	certificate's, 2 the second's, 4 the signing key), not both 0
  *	u32 n, n x generation: u32 number, u8 state, raw commitment, raw check
  *	u32 n, n x node: party, u8 number, u8 revoked, u8 sealed, raw next
  *	u32 n, n x member: party, u8 revoked, str scope, raw next
@@ -113,16 +113,17 @@ compare_apps(const void *a, const void *b)
 }
 
 static uint8_t
-lost_certs(const struct clv_list *list)
+lost_keys(const struct clv_list *list)
 {
 	return (uint8_t)((list->cert_lost[0] ? 1 : 0) |
-			 (list->cert_lost[1] ? 2 : 0));
+			 (list->cert_lost[1] ? 2 : 0) |
+			 (list->sign_lost ? 4 : 0));
 }
 
 static bool
 has_lost(const struct clv_list *list)
 {
-	return list->lost_generation != 0 || lost_certs(list) != 0;
+	return list->lost_generation != 0 || lost_keys(list) != 0;
 }
 
 /* Those that are signed by the key that signs the list, and end in it. */
@@ -176,7 +177,7 @@ put_head(struct clv_buf *b, const struct clv_list *list)
 		clv_buf_raw(b, list->recovery_pk, sizeof(list->recovery_pk));
 	if ((more & FORMAT_LOST) != 0) {
 		clv_buf_u32(b, list->lost_generation);
-		clv_buf_u8(b, lost_certs(list));
+		clv_buf_u8(b, lost_keys(list));
 	}
 }
 
@@ -364,13 +365,14 @@ get_bool(struct clv_rd *r)
 static void
 get_lost(struct clv_rd *r, struct clv_list *list)
 {
-	uint8_t certs;
+	uint8_t keys;
 
 	list->lost_generation = clv_rd_u32(r);
-	certs = clv_rd_u8(r);
-	list->cert_lost[0] = (certs & 1) != 0;
-	list->cert_lost[1] = (certs & 2) != 0;
-	if (certs > 3 || !has_lost(list))
+	keys = clv_rd_u8(r);
+	list->cert_lost[0] = (keys & 1) != 0;
+	list->cert_lost[1] = (keys & 2) != 0;
+	list->sign_lost = (keys & 4) != 0;
+	if (keys > 7 || !has_lost(list))
 		r->failed = true;
 }
 

@@ -114,9 +114,11 @@ struct clv_list {
 	uint32_t reencrypt;
 	/* What a host that was revoked may still have, and is in use: keys of
 	 * this generation and those below it, until re-encryption with a newer
-	 * one is through (0: of none), and keys of these certificates. */
+	 * one is through (0: of none), keys of these certificates, and the
+	 * signing key. */
 	uint32_t lost_generation;
 	bool cert_lost[CLV_LIST_CERTS];
+	bool sign_lost;
 	struct clv_list_generation *generations;
 	size_t generation_count;
 	struct clv_list_node *nodes;
@@ -169,9 +171,10 @@ struct clv_list_member *clv_list_add_member(struct clv_list *list);
 struct clv_list_token *clv_list_add_token(struct clv_list *list);
 struct clv_list_app *clv_list_add_app(struct clv_list *list);
 struct clv_succession *clv_list_add_succession(struct clv_list *list);
-void clv_list_drop_succession(struct clv_list *list); /* the first */
 /* The succession that is to come, or NULL. */
 const struct clv_succession *clv_list_next_key(const struct clv_list *list);
+/* The signing key that the system began with: it names the system for ever. */
+const uint8_t *clv_list_first_pk(const struct clv_list *list);
 /* The signing key before the one in force, or NULL. */
 const uint8_t *clv_list_former_pk(const struct clv_list *list);
 /* Takes app, an element of the list, out of it. */

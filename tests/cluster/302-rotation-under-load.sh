@@ -244,9 +244,40 @@ expect_exit 30 'master secret +replaced' "the node is, and something is left" \
     cl "$active" node revoke "$lost" --rotate --now --yes \
     --backup /root/claviger-6.age --passphrase-file $PASS
 expect "the certificate is replaced" told "certificate's key +replaced"
+expect "and the signing key" told 'signing key +replaced'
+refute "it is another one" test "$(system_now "$active")" = "$signs"
 refute "by another one" test "$(server_thumbprint '' "$active")" = "$was"
 expect "by a new generation" all_under 6
 expect "and all records" test "$(old_records)" = 0
 expect_exit 30 'master secret +replaced' "repeated, nothing is left to do" \
     cl "$active" node revoke "$lost" --rotate
 expect "and no generation is made for that" all_under 6
+
+step "that host joins anew, as a node of the same system"
+must "its daemon is stopped" on "$active" pcs node standby "$lost"
+expect_within 20 "and has ended" daemon_absent "$lost"
+must "what it had is gone" on "$lost" \
+    rm -rf /etc/claviger/claviger.conf /var/lib/claviger
+fingerprint=$(cl "$lost" join --server --system "$(system_now "$active")" \
+    --database "$CONNINFO" --database-passfile $PASSFILE | fingerprint_in)
+must "it asks, by the key in force" test -n "$fingerprint"
+must "and is approved" cl "$active" node approve "$lost" \
+    --fingerprint "$fingerprint"
+expect "its configuration has the first key" \
+    test "$(config_of "$lost" system)" = "$pinned"
+must "its daemon starts" on "$active" pcs node unstandby "$lost"
+expect_within 60 "it may be promoted, as the others" all_ready
+# By the cluster: in a group of its own it would hear of nobody.
+active=$(promoted)
+must "the active server is put aside" on "$active" pcs node standby "$active"
+expect_within 40 "another one serves" serving
+must "it is back" on "$active" pcs node unstandby "$active"
+expect_within 60 "all are ready" all_ready
+one_group() {
+	local node names
+	names=$(for node in n1 n2 n3; do
+		on "$node" corosync-cpgtool -n | grep -aE '^claviger/'
+	done | sort -u)
+	[ "$(wc -l <<<"$names")" = 1 ] && [ -n "$names" ]
+}
+expect "all meet in one group" one_group

@@ -900,7 +900,7 @@ hand_over(void)
 	uint32_t number;
 
 	ck_assert_int_eq(clv_keyring_add(keyring, &number), CLV_OK);
-	ck_assert_int_eq(clv_keyring_add_next(keyring), CLV_OK);
+	clv_keyring_add_next(keyring);
 	ck_assert_int_eq(clv_succession_make(keyring, 1, &s), CLV_OK);
 	ck_assert_int_eq(clv_keyring_follow(keyring, s.new_pk), CLV_OK);
 	*clv_list_add_succession(list) = s;
@@ -954,6 +954,14 @@ START_TEST(a_notice_by_a_new_key_is_a_reason_to_follow)
 }
 END_TEST
 
+static void
+forget_first(void)
+{
+	list->succession_count--;
+	memmove(list->successions, list->successions + 1,
+	    list->succession_count * sizeof(*list->successions));
+}
+
 /* Its chain is true, and leads from another key than ours: somebody else's, or
  * too much was forgotten there. */
 START_TEST(a_key_that_does_not_follow_is_refused)
@@ -964,10 +972,10 @@ START_TEST(a_key_that_does_not_follow_is_refused)
 	memcpy(pin, rig.k.system_pk, sizeof(pin));
 	hand_over();
 	hand_over();
-	clv_list_drop_succession(list);
+	forget_first();
 	run(140000);
 	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
-	ck_assert_ptr_nonnull(strstr(m->failure, "system ="));
+	ck_assert_ptr_nonnull(strstr(m->failure, "claviger settings pin"));
 	check_pin(pin);
 	ck_assert_uint_gt(asked[CLV_WIRE_CHAIN], 1);
 	ck_assert_uint_lt(asked[CLV_WIRE_CHAIN], 40);
