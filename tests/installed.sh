@@ -35,8 +35,9 @@ has() {
 }
 
 pages=("$mandir/man1/claviger.1" "$mandir/man3/claviger-client.3"
-	"$mandir/man5/claviger-keyring.5"
-	"$mandir/man7/claviger-formats.7"
+	"$mandir/man5/claviger-keyring.5" "$mandir/man5/claviger.conf.5"
+	"$mandir/man7/claviger-formats.7" "$mandir/man7/claviger-import.7"
+	"$mandir/man7/claviger-troubleshooting.7"
 	"$mandir/man7/ocf_claviger_master-secret.7"
 	"$mandir/man7/ocf_claviger_network-name.7" "$mandir/man8/clavigerd.8")
 unit=$systemdsystemunitdir/clavigerd.service
