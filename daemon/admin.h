@@ -36,6 +36,10 @@ enum admin_op {
 	 * -> u8 goes_on: as above; else the next one rewraps keys. */
 	ADMIN_ROTATE_BEGIN = 9,
 	ADMIN_ROTATE_FINISH = 10,
+	/* BEGIN, and with the generation comes a new signing key: in every
+	 * sealed copy, named by the signed list, and in force when the
+	 * generation is current. */
+	ADMIN_ROTATE_SIGNING = 62,
 	/* Applications. Each of these begins with the name of one; an access
 	 * list is that of list.h, a subject one entry of it. */
 	ADMIN_APP_ADD = 11,    /* str name, str admins, str users, u32 keep */

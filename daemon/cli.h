@@ -166,6 +166,12 @@ int cli_state_put(struct cli *c, const struct config *config, const char *name,
     const void *p, size_t len, unsigned mode, struct cli_undo *undo);
 int cli_config_put(
     struct cli *c, const struct config *config, struct cli_undo *undo);
+/* cli_pin.c: the key by which this host verifies, when it is not `system`. */
+int cli_pin_put(struct cli *c, const struct config *config,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], struct cli_undo *undo);
+/* cli_member.c: names of members that are not live, or may not be, with ", "
+ * between; caller frees. */
+int cli_members_away(struct cli *c, const struct clv_list *list, char **ret);
 /* A small file that the operator named; caller frees. CLV_E_FULL: larger. */
 int cli_file_read(
     struct cli *c, const char *path, size_t max, void **ret_p, size_t *ret_len);
@@ -462,6 +468,7 @@ int cli_app_revoke(struct cli *c);
 int cli_app_remove(struct cli *c);
 int cli_settings_show(struct cli *c);
 int cli_settings_check(struct cli *c);
+int cli_settings_pin(struct cli *c);
 int cli_settings_reload(struct cli *c);
 int cli_settings_set(struct cli *c);
 int cli_settings_upgrade(struct cli *c);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include "daemon/cli_doctor.h"
+#include "daemon/system_pin.h"
 
 #define RESTORED \
 	"find out who restored or changed the database; what was written " \
@@ -296,7 +297,7 @@ set_up(struct doctor *d)
 	d->daemon = d->database = CLV_E_NO_SERVER;
 	if (c->config.system[0] == '\0')
 		return;
-	if (cli_key_parse(c->config.system, d->pk) != CLV_OK)
+	if (system_pin_load(&c->config, d->pk) == CLV_E_CONFIG)
 		c->config.system[0] = '\0'; /* the first check says so */
 	if (cli_become(c, &c->config) == CLV_OK) {
 		(void)state_load(c->config.state_dir, &d->seen);

@@ -205,6 +205,30 @@ state_of(const struct clv_list_member *m, const struct heards *h)
 	return e != NULL && e->live ? "live" : "away";
 }
 
+int
+cli_members_away(struct cli *c, const struct clv_list *list, char **ret)
+{
+	struct heards h = {.of = NULL};
+	size_t len = 0;
+	FILE *f = open_memstream(ret, &len);
+
+	if (f == NULL)
+		return CLV_E_NOMEM;
+	c->quiet = true; /* where nobody is active, all of them may be away */
+	ask_heard(c, &h);
+	c->quiet = false;
+	for (size_t i = 0; i < list->member_count; i++) {
+		const struct clv_list_member *m = &list->members[i];
+		const struct heard *e = find_heard(&h, m->party.name);
+
+		if (!m->revoked && (e == NULL || !e->live))
+			fprintf(
+			    f, "%s%s", ftell(f) > 0 ? ", " : "", m->party.name);
+	}
+	free(h.of);
+	return fclose(f) == 0 ? CLV_OK : CLV_E_NOMEM;
+}
+
 static void
 json_member(
     struct cli_json *o, const struct clv_list_member *m, const struct heards *h)

@@ -137,7 +137,10 @@ control_status(struct keeper *k, struct ctl_status *st)
 	st->epoch = k->serving.epoch != 0 ? k->serving.epoch : k->seen.epoch;
 	if (k->lease.until_ms > now)
 		st->lease_left_ms = k->lease.until_ms - now;
-	snprintf(st->system_pk, sizeof(st->system_pk), "%s", k->config->system);
+	if (k->config->system[0] != '\0')
+		sodium_bin2base64(st->system_pk, sizeof(st->system_pk),
+		    k->system_pk, sizeof(k->system_pk),
+		    sodium_base64_VARIANT_ORIGINAL);
 	snprintf(st->node, sizeof(st->node), "%s",
 	    k->identity != NULL ? k->identity->name : k->config->node);
 	st->node_number = k->node_number;

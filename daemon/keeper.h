@@ -327,6 +327,9 @@ int secret_accept_keyring(struct keeper *k, struct clv_keyring **keyring);
 /* Of GET_TLS, the row of that certificate: NULL, none. */
 const struct db_field *secret_tls_row(
     const struct db_result *r, const uint8_t thumb[static 32]);
+/* Of the guard; CLV_E_SIGNATURE and so on, clv_tls_row_open(). */
+int secret_tls_open(struct keeper *k, const struct db_field *row,
+    struct clv_buf *ret_cert, uint8_t **ret_key, size_t *ret_len);
 /* Has the front the certificate that the list says? */
 bool secret_tls_is_current(const struct keeper *k);
 /* The list says another one, it may be: fetch it. */

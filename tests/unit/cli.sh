@@ -1508,12 +1508,72 @@ refuse $? 4 'cut off every host' 'node revoke --rotate --now without --yes'
 with n1 node revoke n2 --json
 expect $? 0 'n2 is revoked' 'node revoke'
 # shellcheck disable=SC2086
-json 'node revoke' $rotated
+json 'node revoke' $rotated system away
 with n1 rotate --backup "$tmp/b/three.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generation 2 is current' 'rotate goes on'
-with n1 rotate --backup "$tmp/b/four.age" --passphrase-file "$tmp/pass" --json
-expect $? 0 '"generation": *3' 'rotate --json'
+on n1 rotate --signing-key
+refuse $? 2 'give --backup FILE' 'rotate --signing-key without a backup'
+with n1 rotate --signing-key --backup "$tmp/b/four.age" \
+	--passphrase-file "$tmp/pass" --json
+expect $? 0 '"generation": *3' 'rotate --signing-key --json'
 json rotate
+newkey=$(grep -o '"system": *"[^"]*"' "$tmp/out" | cut -d'"' -f4)
+is 'it is another key' test "$newkey" != "$key"
+with n1 status
+is 'the system has the new one' grep -qF "$newkey" "$tmp/out"
+same 'the configuration' "$key" \
+	"$(sed -n 's/^system = //p' "$tmp/n1/claviger.conf")"
+
+# Joining after that, by any key of the system: its first one names it, and the
+# one in force is believed.
+host n8
+host m8
+join_n8() { # KEY
+	on n8 join --server --system "$1" --node n8 \
+		--database "host=$tmp/sock dbname=one user=login"
+}
+pin_of() { # HOST: what it verifies by, which no daemon runs to tell
+	on "$1" status >/dev/null 2>&1
+	sed -n 's/^system  *//p' "$tmp/out"
+}
+names_first() { # HOST
+	test "$(sed -n 's/^system = //p' "$tmp/$1/claviger.conf")" = "$key"
+}
+for said in "$newkey" "$key"; do
+	join_n8 "$said"
+	expect $? 0 '^fingerprint ' 'join after the signing key was changed'
+	is 'its configuration has the first one' names_first n8
+	same 'the key it verifies by' "$newkey" "$(pin_of n8)"
+	join_n8 "$newkey"
+	expect $? 0 '^fingerprint ' 'joining again by the one in force'
+	join_n8 "$key"
+	expect $? 0 '^fingerprint ' 'and by the first one'
+	join_n8 "$(echo "$key" | sed 's/^A/B/; t; s/^./A/')"
+	refuse $? 17 'belongs to another system' 'but not by that of another'
+	is 'its configuration has the first one still' names_first n8
+	same 'the key it verifies by still' "$newkey" "$(pin_of n8)"
+	rm -rf "$tmp/n8"
+	host n8
+done
+sql -c "DELETE FROM claviger.join_request WHERE name = 'n8'" one
+on m8 settings pin "$newkey"
+refuse $? 2 'system' 'a key for a host of no system'
+on m8 join --member --system "$key" --server-thumbprint "$thumb" \
+	--network-name 127.0.0.9 --node m8
+expect $? 0 'claviger member add m8' 'a member that the old key could lead astray'
+on m8 settings pin AAAA
+refuse $? 2 'not the public key' 'a key that is none'
+same 'the key it verifies by' "$key" "$(pin_of m8)"
+on m8 settings pin "$newkey" --json
+expect $? 0 "\"system_before\": *\"$key\"" 'settings pin'
+json 'settings pin'
+same 'the key it verifies by then' "$newkey" "$(pin_of m8)"
+is 'its configuration is as it was' names_first m8
+on m8 join --member --system "$newkey" --server-thumbprint "$thumb" \
+	--network-name 127.0.0.9
+expect $? 0 'claviger member add m8' 'joining again by the one that it pins'
+is 'its configuration is as it was still' names_first m8
+same 'and its key is' "$newkey" "$(pin_of m8)"
 with n1 node revoke n2
 expect $? 0 'generations  *1 2$' 'node revoke, again'
 is 'its keys are in use' grep -q 'master secret  *still in use' "$tmp/out"
@@ -1913,11 +1973,15 @@ expect $? 0 '"enrolled": *true' 'restore on a bare machine'
 json restore $plan $ceremony
 with n5 backup "$tmp/b/nine.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generation 4' 'it has the master secret, and may write'
+is 'a node has the first key of the system' names_first n5
+with n5 status
+is 'and verifies by the one in force' grep -qF "$newkey" "$tmp/out"
 install -m 600 "$tmp/n5/state/identity" "$tmp/b/n5"
 bare n6 restore --identity "$tmp/b/n5" --system "$key" --node n1 --dry-run
 expect $? 0 'the node of that name is revoked' 'restore --dry-run of a taken name'
-bare n6 restore --identity "$tmp/b/n5" --system "$key" --node n1
+bare n6 restore --identity "$tmp/b/n5" --system "$newkey" --node n1
 expect $? 0 'n1 is enrolled as server node number 4' 'by one node and the database'
+is 'by any key of it' names_first n6
 with n6 node list
 expect $? 0 '^n1  *4  enrolled' 'in the place of the lost one'
 recovery_copy() {
@@ -2160,7 +2224,8 @@ expect $? 30 '"backup": *".*/ten.age"' 'node revoke --rotate'
 json 'node revoke'
 is 'new keys are made' state_of master-secret under-way
 is 'and a certificate' state_of certificate under-way
-is 'not a signing key' state_of signing-key in-use
+is 'and a signing key' state_of signing-key replaced
+is 'of which is told' grep -q '"system": *"' "$tmp/out"
 with n7 generation list
 cp "$tmp/out" "$tmp/generations"
 with n7 node revoke n5 --rotate --json
