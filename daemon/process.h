@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 #include "daemon/config.h"
+#include "daemon/machine.h"
 
 /*
  * The four processes. The supervisor stays root: it opens what root must
@@ -22,6 +23,7 @@ struct keeper_fds {
 	int api;     /* as control, for everybody (claviger/api.h); -1: none */
 	int credentials; /* SOCK_STREAM, for systemd's LoadCredential=; -1 */
 	int identity;	 /* pipe with what was sealed (sealed.h); 0: a file */
+	struct machine_ids machine; /* which root has read */
 };
 
 enum link_op {
