@@ -53,7 +53,8 @@ enum admin_op {
 				* str admins, str users, u32 keep), ascending */
 	ADMIN_APP_COUNT = 16,  /* str name -> u64 secrets, u64 versions */
 	ADMIN_MEMBERS_STATE = 17, /* str after ("": from the first on) -> u8
-				   * more, u32 n, n x (str name, u8 live, u64
+				   * more, u32 n, n x (str name, u8 live (2:
+				   * there are two of this name), u64
 				   * heard_age_ms, u32 generation, u64 list
 				   * version), ascending: those who fetched from
 				   * this server, which is the active one */

@@ -21,6 +21,11 @@ const struct doctor_check doctor_checks[] = {
 	"chown and chmod it; if somebody could read a key, have this host "
 	"revoked, and join again",
 	DOCTOR_SYSTEM, doctor_files},
+    {"machine", "this host lives on the machine that it was made on",
+	"if it was restored or moved, and runs nowhere else: claviger identity "
+	"adopt; else stop clavigerd, remove its state folder, and have this "
+	"machine join under a name of its own",
+	DOCTOR_SYSTEM, doctor_machine},
     {"expiry", "this host's certificate does not end soon",
 	"it goes on being trusted, for its thumbprint is pinned; to have a new "
 	"one this host is revoked and joins again",

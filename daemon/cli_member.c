@@ -108,7 +108,7 @@ cli_member_scope(struct cli *c)
 
 struct heard {
 	char name[CLV_NAME_MAX];
-	bool live;
+	uint8_t live; /* 2: twice */
 	uint64_t age_ms, list_version;
 	uint32_t generation;
 };
@@ -125,7 +125,7 @@ take_heard(struct heards *h, struct clv_rd *rd)
 	struct heard e, *more;
 
 	clv_rd_str(rd, e.name, sizeof(e.name));
-	e.live = clv_rd_u8(rd) != 0;
+	e.live = clv_rd_u8(rd);
 	e.age_ms = clv_rd_u64(rd);
 	e.generation = clv_rd_u32(rd);
 	e.list_version = clv_rd_u64(rd);
@@ -202,7 +202,9 @@ state_of(const struct clv_list_member *m, const struct heards *h)
 		return "revoked";
 	if (!h->known)
 		return "enrolled";
-	return e != NULL && e->live ? "live" : "away";
+	if (e == NULL || e->live == 0)
+		return "away";
+	return e->live == 2 ? "twice" : "live";
 }
 
 int

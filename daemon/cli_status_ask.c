@@ -148,11 +148,15 @@ ask_member(struct cli *c, struct cli_status *s)
 static void
 member(struct cli *c, struct cli_status *s)
 {
+	struct ctl_status st;
+
 	s->member = true;
 	from_disk(c, s);
 	own_cert(c, s);
 	ask_member(c, s);
 	s->daemon = s->own_known;
+	if (cli_ctl_status(c, &st) == CLV_OK)
+		s->st.flags = st.flags & CTL_FLAG_COPIED;
 	s->ready =
 	    s->daemon ? s->own.state == CLV_MEMBER_FRESH : s->st.epoch != 0;
 }

@@ -101,6 +101,7 @@ status_flags(struct keeper *k)
 	f |= k->secret.list != NULL && serving_read_only(k) ? CTL_FLAG_READONLY
 							    : 0;
 	f |= k->serving.listening ? CTL_FLAG_LISTENING : 0;
+	f |= k->copied[0] != '\0' ? CTL_FLAG_COPIED : 0;
 	return f;
 }
 
@@ -377,6 +378,7 @@ needed(enum ctl_op op)
 	case CTL_DEMOTE:
 	case CTL_SHUTDOWN:
 	case CTL_RELOAD:
+	case CTL_ADOPT:
 	case CTL_CERT: break;
 	}
 	return AUTH_OP_SERVICE;
@@ -412,6 +414,7 @@ on_message(struct keeper *k, struct control_conn *c, enum ctl_op op,
 		keeper_tell(k, LINK_RELOAD, "");
 		reply(c, op, CLV_OK, NULL, 0);
 		break;
+	case CTL_ADOPT: reply(c, op, copied_again(k), NULL, 0); break;
 	default: reply(c, op, CLV_E_PROTOCOL, NULL, 0);
 	}
 }

@@ -262,6 +262,8 @@ keeper_init(
 	if (r == CLV_OK)
 		r = load_identity(k, fds->identity);
 	if (r == CLV_OK)
+		copied_init(k, &fds->machine);
+	if (r == CLV_OK)
 		r = reencrypt_new(k, &k->reencrypt);
 	if (r == CLV_OK)
 		r = rewrap_new(k, &k->rewrap);

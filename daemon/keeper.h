@@ -20,6 +20,7 @@
 #include "daemon/expiry.h"
 #include "daemon/heads_claims.h"
 #include "daemon/loop.h"
+#include "daemon/machine.h"
 #include "daemon/members_wait.h"
 #include "daemon/peer_msg.h"
 #include "daemon/process.h"
@@ -260,6 +261,8 @@ struct keeper {
 	uint8_t system_pk[CLV_SIGN_PK_LEN];
 	uint8_t node_number;  /* 0: not enrolled yet */
 	uint8_t instance[16]; /* of this process: an epoch belongs to it */
+	struct machine_ids machine;   /* that it runs on, */
+	char copied[MACHINE_WHY_LEN]; /* and why that is not ours, or "" */
 	struct state seen;
 	struct db db;
 	struct secret secret;
@@ -338,6 +341,11 @@ void secret_tls_changed(struct keeper *k);
 void secret_put_own_copy(struct keeper *k);
 /* Open it as it is there, and have its row say so. */
 void secret_prove_copy(struct keeper *k);
+
+/* copied.c: is it a copy of another host? k->copied says so. */
+void copied_init(struct keeper *k, const struct machine_ids *ids);
+/* Root has changed that, it may be. CLV_E_NOT_READY: it is one. */
+int copied_again(struct keeper *k);
 
 /* peers.c */
 void peers_on_deliver(struct keeper *k, struct clv_rd *body);

@@ -11,14 +11,13 @@ libdaemon_la_SOURCES =
 
 # process, loop, log, configuration, files
 libdaemon_la_SOURCES += %D%/chan.c %D%/child.c %D%/config.c \
-	%D%/config_key.c %D%/file.c %D%/harden.c %D%/supervisor_link.c %D%/log.c %D%/loop.c %D%/notify.c \
-	%D%/process_wait.c \
+	%D%/config_key.c %D%/file.c %D%/harden.c %D%/supervisor_link.c %D%/log.c %D%/loop.c %D%/machine.c %D%/notify.c %D%/process_wait.c \
 	%D%/identity_cred.c %D%/seccomp.c %D%/startup.c %D%/state.c %D%/supervisor.c %D%/tell.c \
 	%D%/watcher.c
-noinst_HEADERS += %D%/config_key.h %D%/identity_cred.h %D%/supervisor.h
+noinst_HEADERS += %D%/config_key.h %D%/machine.h %D%/identity_cred.h %D%/supervisor.h
 
 # keeper: roles, epoch, witness, control, serve
-libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/heads.c \
+libdaemon_la_SOURCES += %D%/control_server.c %D%/copied.c %D%/db.c %D%/heads.c \
 	%D%/heads_claims.c %D%/heads_watch.c %D%/join_port.c %D%/keeper.c %D%/lease.c %D%/member_answers.c \
 	%D%/member_port.c %D%/member_sealed.c %D%/members_live.c %D%/peer_msg.c %D%/peers.c \
 	%D%/role.c %D%/secret.c %D%/secret_copy.c %D%/secret_sign.c %D%/secret_tls.c %D%/serving.c %D%/witness.c
@@ -168,7 +167,7 @@ libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_corosync.c %D%/cli_doctor_resource.c
 noinst_HEADERS += %D%/cli_cib.h %D%/cli_cluster.h %D%/cli_doctor_cluster.h
 noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
-libcli_la_SOURCES += %D%/cli_identity_seal.c
+libcli_la_SOURCES += %D%/cli_adopt.c %D%/cli_identity_seal.c
 libcli_la_SOURCES += %D%/cli_password.c %D%/cli_revoke.c %D%/cli_revoke.h \
 	%D%/cli_revoke_print.c
 libcli_la_SOURCES += %D%/cli_cert_change.c %D%/cli_cert_member.c \

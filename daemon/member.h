@@ -119,7 +119,8 @@ void member_fini(struct keeper *k);
 void member_event(struct member *m, enum member_event event, const char *why);
 /* New secrets may be written until then; a time that is over: no more. */
 void member_permit(struct member *m, uint64_t until_ms);
-/* May new secrets be written now? If not: CLV_E_AWAY and why, in a sentence. */
+/* May new secrets be written now? If not: CLV_E_AWAY, or CLV_E_NOT_READY on a
+ * copy of another host, and why, in a sentence. */
 int member_may_write(struct member *m, char why[static 256]);
 const char *member_dir(struct keeper *k);
 uint64_t member_epoch(const struct keeper *k);

@@ -82,6 +82,8 @@ peers_cast(struct keeper *k, struct peer_msg *m)
 	struct clv_buf b, msg;
 	int r;
 
+	if (k->copied[0] != '\0') /* the other one speaks under this name */
+		return;
 	m->from = k->node_number;
 	memcpy(m->voice.instance, k->instance, sizeof(m->voice.instance));
 	m->voice.stamp = next_stamp(k);

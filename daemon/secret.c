@@ -83,6 +83,8 @@ reason_list(struct keeper *k, char *why, size_t cap)
 	if (k->identity == NULL)
 		WHY("no system here: claviger init, or claviger join "
 		    "--server");
+	else if (k->copied[0] != '\0')
+		WHY("%s", k->copied);
 	else if (k->secret.list == NULL && !k->db.known)
 		WHY("database away: %.130s", k->db.why);
 	else if (k->secret.list == NULL)
@@ -371,7 +373,7 @@ secret_fetch_next(struct keeper *k)
 		    k, CLV_STMT_GET_LIST, &p, 1, KEEPER_SQL_MS, on_list, NULL);
 		return;
 	}
-	if (k->node_number == 0) {
+	if (k->node_number == 0 || k->copied[0] != '\0') {
 		secret_prove(k);
 		return;
 	}
@@ -413,7 +415,7 @@ secret_accept_keyring(struct keeper *k, struct clv_keyring **keyring)
 {
 	int r;
 
-	if (k->secret.list == NULL)
+	if (k->secret.list == NULL || k->copied[0] != '\0')
 		return CLV_E_NOT_READY;
 	if (clv_keyring_follow(*keyring, k->system_pk) != CLV_OK)
 		return secret_signed_before(k, *keyring) ? CLV_E_STALE

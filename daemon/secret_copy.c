@@ -91,7 +91,7 @@ on_proof(struct keeper *k, void *arg, const struct db_result *r)
 void
 secret_prove_copy(struct keeper *k)
 {
-	if (k->identity != NULL && k->node_number != 0)
+	if (k->identity != NULL && k->node_number != 0 && k->copied[0] == '\0')
 		get_copy(k, on_proof, NULL);
 }
 

@@ -247,13 +247,16 @@ check-agents: $(agent_PROGRAMS) fake-server$(EXEEXT)
 
 # daemon: process, loop, log, configuration, files
 daemon_tests = check_chan check_config check_harden check_log check_loop \
-	check_notify check_state check_supervisor
+	check_machine check_notify check_state check_supervisor
 check_PROGRAMS += $(daemon_tests)
 TESTS += $(daemon_tests)
 daemon_libs = libdaemon.la $(CHECK_LIBS)
 check_chan_SOURCES = %D%/unit/check_chan.c
 check_chan_CPPFLAGS = $(unit_cppflags)
 check_chan_LDADD = $(daemon_libs)
+check_machine_SOURCES = %D%/unit/check_machine.c
+check_machine_CPPFLAGS = $(unit_cppflags)
+check_machine_LDADD = $(daemon_libs)
 check_harden_SOURCES = %D%/unit/check_harden.c
 check_harden_CPPFLAGS = $(unit_cppflags)
 check_harden_LDADD = $(daemon_libs)

@@ -1790,6 +1790,21 @@ START_TEST(the_system_may_ask_for_a_new_certificate)
 }
 END_TEST
 
+START_TEST(a_copy_of_another_host_changes_no_certificate)
+{
+	strcpy(rig.k.copied, "a copy");
+	server.wish = CLV_WIRE_ROTATE_NOW;
+	run(66000);
+	ck_assert(!m->cert.wanted);
+	ck_assert_int_eq(member_cert_rotate(m, false), CLV_E_NOT_READY);
+	ck_assert(!exists("tls.next"));
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	rig.k.copied[0] = '\0';
+	run(66000);
+	ck_assert(m->cert.now || exists("tls.next"));
+}
+END_TEST
+
 /* A server that does not answer that question is asked for keys all the same.
  */
 START_TEST(a_server_that_is_silent_about_it_is_no_reason_to_be_away)
@@ -2063,6 +2078,7 @@ member_suite(void)
 	tcase_add_checked_fixture(t, set_up_cert, tear_down);
 	tcase_add_test(t, a_new_certificate_is_used_when_the_list_has_it);
 	tcase_add_test(t, the_system_may_ask_for_a_new_certificate);
+	tcase_add_test(t, a_copy_of_another_host_changes_no_certificate);
 	tcase_add_test(
 	    t, a_server_that_is_silent_about_it_is_no_reason_to_be_away);
 	tcase_add_test(

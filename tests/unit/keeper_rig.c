@@ -586,7 +586,7 @@ rig_start(unsigned i)
 	struct rig_node *n = &rig.node[i];
 	struct keeper_fds fds = {FD_BASE + 100 * (int)i,
 	    FD_BASE + 100 * (int)i + FD_FRONT, FD_BASE + 100 * (int)i + FD_LINK,
-	    -1, -1};
+	    -1, -1, .machine = n->machine};
 	struct clv_buf b;
 
 	RIG_REQUIRE(n->k == NULL);
@@ -640,6 +640,7 @@ rig_fini(void)
 		clv_buf_fini(&n->heads[0]);
 		clv_buf_fini(&n->heads[1]);
 		clv_buf_fini(&n->successor);
+		clv_buf_fini(&n->marks);
 		clv_buf_fini(&n->answer_body);
 	}
 	rig_clear(&rig.heard);
