@@ -11,17 +11,16 @@ libdaemon_la_SOURCES =
 
 # process, loop, log, configuration, files
 libdaemon_la_SOURCES += %D%/chan.c %D%/child.c %D%/config.c \
-	%D%/config_key.c %D%/file.c %D%/harden.c %D%/supervisor_link.c %D%/log.c %D%/loop.c %D%/notify.c \
-	%D%/process_wait.c \
+	%D%/config_key.c %D%/file.c %D%/harden.c %D%/supervisor_link.c %D%/log.c %D%/loop.c %D%/machine.c %D%/notify.c %D%/process_wait.c \
 	%D%/identity_cred.c %D%/seccomp.c %D%/startup.c %D%/state.c %D%/supervisor.c %D%/tell.c \
 	%D%/watcher.c
-noinst_HEADERS += %D%/config_key.h %D%/identity_cred.h %D%/supervisor.h
+noinst_HEADERS += %D%/config_key.h %D%/machine.h %D%/identity_cred.h %D%/supervisor.h
 
 # keeper: roles, epoch, witness, control, serve
-libdaemon_la_SOURCES += %D%/control_server.c %D%/db.c %D%/heads.c \
+libdaemon_la_SOURCES += %D%/control_server.c %D%/copied.c %D%/db.c %D%/heads.c \
 	%D%/heads_claims.c %D%/heads_watch.c %D%/join_port.c %D%/keeper.c %D%/lease.c %D%/member_answers.c \
 	%D%/member_port.c %D%/member_sealed.c %D%/members_live.c %D%/peer_msg.c %D%/peers.c \
-	%D%/role.c %D%/secret.c %D%/secret_copy.c %D%/serving.c %D%/witness.c
+	%D%/role.c %D%/secret.c %D%/secret_copy.c %D%/secret_sign.c %D%/secret_tls.c %D%/serving.c %D%/witness.c
 noinst_HEADERS += %D%/secret_impl.h
 noinst_HEADERS += %D%/heads.h %D%/heads_claims.h %D%/keeper.h %D%/member_answers.h \
 	%D%/members_live.h %D%/peer_msg.h %D%/role.h
@@ -59,7 +58,8 @@ noinst_HEADERS += %D%/members_wait.h %D%/publish.h %D%/refs.h \
 libdaemon_la_SOURCES += %D%/member.c %D%/member_apps.c %D%/member_cache.c \
 	%D%/member_cert.c \
 	%D%/member_heads.c %D%/member_policy.c %D%/member_refresh.c \
-	%D%/member_seen.c %D%/member_uplink.c %D%/server_pins.c
+	%D%/member_seen.c %D%/member_successor.c \
+	%D%/member_uplink.c %D%/server_pins.c
 libdaemon_la_SOURCES += %D%/vault.c %D%/vault_batch.c %D%/vault_cache.c \
 	%D%/vault_get.c %D%/vault_index.c %D%/vault_keys.c %D%/vault_put.c \
 	%D%/vault_seal.c
@@ -68,7 +68,7 @@ libdaemon_la_SOURCES += %D%/inspect.c %D%/inspect_index.c %D%/inspect_keys.c \
 libdaemon_la_SOURCES += %D%/api_admin.c %D%/api_credentials.c \
 	%D%/api_hold.c %D%/api_inspect.c %D%/api_ops.c %D%/api_server.c
 noinst_HEADERS += %D%/api_impl.h %D%/api_server.h %D%/member.h \
-	%D%/member_policy.h %D%/server_pins.h %D%/vault.h %D%/vault_batch.h \
+	%D%/member_policy.h %D%/server_pins.h %D%/system_pin.h %D%/vault.h %D%/vault_batch.h \
 	%D%/vault_impl.h
 noinst_HEADERS += %D%/inspect.h %D%/inspect_impl.h
 
@@ -130,7 +130,7 @@ clv_subst = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) \
 
 # claviger: the command, one file a verb. All but its main is a library, for
 # the unit tests.
-libdaemon_la_SOURCES += %D%/record.c %D%/reminder.c
+libdaemon_la_SOURCES += %D%/record.c %D%/reminder.c %D%/system_pin.c
 noinst_HEADERS += %D%/cli.h %D%/cli_init.h %D%/cli_reminder.h %D%/record.h %D%/reminder.h
 noinst_LTLIBRARIES += libcli.la
 libcli_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(JSON_CFLAGS) \
@@ -144,7 +144,7 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_join.c %D%/cli_join.h %D%/cli_join_token.c %D%/cli_json.c %D%/cli_list.c %D%/cli_main.c \
 	%D%/cli_metrics.c \
 	%D%/cli_member.c %D%/cli_net.c %D%/cli_node.c %D%/cli_opt.c \
-	%D%/cli_pass.c %D%/cli_recovery.c %D%/cli_recovery_combine.c \
+	%D%/cli_pass.c %D%/cli_pin.c %D%/cli_recovery.c %D%/cli_recovery_combine.c \
 	%D%/cli_recovery_shares.c %D%/cli_recovery.h %D%/cli_restore.c \
 	%D%/cli_restore.h %D%/cli_restore_enrol.c %D%/cli_restore_look.c \
 	%D%/cli_restore_source.c %D%/cli_rollback.c %D%/cli_rotate.c %D%/cli_rotate_follow.c \
@@ -167,7 +167,7 @@ libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_corosync.c %D%/cli_doctor_resource.c
 noinst_HEADERS += %D%/cli_cib.h %D%/cli_cluster.h %D%/cli_doctor_cluster.h
 noinst_HEADERS += %D%/cli_doctor.h %D%/cli_fetch.h
-libcli_la_SOURCES += %D%/cli_identity_seal.c
+libcli_la_SOURCES += %D%/cli_adopt.c %D%/cli_identity_seal.c
 libcli_la_SOURCES += %D%/cli_password.c %D%/cli_revoke.c %D%/cli_revoke.h \
 	%D%/cli_revoke_print.c
 libcli_la_SOURCES += %D%/cli_cert_change.c %D%/cli_cert_member.c \
