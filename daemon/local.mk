@@ -154,8 +154,9 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_page_html.c %D%/cli_status_page.c %D%/cli_xml.c %D%/cli_system.c %D%/cli_token.c %D%/cli_util.c %D%/cli_verbs.c \
 	%D%/cli_wire.c
 libcli_la_SOURCES += %D%/cli_drill_failover.c %D%/cli_drill_failover_move.c \
-	%D%/cli_drill_failover_report.c
-noinst_HEADERS += %D%/cli_drill_failover.h
+	%D%/cli_drill_failover_cluster.c %D%/cli_drill_failover_power.c \
+	%D%/cli_drill_failover_report.c %D%/cli_drill_failover_seen.c
+noinst_HEADERS += %D%/cli_drill_failover.h %D%/cli_drill_failover_seen.h
 libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_escrow_status.c %D%/cli_record.c %D%/cli_reminder.c
 libcli_la_SOURCES += %D%/cli_import.c %D%/cli_import.h %D%/cli_import_plan.c \
 	%D%/cli_import_memory.c %D%/cli_import_xml.c
