@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include <claviger/result.h>
-#include "daemon/machine.h"
-#include "daemon/state.h"
+#include "daemon/base/machine.h"
+#include "daemon/base/state.h"
 #include "suite.h"
 
 /* Whose machine this is. */

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/state.h"
-#include "daemon/system_pin.h"
-#include "daemon/tls.h"
+#include "daemon/base/state.h"
+#include "daemon/base/system_pin.h"
+#include "daemon/front/tls.h"
 
 #include "accounts.h"
 #include "core.h"
