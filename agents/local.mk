@@ -14,6 +14,7 @@ libagents_a_SOURCES = \
 	%D%/address_validate.c \
 	%D%/announce.c \
 	%D%/control.c \
+	%D%/dns.c \
 	%D%/dns_text.c \
 	%D%/monitor_man.c \
 	%D%/monitor_table.c \
@@ -36,6 +37,7 @@ noinst_HEADERS += \
 	%D%/address_params.h \
 	%D%/announce.h \
 	%D%/control.h \
+	%D%/dns.h \
 	%D%/dns/dns.h \
 	%D%/dns_helper.h \
 	%D%/monitor_table.h \

@@ -18,12 +18,13 @@
 #include "ocf/ocf.h"
 
 /*
- * dns-update register|check|validate -s SERVER -k KEYFILE -n NAME -a ADDRESS
+ * dns-update register|check|validate|key -s SERVER -k KEYFILE -n NAME -a
+ *ADDRESS
  *	[-t TTL] [-w SECONDS] [-d]
  * Registers the name, or looks what DNS says of it, or whether it could be
- * registered. It prints what it has done, and on standard error why it could
- * not; with -d, for nobody who waits, it writes that to the log, and gives up
- * when this host has no longer the address.
+ * registered, or at the key file alone. It prints what it has done, and on
+ *standard error why it could not; with -d, for nobody who waits, it writes that
+ *to the log, and gives up when this host has no longer the address.
  */
 #define AGAIN_MS 500
 /* What neither our deadline nor the kernel ends. */
@@ -161,12 +162,19 @@ do_validate(const struct request *r, struct dns *d, const struct dns_name *n)
 	return status;
 }
 
+/* The file was read before. */
+static int
+do_key(const struct request *r, struct dns *d, const struct dns_name *n)
+{
+	return DNS_OK;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(
 	    const struct request *r, struct dns *d, const struct dns_name *n);
-} verbs[] = {
-    {"register", do_register}, {"check", do_check}, {"validate", do_validate}};
+} verbs[] = {{"register", do_register}, {"check", do_check},
+    {"validate", do_validate}, {"key", do_key}};
 
 /* What comes from the network is read as nobody, of whom there is no core and
  * whom nobody else can look into. */
@@ -211,6 +219,9 @@ run(const struct request *r)
 	struct dns_name name = {.name = NULL};
 	struct dns_key key;
 	int status = dns_key_load(r->key_file, &key, why);
+	const char *what = strcmp(r->verb, "register") == 0
+			       ? "the name is not registered: "
+			       : "";
 
 	if (status == DNS_OK && !drop_rights())
 		status = dns_fail(why, DNS_USAGE, "cannot become nobody");
@@ -220,7 +231,7 @@ run(const struct request *r)
 	if (status == DNS_OK)
 		status = talk(r, &key, &name);
 	else
-		say(r, LOG_WARNING, "%s is not registered: %s", r->name, why);
+		say(r, LOG_WARNING, "%s%s", what, why);
 	explicit_bzero(&key, sizeof(key));
 	dns_name_fini(&name);
 	return status;
@@ -261,8 +272,9 @@ main(int argc, char **argv)
 	struct ocf o = {.agent = &self};
 
 	if (!read_arguments(argc, argv, &r)) {
-		fputs("usage: dns-update register|check|validate -s SERVER "
-		      "-k KEYFILE\n\t-n NAME -a ADDRESS [-t TTL] [-w SECONDS] "
+		fputs("usage: dns-update register|check|validate|key "
+		      "-s SERVER -k KEYFILE\n\t-n NAME -a ADDRESS [-t TTL] [-w "
+		      "SECONDS] "
 		      "[-d]\n",
 		    stderr);
 		return DNS_USAGE;
