@@ -139,6 +139,7 @@ libcli_la_LIBADD = libdaemon.la $(JSON_LIBS) $(XML_LIBS)
 libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c \
 	%D%/cli_backup_schedule.c %D%/cli_backup_verify.c %D%/cli_identity.c %D%/cli_cert.c \
 	%D%/cli_cluster.c \
+	%D%/cli_cluster_dns.c \
 	%D%/cli_ctl.c %D%/cli_daemon.c %D%/cli_database.c %D%/cli_fetch.c \
 	%D%/cli_file.c %D%/cli_generation.c %D%/cli_host.c %D%/cli_init.c \
 	%D%/cli_join.c %D%/cli_join.h %D%/cli_join_token.c %D%/cli_json.c %D%/cli_list.c %D%/cli_main.c \
