@@ -175,9 +175,10 @@
 		    ".Pp\n" \
 		    "For BIND, with a key that may change this name alone:\n" \
 		    ".Bd -literal -offset indent\n" \
+		    "umask 077\n" \
 		    "tsig-keygen secrets-key > /etc/claviger/dns.key\n" \
-		    "chmod 600 /etc/claviger/dns.key\n" \
-		    ".Ed\n.Pp\nand in its\n.Pa named.conf :\n" \
+		    ".Ed\n.Pp\nand on the server, with the same key, in\n.Pa " \
+		    "named.conf :\n" \
 		    ".Bd -literal -offset indent\n" \
 		    "zone \"example\" {\n" \
 		    "\ttype primary;\n" \

@@ -655,6 +655,7 @@ installcheck-local:
 	libdir='$(libdir)' includedir='$(includedir)' mandir='$(mandir)' \
 	sysconfdir='$(sysconfdir)' pkgconfigdir='$(pkgconfigdir)' \
 	ocfrootdir='$(ocfrootdir)' agentdir='$(agentdir)' \
+	pkglibexecdir='$(pkglibexecdir)' \
 	agent_link='$(agent_link)' \
 	systemdsystemunitdir='$(systemdsystemunitdir)' \
 	sysusersdir='$(sysusersdir)' tmpfilesdir='$(tmpfilesdir)' \
