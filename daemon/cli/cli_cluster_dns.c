@@ -94,7 +94,7 @@ do_name(struct cli *c, const struct name *n, bool again)
 		    "claviger cluster dns --register",
 		    "DNS does not have the name of %s as it should", n->id);
 	case DNS_SILENT:
-		return cli_fail(c, CLV_E_TIMEOUT, "",
+		return cli_fail(c, CLV_E_TIMEOUT, NULL,
 		    "the DNS server of %s was not to be asked", n->id);
 	default:
 		return cli_fail(c, CLV_E_DENIED,

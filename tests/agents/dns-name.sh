@@ -15,7 +15,7 @@ cp "$AGENT_DIR/dns-update" "$helper"
 name=secrets.example.test ip=192.0.2.10
 make_server
 ok "the server is there" start_server
-params=(ip=$ip nic=lo cidr_netmask=32 network_name=$name dns_server=127.0.0.1
+params=("ip=$ip" nic=lo cidr_netmask=32 "network_name=$name" dns_server=127.0.0.1
     "dns_key_file=$scratch/ddns.key" "HA_LOGFILE=$scratch/log")
 # The helper writes as nobody.
 : >"$scratch/log"
