@@ -84,6 +84,7 @@ expect "the member obtains the key again" fetches
 
 step "the examples of README and claviger(1), as they stand"
 node=$(promoted)
+expect_within 30 "$node has keys, and the database" member_fresh "$node"
 on "$node" groupadd --system shop
 on "$node" install -d -o www-data -m 700 /srv/shop
 on "$node" install -d -m 700 /backup
