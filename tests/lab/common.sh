@@ -3,6 +3,7 @@
 # Used by the lab, its hub and its nodes.
 
 NET4=10.78.0
+WIRE2=10.79.0 # between the nodes of a cluster that has two links
 NET6=fd78:
 export FLOATING=$NET4.100
 
