@@ -9,16 +9,15 @@ scenario "the recipes of two nodes, with pcs and with crm"
 recipe_lab two-nodes-pcs "n1 n2"
 must "both have the same corosync.conf" \
     cmp "$recipes"/two-nodes-{pcs,crm}/corosync.conf
-must "a system is created" system_init
-must "n2 joins and is approved" join_and_approve n2
-must "a member is enrolled" member_enrol
+recipe_system
 
 step "pcs"
 recipe_cluster two-nodes-pcs
 step "the first link is lost"
 lab cut n1 n2
 link_lost() {
-	on n1 corosync-cfgtool -n | grep 'LINK: 0.*disconnected' >/dev/null
+	on n1 corosync-cfgtool -s | sed '/LINK ID 1/,$d' |
+	    grep disconnected >/dev/null
 }
 expect_within 10 "corosync sees it" link_lost
 expect "and nobody is fenced for it" online n1 n2

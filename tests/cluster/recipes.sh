@@ -15,14 +15,22 @@ recipe_lab() {
 	log_allow 'attrd|pacemaker|stonith|fence'
 }
 
-# recipe_run NAME FILE [NODE [VARIABLE=VALUE...]]
+# recipe_system: what comes before the cluster's resources.
+recipe_system() {
+	local node
+	must "a system is created" system_init
+	for node in ${nodes#n1}; do
+		must "$node joins and is approved" join_and_approve "$node"
+	done
+}
+
+# recipe_run NAME FILE [NODE]: in the recipe's folder, as it was copied there.
 recipe_run() {
-	local file=$recipes/$1/$2 node=${3-n1}
-	shift "$(($# > 3 ? 3 : $#))"
-	on "$node" install -m 755 /dev/stdin /root/recipe <"$file" &&
-	    on "$node" env power_n1=fence_claviger_lab \
-		power_n2=fence_claviger_lab power_n3=fence_claviger_lab \
-		"$@" /root/recipe </dev/null
+	local node=${3-n1}
+	tar -C "$recipes" -c "$1" | on "$node" tar -C /root -x
+	on "$node" env power_n1=fence_claviger_lab \
+	    power_n2=fence_claviger_lab power_n3=fence_claviger_lab \
+	    sh "/root/$1/$2" </dev/null
 }
 
 # recipe_cluster NAME: its resources, on nodes that have joined.
@@ -33,6 +41,9 @@ recipe_cluster() {
 	expect_within 10 "the address is there" serving
 	expect_within 10 "doctor is content with the cluster" cl n1 doctor \
 	    --only cluster,resource,operations,constraints,fencing,quorum,token,ring
+	[ -e "$LAB_ROOT/$lab/member" ] ||
+	    must "a member is enrolled" member_enrol
+	touch "$LAB_ROOT/$lab/member"
 }
 
 # recipe_failover NAME: and back.
@@ -44,7 +55,7 @@ recipe_failover() {
 	lab power-off "$first"
 	expect_within 40 "another node serves" serving || exit 1
 	expect_within 10 "the member obtains the key" fetches
-	step "measured: $1: $(probe_stop) s without a key"
+	step "measured: $1: no key for $(probe_stop) s"
 	expect "it was fenced first" fenced "$first"
 	lab power-on "$first"
 	expect_within 60 "it stands by again" all_ready || exit 1

@@ -14,7 +14,7 @@ elapsed() {
 	awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f", b - a }'
 }
 
-# lab_members COUNT [STANDBY]
+# lab_members COUNT [STANDBY] [SHARED]
 lab_members() {
 	local i
 	DATABASES="db${2:+ db2}"
@@ -23,6 +23,7 @@ lab_members() {
 		NODES+="${NODES:+ }n$i"
 	done
 	MEMBERS="$NODES $DATABASES client"
+	[ -z "${3-}" ] || DATABASES+=" $NODES"
 }
 
 # The last byte of a host's address.
