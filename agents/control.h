@@ -29,8 +29,9 @@ enum ctl_op {
 	    6, /* u64 offset -> u64 total, then bytes of the signed list */
 	CTL_EXPORT = 7, /* 32 B X25519 key -> age file with the keyring text */
 	CTL_RESTORE =
-	    8,	       /* age file sealed to this node, holding keyring text */
-	CTL_ADMIN = 9, /* daemon/admin.h request -> daemon/admin.h answer */
+	    8, /* age file sealed to this node, holding keyring text */
+	CTL_ADMIN =
+	    9, /* daemon/admin/admin.h request -> daemon/admin/admin.h answer */
 	CTL_SHUTDOWN = 10, /* end the process (answered first), unless its
 			    * server role is switched on: CLV_E_BUSY */
 	CTL_CERT = 11,	   /* u8 enum ctl_cert: this host's own certificate ->
@@ -38,7 +39,9 @@ enum ctl_op {
 			    * the one in use, 32 B of the next one, str why it
 			    * waits */
 	CTL_CONFIG = 12,   /* -> text of the configuration that is in force */
-	CTL_RELOAD = 13	   /* read it again; answered at once */
+	CTL_RELOAD = 13,   /* read it again; answered at once */
+	CTL_ADOPT = 14	   /* look again whose machine this is; CLV_E_NOT_READY:
+			    * another one's */
 };
 
 enum ctl_cert {
@@ -85,7 +88,8 @@ enum ctl_flag {
 	CTL_FLAG_BY_AGENT = 1 << 6, /* an agent started the process */
 	CTL_FLAG_SECRETMEM = 1 << 7,
 	CTL_FLAG_READONLY = 1 << 8, /* alarm: somebody has seen newer state */
-	CTL_FLAG_LISTENING = 1 << 9
+	CTL_FLAG_LISTENING = 1 << 9,
+	CTL_FLAG_COPIED = 1 << 10 /* a copy of another host: read-only */
 };
 
 struct ctl_status {

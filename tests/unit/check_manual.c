@@ -9,17 +9,17 @@
 
 #include <claviger/result.h>
 
-#include "daemon/authorize.h"
-#include "daemon/cli.h"
-#include "daemon/config_key.h"
-#include "daemon/role.h"
+#include "daemon/api/authorize.h"
+#include "daemon/cli/cli.h"
+#include "daemon/base/config_key.h"
+#include "daemon/keeper/role.h"
 
 #include "suite.h"
 
 /* What the manual pages say twice, as the program has it in a table: the
  * states of the role, the exit statuses, the verbs with their options. */
 
-#define LINES_MAX 1024
+#define LINES_MAX 2048
 static char *lines[LINES_MAX];
 static size_t line_count;
 

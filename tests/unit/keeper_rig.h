@@ -13,8 +13,8 @@
 #include <claviger/wire.h>
 
 #include "agents/control.h"
-#include "daemon/admin.h"
-#include "daemon/keeper.h"
+#include "daemon/admin/admin.h"
+#include "daemon/keeper/keeper.h"
 
 /*
  * Whole keepers in one process, without a system call: the loop, its clock,
@@ -76,7 +76,8 @@ struct rig_node {
 	struct rig_conn conns[RIG_CONNS];
 	/* disk */
 	bool has_list, has_state, disk_full;
-	struct clv_buf list, heads[2];
+	struct clv_buf list, heads[2], successor, marks;
+	struct machine_ids machine; /* that it runs on */
 	struct state state;
 	/* front */
 	enum rig_db_mode db_mode;
