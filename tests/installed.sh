@@ -55,7 +55,8 @@ expect "the rest is there" has 644 "${pages[@]}" "$unit" \
 	"$uidgiddir/claviger-uidgid.conf" "$pkgconfigdir/claviger.pc" \
 	"$includedir/claviger/store.h" "$examplesdir/corosync-fast.conf" \
 	"$examplesdir/claviger-alerts.yml" \
-	"$examplesdir/client-example.c"
+	"$examplesdir/client-example.c" \
+	"$examplesdir"/{two-nodes-{pcs,crm},three-nodes}/{README,corosync.conf,cluster.sh}
 
 nothing_by_name_of_the_build() {
 	! grep -rl -e "$abs_top_builddir" -e "${root:-$tmp}" \

@@ -18,13 +18,12 @@
 #include "ocf/ocf.h"
 
 /*
- * dns-update register|check|validate|key -s SERVER -k KEYFILE -n NAME -a
- *ADDRESS
- *	[-t TTL] [-w SECONDS] [-d]
+ * dns-update register|check|validate|key -s SERVER -k KEYFILE -n NAME
+ *	-a ADDRESS [-t TTL] [-w SECONDS] [-d]
  * Registers the name, or looks what DNS says of it, or whether it could be
  * registered, or at the key file alone. It prints what it has done, and on
- *standard error why it could not; with -d, for nobody who waits, it writes that
- *to the log, and gives up when this host has no longer the address.
+ * standard error why it could not. With -d, for nobody who waits, it writes
+ * that to the log, and gives up when this host has no longer the address.
  */
 #define AGAIN_MS 500
 /* What neither our deadline nor the kernel ends. */
