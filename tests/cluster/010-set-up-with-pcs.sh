@@ -86,17 +86,17 @@ step "the examples of README and claviger(1), as they stand"
 node=$(promoted)
 expect_within 30 "$node has keys, and the database" member_fresh "$node"
 on "$node" groupadd --system shop
-on "$node" install -d -o www-data -m 700 /srv/shop
-on "$node" install -d -m 700 /backup
+on "$node" install -d -o www-data -m 700 /var/lib/shop
+on "$node" install -d -m 700 /var/backups
 on "$node" install -m 755 /dev/stdin /usr/bin/shopd <<'END'
 #!/bin/sh
-[ "$1" = --password-fd ] && cat <&"$2" >/srv/shop/seen
+[ "$1" = --password-fd ] && cat <&"$2" >/var/lib/shop/seen
 END
-echo 'an archive' | on "$node" tee /srv/shop/backup.tar >/dev/null
+echo 'an archive' | on "$node" tee /var/lib/shop/backup.tar >/dev/null
 passphrase "$node"
 on "$node" cp $PASS /root/backup.pass
 run_as() { # USER COMMAND: as somebody types it there; what it said is $said
-	said=$(on "$node" env -C /srv/shop setpriv --reuid "$1" --regid "$1" \
+	said=$(on "$node" env -C /var/lib/shop setpriv --reuid "$1" --regid "$1" \
 	    --init-groups sh -c "$2" </dev/null 2>&1)
 }
 says() { run_as "$1" "$2" && grep -q "$3" <<<"$said"; }
@@ -108,10 +108,10 @@ example() {
 	    "claviger app show shop" www-data ;;
 	"printf s3cret | claviger put"*) run_as www-data "$1" ;;
 	"claviger get shop"*) run_as www-data "$1" && [ "$said" = s3cret ] ;;
-	"claviger encrypt shop"*) leaves www-data "$1" /srv/shop/backup.sealed &&
+	"claviger encrypt shop"*) leaves www-data "$1" /var/lib/shop/backup.sealed &&
 	    says www-data "claviger decrypt shop backup.sealed" 'an archive' ;;
 	"claviger run shop"*) run_as www-data "$1" && [ s3cret = \
-	    "$(on "$node" cat /srv/shop/seen)" ] ;;
+	    "$(on "$node" cat /var/lib/shop/seen)" ] ;;
 	"claviger status") says root "$1" 'active' ;;
 	"claviger status --json "*) says root "$1" ready ;;
 	"claviger metrics") says root "$1" '^claviger_' ;;
@@ -123,7 +123,7 @@ example() {
 	    'ocf:claviger:master-secret' ;;
 	"claviger cluster dns") run_as root "$1" || grep -q dns_server <<<"$said" ;;
 	"claviger backup "*) leaves root "$1" \
-	    "/backup/claviger-$(date +%F).age" ;;
+	    "/var/backups/claviger-$(date +%F).age" ;;
 	*) echo "no test runs it"; return 1 ;;
 	esac || { echo "$said"; return 1; }
 }
