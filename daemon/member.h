@@ -32,6 +32,7 @@
 enum member_step {
 	MEMBER_IDLE,
 	MEMBER_WAIT,  /* for the uplink */
+	MEMBER_RENEW, /* asked whether it has the keys, and for the counters */
 	MEMBER_FETCH, /* asked for keys */
 	MEMBER_APPS,  /* ... for who may do what */
 	MEMBER_HEADS, /* ... for the counters of applications */
@@ -74,6 +75,8 @@ struct member {
 	struct clv_wire_key *keys; /* guarded */
 	size_t key_count;
 	uint32_t newest;	 /* generation of a key */
+	uint64_t keys_version;	 /* list version that they came with, 0: none */
+	uint32_t permit_ms;	 /* ... and how long a permit is */
 	bool from_cache;	 /* the keys are */
 	const char *cache_doubt; /* why the sealed cache is not used */
 	uint64_t cache_end_ms;	 /* then it is too old, whatever the clock */
@@ -165,6 +168,7 @@ void member_apps_fini(struct member *m);
 
 /* member_heads.c */
 int member_heads_ask(struct member *m, bool first);
+int member_renew_ask(struct member *m); /* ... and the first counters */
 int member_heads_take(struct member *m, const struct clv_wire_answer *a);
 
 /* member_cert.c */
