@@ -158,11 +158,12 @@ ask_keys(struct member *m)
 	clv_buf_fini(&payload);
 }
 
-/* Keys and all else are of one list, and nobody has named a newer one. */
+/* Keys and all else are of one list, and nobody has named a newer one. A server
+ * that does not know this question is asked for the keys in the second try. */
 static bool
 has_all(const struct member *m)
 {
-	return m->keys != NULL && m->keys_version != 0 &&
+	return m->tries == 0 && m->keys != NULL && m->keys_version != 0 &&
 	       m->keys_version == m->apps_version &&
 	       m->told_list <= m->keys_version;
 }
@@ -436,10 +437,6 @@ member_refresh_on_answer(struct member *m, const struct clv_wire_answer *a)
 	if (is_behind(m, a))
 		return;
 	loop_timer_del(m->k->loop, &m->retry);
-	if (a->result == CLV_E_PROTOCOL && m->step == MEMBER_RENEW) {
-		ask_keys(m); /* an older server does not know of that */
-		return;
-	}
 	if (a->result != CLV_OK && m->step != MEMBER_CERT) {
 		refused(m, a);
 		return;
