@@ -68,9 +68,9 @@ enum clv_wire_op {
 	CLV_WIRE_NOTICE = 16
 };
 
-/* In the answer to FETCH or RENEW, and so to this question alone: another certificate
- * of the caller is asked for, CLV_WIRE_CERT with `now` or without. A host that
- * does not know of that goes on with the one that it has. */
+/* In the answer to FETCH or RENEW, and so to this question alone: another
+ * certificate of the caller is asked for, CLV_WIRE_CERT with `now` or without.
+ * A host that does not know of that goes on with the one that it has. */
 #define CLV_WIRE_ROTATE "rotate"
 #define CLV_WIRE_ROTATE_NOW "rotate-now"
 

@@ -204,14 +204,14 @@ END_TEST
 
 START_TEST(malformed_renewal_is_refused)
 {
-	static const char *const bad[] = {"", "short", "\0\0\0\1\0\0\0\0\0\0\0\1",
-	    "\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\2"};
+	static const char *const bad[] = {"", "short",
+	    "\0\0\0\1\0\0\0\0\0\0\0\1", "\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\2"};
 	static const size_t len[] = {0, 5, 12, 16};
 
 	for (size_t i = 0; i < 4; i++)
-		ck_assert_int_eq(ask_with(rig.member[0], CLV_WIRE_RENEW, bad[i],
-				     len[i])
-				     ->result,
+		ck_assert_int_eq(
+		    ask_with(rig.member[0], CLV_WIRE_RENEW, bad[i], len[i])
+			->result,
 		    CLV_E_FORMAT);
 	ck_assert_ptr_null(members_live_next(rig_keeper(0)->live, ""));
 }

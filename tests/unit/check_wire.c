@@ -840,7 +840,8 @@ fill_heads(size_t n)
 
 START_TEST(as_many_heads_as_a_request_holds_come_back)
 {
-	struct clv_wire_request r = make_request(CLV_WIRE_HEADS);
+	struct clv_wire_request r = make_request(CLV_WIRE_RENEW);
+	const struct clv_wire_holds holds = {UINT32_MAX, UINT64_MAX};
 	struct clv_buf payload = {0};
 	size_t n = 0;
 
@@ -848,6 +849,9 @@ START_TEST(as_many_heads_as_a_request_holds_come_back)
 	ck_assert_int_eq(
 	    clv_wire_heads_format(heads_in, CLV_WIRE_HEADS_MAX + 1, &payload),
 	    CLV_E_FULL);
+	clv_buf_reset(&payload);
+	clv_wire_holds_format(&holds, &payload);
+	ck_assert_uint_eq(payload.len, CLV_WIRE_HOLDS_LEN);
 	ck_assert_int_eq(
 	    clv_wire_heads_format(heads_in, CLV_WIRE_HEADS_MAX, &payload),
 	    CLV_OK);
@@ -855,8 +859,8 @@ START_TEST(as_many_heads_as_a_request_holds_come_back)
 	r.payload_len = payload.len;
 	memset(r.name, 'n', sizeof(r.name) - 1);
 	ck_assert_int_eq(format_request(&r), CLV_OK);
-	ck_assert_int_eq(
-	    clv_wire_heads_parse(payload.data, payload.len, heads_out, &n),
+	ck_assert_int_eq(clv_wire_heads_parse(payload.data + CLV_WIRE_HOLDS_LEN,
+			     payload.len - CLV_WIRE_HOLDS_LEN, heads_out, &n),
 	    CLV_OK);
 	ck_assert_uint_eq(n, CLV_WIRE_HEADS_MAX);
 	ck_assert_mem_eq(heads_in, heads_out, sizeof(heads_out));
