@@ -1200,7 +1200,7 @@ add_request_tests(Suite *s)
 	TCase *t = tcase_create("a_request");
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
-	tcase_add_loop_test(t, request_comes_back_as_sent, 1, 7);
+	tcase_add_loop_test(t, request_comes_back_as_sent, 1, CLV_WIRE_RENEW + 1);
 	tcase_add_test(t, every_changed_byte_of_a_request_is_found);
 	tcase_add_test(t, request_of_somebody_else_does_not_verify);
 	tcase_add_loop_test(t, wrong_request_is_not_made, 0, 8);
