@@ -1022,6 +1022,8 @@ START_TEST(a_notice_by_a_new_key_is_a_reason_to_follow)
 	struct clv_wire_answer a = head_of(CLV_WIRE_NOTICE);
 
 	make_fresh();
+	member_refresh_begin(m);
+	run(100);
 	hand_over();
 	send_answer(&a, keyring);
 	ck_assert_uint_eq(asked[CLV_WIRE_CHAIN], 0); /* one a second */

@@ -122,9 +122,9 @@ make_op_0(struct clv_wire_request *r)
 }
 
 static void
-make_op_9(struct clv_wire_request *r)
+make_op_10(struct clv_wire_request *r)
 {
-	r->op = 9;
+	r->op = 10;
 }
 
 static void
@@ -170,8 +170,8 @@ make_join_challenge(struct clv_wire_request *r)
 	r->challenge[0] = 1;
 }
 
-static void (*const wrong[])(struct clv_wire_request *) = {make_op_0, make_op_9,
-    make_notice, make_bad_name, make_payload, make_challenge,
+static void (*const wrong[])(struct clv_wire_request *) = {make_op_0,
+    make_op_10, make_notice, make_bad_name, make_payload, make_challenge,
     make_long_evidence, make_join_challenge};
 
 START_TEST(wrong_request_is_not_made)
@@ -194,7 +194,7 @@ static const struct {
     {0, 0, CLV_E_VERSION},
     {0, 2, CLV_E_VERSION},
     {1, 0, CLV_E_FORMAT},
-    {1, 9, CLV_E_FORMAT},
+    {1, 10, CLV_E_FORMAT},
     {18, 255, CLV_E_FORMAT},
     {21, 0, CLV_E_FORMAT},
     {22, '-', CLV_E_FORMAT},
@@ -1200,7 +1200,8 @@ add_request_tests(Suite *s)
 	TCase *t = tcase_create("a_request");
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
-	tcase_add_loop_test(t, request_comes_back_as_sent, 1, CLV_WIRE_RENEW + 1);
+	tcase_add_loop_test(
+	    t, request_comes_back_as_sent, 1, CLV_WIRE_RENEW + 1);
 	tcase_add_test(t, every_changed_byte_of_a_request_is_found);
 	tcase_add_test(t, request_of_somebody_else_does_not_verify);
 	tcase_add_loop_test(t, wrong_request_is_not_made, 0, 8);
