@@ -146,7 +146,8 @@ libcli_la_SOURCES = %D%/cli_admin.c %D%/cli_app.c %D%/cli_api.c %D%/cli_backup.c
 	%D%/cli_member.c %D%/cli_net.c %D%/cli_node.c %D%/cli_opt.c \
 	%D%/cli_pass.c %D%/cli_recovery.c %D%/cli_recovery_combine.c \
 	%D%/cli_recovery_shares.c %D%/cli_recovery.h %D%/cli_restore.c \
-	%D%/cli_restore.h %D%/cli_restore_enrol.c %D%/cli_restore_look.c \
+	%D%/cli_restore.h %D%/cli_restore_enrol.c %D%/cli_restore_look.c %D%/cli_restore_newer.c \
+	%D%/cli_restore_older.c \
 	%D%/cli_restore_source.c %D%/cli_rollback.c %D%/cli_rotate.c %D%/cli_rotate_follow.c \
 	%D%/cli_settings_reload.c %D%/cli_rotate.h %D%/cli_settings.c \
 	%D%/cli_status.c %D%/cli_status_ask.c %D%/cli_status_json.c \
