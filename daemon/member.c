@@ -155,6 +155,18 @@ is_in_scope(const struct member *m, const char *app)
 	return m->key_count == 0;
 }
 
+/* The server gives those of all generations that were current and are not
+ * destroyed. */
+int
+member_generation_why(const struct keeper *k, uint32_t generation)
+{
+	const struct member *m = k->member;
+
+	return m->key_count > 0 && generation < m->generation
+		   ? CLV_E_LOST
+		   : CLV_E_GENERATION;
+}
+
 int
 member_app_key(struct keeper *k, const char *app, uint32_t generation,
     uint8_t ret[static CLV_KEY_LEN])
@@ -175,7 +187,8 @@ member_app_key(struct keeper *k, const char *app, uint32_t generation,
 			return CLV_OK;
 		}
 	}
-	return is_in_scope(m, app) ? CLV_E_GENERATION : CLV_E_DENIED;
+	return is_in_scope(m, app) ? member_generation_why(k, generation)
+				   : CLV_E_DENIED;
 }
 
 const struct member_app *

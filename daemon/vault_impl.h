@@ -104,7 +104,8 @@ void vault_keys_load(struct vault_app *a);
 void vault_keys_drop(struct vault_app *a);
 /* Is there a key of another generation that can be opened by now? */
 bool vault_keys_waited(const struct vault_app *a);
-/* Key of that version; CLV_E_NOT_FOUND, CLV_E_GENERATION. Borrowed. */
+/* Key of that version; CLV_E_NOT_FOUND, CLV_E_GENERATION, CLV_E_LOST. Borrowed.
+ */
 int vault_key_find(
     const struct vault_app *a, uint32_t version, const uint8_t **ret);
 /* Is the data key among them that the verified index says is the newest? If

@@ -134,6 +134,10 @@ why_not(struct vault_app *a, int result)
 		member_refresh_soon(a->v->k);
 		return "its newest data key is under a generation that is "
 		       "unknown here: the master secret server is needed";
+	case CLV_E_LOST:
+		return "its newest data key is under a generation that was "
+		       "destroyed: claviger rotate --reencrypt makes another "
+		       "one";
 	case CLV_E_NOT_FOUND: return "the application has no data key";
 	default: return NULL;
 	}
