@@ -19,6 +19,9 @@ generation_of() { # HOST NUMBER
 	on "$1" fetch --check --json
 	grep "\"generation\": *$2\\b" "$tmp/out" >/dev/null
 }
+good() { # what follows makes no sense else
+	[ $failed = 0 ] || { echo "$passed passed, $failed failed" && exit 1; }
+}
 one() { sql -c "$1" one; }
 put() { # HOST APP NAME VALUE
 	echo "$4" | with "$1" put "$2" "$3"
@@ -81,13 +84,14 @@ within 20 put m1 before password first
 expect $? 0 . 'a secret of generation 1'
 one "CREATE TABLE public.rows AS SELECT * FROM claviger.data_key;
 	CREATE TABLE public.certs AS SELECT thumb, body FROM claviger.tls"
-on n1 rotate
+on n1 rotate --backup "$tmp/b/2.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generation 2' 'a second generation'
 on n1 app add after
 within 20 put m1 after password second
 expect $? 0 . 'a secret of generation 2'
 is 'all is under it' within 20 is_under before 2
 is 'the member has seen it' within 20 generation_of m1 2
+good
 
 # The server is lost before the rewrapping came to one application and to the
 # certificate.
@@ -98,6 +102,7 @@ one "UPDATE claviger.data_key k SET generation = r.generation,
 	WHERE r.app = k.app AND r.version = k.version;
 	UPDATE claviger.tls t SET body = c.body FROM public.certs c
 	WHERE c.thumb = t.thumb"
+one "UPDATE claviger.system SET lease_expires = clock_timestamp()" # at last
 keys=$(one "SELECT md5(string_agg(wrapped::text, '' ORDER BY app, version))
 	FROM claviger.data_key")
 version=$(newest)
@@ -130,7 +135,8 @@ is 'the shares, too' grep -q '^not lost, if .*the shares are left' "$tmp/out"
 bare 1.age --older --dry-run --json
 expect $? 0 '"whole": *true' '--older --dry-run --json'
 json restore generation enrolled replaced reason backup recorded \
-	server_thumbprint lost destroyed nodes members applications accepted epoch
+	server_thumbprint destroyed nodes members applications accepted epoch
+good
 nothing_made n2 '--older that was refused'
 gone '--older that was refused' "$tmp/b/3.age"
 same 'nothing was written' "$version" "$(newest)"
@@ -150,6 +156,7 @@ expect $? 1 'nothing was changed' '--older with another number'
 nothing_made n2 '--older that was not confirmed'
 typed 2
 expect $? 0 'on this node: generation 3' 'restore --older'
+good
 is 'it is enrolled' grep -q 'n2 is enrolled as server node number 2' "$tmp/out"
 is 'the backup opens' opens "$tmp/b/3.age" '1 3'
 same 'no key was touched' "$keys" "$(one "SELECT
@@ -164,10 +171,13 @@ expect $? 0 'n1 is revoked' 'the lost node is revoked'
 with n2 escrow list
 is 'the backup is recorded' grep -q "b/3.age" "$tmp/out"
 
+good
+
 # The member goes on, and the system with it.
 active n2
 is 'the member goes on' within 30 generation_of m1 3
 is 'it reads what is left' within 20 get_is m1 before password first
+good
 within 20 put m1 before password third
 expect $? 0 . 'and writes to it'
 on m1 get after password
@@ -183,8 +193,6 @@ for host in n2 m1; do
 		"$tmp/out"
 done
 is 'and of each record' grep -q 'after: password .*its key is lost' "$tmp/out"
-on n2 rotate
-expect $? 0 'generation 4' 'a rotation goes through'
 on n2 app remove after --yes
 expect $? 0 . 'the lost application is removed'
 on n2 app add after

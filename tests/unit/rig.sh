@@ -174,7 +174,7 @@ refuse() { # GOT WANTED PATTERN WHAT
 files_of() { # HOST: but for what a daemon writes while it runs
 	find "$tmp/$1" "$tmp/b" -type f ! -path '*/run/*' \
 		! -path '*/state/state*' ! -path '*/state/list' \
-		-exec sha256sum {} + | sort
+		-exec sha256sum {} + 2>/dev/null | sort
 }
 
 same() { # WHAT BEFORE AFTER
