@@ -42,10 +42,21 @@ vault_key_find(const struct vault_app *a, uint32_t version, const uint8_t **ret)
 	if (version == 0 || version >= a->key_count)
 		return CLV_E_NOT_FOUND;
 	if (!a->keys[version].here)
-		return member_generation_why(
-		    a->v->k, a->keys[version].generation);
+		return member_is_lost(a->v->k, a->keys[version].generation)
+			   ? CLV_E_LOST
+			   : CLV_E_GENERATION;
 	*ret = a->secret[version];
 	return CLV_OK;
+}
+
+bool
+vault_keys_are_lost(const struct vault_app *a)
+{
+	struct keeper *k = a->v->k;
+
+	return a->newest > 0 && a->newest < a->key_count &&
+	       (member_is_lost(k, a->keys[0].generation) ||
+		   member_is_lost(k, a->keys[a->newest].generation));
 }
 
 static bool
