@@ -371,7 +371,7 @@ struct cli_source {
 	char *passphrase; /* the guard's, or NULL, and then */
 	uint8_t pk[32];	  /* that recipient */
 	bool bare;	  /* this host is of no system yet */
-	bool older; /* than what was seen, which is given up; --backup */
+	bool older;	  /* than what was seen, which is given up; --backup */
 };
 int cli_restore_from(struct cli *c, struct cli_source *source);
 /* cli_restore_source.c: a node's copy in the database. Says why not. */

@@ -273,9 +273,9 @@ wait_for_newer(struct cli *c, struct restore *s)
 	for (int i = 0; i < COPY_TRIES && !opened; i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
-		opened = cli_keyring_try(c, &k) == CLV_OK &&
-			 clv_keyring_newest(k) ==
-			     clv_keyring_newest(s->keyring);
+		opened =
+		    cli_keyring_try(c, &k) == CLV_OK &&
+		    clv_keyring_newest(k) == clv_keyring_newest(s->keyring);
 		clv_keyring_free(&k);
 	}
 	if (opened)

@@ -39,7 +39,7 @@ struct restore {
 	size_t given_up_count;
 	struct restore_lost *lost;
 	size_t lost_count;
-	struct clv_keyring *newer; /* with a new generation, */
+	struct clv_keyring *newer;    /* with a new generation, */
 	char where[RECORD_WHERE_MAX]; /* of which the backup is this */
 	bool recorded;
 	struct clv_buf tls_row; /* the network name's new certificate, if */

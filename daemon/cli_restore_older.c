@@ -162,8 +162,7 @@ open_own(struct restore *s)
 	    clv_store_rows(s->db) == 0)
 		return;
 	row = clv_store_get(s->db, 0, 0, &len);
-	(void)clv_escrow_open(
-	    row, len, s->pk, s->host.id, s->number, &s->had);
+	(void)clv_escrow_open(row, len, s->pk, s->host.id, s->number, &s->had);
 }
 
 static int
@@ -244,8 +243,8 @@ static void
 find_copies(
     const struct restore *s, uint64_t newest[static CLV_ESCROW_RECOVERY + 1])
 {
-	if (clv_store_run(s->db, CLV_STMT_GET_ESCROWS, NULL, 0,
-		CLI_TIMEOUT_MS) != CLV_OK)
+	if (clv_store_run(
+		s->db, CLV_STMT_GET_ESCROWS, NULL, 0, CLI_TIMEOUT_MS) != CLV_OK)
 		return;
 	for (size_t i = 0; i < clv_store_rows(s->db); i++) {
 		uint64_t number = clv_store_get_u64(s->db, i, 0);
@@ -322,8 +321,8 @@ restore_older_say(struct cli *c, const struct restore *s, FILE *f)
 		return;
 	numbers(s, given_up, sizeof(given_up));
 	fprintf(f, "given up            generation %s, for ever\n", given_up);
-	fprintf(f, "new                 generation %u\n",
-	    s->seen_generation + 1);
+	fprintf(
+	    f, "new                 generation %u\n", s->seen_generation + 1);
 	for (size_t i = 0; i < s->lost_count; i++) {
 		const struct restore_lost *l = &s->lost[i];
 

@@ -14,10 +14,9 @@ bool
 rewrap_is_lost(const struct rewrap *w, uint64_t generation)
 {
 	const struct clv_list_generation *g =
-	    generation <= UINT32_MAX ? clv_list_generation(
-					   w->k->secret.list,
-					   (uint32_t)generation)
-				     : NULL;
+	    generation <= UINT32_MAX
+		? clv_list_generation(w->k->secret.list, (uint32_t)generation)
+		: NULL;
 
 	return g != NULL && g->state == CLV_GEN_DESTROYED;
 }
