@@ -39,7 +39,9 @@ enum ctl_op {
 			    * the one in use, 32 B of the next one, str why it
 			    * waits */
 	CTL_CONFIG = 12,   /* -> text of the configuration that is in force */
-	CTL_RELOAD = 13	   /* read it again; answered at once */
+	CTL_RELOAD = 13,   /* read it again; answered at once */
+	CTL_ADOPT = 14	   /* look again whose machine this is; CLV_E_NOT_READY:
+			    * another one's */
 };
 
 enum ctl_cert {
@@ -86,7 +88,8 @@ enum ctl_flag {
 	CTL_FLAG_BY_AGENT = 1 << 6, /* an agent started the process */
 	CTL_FLAG_SECRETMEM = 1 << 7,
 	CTL_FLAG_READONLY = 1 << 8, /* alarm: somebody has seen newer state */
-	CTL_FLAG_LISTENING = 1 << 9
+	CTL_FLAG_LISTENING = 1 << 9,
+	CTL_FLAG_COPIED = 1 << 10 /* a copy of another host: read-only */
 };
 
 struct ctl_status {
