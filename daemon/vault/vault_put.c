@@ -173,8 +173,10 @@ on_ready(void *arg, struct vault_app *app, int result, const char *text)
 		result = lost ? CLV_E_LOST : vault_batch_begin(a);
 		text = why_not(a, result);
 	}
-	if (result != CLV_OK)
+	if (result != CLV_OK) {
+		a->put_looked = false;
 		vault_put_drop(a, result, text);
+	}
 }
 
 void
