@@ -128,9 +128,12 @@ int member_may_write(struct member *m, char why[static 256]);
 const char *member_dir(struct keeper *k);
 uint64_t member_epoch(const struct keeper *k);
 const uint8_t *member_system_id(const struct keeper *k); /* 16 B */
-/* Key of an application; CLV_E_GENERATION, CLV_E_DENIED (not in our scope). */
+/* Key of an application; CLV_E_GENERATION (not here), CLV_E_LOST (nowhere),
+ * CLV_E_DENIED (not in our scope). */
 int member_app_key(struct keeper *k, const char *app, uint32_t generation,
     uint8_t ret[static CLV_KEY_LEN]);
+/* Are its keys not here because they are nowhere any more? */
+bool member_is_lost(const struct keeper *k, uint32_t generation);
 void member_status(const struct member *m, struct clv_buf *ret);
 const struct member_app *member_app_find(
     const struct member *m, const char *name);
