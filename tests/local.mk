@@ -471,7 +471,7 @@ check_front_db_LDADD = $(front_libs) $(LIBPQ_LIBS)
 check_PROGRAMS += check_cli check_cli_cib check_cli_status check_import
 TESTS += check_cli check_cli_cib check_cli_status check_import \
 	%D%/unit/alerts.sh %D%/unit/completion.sh
-EXTRA_DIST += %D%/json-keys %D%/metrics-check %D%/unit/alerts.sh \
+EXTRA_DIST += %D%/examples %D%/json-keys %D%/metrics-check %D%/unit/alerts.sh \
 	%D%/unit/alerts.yml \
 	%D%/unit/ceremony.py %D%/unit/cli.sh \
 	%D%/unit/completion.sh %D%/unit/doctor.sh \

@@ -72,18 +72,37 @@ get(struct run *run, const char *name, struct clv_secret **ret)
 	return r;
 }
 
+/* Before there is a descriptor of our own: it would get the number. */
+static int
+reserve_fd(struct run *run, const char *left, const char *name)
+{
+	uint32_t number;
+	int fd;
+
+	if (cli_number_parse(left, 3, 1023, &number) != CLV_OK)
+		return cli_fail(run->c, CLV_E_USAGE, "claviger run --help",
+		    "--fd takes N=NAME with N from 3 to 1023, not '%s'", left);
+	fd = open("/dev/null", O_RDONLY);
+	if (fd < 0 || (fd != (int)number && dup2(fd, (int)number) < 0))
+		return cli_fail(run->c, CLV_E_SYSTEM, NULL,
+		    "descriptor %u cannot be made: %s", number,
+		    strerror(errno));
+	if (fd != (int)number)
+		close(fd);
+	return CLV_OK;
+}
+
 /* A file in memory that can be read from its beginning, and changed no more. */
 static int
 put_fd(struct run *run, const char *left, const char *name)
 {
 	struct clv_secret *s = NULL;
-	uint32_t number;
+	uint32_t number = 0;
 	int fd, r;
 
-	if (cli_number_parse(left, 3, 1023, &number) != CLV_OK)
-		return cli_fail(run->c, CLV_E_USAGE, "claviger run --help",
-		    "--fd takes N=NAME with N from 3 to 1023, not '%s'", left);
-	r = get(run, name, &s);
+	r = cli_number_parse(left, 3, 1023, &number);
+	if (r == CLV_OK)
+		r = get(run, name, &s);
 	if (r != CLV_OK)
 		return r;
 	fd = memfd_create(name, MFD_ALLOW_SEALING);
@@ -92,11 +111,11 @@ put_fd(struct run *run, const char *left, const char *name)
 	    fcntl(fd, F_ADD_SEALS,
 		F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) !=
 		0 ||
-	    (fd != (int)number && dup2(fd, (int)number) < 0))
+	    dup2(fd, (int)number) < 0)
 		r = cli_fail(run->c, CLV_E_SYSTEM, NULL,
 		    "descriptor %u cannot be made: %s", number,
 		    strerror(errno));
-	if (fd >= 0 && fd != (int)number)
+	if (fd >= 0)
 		close(fd);
 	clv_secret_free(&s);
 	return r;
@@ -232,14 +251,15 @@ prepare(struct run *run)
 	    cli_opt(c, "env") == NULL)
 		return cli_fail(c, CLV_E_USAGE, "claviger run --help",
 		    "which secrets? give --fd, --files or --env");
-	r = cli_api_open(c, &run->api);
+	r = each(run, "fd", true, reserve_fd);
+	if (r == CLV_OK)
+		r = cli_api_open(c, &run->api);
 	if (r == CLV_OK)
 		r = each(run, "env", true, put_env);
 	if (r == CLV_OK && cli_opt(c, "files") != NULL)
 		r = mount_dir(run);
 	if (r == CLV_OK)
 		r = each(run, "files", false, put_file);
-	/* Last: a number may be one that we use ourselves. */
 	if (r == CLV_OK)
 		r = each(run, "fd", true, put_fd);
 	return r;

@@ -81,3 +81,58 @@ must "the printed commands run as they are" \
     on n1 bash -ec 'eval "$(claviger cluster commands --pcs)"'
 expect_within 30 "one node serves, two stand by" all_ready
 expect "the member obtains the key again" fetches
+
+step "the examples of README and claviger(1), as they stand"
+node=$(promoted)
+expect_within 30 "$node has keys, and the database" member_fresh "$node"
+on "$node" groupadd --system shop
+on "$node" install -d -o www-data -m 700 /var/lib/shop
+on "$node" install -d -m 700 /var/backups
+on "$node" install -m 755 /dev/stdin /usr/bin/shopd <<'END'
+#!/bin/sh
+[ "$1" = --password-fd ] && cat <&"$2" >/var/lib/shop/seen
+END
+echo 'an archive' | on "$node" tee /var/lib/shop/backup.tar >/dev/null
+passphrase "$node"
+on "$node" cp $PASS /root/backup.pass
+run_as() { # USER COMMAND: as somebody types it there; what it said is $said
+	said=$(on "$node" env -C /var/lib/shop setpriv --reuid "$1" --regid "$1" \
+	    --init-groups sh -c "$2" </dev/null 2>&1)
+}
+says() { run_as "$1" "$2" && grep -q "$3" <<<"$said"; }
+leaves() { run_as "$1" "$2" && on "$node" test -s "$3"; }
+# Each by what it is there for; one that is not known here has no test.
+example() {
+	case $1 in
+	"claviger app add shop"*) says root "$1" . && says root \
+	    "claviger app show shop" www-data ;;
+	"printf s3cret | claviger put"*) run_as www-data "$1" ;;
+	"claviger get shop"*) run_as www-data "$1" && [ "$said" = s3cret ] ;;
+	"claviger encrypt shop"*) leaves www-data "$1" /var/lib/shop/backup.sealed &&
+	    says www-data "claviger decrypt shop backup.sealed" 'an archive' ;;
+	"claviger run shop"*) run_as www-data "$1" && [ s3cret = \
+	    "$(on "$node" cat /var/lib/shop/seen)" ] ;;
+	"claviger status") says root "$1" 'active' ;;
+	"claviger status --json "*) says root "$1" ready ;;
+	"claviger metrics") says root "$1" '^claviger_' ;;
+	"claviger doctor") run_as root "$1" || [ $? = 23 ] &&
+	    grep -q '^ok  *keys' <<<"$said" ;;
+	"claviger node list") says root "$1" '^n3 .*enrolled' ;;
+	"pcs status") says root "$1" 'Promoted: \[ n' ;;
+	"claviger cluster commands --pcs") says root "$1" \
+	    'ocf:claviger:master-secret' ;;
+	"claviger cluster dns") run_as root "$1" || grep -q dns_server <<<"$said" ;;
+	"claviger backup "*) leaves root "$1" \
+	    "/var/backups/claviger-$(date +%F).age" ;;
+	*) echo "no test runs it"; return 1 ;;
+	esac || { echo "$said"; return 1; }
+}
+set_up='claviger (init|join|node approve) ' # this scenario begins with them
+mapfile -t examples < <("$tests/examples" "$tests/../README" \
+    "Secrets of applications"
+    "$tests/examples" "$tests/../README" "Where to look"
+    "$tests/examples" "$tests/../man/claviger.1" EXAMPLES | grep -vE "^$set_up")
+expect "there are examples (${#examples[@]})" test ${#examples[@]} -ge 12
+for command in "${examples[@]}"; do
+	expect "$command" example "$command"
+done

@@ -116,6 +116,9 @@ refute "and nothing is left of it" on client test -e /root/no
 expect "behind a descriptor" test \
     "$(on client claviger run shop --fd 7=db/password -- sh -c 'cat <&7')" = \
     "$second"
+expect "behind two, of numbers that the command uses itself" test "$(on client \
+    claviger run shop --fd 3=db/password,4=db/password -- \
+    sh -c 'cat <&3; cat <&4')" = "$second$second"
 expect "as a file that nobody else sees" test "$(on client claviger run shop \
     --files db/password -- sh -c "cat \$CLAVIGER_SECRETS/db/password; \
     nsenter -t 1 -m ls -A /run/claviger/secrets")" = "$second"
