@@ -43,7 +43,7 @@ done
 expect_within 30 "the device votes" votes || exit 1
 by_tls() {
 	on n1 corosync-qdevice-tool -sv |
-	    grep 'TLS active: *Yes (client certificate sent)' >/dev/null
+	    grep 'TLS active:[[:space:]]*Yes (client certificate sent)' >/dev/null
 }
 expect "by TLS, with the certificate" by_tls
 
