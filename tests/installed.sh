@@ -82,11 +82,11 @@ fi
 
 # The unit, as far as a host can say that does not run it.
 unit_security() {
-	systemd-analyze security --offline=true --threshold=23 --no-pager \
+	systemd-analyze security --offline=true --threshold=21 --no-pager \
 	    "$root$unit"
 }
 if command -v systemd-analyze >/dev/null; then
-	expect "the unit is confined (2.3 of 10 at most)" unit_security
+	expect "the unit is confined (2.1 of 10 at most)" unit_security
 fi
 names_the_daemon() {
 	grep -q "^ExecStart=$sbindir/clavigerd -f $sysconfdir/claviger/" \
