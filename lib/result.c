@@ -81,6 +81,8 @@ static const struct {
     [-CLV_E_DIGEST] = {"wrong-share", "a share is wrong", 29},
     [-CLV_E_FORKED] = {"forked",
 	"the database was set back and then written on", 20},
+    [-CLV_E_LOST] = {"lost",
+	"under a generation that was destroyed: its key is lost", 31},
     [-CLV_E_LEFT] = {"left", "something is left to do by hand", 30},
 };
 

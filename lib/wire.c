@@ -42,7 +42,7 @@ put_request(struct clv_buf *b, const struct clv_wire_request *r)
 static bool
 is_request_valid(const struct clv_wire_request *r)
 {
-	if (r->op < CLV_WIRE_CHALLENGE || r->op > CLV_WIRE_CHAIN ||
+	if (r->op < CLV_WIRE_CHALLENGE || r->op > CLV_WIRE_RENEW ||
 	    clv_name_check(r->name) != CLV_OK || r->evidence_len > EVIDENCE_MAX)
 		return false;
 	if ((r->op == CLV_WIRE_CHALLENGE || r->op == CLV_WIRE_CHAIN) &&

@@ -14,6 +14,11 @@ dist_two_nodes_crm_DATA = \
 	%D%/examples/two-nodes-crm/README \
 	%D%/examples/two-nodes-crm/cluster.sh \
 	%D%/examples/two-nodes-crm/corosync.conf
+two_nodes_qdevicedir = $(examplesdir)/two-nodes-qdevice
+dist_two_nodes_qdevice_DATA = \
+	%D%/examples/two-nodes-qdevice/README \
+	%D%/examples/two-nodes-qdevice/cluster.sh \
+	%D%/examples/two-nodes-qdevice/corosync.conf
 three_nodesdir = $(examplesdir)/three-nodes
 dist_three_nodes_DATA = \
 	%D%/examples/three-nodes/README \

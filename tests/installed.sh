@@ -56,7 +56,7 @@ expect "the rest is there" has 644 "${pages[@]}" "$unit" \
 	"$includedir/claviger/store.h" "$examplesdir/corosync-fast.conf" \
 	"$examplesdir/claviger-alerts.yml" \
 	"$examplesdir/client-example.c" \
-	"$examplesdir"/{two-nodes-{pcs,crm},three-nodes}/{README,corosync.conf,cluster.sh}
+	"$examplesdir"/{two-nodes-{pcs,crm,qdevice},three-nodes}/{README,corosync.conf,cluster.sh}
 
 nothing_by_name_of_the_build() {
 	! grep -rl -e "$abs_top_builddir" -e "${root:-$tmp}" \

@@ -474,7 +474,8 @@ TESTS += check_cli check_cli_cib check_cli_status check_import \
 EXTRA_DIST += %D%/examples %D%/json-keys %D%/metrics-check %D%/unit/alerts.sh \
 	%D%/unit/alerts.yml \
 	%D%/unit/ceremony.py %D%/unit/cli.sh \
-	%D%/unit/completion.sh %D%/unit/doctor.sh
+	%D%/unit/completion.sh %D%/unit/doctor.sh \
+	%D%/unit/restore-older.sh %D%/unit/rig.sh
 check_PROGRAMS += check_join
 TESTS += check_join
 check_join_SOURCES = %D%/unit/check_join.c %D%/unit/tls_party.h

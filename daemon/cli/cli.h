@@ -355,6 +355,10 @@ int cli_identity_read(struct cli *c, const char *path, uint8_t sk[static 32],
 int cli_keyring_export(struct cli *c, struct clv_keyring **ret);
 int cli_keyring_try(struct cli *c, struct clv_keyring **ret); /* silent */
 /* Is it of this host's system and, when there is a list, current? */
+#define CLI_STALE_NEXT \
+	"use a newer copy; claviger status names the newest backup. If none " \
+	"is left anywhere, claviger restore --older --dry-run says what is " \
+	"lost without"
 int cli_keyring_check(
     struct cli *c, const struct clv_keyring *k, const struct clv_list *list);
 
@@ -379,6 +383,7 @@ struct cli_source {
 	char *passphrase; /* the guard's, or NULL, and then */
 	uint8_t pk[32];	  /* that recipient */
 	bool bare;	  /* this host is of no system yet */
+	bool older;	  /* than what was seen, which is given up; --backup */
 };
 int cli_restore_from(struct cli *c, struct cli_source *source);
 /* cli_restore_source.c: a node's copy in the database. Says why not. */

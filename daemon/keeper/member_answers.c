@@ -103,16 +103,15 @@ is_listed(const struct clv_list *list, const char *app)
  * handed out when it was verified. What is higher than the database's own, or
  * has another link, is how a database that went back is found.
  */
-void
-member_give_heads(struct keeper *k, const struct member_reply *to,
-    const char *scope, const struct clv_wire_request *q)
+static int
+answer_heads(struct keeper *k, const struct member_reply *to, const char *scope,
+    const uint8_t *p, size_t len, struct clv_buf *ret)
 {
 	struct clv_wire_head heads[CLV_WIRE_HEADS_MAX];
-	struct clv_buf b;
 	size_t n = 0, known = 0;
 	int r;
 
-	r = clv_wire_heads_parse(q->payload, q->payload_len, heads, &n);
+	r = clv_wire_heads_parse(p, len, heads, &n);
 	for (size_t i = 0; r == CLV_OK && i < n; i++) {
 		if (!clv_scope_has(scope, heads[i].app) ||
 		    !is_listed(k->secret.list, heads[i].app))
@@ -122,10 +121,43 @@ member_give_heads(struct keeper *k, const struct member_reply *to,
 		heads[known].head = heads_look(k->heads, heads[i].app);
 		known += heads[known].head.counter > 0;
 	}
+	return r == CLV_OK ? clv_wire_heads_format(heads, known, ret) : r;
+}
+
+void
+member_give_heads(struct keeper *k, const struct member_reply *to,
+    const char *scope, const struct clv_wire_request *q)
+{
+	struct clv_buf b;
+	int r;
+
 	clv_buf_init(&b);
-	if (r == CLV_OK)
-		r = clv_wire_heads_format(heads, known, &b);
+	r = answer_heads(k, to, scope, q->payload, q->payload_len, &b);
 	member_answer(k, to, r, r == CLV_OK ? "" : clv_result_text(r), b.data,
+	    r == CLV_OK ? b.len : 0);
+	clv_buf_fini(&b);
+}
+
+/* The answer's head says whether its keys are still the ones; it asks for them
+ * when they are not. */
+void
+member_renew(struct keeper *k, const struct member_reply *to, const char *scope,
+    const struct clv_wire_request *q, const char *wish)
+{
+	const size_t at = CLV_WIRE_HOLDS_LEN;
+	struct clv_wire_holds holds;
+	struct clv_buf b;
+	int r = CLV_E_FORMAT;
+
+	clv_buf_init(&b);
+	if (q->payload_len > at)
+		r = clv_wire_holds_parse(q->payload, at, &holds);
+	if (r == CLV_OK)
+		r = answer_heads(
+		    k, to, scope, q->payload + at, q->payload_len - at, &b);
+	if (r == CLV_OK)
+		note(k, to, &holds);
+	member_answer(k, to, r, r == CLV_OK ? wish : clv_result_text(r), b.data,
 	    r == CLV_OK ? b.len : 0);
 	clv_buf_fini(&b);
 }

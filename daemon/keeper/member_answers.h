@@ -11,6 +11,8 @@ void member_give_apps(struct keeper *k, const struct member_reply *to,
     const char *scope, const struct clv_wire_request *q);
 void member_give_heads(struct keeper *k, const struct member_reply *to,
     const char *scope, const struct clv_wire_request *q);
+void member_renew(struct keeper *k, const struct member_reply *to,
+    const char *scope, const struct clv_wire_request *q, const char *wish);
 /* Tell every connected member when the list, the generation, the epoch or the
  * right to encrypt is another than they were told last. */
 void member_notice(struct keeper *k);

@@ -240,7 +240,9 @@ dispatch(struct keeper *k, const struct member_reply *to,
 	switch (q->op) {
 	case CLV_WIRE_CHALLENGE: give_challenge(k, to); break;
 	case CLV_WIRE_FETCH:
-		member_give_keys(k, to, scope_of(who), q,
+	case CLV_WIRE_RENEW:
+		(q->op == CLV_WIRE_FETCH ? member_give_keys : member_renew)(k,
+		    to, scope_of(who), q,
 		    party_cert_wish(k, to->name, who->is_node, who->thumb));
 		party_cert_seen(
 		    k, to->name, who->is_node, who->by_next, who->thumb);

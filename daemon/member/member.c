@@ -159,6 +159,19 @@ is_in_scope(const struct member *m, const char *app)
 	return m->key_count == 0;
 }
 
+/* The server gives those of all generations that were current and are not
+ * destroyed. */
+bool
+member_is_lost(const struct keeper *k, uint32_t generation)
+{
+	const struct member *m = k->member;
+
+	for (size_t i = 0; i < m->key_count; i++)
+		if (m->keys[i].generation == generation)
+			return false;
+	return m->key_count > 0 && generation < m->generation;
+}
+
 int
 member_app_key(struct keeper *k, const char *app, uint32_t generation,
     uint8_t ret[static CLV_KEY_LEN])
@@ -179,7 +192,9 @@ member_app_key(struct keeper *k, const char *app, uint32_t generation,
 			return CLV_OK;
 		}
 	}
-	return is_in_scope(m, app) ? CLV_E_GENERATION : CLV_E_DENIED;
+	if (!is_in_scope(m, app))
+		return CLV_E_DENIED;
+	return member_is_lost(k, generation) ? CLV_E_LOST : CLV_E_GENERATION;
 }
 
 const struct member_app *

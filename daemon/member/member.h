@@ -32,6 +32,7 @@
 enum member_step {
 	MEMBER_IDLE,
 	MEMBER_WAIT,  /* for the uplink */
+	MEMBER_RENEW, /* asked whether it has the keys, and for the counters */
 	MEMBER_FETCH, /* asked for keys */
 	MEMBER_APPS,  /* ... for who may do what */
 	MEMBER_HEADS, /* ... for the counters of applications */
@@ -75,6 +76,8 @@ struct member {
 	struct clv_wire_key *keys; /* guarded */
 	size_t key_count;
 	uint32_t newest;	 /* generation of a key */
+	uint64_t keys_version;	 /* list version that they came with, 0: none */
+	uint32_t permit_ms;	 /* ... and how long a permit is */
 	bool from_cache;	 /* the keys are */
 	const char *cache_doubt; /* why the sealed cache is not used */
 	uint64_t cache_end_ms;	 /* then it is too old, whatever the clock */
@@ -125,9 +128,12 @@ int member_may_write(struct member *m, char why[static 256]);
 const char *member_dir(struct keeper *k);
 uint64_t member_epoch(const struct keeper *k);
 const uint8_t *member_system_id(const struct keeper *k); /* 16 B */
-/* Key of an application; CLV_E_GENERATION, CLV_E_DENIED (not in our scope). */
+/* Key of an application; CLV_E_GENERATION (not here), CLV_E_LOST (nowhere),
+ * CLV_E_DENIED (not in our scope). */
 int member_app_key(struct keeper *k, const char *app, uint32_t generation,
     uint8_t ret[static CLV_KEY_LEN]);
+/* Are its keys not here because they are nowhere any more? */
+bool member_is_lost(const struct keeper *k, uint32_t generation);
 void member_status(const struct member *m, struct clv_buf *ret);
 const struct member_app *member_app_find(
     const struct member *m, const char *name);
@@ -171,6 +177,7 @@ void member_apps_fini(struct member *m);
 
 /* member_heads.c */
 int member_heads_ask(struct member *m, bool first);
+int member_renew_ask(struct member *m); /* ... and the first counters */
 int member_heads_take(struct member *m, const struct clv_wire_answer *a);
 
 /* member_successor.c: an answer that our key has not signed. CLV_OK: it is one

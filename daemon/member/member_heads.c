@@ -12,13 +12,11 @@
  * is found by a host that has forgotten, or is new.
  */
 
-int
-member_heads_ask(struct member *m, bool first)
+static int
+put_heads(struct member *m, bool first, struct clv_buf *ret)
 {
 	struct clv_wire_head heads[CLV_WIRE_HEADS_MAX];
-	struct clv_buf payload;
 	size_t n = 0;
-	int r;
 
 	if (first)
 		m->head_at = 0;
@@ -28,10 +26,35 @@ member_heads_ask(struct member *m, bool first)
 		memcpy(heads[n].app, app, sizeof(heads[n].app));
 		heads[n].head = heads_look(m->k->heads, app);
 	}
+	return clv_wire_heads_format(heads, n, ret);
+}
+
+int
+member_heads_ask(struct member *m, bool first)
+{
+	struct clv_buf payload;
+	int r;
+
 	clv_buf_init(&payload);
-	r = clv_wire_heads_format(heads, n, &payload);
+	r = put_heads(m, first, &payload);
 	if (r == CLV_OK)
 		r = member_ask(m, CLV_WIRE_HEADS, &payload);
+	clv_buf_fini(&payload);
+	return r;
+}
+
+int
+member_renew_ask(struct member *m)
+{
+	struct clv_wire_holds holds = {m->newest, m->apps_version};
+	struct clv_buf payload;
+	int r;
+
+	clv_buf_init(&payload);
+	clv_wire_holds_format(&holds, &payload);
+	r = put_heads(m, true, &payload);
+	if (r == CLV_OK)
+		r = member_ask(m, CLV_WIRE_RENEW, &payload);
 	clv_buf_fini(&payload);
 	return r;
 }

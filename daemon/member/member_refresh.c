@@ -13,13 +13,15 @@
 
 /*
  * One refresh: keys, then who may do what when the signed list has changed,
- * then the counters of applications. Two tries; the right to write ends when
- * both fail, or when it runs out. Whoever writes the step does it here.
+ * then the counters of applications. As long as it has not, all that is one
+ * question, whose answer has no keys in it: so a server that has just taken
+ * over is soon through with all its members. Two tries; the right to write ends
+ * when both fail, or when it runs out. Whoever writes the step does it here.
  */
 
 static void on_next(void *arg);
 static void on_deadline(void *arg);
-static void ask_keys(struct member *m);
+static void ask(struct member *m);
 static void finish(struct member *m);
 
 static void
@@ -65,7 +67,7 @@ try(struct member *m)
 	    m->k->loop, &m->deadline, MEMBER_TRY_MS, on_deadline, m);
 	enter(m, MEMBER_WAIT);
 	if (m->up)
-		ask_keys(m);
+		ask(m);
 }
 
 static void
@@ -163,7 +165,7 @@ void
 member_refresh_on_up(struct member *m)
 {
 	if (m->step == MEMBER_WAIT)
-		ask_keys(m);
+		ask(m);
 	else if (m->step == MEMBER_IDLE)
 		member_refresh_begin(m);
 }
@@ -193,12 +195,34 @@ ask_keys(struct member *m)
 	clv_buf_fini(&payload);
 }
 
+/* Keys and all else are of one list, and nobody has named a newer one. A server
+ * that does not know this question is asked for the keys in the second try. */
+static bool
+has_all(const struct member *m)
+{
+	return m->tries == 0 && m->keys != NULL && m->keys_version != 0 &&
+	       m->keys_version == m->apps_version &&
+	       m->told_list <= m->keys_version;
+}
+
+static void
+ask(struct member *m)
+{
+	if (!has_all(m)) {
+		ask_keys(m);
+		return;
+	}
+	enter(m, MEMBER_RENEW);
+	if (member_renew_ask(m) != CLV_OK)
+		fail(m, "the question could not be sent");
+}
+
 static void
 on_retry(void *arg)
 {
 	struct member *m = arg;
 
-	if (m->up && m->step == MEMBER_FETCH)
+	if (m->up && (m->step == MEMBER_RENEW || m->step == MEMBER_FETCH))
 		ask_keys(m);
 }
 
@@ -270,11 +294,11 @@ take_keys(struct member *m, const struct clv_wire_answer *a)
 	for (size_t i = 0; i < n; i++)
 		if (keys[i].generation > m->newest)
 			m->newest = keys[i].generation;
+	m->keys_version = a->list_version;
 	m->refresh_s = terms.refresh_s;
-	m->lease = a->encrypt;
-	if (terms.permit_ms > MEMBER_PERMIT_MAX_MS)
-		terms.permit_ms = MEMBER_PERMIT_MAX_MS;
-	member_permit(m, a->encrypt ? m->asked_ms + terms.permit_ms : 0);
+	m->permit_ms = terms.permit_ms < MEMBER_PERMIT_MAX_MS
+			   ? terms.permit_ms
+			   : MEMBER_PERMIT_MAX_MS;
 	return CLV_OK;
 }
 
@@ -288,6 +312,21 @@ fail_seen(struct member *m, int result)
 	snprintf(why, sizeof(why), "%.120s/state cannot be written: %s", m->dir,
 	    file_why(result));
 	fail(m, result == CLV_E_SYSTEM ? why : clv_result_text(result));
+}
+
+/* It has the keys that this answer is about. */
+static void
+refreshed(struct member *m, const struct clv_wire_answer *a)
+{
+	m->lease = a->encrypt;
+	member_permit(m, a->encrypt ? m->asked_ms + m->permit_ms : 0);
+	m->refreshed_ms = m->asked_ms;
+	m->refreshed_at = (int64_t)time(NULL);
+	m->generation = a->generation;
+	m->from_cache = false;
+	member_cert_accepted(m);
+	member_cert_wish(m, a->text);
+	loop_timer_del(m->k->loop, &m->aged);
 }
 
 static void
@@ -306,13 +345,7 @@ take_fetch(struct member *m, const struct clv_wire_answer *a)
 		fail(m, clv_result_text(r));
 		return;
 	}
-	m->refreshed_ms = m->asked_ms;
-	m->refreshed_at = (int64_t)time(NULL);
-	m->generation = a->generation;
-	m->from_cache = false;
-	member_cert_accepted(m);
-	member_cert_wish(m, a->text);
-	loop_timer_del(m->k->loop, &m->aged);
+	refreshed(m, a);
 	/* Who has something new says so by asking once more. */
 	if (m->newest != had)
 		m->again = true;
@@ -381,6 +414,29 @@ take_heads(struct member *m, const struct clv_wire_answer *a)
 		fail(m, clv_result_text(r));
 }
 
+static void
+take_renewal(struct member *m, const struct clv_wire_answer *a)
+{
+	int r;
+
+	if (a->list_version != m->keys_version ||
+	    a->generation != m->generation || !fits(m->keys, m->key_count, a)) {
+		ask_keys(m);
+		return;
+	}
+	r = member_seen_raise(m, a, m->body, m->body_len);
+	if (r != CLV_OK) {
+		fail_seen(m, r);
+		return;
+	}
+	refreshed(m, a);
+	member_event(m, MEMBER_EV_REFRESHED, "");
+	if (m->state != CLV_MEMBER_FRESH)
+		return;
+	enter(m, MEMBER_HEADS); /* these, and those that are left */
+	take_heads(m, a);
+}
+
 /* Whatever it says of our certificate: the refresh is through. */
 static void
 take_cert(struct member *m, const struct clv_wire_answer *a)
@@ -423,6 +479,7 @@ member_refresh_on_answer(struct member *m, const struct clv_wire_answer *a)
 		return;
 	}
 	switch (m->step) {
+	case MEMBER_RENEW: take_renewal(m, a); break;
 	case MEMBER_FETCH: take_fetch(m, a); break;
 	case MEMBER_APPS: take_apps(m, a); break;
 	case MEMBER_HEADS: take_heads(m, a); break;

@@ -201,7 +201,7 @@ take(struct member *m, const uint8_t *p, size_t len)
 		member_refresh_on_notice(m, &a);
 		return CLV_OK;
 	}
-	if (m->step < MEMBER_FETCH)
+	if (m->step < MEMBER_RENEW)
 		return CLV_OK; /* too late */
 	r = clv_wire_answer_match(&a, &m->question);
 	/* A member that knows no system yet learns its id from what the

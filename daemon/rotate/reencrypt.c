@@ -192,6 +192,7 @@ not_opened(struct reencrypt *r, int result, const char *text)
 		}
 		/* fall through */
 	case CLV_E_DAMAGED:
+	case CLV_E_LOST:
 	case CLV_E_ROLLBACK:
 	case CLV_E_INVALID:
 	case CLV_E_DENIED: reencrypt_leave_out(r, text); break;
@@ -204,8 +205,10 @@ static void
 opened(struct reencrypt *r, struct vault_app *a)
 {
 	const uint8_t *key;
+	int rc = vault_key_find(a, a->newest, &key);
 
-	if (vault_key_find(a, a->newest, &key) != CLV_OK) {
+	/* One that is lost gets a successor all the same. */
+	if (rc != CLV_OK && rc != CLV_E_LOST) {
 		reencrypt_wait_for_keys(r);
 	} else if (r->phase == REENCRYPT_KEYS) {
 		reencrypt_key(r, a);

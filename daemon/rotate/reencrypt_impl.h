@@ -24,7 +24,8 @@ struct reencrypt_row {
 	char name[VAULT_NAME_MAX];
 	uint64_t version;
 	bool current; /* of its name: the index knows of it */
-	bool damaged; /* stays as it is */
+	bool damaged; /* stays as it is, */
+	bool lost;    /* for its key is */
 	uint8_t hash[CLV_RECORD_HASH_LEN];
 };
 

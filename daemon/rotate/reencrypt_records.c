@@ -33,10 +33,15 @@ reencrypt_page_drop(struct reencrypt *r)
 static void
 say_damaged(struct reencrypt *r, const struct reencrypt_row *row)
 {
+	r->damaged++;
+	if (row->lost) {
+		log_warning("secret %s of %s: the key of version %llu is lost",
+		    row->name, r->app, (unsigned long long)row->version);
+		return;
+	}
 	log_error("secret %s of %s: version %llu in the database is not what "
 		  "was written, and is not re-encrypted: claviger doctor",
 	    row->name, r->app, (unsigned long long)row->version);
-	r->damaged++;
 }
 
 /* As many a second as the configuration allows, and never more than half of the
@@ -254,6 +259,7 @@ take_row(struct reencrypt *r, struct vault_app *a, const struct db_result *res,
 	if (rc == CLV_E_GENERATION || rc == CLV_E_FULL)
 		return rc;
 	row->damaged = rc != CLV_OK;
+	row->lost = rc == CLV_E_LOST;
 	r->units += 1 + record->len / REENCRYPT_UNIT;
 	r->row_count++;
 	return CLV_OK;

@@ -64,7 +64,7 @@ begin(struct rewrap *w)
 	w->after_app[0] = '\0';
 	w->tls_at = 0;
 	w->counted = false;
-	w->damaged = 0;
+	w->damaged = w->lost = 0;
 	w->reencrypts = reencrypt_is_due(w->k, w->generation);
 	if (w->reencrypts)
 		step_members(w);
@@ -250,11 +250,16 @@ on_count(struct keeper *k, void *arg, const struct db_result *r)
 	}
 	w->left = 0;
 	for (size_t i = 0; i < r->rows; i++)
-		if (db_u64(r, i, 0) < w->generation)
+		if (db_u64(r, i, 0) < w->generation &&
+		    !rewrap_is_lost(w, db_u64(r, i, 0)))
 			w->left += db_u64(r, i, 1);
 	if (w->total < w->left)
 		w->total = w->left;
 	w->counted = true;
+	if (w->left == 0) { /* what there is is lost */
+		step_wrap(w);
+		return;
+	}
 	log_notice("rewrapping %llu keys under generation %u",
 	    (unsigned long long)w->left, w->generation);
 	step_members(w);
@@ -369,11 +374,15 @@ finish(struct rewrap *w)
 {
 	rewrap_enter(w, REWRAP_DONE);
 	w->why[0] = '\0';
+	if (w->lost > 0)
+		log_notice("%llu keys are under generations that were "
+			   "destroyed, and lost: claviger doctor",
+		    (unsigned long long)w->lost);
 	if (w->damaged > 0)
 		log_error("%llu keys stay under generations before %u: they do "
 			  "not open, or their application is damaged",
 		    (unsigned long long)w->damaged, w->generation);
-	else if (w->counted)
+	else if (w->counted && w->lost == 0)
 		log_notice(
 		    "every key is wrapped under generation %u", w->generation);
 }

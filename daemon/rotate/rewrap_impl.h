@@ -66,6 +66,7 @@ struct rewrap {
 	/* for people */
 	bool counted;
 	uint64_t total, left, damaged;
+	uint64_t lost; /* not among these: of destroyed generations */
 	char why[160];
 };
 
@@ -80,6 +81,7 @@ void rewrap_finish(struct rewrap *w);
 
 /* rewrap_key.c. What does not open is counted, and stays as it is. */
 void rewrap_key(struct rewrap *w, const struct rewrap_row *row);
+bool rewrap_is_lost(const struct rewrap *w, uint64_t generation);
 
 /* rewrap_tls.c */
 void rewrap_tls(struct rewrap *w);

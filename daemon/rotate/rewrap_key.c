@@ -10,6 +10,17 @@
 /* One key: unwrapped under its generation, wrapped under the current one, and
  * put into the arrays of the statement. */
 
+bool
+rewrap_is_lost(const struct rewrap *w, uint64_t generation)
+{
+	const struct clv_list_generation *g =
+	    generation <= UINT32_MAX
+		? clv_list_generation(w->k->secret.list, (uint32_t)generation)
+		: NULL;
+
+	return g != NULL && g->state == CLV_GEN_DESTROYED;
+}
+
 static int
 derive(struct rewrap *w, const struct rewrap_row *row, uint32_t generation,
     uint8_t *ret)
@@ -66,6 +77,10 @@ rewrap_key(struct rewrap *w, const struct rewrap_row *row)
 	struct clv_buf *c = w->column;
 	int r;
 
+	if (rewrap_is_lost(w, row->generation)) {
+		w->lost++;
+		return;
+	}
 	if (reencrypt_left_out(w->k, row->app)) { /* it was said why */
 		w->damaged++;
 		return;

@@ -24,6 +24,9 @@ enum inspect_phase {
 #define INSPECT_NO_KEY \
 	"version %" PRIu64 " is under data key %" PRIu64 \
 	", which is not there, or does not open"
+#define INSPECT_LOST_KEY \
+	"version %" PRIu64 " is under data key %" PRIu64 ", whose generation " \
+	"was destroyed: its key is lost"
 
 /* A row that is not as the index says: wrong, unless it was written since. */
 struct inspect_doubt {
@@ -38,6 +41,7 @@ struct inspect_doubt {
 struct inspect_key {
 	uint32_t version, generation; /* as the row says; 0: the index key */
 	bool here;		      /* it opened */
+	bool lost;		      /* no key that it opens with is left */
 };
 
 struct inspect_found { /* findings, for this part or perhaps */
@@ -102,6 +106,7 @@ const struct clv_index *inspect_held(const struct inspect *i);
 void inspect_keys(struct inspect *i);
 void inspect_keys_drop(struct inspect *i); /* not the index key */
 const uint8_t *inspect_key_find(const struct inspect *i, uint32_t version);
+bool inspect_key_is_lost(const struct inspect *i, uint32_t version);
 
 /* inspect_index.c */
 void inspect_index(struct inspect *i);

@@ -29,6 +29,15 @@ inspect_key_find(const struct inspect *i, uint32_t version)
 	return NULL;
 }
 
+bool
+inspect_key_is_lost(const struct inspect *i, uint32_t version)
+{
+	for (size_t n = 0; n < i->key_count; n++)
+		if (i->keys[n].version == version)
+			return i->keys[n].lost;
+	return false;
+}
+
 static void
 key_name(uint32_t version, char name[static 32])
 {
@@ -57,7 +66,13 @@ open_one(struct inspect *i, uint8_t *app_key, size_t n,
 		r = clv_datakey_unwrap(
 		    app_key, &id, wrapped->p, wrapped->len, i->secret[n]);
 	key->here = r == CLV_OK;
-	if (r == CLV_E_GENERATION)
+	key->lost = r == CLV_E_LOST;
+	if (r == CLV_E_LOST)
+		inspect_found(f, "lost", name,
+		    "it is under generation %u, which was destroyed: its key "
+		    "is lost",
+		    key->generation);
+	else if (r == CLV_E_GENERATION)
 		inspect_found(f, "generation", name,
 		    "it is under generation %u, whose key is not here",
 		    key->generation);

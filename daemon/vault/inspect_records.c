@@ -114,6 +114,10 @@ look_at(struct inspect *i, const struct row *row)
 		return r;
 	if (r == CLV_E_AGAIN)
 		doubt(i, row, (uint32_t)row->key_version, none);
+	else if (r == CLV_E_NOT_FOUND &&
+		 inspect_key_is_lost(i, (uint32_t)row->key_version))
+		inspect_found(&i->found, "lost", row->name, INSPECT_LOST_KEY,
+		    row->version, row->key_version);
 	else if (r == CLV_E_NOT_FOUND)
 		inspect_found(&i->found, "record-key", row->name,
 		    INSPECT_NO_KEY, row->version, row->key_version);

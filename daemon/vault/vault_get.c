@@ -183,6 +183,8 @@ find_key(struct get *g, uint32_t version)
 		end(g, rc,
 		    "it is under a generation that is unknown here: the "
 		    "master secret server is needed");
+	} else if (rc == CLV_E_LOST) {
+		end(g, rc, NULL);
 	} else {
 		end_damaged(g, "its data key is missing");
 	}

@@ -58,6 +58,7 @@ struct vault_app {
 	struct vault_put *puts, **puts_tail;
 	struct vault_batch *batch;
 	bool put_waits;	     /* for the index */
+	bool put_looked;     /* whether its keys are lost */
 	unsigned put_streak; /* batches in a row with more than one writer */
 	unsigned put_want;   /* writes that a batch waits for; 0: it does not */
 	struct loop_timer *put_gather; /* no longer than that */
@@ -104,9 +105,17 @@ void vault_keys_load(struct vault_app *a);
 void vault_keys_drop(struct vault_app *a);
 /* Is there a key of another generation that can be opened by now? */
 bool vault_keys_waited(const struct vault_app *a);
-/* Key of that version; CLV_E_NOT_FOUND, CLV_E_GENERATION. Borrowed. */
+/* Key of that version; CLV_E_NOT_FOUND, CLV_E_GENERATION, CLV_E_LOST. Borrowed.
+ */
 int vault_key_find(
     const struct vault_app *a, uint32_t version, const uint8_t **ret);
+/* What was written under the newest one now nobody could read later: when it
+ * was loaded, and if it was not rewrapped since, for which it is loaded again
+ * before that is believed. */
+bool vault_keys_are_lost(const struct vault_app *a);
+#define VAULT_LOST_TEXT \
+	"its keys are under a generation that was destroyed, and what is " \
+	"written now could not be read later: claviger doctor"
 /* Is the data key among them that the verified index says is the newest? If
  * not, they are due. */
 void vault_keys_compare(struct vault_app *a);

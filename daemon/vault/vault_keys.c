@@ -42,9 +42,27 @@ vault_key_find(const struct vault_app *a, uint32_t version, const uint8_t **ret)
 	if (version == 0 || version >= a->key_count)
 		return CLV_E_NOT_FOUND;
 	if (!a->keys[version].here)
-		return CLV_E_GENERATION;
+		return member_is_lost(a->v->k, a->keys[version].generation)
+			   ? CLV_E_LOST
+			   : CLV_E_GENERATION;
 	*ret = a->secret[version];
 	return CLV_OK;
+}
+
+bool
+vault_keys_are_lost(const struct vault_app *a)
+{
+	struct keeper *k = a->v->k;
+
+	return a->newest > 0 && a->newest < a->key_count &&
+	       (member_is_lost(k, a->keys[0].generation) ||
+		   member_is_lost(k, a->keys[a->newest].generation));
+}
+
+static bool
+is_not_here(int result)
+{
+	return result == CLV_E_GENERATION || result == CLV_E_LOST;
 }
 
 /* CLV_E_NOT_FOUND: there is none of that version. CLV_E_DAMAGED: another. One
@@ -56,7 +74,7 @@ compare_newest(const struct vault_app *a)
 	const uint8_t *key;
 	int r = vault_key_find(a, clv_index_key_version(a->index), &key);
 
-	if (r == CLV_E_GENERATION)
+	if (is_not_here(r))
 		return CLV_OK;
 	if (r == CLV_OK && !clv_index_is_newest(a->index, key))
 		return CLV_E_DAMAGED;
@@ -114,14 +132,14 @@ open_one(struct vault_app *a, uint8_t *app_key, struct opened *o, uint32_t i,
 		    app_key, &id, wrapped->p, wrapped->len, o->secret[i]);
 	/* Rewrapped since, but it is here: of this application, as the index
 	 * is. */
-	if (r == CLV_E_GENERATION && a->indexed && i < a->key_count &&
+	if (is_not_here(r) && a->indexed && i < a->key_count &&
 	    a->keys[i].here) {
 		memcpy(o->secret[i], a->secret[i], CLV_KEY_LEN);
 		r = CLV_OK;
 	}
 	o->keys[i].here = r == CLV_OK;
-	/* Another generation's keys may come later. */
-	return r == CLV_E_GENERATION && i > 0 ? CLV_OK : r;
+	/* Another generation's keys may come later; the index key is needed. */
+	return is_not_here(r) && i > 0 ? CLV_OK : r;
 }
 
 /* CLV_E_NOT_FOUND: row o->at is missing. */
@@ -199,6 +217,12 @@ say_why(struct vault_app *a, int result, const struct opened *o, char text[256])
 		    "is needed",
 		    o->keys[o->at].generation);
 		member_refresh_soon(a->v->k);
+		break;
+	case CLV_E_LOST:
+		snprintf(text, 256,
+		    "application %s is under generation %u, which was "
+		    "destroyed: its key is lost",
+		    a->name, o->keys[o->at].generation);
 		break;
 	case CLV_E_NOT_FOUND:
 		snprintf(text, 256,

@@ -134,26 +134,49 @@ why_not(struct vault_app *a, int result)
 		member_refresh_soon(a->v->k);
 		return "its newest data key is under a generation that is "
 		       "unknown here: the master secret server is needed";
+	case CLV_E_LOST: return VAULT_LOST_TEXT;
 	case CLV_E_NOT_FOUND: return "the application has no data key";
 	default: return NULL;
 	}
+}
+
+static void on_ready(
+    void *arg, struct vault_app *app, int result, const char *text);
+
+/* Are they, by what the database says now? true: that is being asked. */
+static bool
+look_for_lost(struct vault_app *a, bool *ret_lost)
+{
+	*ret_lost = vault_keys_are_lost(a);
+	if (!*ret_lost || a->put_looked) {
+		a->put_looked = false;
+		return false;
+	}
+	a->put_looked = a->put_waits = a->keys_due = true;
+	vault_need(a->v, a->name, VAULT_INDEX, on_ready, a);
+	return true;
 }
 
 static void
 on_ready(void *arg, struct vault_app *app, int result, const char *text)
 {
 	struct vault_app *a = arg;
+	bool lost = false;
 
 	(void)app;
 	a->put_waits = false;
 	if (a->batch != NULL || a->puts == NULL)
 		return;
+	if (result == CLV_OK && look_for_lost(a, &lost))
+		return;
 	if (result == CLV_OK) {
-		result = vault_batch_begin(a);
+		result = lost ? CLV_E_LOST : vault_batch_begin(a);
 		text = why_not(a, result);
 	}
-	if (result != CLV_OK)
+	if (result != CLV_OK) {
+		a->put_looked = false;
 		vault_put_drop(a, result, text);
+	}
 }
 
 void

@@ -20,6 +20,7 @@ struct seal {
 	struct vault *v;
 	char context[CONTEXT_MAX];
 	bool opens;
+	bool lost;
 	unsigned looks;
 	vault_fn fn;
 	void *arg;
@@ -102,7 +103,11 @@ static void
 look(struct seal *s, struct vault_app *a)
 {
 	s->looks++;
-	vault_index_follow(a);
+	s->lost = !s->opens && vault_keys_are_lost(a);
+	if (s->lost)
+		a->keys_due = true; /* were they rewrapped since? */
+	else
+		vault_index_follow(a);
 	vault_need(s->v, a->name, VAULT_INDEX, on_ready, s);
 }
 
@@ -118,6 +123,17 @@ on_ready(void *arg, struct vault_app *a, int result, const char *text)
 	}
 	if (!s->opens && vault_is_away(result) && is_newest_still(a))
 		result = CLV_OK;
+	if (result == CLV_OK && !s->opens && vault_keys_are_lost(a)) {
+		if (s->looks == 0) {
+			look(s, a);
+			return;
+		}
+		result = CLV_E_LOST;
+		text = VAULT_LOST_TEXT;
+	} else if (result == CLV_OK && s->lost && !a->current) {
+		look(s, a);
+		return;
+	}
 	vault_unqueue(s->v, s->len);
 	if (result == CLV_OK)
 		work(a, s->context, s->opens, s->data, s->len, s->fn, s->arg);
@@ -184,7 +200,8 @@ start(struct vault *v, const char *app, const struct direct *d)
 	else if (d->len > CLV_VALUE_MAX + (d->opens ? CLV_RECORD_EXTRA : 0))
 		vault_tell(d->fn, d->arg, CLV_E_FULL, NULL);
 	else if (a != NULL &&
-		 (d->opens ? !is_unknown(a, d->p, d->len) : a->current))
+		 (d->opens ? !is_unknown(a, d->p, d->len)
+			   : a->current && !vault_keys_are_lost(a)))
 		work(a, d->context, d->opens, d->p, d->len, d->fn, d->arg);
 	else
 		keep(v, a, app, d);

@@ -50,7 +50,8 @@ void clv_secret_free(struct clv_secret **secret); /* NULL is ignored */
 /* version 0: the current one. flags: CLV_API_CACHED. CLV_E_NOT_FOUND,
  * CLV_E_DENIED, CLV_E_DATABASE_AWAY (and it is not in the cache),
  * CLV_E_DAMAGED, CLV_E_ROLLBACK and CLV_E_FORKED (the database was changed from
- * outside), CLV_E_GENERATION (the server is needed). Caller frees. */
+ * outside), CLV_E_GENERATION (the server is needed), CLV_E_LOST (nobody has its
+ * key any more). Caller frees. */
 int clv_client_get(struct clv_client *c, const char *app, const char *name,
     uint64_t version, unsigned flags, struct clv_secret **ret);
 /* At most 61440 bytes, 0 allowed. keep: versions to keep, this one included;

@@ -66,7 +66,8 @@ enum clv_result {
 	CLV_E_DIGEST = -54,	/* the shares make no secret together */
 	CLV_E_FORKED = -55,	/* the database was set back and written on */
 	CLV_E_LEFT = -56,	/* done, but for what is left to do by hand */
-	CLV_E_LAST = -57	/* one past the last */
+	CLV_E_LOST = -57,	/* keys of this generation are nowhere */
+	CLV_E_LAST = -58	/* one past the last */
 };
 
 /* Text of a result: a static sentence part without a full stop; never NULL. */

@@ -60,6 +60,11 @@ enum clv_wire_op {
 	 * answer payload: clv_wire_chain_format(), and clv_wire_answer_follow()
 	 * is how to read it. */
 	CLV_WIRE_CHAIN = 8,
+	/* payload: clv_wire_holds, then as of HEADS; answer payload: as of
+	 * HEADS, its text as of FETCH. By one whose keys came with the list
+	 * that it says it has: they are still all that it would get, when the
+	 * answer's head names that list and its generation. */
+	CLV_WIRE_RENEW = 9,
 	/* An answer that nobody asked for: something in its head has changed,
 	 * or there is something for the host that its text names. It may be an
 	 * old one, played again: it is a reason to fetch, and permits nothing.
@@ -67,9 +72,9 @@ enum clv_wire_op {
 	CLV_WIRE_NOTICE = 16
 };
 
-/* In the answer to FETCH, and so to this question alone: another certificate
- * of the caller is asked for, CLV_WIRE_CERT with `now` or without. A host that
- * does not know of that goes on with the one that it has. */
+/* In the answer to FETCH or RENEW, and so to this question alone: another
+ * certificate of the caller is asked for, CLV_WIRE_CERT with `now` or without.
+ * A host that does not know of that goes on with the one that it has. */
 #define CLV_WIRE_ROTATE "rotate"
 #define CLV_WIRE_ROTATE_NOW "rotate-now"
 
@@ -144,8 +149,10 @@ int clv_wire_evidence_cut(const void *p, size_t len, struct clv_buf *ret);
 int clv_wire_evidence_parse(const void *p, size_t len,
     const uint8_t pk[static CLV_SIGN_PK_LEN], struct clv_wire_answer *ret);
 
-/* Payload of a FETCH request: what the caller holds already. Who has received
- * something new asks once more, and so acknowledges it. */
+/* Payload of a FETCH request, and the beginning of RENEW's: what the caller
+ * holds already. Who has received something new asks once more, and so
+ * acknowledges it. */
+#define CLV_WIRE_HOLDS_LEN 12
 struct clv_wire_holds {
 	uint32_t generation; /* newest of which it has keys, 0: none */
 	uint64_t list_version;

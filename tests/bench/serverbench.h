@@ -14,7 +14,7 @@
 #define PARTIES_MAX CLV_LIST_MEMBERS_MAX
 #define APP "bench"	/* the one application of everybody's scope */
 #define ANSWER_MAX 4096 /* of one that a load connection takes */
-#define STEPS_MAX 5
+#define STEPS_MAX 4
 
 /* ---- serverbench_party.c: enrolled members, in memory alone ---- */
 struct party {
@@ -24,8 +24,8 @@ struct party {
 	X509 *cert;
 	EVP_PKEY *key;
 	/* frames with their length; signed once, sent again and again */
-	struct clv_buf fetch, apps, heads;
-	struct clv_wire_request fetch_said;
+	struct clv_buf fetch, apps, heads, renew;
+	struct clv_wire_request fetch_said, renew_said;
 };
 
 struct system {
@@ -46,6 +46,9 @@ void system_enrol(struct system *s, unsigned n, const char *list_out);
 void system_questions(struct system *s, uint64_t holds_version);
 /* Is this answer to the party's FETCH the system's, and does it open? */
 void system_check(
+    const struct system *s, const struct party *p, const void *body, size_t n);
+/* Is this one, to its RENEW, the system's? */
+void system_check_renewal(
     const struct system *s, const struct party *p, const void *body, size_t n);
 
 /* ---- serverbench_peer.c: what stands beside the daemon ---- */
@@ -77,7 +80,14 @@ pid_t flood_start(const struct sockaddr_in *to, unsigned rate, unsigned hosts,
 void flood_stop(pid_t pid);
 
 /* ---- serverbench_link.c: load connections, all in one epoll set ---- */
-enum step { STEP_BEAT = 1, STEP_FETCH, STEP_APPS, STEP_HEADS, STEP_HTTP };
+enum step {
+	STEP_BEAT = 1,
+	STEP_FETCH,
+	STEP_APPS,
+	STEP_HEADS,
+	STEP_RENEW,
+	STEP_HTTP
+};
 
 struct target {
 	struct sockaddr_in to;
@@ -111,7 +121,7 @@ struct link {
 	const uint8_t *out;
 	size_t out_len, out_done;
 	size_t got, fetch_len; /* length of the last answer to a FETCH */
-	bool check;	       /* the next answer to a FETCH */
+	bool check;	       /* the next answer to a FETCH or RENEW */
 	uint64_t again_us; /* a lost one: when it is tried anew; or a beat */
 	uint64_t t[2];	   /* the notice; the answer to APPS */
 	unsigned count;	   /* times that it was done */

@@ -39,6 +39,9 @@ step_begin(struct link *l)
 	} else if (l->steps[l->at] == STEP_HEADS) {
 		l->out = l->party->heads.data;
 		l->out_len = l->party->heads.len;
+	} else if (l->steps[l->at] == STEP_RENEW) {
+		l->out = l->party->renew.data;
+		l->out_len = l->party->renew.len;
 	} else if (l->steps[l->at] == STEP_APPS) {
 		l->out = l->party->apps.data;
 		l->out_len = l->party->apps.len;
@@ -223,6 +226,11 @@ step_end(struct link *l, size_t size)
 		if (l->check)
 			system_check(
 			    l->target->system, l->party, l->in + 4, size - 4);
+		l->check = false;
+	}
+	if (l->steps[l->at] == STEP_RENEW && l->check) {
+		system_check_renewal(
+		    l->target->system, l->party, l->in + 4, size - 4);
 		l->check = false;
 	}
 	if (l->steps[l->at] == STEP_APPS)

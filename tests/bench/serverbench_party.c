@@ -173,6 +173,8 @@ party_question(const struct system *s, struct party *p, uint8_t op,
 	clv_buf_fini(&body);
 	if (op == CLV_WIRE_FETCH)
 		p->fetch_said = q;
+	if (op == CLV_WIRE_RENEW)
+		p->renew_said = q;
 }
 
 void
@@ -180,24 +182,42 @@ system_questions(struct system *s, uint64_t holds_version)
 {
 	const struct clv_wire_holds holds = {1, holds_version};
 	const struct clv_wire_head head = {.app = APP};
-	struct clv_buf fetch, apps, heads;
+	struct clv_buf fetch, apps, heads, renew;
 
 	clv_buf_init(&fetch);
+	clv_buf_init(&renew);
 	clv_buf_init(&apps);
 	clv_buf_init(&heads);
 	clv_wire_holds_format(&holds, &fetch);
 	clv_buf_str(&apps, "");
 	must(clv_wire_heads_format(&head, 1, &heads), "a head");
+	clv_buf_raw(&renew, fetch.data, fetch.len);
+	clv_buf_raw(&renew, heads.data, heads.len);
 	for (unsigned i = 0; i < s->n; i++) {
 		struct party *p = &s->parties[i];
 
 		party_question(s, p, CLV_WIRE_FETCH, &fetch, &p->fetch);
 		party_question(s, p, CLV_WIRE_APPS, &apps, &p->apps);
 		party_question(s, p, CLV_WIRE_HEADS, &heads, &p->heads);
+		party_question(s, p, CLV_WIRE_RENEW, &renew, &p->renew);
 	}
+	clv_buf_fini(&renew);
 	clv_buf_fini(&heads);
 	clv_buf_fini(&apps);
 	clv_buf_fini(&fetch);
+}
+
+void
+system_check_renewal(
+    const struct system *s, const struct party *p, const void *body, size_t n)
+{
+	struct clv_wire_answer a;
+
+	must(
+	    clv_wire_answer_parse(body, n, clv_keyring_sign_pk(s->keyring), &a),
+	    "an answer");
+	must(clv_wire_answer_match(&a, &p->renew_said), "an answer");
+	must(a.result, a.text);
 }
 
 void

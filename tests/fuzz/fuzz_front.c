@@ -277,6 +277,8 @@ about_apps(struct input *in, uint8_t op, uint8_t how, struct clv_buf *ret)
 		clv_buf_u32(ret, 1);
 		clv_buf_str(ret, apps[byte(in) % 4]);
 		put_number(in, ret);
+		clv_buf_u64(ret, 0); /* no link */
+		clv_buf_u64(ret, 0);
 	}
 }
 
@@ -296,6 +298,8 @@ request(struct input *in)
 	q.op = (uint8_t)(1 + (how & 3));
 	if (q.op == CLV_WIRE_APPS && (how & 128) != 0)
 		q.op = CLV_WIRE_HEADS;
+	if (q.op == CLV_WIRE_FETCH && (how & 128) != 0)
+		q.op = CLV_WIRE_RENEW;
 	if (how & 4)
 		evidence(in, &e);
 	q.evidence = e.data;
@@ -311,7 +315,12 @@ request(struct input *in)
 		q.payload = payload.data;
 		q.payload_len = payload.len;
 	}
-	if (q.op == CLV_WIRE_APPS || q.op == CLV_WIRE_HEADS) {
+	if (q.op == CLV_WIRE_RENEW) {
+		clv_buf_u32(&payload, byte(in));
+		put_number(in, &payload);
+	}
+	if (q.op == CLV_WIRE_APPS || q.op == CLV_WIRE_HEADS ||
+	    q.op == CLV_WIRE_RENEW) {
 		about_apps(in, q.op, how, &payload);
 		q.payload = payload.data;
 		q.payload_len = payload.len;

@@ -707,7 +707,7 @@ START_TEST(malformed_words_enrol_nobody)
 END_TEST
 
 static const uint8_t others[] = {CLV_WIRE_CHALLENGE, CLV_WIRE_FETCH,
-    CLV_WIRE_ADMIN, CLV_WIRE_APPS, CLV_WIRE_HEADS};
+    CLV_WIRE_ADMIN, CLV_WIRE_APPS, CLV_WIRE_HEADS, CLV_WIRE_RENEW};
 
 START_TEST(nothing_else_is_answered_on_that_connection)
 {

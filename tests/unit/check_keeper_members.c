@@ -202,6 +202,21 @@ START_TEST(what_a_member_says_that_it_holds_is_noted)
 }
 END_TEST
 
+START_TEST(malformed_renewal_is_refused)
+{
+	static const char *const bad[] = {"", "short",
+	    "\0\0\0\1\0\0\0\0\0\0\0\1", "\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\2"};
+	static const size_t len[] = {0, 5, 12, 16};
+
+	for (size_t i = 0; i < 4; i++)
+		ck_assert_int_eq(
+		    ask_with(rig.member[0], CLV_WIRE_RENEW, bad[i], len[i])
+			->result,
+		    CLV_E_FORMAT);
+	ck_assert_ptr_null(members_live_next(rig_keeper(0)->live, ""));
+}
+END_TEST
+
 START_TEST(who_holds_nothing_or_is_refused_is_not_noted)
 {
 	struct clv_wire_request q = {.op = CLV_WIRE_FETCH,
@@ -562,6 +577,45 @@ START_TEST(head_is_handed_out_when_the_server_has_verified_it)
 	ck_assert_int_eq(
 	    ask_with(rig.member[0], CLV_WIRE_HEADS, "no", 2)->result,
 	    CLV_E_FORMAT);
+}
+END_TEST
+
+/* What a member that has all asks, and what comes back of payroll. */
+static const struct clv_wire_answer *
+renew(const struct clv_identity *id, uint32_t generation, uint64_t version,
+    uint64_t counter)
+{
+	const struct clv_wire_holds holds = {generation, version};
+	const struct clv_wire_head h = {
+	    .app = "payroll", .head = {.counter = counter}};
+	const struct clv_wire_answer *a;
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	clv_wire_holds_format(&holds, &b);
+	ck_assert_int_eq(clv_wire_heads_format(&h, 1, &b), CLV_OK);
+	a = ask_with(id, CLV_WIRE_RENEW, b.data, b.len);
+	clv_buf_fini(&b);
+	return a;
+}
+
+START_TEST(who_renews_is_noted_and_told_the_heads)
+{
+	struct clv_wire_head got[CLV_WIRE_HEADS_MAX];
+	const struct clv_wire_answer *a = renew(rig.member[0], 1, 7, 0);
+	size_t n;
+
+	ck_assert_int_eq(a->result, CLV_OK);
+	ck_assert_uint_eq(a->generation, 1);
+	ck_assert_str_eq(a->text, "");
+	ck_assert_int_eq(
+	    clv_wire_heads_parse(a->payload, a->payload_len, got, &n), CLV_OK);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_str_eq(got[0].app, "payroll");
+	ck_assert_uint_eq(got[0].head.counter, 1);
+	ck_assert_ptr_nonnull(live("m1"));
+	ck_assert_uint_eq(live("m1")->generation, 1);
+	ck_assert_uint_eq(live("m1")->list_version, 7);
 }
 END_TEST
 
@@ -975,6 +1029,7 @@ add_heads(Suite *s)
 	TCase *t = add_case(s, "heads", set_up_apps);
 
 	tcase_add_test(t, head_is_handed_out_when_the_server_has_verified_it);
+	tcase_add_test(t, who_renews_is_noted_and_told_the_heads);
 	tcase_add_test(t, head_that_nobody_can_reach_is_not_handed_out);
 	tcase_add_test(t, revoked_member_accuses_nobody);
 	tcase_add_test(t, heads_of_others_applications_are_not_believed);
@@ -1015,6 +1070,7 @@ main(void)
 	tcase_add_test(t, keys_are_sealed_once_for_what_a_member_may_have);
 	tcase_add_test(t, what_was_sealed_is_forgotten_with_the_role);
 	tcase_add_test(t, what_a_member_says_that_it_holds_is_noted);
+	tcase_add_test(t, malformed_renewal_is_refused);
 	tcase_add_test(t, two_hosts_of_one_identity_are_seen);
 	tcase_add_test(t, a_host_that_connects_anew_is_one);
 	tcase_add_test(t, who_holds_nothing_or_is_refused_is_not_noted);

@@ -122,9 +122,9 @@ make_op_0(struct clv_wire_request *r)
 }
 
 static void
-make_op_9(struct clv_wire_request *r)
+make_op_10(struct clv_wire_request *r)
 {
-	r->op = 9;
+	r->op = 10;
 }
 
 static void
@@ -170,8 +170,8 @@ make_join_challenge(struct clv_wire_request *r)
 	r->challenge[0] = 1;
 }
 
-static void (*const wrong[])(struct clv_wire_request *) = {make_op_0, make_op_9,
-    make_notice, make_bad_name, make_payload, make_challenge,
+static void (*const wrong[])(struct clv_wire_request *) = {make_op_0,
+    make_op_10, make_notice, make_bad_name, make_payload, make_challenge,
     make_long_evidence, make_join_challenge};
 
 START_TEST(wrong_request_is_not_made)
@@ -194,7 +194,7 @@ static const struct {
     {0, 0, CLV_E_VERSION},
     {0, 2, CLV_E_VERSION},
     {1, 0, CLV_E_FORMAT},
-    {1, 9, CLV_E_FORMAT},
+    {1, 10, CLV_E_FORMAT},
     {18, 255, CLV_E_FORMAT},
     {21, 0, CLV_E_FORMAT},
     {22, '-', CLV_E_FORMAT},
@@ -840,7 +840,8 @@ fill_heads(size_t n)
 
 START_TEST(as_many_heads_as_a_request_holds_come_back)
 {
-	struct clv_wire_request r = make_request(CLV_WIRE_HEADS);
+	struct clv_wire_request r = make_request(CLV_WIRE_RENEW);
+	const struct clv_wire_holds holds = {UINT32_MAX, UINT64_MAX};
 	struct clv_buf payload = {0};
 	size_t n = 0;
 
@@ -848,6 +849,9 @@ START_TEST(as_many_heads_as_a_request_holds_come_back)
 	ck_assert_int_eq(
 	    clv_wire_heads_format(heads_in, CLV_WIRE_HEADS_MAX + 1, &payload),
 	    CLV_E_FULL);
+	clv_buf_reset(&payload);
+	clv_wire_holds_format(&holds, &payload);
+	ck_assert_uint_eq(payload.len, CLV_WIRE_HOLDS_LEN);
 	ck_assert_int_eq(
 	    clv_wire_heads_format(heads_in, CLV_WIRE_HEADS_MAX, &payload),
 	    CLV_OK);
@@ -855,8 +859,8 @@ START_TEST(as_many_heads_as_a_request_holds_come_back)
 	r.payload_len = payload.len;
 	memset(r.name, 'n', sizeof(r.name) - 1);
 	ck_assert_int_eq(format_request(&r), CLV_OK);
-	ck_assert_int_eq(
-	    clv_wire_heads_parse(payload.data, payload.len, heads_out, &n),
+	ck_assert_int_eq(clv_wire_heads_parse(payload.data + CLV_WIRE_HOLDS_LEN,
+			     payload.len - CLV_WIRE_HOLDS_LEN, heads_out, &n),
 	    CLV_OK);
 	ck_assert_uint_eq(n, CLV_WIRE_HEADS_MAX);
 	ck_assert_mem_eq(heads_in, heads_out, sizeof(heads_out));
@@ -1196,7 +1200,8 @@ add_request_tests(Suite *s)
 	TCase *t = tcase_create("a_request");
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
-	tcase_add_loop_test(t, request_comes_back_as_sent, 1, 7);
+	tcase_add_loop_test(
+	    t, request_comes_back_as_sent, 1, CLV_WIRE_RENEW + 1);
 	tcase_add_test(t, every_changed_byte_of_a_request_is_found);
 	tcase_add_test(t, request_of_somebody_else_does_not_verify);
 	tcase_add_loop_test(t, wrong_request_is_not_made, 0, 8);

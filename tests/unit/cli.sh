@@ -823,7 +823,9 @@ with() { # HOST ARGUMENTS…: as on(), with a daemon to be had
 }
 plan="dry_run system node_number enrols generations generations_here number
 	current_generation list_version list_version_there replaces"
-ceremony="epoch accepted destroyed nodes members applications"
+ceremony="epoch accepted destroyed nodes members applications
+	given_up new_generation lost application keys whole backup recorded
+	server_thumbprint"
 everything() { # HOST: its files and what the database has sealed to it
 	cat "$tmp/$1/state/identity" "$tmp/$1/state/tls.key" | sha256sum
 	sql -c "SELECT node, md5(body) FROM claviger.escrow ORDER BY node" one

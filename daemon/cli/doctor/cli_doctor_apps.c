@@ -23,6 +23,9 @@ static const struct {
     {"generation",
 	"claviger status: is this host's key newer than the server's list? "
 	"claviger restore FILE on a server node"},
+    {"lost",
+	"it stays lost: claviger app remove and app add make the application "
+	"anew; of single records, claviger delete and put"},
     {"keys-missing",
 	"put the rows of claviger.data_key back from the database's backup"},
     {"key-changed",

@@ -381,8 +381,7 @@ cli_keyring_check(
 		    c->config.system);
 	r = list != NULL ? clv_list_prove(list, k) : CLV_OK;
 	if (r == CLV_E_STALE)
-		return cli_fail(c, r,
-		    "use a newer backup; claviger status names the newest",
+		return cli_fail(c, r, CLI_STALE_NEXT,
 		    "it is older than the system: its newest generation is %u, "
 		    "and %u is current",
 		    clv_keyring_newest(k), clv_list_current(list)->number);

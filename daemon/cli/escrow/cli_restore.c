@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <sodium.h>
@@ -131,38 +132,34 @@ same_keyring(const struct clv_keyring *a, const struct clv_keyring *b)
 	return true;
 }
 
+/* Sealed by what opened the copy that is restored. */
 static int
-keep(struct cli *c, struct restore *s, char why[static 256])
+write_copy(struct cli *c, const struct restore *s, const struct clv_keyring *k,
+    const char *path, char why[static 256])
 {
 	const struct cli_source *from = s->source;
 
 	if (from->passphrase != NULL)
 		return clv_backup_write(
-		    c->guard, s->had, s->kept, from->passphrase, why);
-	return clv_backup_write_recovery(
-	    c->guard, s->had, s->kept, from->pk, why);
+		    c->guard, k, path, from->passphrase, why);
+	return clv_backup_write_recovery(c->guard, k, path, from->pk, why);
 }
 
-/* What opened the copy opens this one, too, and no key on this disk does. */
 static int
-keep_replaced(struct cli *c, struct restore *s)
+keep_it(struct cli *c, struct restore *s)
 {
 	char why[256] = "", at[32];
 	time_t now = time(NULL);
 	struct tm tm;
 	int r;
 
-	clv_keyring_free(&s->had); /* the daemon may have opened one since */
-	if (cli_keyring_try(c, &s->had) != CLV_OK ||
-	    same_keyring(s->had, s->keyring))
-		return CLV_OK;
 	strftime(at, sizeof(at), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
 	snprintf(s->kept, sizeof(s->kept), "%s/keyring-%s.age",
 	    c->config.state_dir, at);
 	r = cli_become(c, &c->config);
 	if (r != CLV_OK)
 		return r;
-	r = keep(c, s, why);
+	r = write_copy(c, s, s->had, s->kept, why);
 	cli_unbecome();
 	if (r == CLV_OK)
 		return r;
@@ -170,6 +167,15 @@ keep_replaced(struct cli *c, struct restore *s)
 	    "nothing was changed: the keyring that is here could not be kept: "
 	    "%s",
 	    why[0] != '\0' ? why : clv_result_text(r));
+}
+
+/* What opened the copy opens this one, too, and no key on this disk does. */
+static int
+keep_replaced(struct cli *c, struct restore *s)
+{
+	return s->had == NULL || same_keyring(s->had, s->keyring)
+		   ? CLV_OK
+		   : keep_it(c, s);
 }
 
 /* ---- all of it ---- */
@@ -208,9 +214,32 @@ load(struct cli *c, struct restore *s)
 	if (r != CLV_OK)
 		return r;
 	r = restore_look(c, s);
-	if (r == CLV_OK)
-		r = restore_check(c, s);
+	if (r != CLV_OK)
+		return r;
+	r = s->older ? restore_older_look(c, s) : restore_check(c, s);
 	return r == CLV_OK ? follow(c, s) : r;
+}
+
+/* What is here is kept, and what comes is in a backup, before it is in force.
+ */
+static int
+begin_older(struct cli *c, struct restore *s)
+{
+	char why[256] = "";
+	int r = restore_newer_make(c, s);
+
+	if (r == CLV_OK)
+		r = keep_replaced(c, s);
+	if (r != CLV_OK)
+		return r;
+	cli_progress("writing the backup and opening it again");
+	r = write_copy(c, s, s->newer, cli_opt(c, "backup"), why);
+	return r == CLV_OK
+		   ? r
+		   : cli_fail(c, r,
+			 "mend that, then repeat the command with a new file",
+			 "nothing was changed: no backup was written: %s",
+			 why[0] != '\0' ? why : clv_result_text(r));
 }
 
 static int
@@ -223,9 +252,56 @@ become_node(struct cli *c, struct restore *s)
 		if (r == CLV_OK)
 			r = cli_host_load(c, &s->host);
 	}
-	if (r == CLV_OK && s->enrols)
+	if (r == CLV_OK && s->older)
+		r = begin_older(c, s);
+	if (r == CLV_OK && (s->enrols || s->older))
 		r = restore_enrol(c, s);
 	return r;
+}
+
+/* The daemon's, which may be about to fetch the one that the database has. */
+static void
+fetch_list(struct cli *c, struct restore *s)
+{
+	const struct timespec pause = {0, COPY_PAUSE_MS * 1000000};
+	uint64_t there = s->there != NULL ? s->there->version : 0;
+
+	for (int i = 0; i < COPY_TRIES; i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		clv_list_free(&s->list);
+		if (cli_list_get(c, &s->list) != CLV_OK ||
+		    s->list->version >= there)
+			return;
+	}
+}
+
+/* The new keyring is in this node's sealed copy, which its daemon opens by
+ * itself. */
+static int
+wait_for_newer(struct cli *c, struct restore *s)
+{
+	const struct timespec pause = {0, COPY_PAUSE_MS * 1000000};
+	struct clv_keyring *k = NULL;
+	bool opened = false;
+
+	clv_keyring_free(&s->keyring);
+	s->keyring = s->newer;
+	s->newer = NULL; /* transferred */
+	for (int i = 0; i < COPY_TRIES && !opened; i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		opened =
+		    cli_keyring_try(c, &k) == CLV_OK &&
+		    clv_keyring_newest(k) == clv_keyring_newest(s->keyring);
+		clv_keyring_free(&k);
+	}
+	if (opened)
+		return CLV_OK;
+	return cli_fail(c, CLV_E_NOT_READY, "claviger status",
+	    "generation %u is in force, and its backup is %s, but clavigerd "
+	    "has not opened this node's sealed copy of it",
+	    clv_keyring_newest(s->keyring), s->where);
 }
 
 static int
@@ -237,10 +313,13 @@ restore(struct cli *c, struct restore *s)
 		r = cli_daemon_need(c, &s->daemon);
 	if (r != CLV_OK)
 		return r;
-	/* Now: a daemon may just have fetched it. */
-	clv_list_free(&s->list);
-	if (cli_list_get(c, &s->list) == CLV_OK)
-		r = cli_keyring_check(c, s->keyring, s->list);
+	if (s->older)
+		return wait_for_newer(c, s);
+	fetch_list(c, s);
+	if (s->list != NULL)
+		r = cli_keyring_check(c, s->keyring, restore_newest_list(s));
+	clv_keyring_free(&s->had); /* the daemon may have opened one since */
+	(void)cli_keyring_try(c, &s->had);
 	if (r == CLV_OK)
 		r = keep_replaced(c, s);
 	if (r == CLV_OK)
@@ -267,6 +346,18 @@ status_after(struct cli *c, const struct restore *s, struct ctl_status *st)
 }
 
 static void
+json_older(const struct restore *s, struct cli_json *j)
+{
+	char hex[CLI_HEX];
+
+	restore_older_json(s, j);
+	cli_json_str(j, "backup", s->where);
+	cli_json_bool(j, "recorded", s->recorded);
+	cli_json_str(j, "server_thumbprint",
+	    s->tls_row.len > 0 ? cli_hex(s->tls_thumb, hex) : "");
+}
+
+static void
 print_json(const struct restore *s, const struct ctl_status *st)
 {
 	struct cli_json *j = cli_json_new();
@@ -275,8 +366,25 @@ print_json(const struct restore *s, const struct ctl_status *st)
 	cli_json_str(j, "node", s->host.id->name);
 	cli_json_bool(j, "enrolled", s->enrols);
 	cli_json_str(j, "replaced", s->kept);
+	if (s->older)
+		json_older(s, j);
 	cli_json_str(j, "reason", st->reason);
 	cli_json_print(j);
+}
+
+static void
+print_older(const struct cli *c, const struct restore *s)
+{
+	char hex[CLI_HEX];
+
+	printf("its backup is %s\n", s->where);
+	if (s->tls_row.len > 0)
+		cli_warn(c,
+		    "the key of the network name's certificate was lost, too, "
+		    "and there is a new one: write 'server_thumbprint = %s' "
+		    "into the configuration of each member, and restart "
+		    "clavigerd there",
+		    cli_hex(s->tls_thumb, hex));
 }
 
 /* It is here; whether it serves is another matter. */
@@ -295,6 +403,8 @@ print(struct cli *c, const struct restore *s)
 		if (s->enrols)
 			printf("%s is enrolled as server node number %u\n",
 			    s->host.id->name, s->number);
+		if (s->older)
+			print_older(c, s);
 		if (s->kept[0] != '\0')
 			printf("the keyring that was here is kept in %s\n",
 			    s->kept);
@@ -313,8 +423,12 @@ cli_restore_from(struct cli *c, struct cli_source *source)
 	if (r != CLV_OK)
 		return r;
 	s.bare = source->bare;
+	s.older = source->older;
 	cli_host_init(&s.host);
+	clv_buf_init(&s.tls_row);
 	r = load(c, &s);
+	if (r == CLV_OK && s.older && !only_look)
+		r = restore_older_confirm(c, &s);
 	if (r == CLV_OK && only_look)
 		restore_print_plan(c, &s);
 	else if (r == CLV_OK)
@@ -323,7 +437,10 @@ cli_restore_from(struct cli *c, struct cli_source *source)
 		print(c, &s);
 	cli_daemon_stop(c, &s.daemon);
 	clv_keyring_free(&s.keyring);
+	clv_keyring_free(&s.newer);
 	clv_keyring_free(&s.had);
+	clv_buf_fini(&s.tls_row);
+	free(s.lost);
 	clv_list_free(&s.list);
 	clv_list_free(&s.there);
 	clv_store_free(&s.db);

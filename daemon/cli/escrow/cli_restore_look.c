@@ -85,11 +85,22 @@ look_here(struct cli *c, struct restore *s)
 	cli_unbecome();
 }
 
+/* The database may be older than this host, and this host than it. */
+const struct clv_list *
+restore_newest_list(const struct restore *s)
+{
+	if (s->list == NULL)
+		return s->there;
+	return s->there == NULL || s->there->version < s->list->version
+		   ? s->list
+		   : s->there;
+}
+
 /* The entry of this host's name and keys, or NULL. */
 static const struct clv_list_node *
 own_entry(const struct restore *s)
 {
-	const struct clv_list *list = s->there != NULL ? s->there : s->list;
+	const struct clv_list *list = restore_newest_list(s);
 	const struct clv_list_node *n;
 
 	if (s->bare || list == NULL)
@@ -132,17 +143,13 @@ restore_look(struct cli *c, struct restore *s)
 int
 restore_check(struct cli *c, const struct restore *s)
 {
+	const struct clv_list *list = restore_newest_list(s);
 	uint32_t newest = clv_keyring_newest(s->keyring);
-	int r = CLV_OK;
+	int r = list != NULL ? cli_keyring_check(c, s->keyring, list) : CLV_OK;
 
-	if (s->list != NULL)
-		r = cli_keyring_check(c, s->keyring, s->list);
-	if (r == CLV_OK && s->there != NULL)
-		r = cli_keyring_check(c, s->keyring, s->there);
 	if (r != CLV_OK || newest >= s->seen.generation)
 		return r;
-	return cli_fail(c, CLV_E_STALE,
-	    "use a newer backup; claviger status names the newest",
+	return cli_fail(c, CLV_E_STALE, CLI_STALE_NEXT,
 	    "it is older than what this node has seen: its newest generation "
 	    "is %u, and %u was current",
 	    newest, s->seen.generation);
@@ -187,7 +194,7 @@ json_generations(
 static void
 json_plan(const struct cli *c, const struct restore *s)
 {
-	const struct clv_list *list = s->there != NULL ? s->there : s->list;
+	const struct clv_list *list = restore_newest_list(s);
 	struct cli_json *j = cli_json_new();
 	char key[CLI_BASE64];
 
@@ -203,6 +210,8 @@ json_plan(const struct cli *c, const struct restore *s)
 	cli_json_u64(j, "list_version", s->list != NULL ? s->list->version : 0);
 	cli_json_u64(j, "list_version_there", s->list_version);
 	cli_json_bool(j, "replaces", s->had != NULL);
+	if (s->older)
+		restore_older_json(s, j);
 	cli_json_print(j);
 }
 
@@ -260,5 +269,7 @@ restore_print_plan(struct cli *c, const struct restore *s)
 		 ? "replaced            the keyring that is here; it "
 		   "is kept beside this node's identity"
 		 : "replaced            nothing");
+	if (s->older)
+		restore_older_say(c, s, stdout);
 	puts("nothing was changed");
 }

@@ -255,7 +255,9 @@ static int
 from_copy(struct cli *c)
 {
 	struct from f = {.file = c->arg_count > 0 ? c->args[0] : NULL};
-	struct cli_source s = {.open = from_passphrase, .arg = &f};
+	struct cli_source s = {.open = from_passphrase,
+	    .arg = &f,
+	    .older = cli_opt(c, "older") != NULL};
 	int r = cli_guard(c);
 
 	if (r == CLV_OK)
@@ -276,6 +278,12 @@ cli_restore(struct cli *c)
 	bool rollback = cli_opt(c, "accept-rollback") != NULL;
 	bool copy = c->arg_count > 0 || cli_opt(c, "identity") != NULL;
 
+	if (rollback && cli_opt(c, "older") != NULL)
+		return cli_fail(c, CLV_E_USAGE, "claviger restore --help",
+		    "--accept-rollback is of a database, --older of a copy");
+	if (cli_opt(c, "backup") != NULL && cli_opt(c, "older") == NULL)
+		return cli_fail(c, CLV_E_USAGE, "claviger restore --help",
+		    "--backup goes with --older");
 	if (rollback && copy)
 		return cli_fail(c, CLV_E_USAGE,
 		    "restore the copy first, then accept the database",

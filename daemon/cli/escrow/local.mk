@@ -15,5 +15,7 @@ libcli_la_SOURCES += \
 	%D%/cli_restore.c %D%/cli_restore.h \
 	%D%/cli_restore_enrol.c \
 	%D%/cli_restore_look.c \
+	%D%/cli_restore_newer.c \
+	%D%/cli_restore_older.c \
 	%D%/cli_restore_source.c \
 	%D%/cli_rollback.c
