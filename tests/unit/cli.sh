@@ -2204,7 +2204,9 @@ refuse $? 2 'takes no copy' 'accepting a database by a copy'
 with n7 restore --accept-rollback --yes --json
 expect $? 0 '"accepted"' 'a database that is not older'
 json restore generation node enrolled replaced reason dry_run system \
-	node_number enrols generations_here number current_generation replaces
+	node_number enrols generations_here number current_generation replaces \
+	given_up new_generation lost application keys whole backup recorded \
+	server_thumbprint
 sql -c "DELETE FROM claviger.list WHERE version > (SELECT max(version) - 3
 	FROM claviger.list)" one
 with n7 settings set port 8392
