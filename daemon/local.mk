@@ -31,6 +31,11 @@ libdaemon_la_SOURCES += %D%/authorize.c %D%/authorize_acl.c \
 	%D%/authorize_names.c %D%/authorize_peer.c
 noinst_HEADERS += %D%/authorize.h
 
+# keeper: the audit trail
+libdaemon_la_SOURCES += %D%/audit.c %D%/audit_chain.c %D%/audit_head.c \
+	%D%/audit_row.c %D%/audit_what.c
+noinst_HEADERS += %D%/audit.h %D%/audit_row.h
+
 # keeper: administration
 libdaemon_la_SOURCES += %D%/admin.c %D%/admin_ask.c %D%/admin_borrow.c \
 	%D%/admin_change.c %D%/admin_write.c %D%/admin_ops.c \
