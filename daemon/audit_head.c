@@ -2,7 +2,6 @@
 #include <config.h>
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,87 +11,52 @@
 
 /*
  * The newest row of the trail, where no administrator of the database can reach
- * it: on this node's disk, and told to the other server nodes. File: u32 format
- * 1, raw system id, u64 number, raw hash, u64 rows lost that none tells of, raw
- * BLAKE2b-256 of all that.
+ * it: on this node's disk, and told to the other server nodes.
  */
-#define FILE_NAME "audit"
-#define FILE_FORMAT 1
-#define SUM_LEN 32
-#define FILE_MAX 512
-
-static int
-parse(const uint8_t *p, size_t len, struct keeper *k)
-{
-	uint8_t sum[SUM_LEN], system_id[CLV_SYSTEM_ID_LEN];
-	struct audit_head seen;
-	struct clv_rd rd;
-	uint64_t lost;
-
-	if (len < sizeof(sum))
-		return CLV_E_DAMAGED;
-	crypto_generichash(sum, sizeof(sum), p, len - sizeof(sum), NULL, 0);
-	if (sodium_memcmp(sum, p + len - sizeof(sum), sizeof(sum)) != 0)
-		return CLV_E_DAMAGED;
-	clv_rd_init(&rd, p, len - sizeof(sum));
-	if (clv_rd_u32(&rd) != FILE_FORMAT)
-		return CLV_E_VERSION;
-	clv_rd_copy(&rd, system_id, sizeof(system_id));
-	seen.seq = clv_rd_u64(&rd);
-	clv_rd_copy(&rd, seen.link, sizeof(seen.link));
-	lost = clv_rd_u64(&rd);
-	if (clv_rd_end(&rd) != CLV_OK)
-		return CLV_E_DAMAGED;
-	if (memcmp(system_id, k->seen.system_id, sizeof(system_id)) != 0)
-		return CLV_E_WRONG_SYSTEM;
-	k->audit.seen = seen;
-	k->audit.lost = k->audit.lost_unsaid = lost;
-	return CLV_OK;
-}
-
 void
 audit_head_load(struct keeper *k)
 {
 	const char *dir = k->config->state_dir;
+	struct audit_file f;
 	size_t len = 0;
 	void *p = NULL;
 	int r;
 
-	r = file_read(dir, FILE_NAME, FILE_MAX, &p, &len);
+	r = file_read(dir, AUDIT_FILE, AUDIT_FILE_MAX, &p, &len);
 	if (r == CLV_OK)
-		r = parse(p, len, k);
+		r = audit_file_parse(p, len, &f);
 	free(p);
-	if (r != CLV_OK && r != CLV_E_NOT_FOUND && r != CLV_E_WRONG_SYSTEM)
-		log_warning("%s/" FILE_NAME " cannot be used: %s; an end of the "
-			    "audit trail that was cut off before now is found "
-			    "by the other server nodes alone",
+	if (r != CLV_OK && r != CLV_E_NOT_FOUND)
+		log_warning("%s/" AUDIT_FILE " cannot be used: %s; an end of "
+			    "the audit trail that was cut off before now is "
+			    "found by the other server nodes alone",
 		    dir, clv_result_text(r));
+	if (r != CLV_OK ||
+	    memcmp(f.system_id, k->seen.system_id, sizeof(f.system_id)) != 0)
+		return; /* of a system that this host was part of before */
+	k->audit.seen = f.seen;
+	k->audit.lost = k->audit.lost_unsaid = f.lost;
 }
 
 void
 audit_head_save(struct keeper *k)
 {
-	struct audit *a = &k->audit;
-	uint8_t sum[SUM_LEN];
+	struct audit_file f = {
+	    .seen = k->audit.seen, .lost = k->audit.lost_unsaid};
 	struct clv_buf b;
 	int r;
 
+	memcpy(f.system_id, k->seen.system_id, sizeof(f.system_id));
 	clv_buf_init(&b);
-	clv_buf_u32(&b, FILE_FORMAT);
-	clv_buf_raw(&b, k->seen.system_id, sizeof(k->seen.system_id));
-	clv_buf_u64(&b, a->seen.seq);
-	clv_buf_raw(&b, a->seen.link, sizeof(a->seen.link));
-	clv_buf_u64(&b, a->lost_unsaid);
-	crypto_generichash(sum, sizeof(sum), b.data, b.len, NULL, 0);
-	clv_buf_raw(&b, sum, sizeof(sum));
+	audit_file_format(&f, &b);
 	r = clv_buf_result(&b);
 	if (r == CLV_OK)
 		r = file_replace(
-		    k->config->state_dir, FILE_NAME, b.data, b.len, 0600);
+		    k->config->state_dir, AUDIT_FILE, b.data, b.len, 0600);
 	if (r != CLV_OK)
-		log_error("%s/" FILE_NAME " cannot be written: %s",
+		log_error("%s/" AUDIT_FILE " cannot be written: %s",
 		    k->config->state_dir, file_why(r));
-	a->dirty = r != CLV_OK;
+	k->audit.dirty = r != CLV_OK;
 	clv_buf_fini(&b);
 }
 

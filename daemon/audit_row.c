@@ -4,6 +4,9 @@
 #include <claviger/result.h>
 #include "daemon/audit_row.h"
 
+#define FILE_FORMAT 1
+#define SUM_LEN 32
+
 static void
 put_text(struct clv_buf *b, const char *text, size_t cap)
 {
@@ -95,4 +98,44 @@ audit_row_link(
     const void *p, size_t len, uint8_t ret[static AUDIT_LINK_LEN])
 {
 	crypto_hash_sha256(ret, p, len);
+}
+
+void
+audit_file_format(const struct audit_file *f, struct clv_buf *ret)
+{
+	uint8_t sum[SUM_LEN];
+
+	clv_buf_u32(ret, FILE_FORMAT);
+	clv_buf_raw(ret, f->system_id, sizeof(f->system_id));
+	clv_buf_u64(ret, f->seen.seq);
+	clv_buf_raw(ret, f->seen.link, sizeof(f->seen.link));
+	clv_buf_u64(ret, f->lost);
+	crypto_generichash(sum, sizeof(sum), ret->data, ret->len, NULL, 0);
+	clv_buf_raw(ret, sum, sizeof(sum));
+}
+
+int
+audit_file_parse(const void *p, size_t len, struct audit_file *ret)
+{
+	uint8_t sum[SUM_LEN];
+	struct audit_file f;
+	struct clv_rd rd;
+
+	if (len < sizeof(sum))
+		return CLV_E_DAMAGED;
+	len -= sizeof(sum);
+	crypto_generichash(sum, sizeof(sum), p, len, NULL, 0);
+	if (sodium_memcmp(sum, (const uint8_t *)p + len, sizeof(sum)) != 0)
+		return CLV_E_DAMAGED;
+	clv_rd_init(&rd, p, len);
+	if (clv_rd_u32(&rd) != FILE_FORMAT)
+		return CLV_E_VERSION;
+	clv_rd_copy(&rd, f.system_id, sizeof(f.system_id));
+	f.seen.seq = clv_rd_u64(&rd);
+	clv_rd_copy(&rd, f.seen.link, sizeof(f.seen.link));
+	f.lost = clv_rd_u64(&rd);
+	if (clv_rd_end(&rd) != CLV_OK)
+		return CLV_E_DAMAGED;
+	*ret = f;
+	return CLV_OK;
 }

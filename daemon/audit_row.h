@@ -42,6 +42,20 @@ struct audit_row {
 	uint64_t lost;
 };
 
+/* What a server node keeps on its disk of the newest row that it knows, and of
+ * the rows that it could not keep and that none tells of: u32 format 1, raw
+ * system id, u64 number, raw hash, u64 lost, raw BLAKE2b-256 of all that. */
+#define AUDIT_FILE "audit"
+#define AUDIT_FILE_MAX 512
+struct audit_file {
+	uint8_t system_id[CLV_SYSTEM_ID_LEN];
+	struct audit_head seen;
+	uint64_t lost;
+};
+void audit_file_format(const struct audit_file *f, struct clv_buf *ret);
+/* CLV_E_DAMAGED, CLV_E_VERSION. */
+int audit_file_parse(const void *p, size_t len, struct audit_file *ret);
+
 /* The fields alone: what has happened, before it is known where it goes. What
  * is not printable becomes '?', and what is too long is cut. */
 void audit_fields_format(const struct audit_row *r, struct clv_buf *ret);

@@ -164,6 +164,7 @@ noinst_HEADERS += %D%/cli_drill_failover.h
 libcli_la_SOURCES += %D%/cli_escrow.c %D%/cli_escrow.h %D%/cli_escrow_print.c %D%/cli_escrow_status.c %D%/cli_record.c %D%/cli_reminder.c
 libcli_la_SOURCES += %D%/cli_import.c %D%/cli_import.h %D%/cli_import_plan.c \
 	%D%/cli_import_memory.c %D%/cli_import_xml.c
+libcli_la_SOURCES += %D%/cli_audit.c %D%/cli_audit.h %D%/cli_audit_list.c
 libcli_la_SOURCES += %D%/cli_designate.c %D%/cli_drill.c %D%/cli_drill.h %D%/cli_drill_report.c
 libcli_la_SOURCES += %D%/cli_doctor.c %D%/cli_doctor_apps.c \
 	%D%/cli_doctor_database.c %D%/cli_doctor_escrow.c %D%/cli_doctor_host.c \
