@@ -29,8 +29,9 @@ enum ctl_op {
 	    6, /* u64 offset -> u64 total, then bytes of the signed list */
 	CTL_EXPORT = 7, /* 32 B X25519 key -> age file with the keyring text */
 	CTL_RESTORE =
-	    8,	       /* age file sealed to this node, holding keyring text */
-	CTL_ADMIN = 9, /* daemon/admin.h request -> daemon/admin.h answer */
+	    8, /* age file sealed to this node, holding keyring text */
+	CTL_ADMIN =
+	    9, /* daemon/admin/admin.h request -> daemon/admin/admin.h answer */
 	CTL_SHUTDOWN = 10, /* end the process (answered first), unless its
 			    * server role is switched on: CLV_E_BUSY */
 	CTL_CERT = 11,	   /* u8 enum ctl_cert: this host's own certificate ->

@@ -8,8 +8,8 @@
 #include <sodium.h>
 
 #include <claviger/result.h>
-#include "daemon/log.h"
-#include "daemon/process.h"
+#include "daemon/base/log.h"
+#include "daemon/supervisor/process.h"
 
 static const char usage[] =
     "Usage: clavigerd [-f FILE]\n"

@@ -52,8 +52,8 @@ enum clv_api_op {
 	/* str after -> u8 more, u32 n, n x (str app, u8 roles of the caller):
 	 * the applications in which the caller may do something */
 	CLV_API_APPS = 11,
-	/* an administrative request of daemon/admin.h about applications, on
-	 * a server node -> its answer */
+	/* an administrative request of daemon/admin/admin.h about applications,
+	 * on a server node -> its answer */
 	CLV_API_ADMIN = 12,
 	/* str app, u8 begin (0: the next part) -> u8 more, u64 records done,
 	 * u64 of so many (0: not known yet), u32 n, n x (str kind, str subject,

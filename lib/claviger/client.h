@@ -143,7 +143,7 @@ int clv_client_next_event(
  * *ret_len bytes at ret. For the command. */
 int clv_client_ask(struct clv_client *c, enum clv_api_op op, const void *p,
     size_t len, void *ret, size_t cap, size_t *ret_len);
-/* An administrative request as daemon/admin.h encodes it; its answer to
+/* An administrative request as daemon/admin/admin.h encodes it; its answer to
  * *ret_len bytes at ret. For the command. */
 int clv_client_admin(struct clv_client *c, const void *p, size_t len, void *ret,
     size_t cap, size_t *ret_len);

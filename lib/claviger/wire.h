@@ -35,7 +35,7 @@ enum clv_wire_op {
 	/* payload: clv_wire_holds; answer payload: keys, sealed. With CLV_OK
 	 * its text is empty, or what the host is asked for: CLV_WIRE_ROTATE. */
 	CLV_WIRE_FETCH = 2,
-	/* server nodes only; payload: admin request (daemon/admin.h);
+	/* server nodes only; payload: admin request (daemon/admin/admin.h);
 	 * `challenge` must be a fresh one */
 	CLV_WIRE_ADMIN = 3,
 	/* payload: str name, the applications after it are asked for; answer

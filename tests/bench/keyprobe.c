@@ -24,8 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <claviger/wire.h>
-#include "daemon/cli.h"
-#include "daemon/tls.h"
+#include "daemon/cli/cli.h"
+#include "daemon/front/tls.h"
 
 /* After a key, and from one refused connection to the next: without it the
  * probe would take the processor from the nodes. */

@@ -50,7 +50,7 @@ void system_check(
 
 /* ---- serverbench_peer.c: what stands beside the daemon ---- */
 #define BEAT_LEN 4
-SSL_CTX *bench_tls(bool server); /* set up as daemon/tls.c does */
+SSL_CTX *bench_tls(bool server); /* set up as daemon/front/tls.c does */
 /* A bare OpenSSL server, forked: the network name's certificate, every party's
  * thumbprint, answers of answer_len bytes; a frame of length 0 for one. */
 pid_t bare_start(const struct system *s, uint16_t port, size_t answer_len);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include <claviger/result.h>
 
-#include "daemon/tls.h"
+#include "daemon/front/tls.h"
 #include "serverbench.h"
 
 /*

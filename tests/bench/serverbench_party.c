@@ -10,7 +10,7 @@
 #include <claviger/guard.h>
 #include <claviger/result.h>
 
-#include "daemon/tls.h"
+#include "daemon/front/tls.h"
 #include "serverbench.h"
 
 #define FILE_MAX (16u << 20)

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/api_impl.h"
+#include "daemon/api/api_impl.h"
 #include "fuzz.h"
 #include "tests/unit/vault_rig.h"
 #include "tests/unit/vault_wrap.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Any bytes as a file of the original, as claviger import reads it. */
-#include "daemon/cli_import.h"
+#include "daemon/cli/cli_import.h"
 #include "fuzz.h"
 
 static void

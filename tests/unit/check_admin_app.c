@@ -8,8 +8,8 @@
 
 #include <claviger/result.h>
 
-#include "daemon/admin_ops.h"
-#include "daemon/authorize.h"
+#include "daemon/admin/admin_ops.h"
+#include "daemon/api/authorize.h"
 #include "accounts.h"
 
 /* What requests on applications do to the list, and who may make them. */

@@ -10,7 +10,7 @@
 #include <claviger/age.h>
 #include <claviger/result.h>
 
-#include "daemon/admin_ops.h"
+#include "daemon/admin/admin_ops.h"
 
 static struct clv_guard *guard;
 static struct clv_keyring *keyring;

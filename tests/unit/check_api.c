@@ -15,9 +15,9 @@
 
 #include <claviger/client.h>
 
-#include "daemon/admin.h"
-#include "daemon/api_impl.h"
-#include "daemon/vault_impl.h"
+#include "daemon/admin/admin.h"
+#include "daemon/api/api_impl.h"
+#include "daemon/vault/vault_impl.h"
 #include "accounts.h"
 #include "vault_rig.h"
 #include "vault_wrap.h"

@@ -12,7 +12,7 @@
 
 #include <claviger/result.h>
 
-#include "daemon/authorize.h"
+#include "daemon/api/authorize.h"
 #include "accounts.h"
 
 int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <claviger/buf.h>
 #include <claviger/result.h>
-#include "daemon/tls.h"
+#include "daemon/front/tls.h"
 #include "tls_party.h"
 
 static char dir[] = "/tmp/check_cert.XXXXXX";

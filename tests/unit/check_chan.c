@@ -11,7 +11,7 @@
 
 #include <claviger/buf.h>
 #include <claviger/result.h>
-#include "daemon/chan.h"
+#include "daemon/base/chan.h"
 
 static struct chan *a, *b;
 static int raw = -1; /* the other end of b, when the peer is hostile */

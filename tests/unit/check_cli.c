@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <sodium.h>
-#include "daemon/cli.h"
-#include "daemon/cli_status.h"
-#include "daemon/record.h"
-#include "daemon/reminder.h"
+#include "daemon/cli/cli.h"
+#include "daemon/cli/status/cli_status.h"
+#include "daemon/base/record.h"
+#include "daemon/base/reminder.h"
 
 static struct cli c;
 static char dir[64], file[96], why[256];

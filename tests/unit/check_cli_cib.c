@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <claviger/result.h>
-#include "daemon/cli.h"
-#include "daemon/cli_cib.h"
+#include "daemon/cli/cli.h"
+#include "daemon/cli/doctor/cli_cib.h"
 #include "suite.h"
 
 /* What the cluster's tools print, and questions to it. */

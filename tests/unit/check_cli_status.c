@@ -2,7 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
-#include "daemon/cli_status.h"
+#include "daemon/cli/status/cli_status.h"
 #include "suite.h"
 
 /* What is judged, and shown, of one status. */

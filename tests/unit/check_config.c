@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include <claviger/result.h>
-#include "daemon/config.h"
+#include "daemon/base/config.h"
 
 static char dir[64], file[96], why[256];
 static struct config c;

@@ -9,7 +9,7 @@
 
 #include <claviger/result.h>
 
-#include "daemon/coverage.h"
+#include "daemon/keeper/coverage.h"
 #include "suite.h"
 
 #define DAY 86400u

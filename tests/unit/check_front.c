@@ -17,9 +17,9 @@
 #include <claviger/result.h>
 #include <claviger/store.h>
 #include <claviger/wire.h>
-#include "daemon/front.h"
-#include "daemon/loop.h"
-#include "daemon/process.h"
+#include "daemon/front/front.h"
+#include "daemon/base/loop.h"
+#include "daemon/supervisor/process.h"
 #include "front_rig.h"
 
 static struct party server, member, other;

@@ -13,8 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <claviger/result.h>
-#include "daemon/front.h"
-#include "daemon/loop.h"
+#include "daemon/front/front.h"
+#include "daemon/base/loop.h"
 #include "front_rig.h"
 
 /*

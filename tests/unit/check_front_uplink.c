@@ -15,9 +15,9 @@
 #include <unistd.h>
 #include <claviger/result.h>
 #include <claviger/wire.h>
-#include "daemon/front.h"
-#include "daemon/front_uplink.h"
-#include "daemon/loop.h"
+#include "daemon/front/front.h"
+#include "daemon/front/front_uplink.h"
+#include "daemon/base/loop.h"
 #include "front_rig.h"
 
 /* A member's front, with another front as the server's, or with the test as a

@@ -27,8 +27,8 @@
 #include <sodium.h>
 
 #include <claviger/result.h>
-#include "daemon/loop.h"
-#include "daemon/process.h"
+#include "daemon/base/loop.h"
+#include "daemon/supervisor/process.h"
 
 /* libcheck runs each test in a process of its own: what is given up there is
  * given up there alone. Without root, or under a sanitizer, the tests that need

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sodium.h>
-#include "daemon/cli_import.h"
+#include "daemon/cli/cli_import.h"
 
 /* The reader of the original's files. */
 

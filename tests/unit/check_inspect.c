@@ -5,7 +5,7 @@
 #include <sodium.h>
 #include <stdio.h>
 
-#include "daemon/inspect.h"
+#include "daemon/vault/inspect.h"
 #include "vault_rig.h"
 
 /*

@@ -221,7 +221,7 @@ judge(struct tls_conn *c, const struct clv_wire_request *q)
 		r = CLV_E_BUSY;
 	if (play.proofs <= play.stale)
 		r = CLV_E_STALE;
-	clv_buf_u32(&b, (uint32_t)r); /* daemon/admin.h */
+	clv_buf_u32(&b, (uint32_t)r); /* daemon/admin/admin.h */
 	clv_buf_str(&b, HOST " is enrolled");
 	clv_buf_str(&b, r == CLV_OK ? "n3" : "");
 	clv_buf_bytes(&b, NULL, 0);

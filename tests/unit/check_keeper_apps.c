@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/authorize.h"
-#include "daemon/heads.h"
+#include "daemon/api/authorize.h"
+#include "daemon/keeper/heads.h"
 #include "accounts.h"
 #include "keeper_rig.h"
 

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/acks.h"
-#include "daemon/members_live.h"
-#include "daemon/party_cert.h"
+#include "daemon/keeper/acks.h"
+#include "daemon/keeper/members_live.h"
+#include "daemon/keeper/party_cert.h"
 #include "keeper_rig.h"
 #include "suite.h"
 

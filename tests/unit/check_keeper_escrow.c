@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/coverage.h"
+#include "daemon/keeper/coverage.h"
 #include "keeper_rig.h"
 #include "suite.h"
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/heads.h"
-#include "daemon/members_live.h"
+#include "daemon/keeper/heads.h"
+#include "daemon/keeper/members_live.h"
 #include "keeper_rig.h"
 
 /* What the server tells its members, and what they tell it. */

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/members_live.h"
-#include "daemon/refs.h"
-#include "daemon/rewrap.h"
+#include "daemon/keeper/members_live.h"
+#include "daemon/rotate/refs.h"
+#include "daemon/rotate/rewrap.h"
 #include "keeper_rig.h"
 #include "suite.h"
 

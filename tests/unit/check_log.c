@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include <claviger/result.h>
-#include "daemon/log.h"
+#include "daemon/base/log.h"
 
 static char file[64];
 static char text[65536];

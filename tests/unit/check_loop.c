@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include <claviger/result.h>
-#include "daemon/loop.h"
+#include "daemon/base/loop.h"
 
 static struct loop *l;
 static int sv[2];

@@ -9,10 +9,10 @@
 
 #include <claviger/result.h>
 
-#include "daemon/authorize.h"
-#include "daemon/cli.h"
-#include "daemon/config_key.h"
-#include "daemon/role.h"
+#include "daemon/api/authorize.h"
+#include "daemon/cli/cli.h"
+#include "daemon/base/config_key.h"
+#include "daemon/keeper/role.h"
 
 #include "suite.h"
 

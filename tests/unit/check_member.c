@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/state.h"
-#include "daemon/tls.h"
+#include "daemon/base/state.h"
+#include "daemon/front/tls.h"
 
 #include "accounts.h"
 #include "core.h"

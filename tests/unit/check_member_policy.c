@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/member_policy.h"
+#include "daemon/member/member_policy.h"
 
 /* What the manual says, in other words than the table's. */
 

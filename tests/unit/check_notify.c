@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include <claviger/result.h>
-#include "daemon/process.h"
+#include "daemon/supervisor/process.h"
 
 static int fd;
 static char name[64];

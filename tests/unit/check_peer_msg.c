@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include <claviger/result.h>
-#include "daemon/peer_msg.h"
+#include "daemon/keeper/peer_msg.h"
 #include "suite.h"
 
 static const uint8_t system_id[16] = {1, 2, 3};

@@ -5,7 +5,7 @@
 #include <sodium.h>
 #include <stdio.h>
 
-#include "daemon/reencrypt.h"
+#include "daemon/rotate/reencrypt.h"
 #include "suite.h"
 #include "vault_rig.h"
 #include "vault_wrap.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/role.h"
+#include "daemon/keeper/role.h"
 
 /* Every rule of the table, walked as pairs. */
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include <claviger/result.h>
-#include "daemon/state.h"
+#include "daemon/base/state.h"
 
 /* Linked with --wrap: the n-th call fails, n counted down to zero. */
 static int fail_write, fail_fsync, fail_rename;

@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 #include <claviger/result.h>
-#include "daemon/loop.h"
-#include "daemon/process.h"
-#include "daemon/supervisor.h"
+#include "daemon/base/loop.h"
+#include "daemon/supervisor/process.h"
+#include "daemon/supervisor/supervisor.h"
 
 /*
  * The real supervisor with its real forks and rights; keeper and front are

@@ -23,7 +23,7 @@
 #include <unistd.h>
 #include <claviger/result.h>
 #include <claviger/wire.h>
-#include "daemon/tls.h"
+#include "daemon/front/tls.h"
 #include "tls_party.h"
 
 static struct party server, client, stranger;

@@ -13,7 +13,7 @@ if [ "$1" != inside ]; then
 	test=$(pwd)/check_front_cluster
 	[ -x "$test" ] || skip "no $test"
 	exec setsid unshare -m -n -i -u -p --fork --kill-child --mount-proc \
-	    sh "$0" inside "$test" "$(dirname "$0")/../../daemon/claviger-uidgid.conf"
+	    sh "$0" inside "$test" "$(dirname "$0")/../../daemon/systemd/claviger-uidgid.conf"
 fi
 
 set -e

@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <claviger/result.h>
-#include "daemon/loop.h"
-#include "daemon/process.h"
+#include "daemon/base/loop.h"
+#include "daemon/supervisor/process.h"
 #include "front_rig.h"
 
 struct message {

@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <claviger/buf.h>
-#include "daemon/chan.h"
-#include "daemon/config.h"
-#include "daemon/tls.h"
+#include "daemon/base/chan.h"
+#include "daemon/base/config.h"
+#include "daemon/front/tls.h"
 #include "tls_party.h"
 
 /* A front process behind its filter, with the test as its keeper and its

@@ -13,8 +13,8 @@
 #include <claviger/wire.h>
 
 #include "agents/control.h"
-#include "daemon/admin.h"
-#include "daemon/keeper.h"
+#include "daemon/admin/admin.h"
+#include "daemon/keeper/keeper.h"
 
 /*
  * Whole keepers in one process, without a system call: the loop, its clock,

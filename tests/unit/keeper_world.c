@@ -411,7 +411,7 @@ voice_of(uint8_t number, const uint8_t *instance, struct peer_voice *ret)
 		ret->stamp = rig.now + ++stamp;
 }
 
-/* What a server node says over CPG: as daemon/peer_msg.h has it. */
+/* What a server node says over CPG: as daemon/keeper/peer_msg.h has it. */
 static void
 say(unsigned i, uint8_t kind, const struct clv_buf *fields,
     const uint8_t *sign_sk, const char *domain, uint8_t number,

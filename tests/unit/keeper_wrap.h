@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-#include "daemon/loop.h"
+#include "daemon/base/loop.h"
 #include "keeper_rig.h"
 
 /* Between the rig's two files: the loop that is played. */

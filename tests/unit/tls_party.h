@@ -7,7 +7,7 @@
 #include <string.h>
 #include <claviger/buf.h>
 #include <claviger/result.h>
-#include "daemon/tls.h"
+#include "daemon/front/tls.h"
 
 /* A host with a certificate, for tests of TLS. */
 struct party {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "daemon/vault_impl.h"
+#include "daemon/vault/vault_impl.h"
 #include "vault_rig.h"
 #include "vault_wrap.h"
 

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/heads.h"
-#include "daemon/member.h"
-#include "daemon/vault.h"
+#include "daemon/keeper/heads.h"
+#include "daemon/member/member.h"
+#include "daemon/vault/vault.h"
 
 /*
  * A member with keys, and the database that its vault asks, played at

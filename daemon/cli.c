@@ -1,8 +1,0 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "daemon/cli.h"
-
-int
-main(int argc, char **argv)
-{
-	return cli_main(argc, argv);
-}

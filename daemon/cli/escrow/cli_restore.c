@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+#include <time.h>
+#include <sodium.h>
+#include <claviger/age.h>
+#include "daemon/cli/escrow/cli_restore.h"
+
+#define COPY_TRIES 50
+#define COPY_PAUSE_MS 200
+
+/* Sealed to this node, so that nothing but its daemon can open the message. */
+static int
+seal(struct cli *c, const struct restore *s, struct clv_buf *ret)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int r = clv_keyring_format(s->keyring, &text, &len);
+
+	if (r == CLV_OK)
+		r = clv_age_seal(c->guard,
+		    (const uint8_t(*)[CLV_AGE_KEY_LEN]) & s->host.party.box_pk,
+		    1, false, text, len, ret);
+	clv_guard_put(c->guard, text);
+	return r;
+}
+
+static const char *
+remedy(int result)
+{
+	switch (result) {
+	case CLV_E_NOT_READY:
+		return "have this node approved first: claviger node approve, "
+		       "on a node that is ready";
+	case CLV_E_STALE:
+		return "use a newer backup; claviger status names the newest";
+	default: return "claviger status; the daemon's log says more";
+	}
+}
+
+static int
+hand_over(struct cli *c, struct restore *s)
+{
+	struct cli_reply reply;
+	struct ctl_status st;
+	struct clv_buf file;
+	int r;
+
+	clv_buf_init(&file);
+	r = seal(c, s, &file);
+	if (r == CLV_OK)
+		r = cli_ctl(c, CTL_RESTORE, file.data, file.len, &reply,
+		    CLI_TIMEOUT_MS);
+	clv_buf_fini(&file);
+	if (r == CLV_OK)
+		return CLV_OK;
+	st.reason[0] = '\0';
+	(void)cli_ctl_status(c, &st);
+	return cli_fail(c, r, remedy(r),
+	    "clavigerd did not take the keyring: %s%s%s", clv_result_text(r),
+	    st.reason[0] != '\0' ? ": " : "", st.reason);
+}
+
+/* Does this node's sealed copy in the database open with what was restored? */
+static int
+copy_is_there(struct cli *c, const struct restore *s, struct clv_store *db,
+    uint8_t number)
+{
+	struct clv_keyring *k = NULL;
+	uint8_t buf[8], pk[CLV_SIGN_PK_LEN];
+	const struct clv_param p = clv_param_u64(number, buf);
+	const void *row;
+	size_t len;
+	int r = cli_system_pk(c, pk);
+
+	if (r == CLV_OK)
+		r = cli_db_run(c, db, CLV_STMT_GET_ESCROW, &p, 1);
+	if (r != CLV_OK)
+		return r;
+	if (clv_store_rows(db) == 0)
+		return CLV_E_AGAIN;
+	row = clv_store_get(db, 0, 0, &len);
+	r = clv_escrow_open(row, len, pk, s->host.id, number, &k);
+	if (r == CLV_OK &&
+	    clv_keyring_newest(k) < clv_keyring_newest(s->keyring))
+		r = CLV_E_AGAIN;
+	clv_keyring_free(&k);
+	return r == CLV_OK ? r : CLV_E_AGAIN;
+}
+
+/* A daemon of our own ends with this command: what it holds must be in the
+ * database by then. */
+static int
+wait_for_copy(struct cli *c, const struct restore *s)
+{
+	const struct timespec pause = {0, COPY_PAUSE_MS * 1000000};
+	const struct clv_list_node *n =
+	    clv_list_node_by_name(s->list, s->host.id->name);
+	const char *passfile = c->config.database_passfile;
+	struct clv_store *db = NULL;
+	int r = cli_db_open(c, c->config.database,
+	    passfile[0] != '\0' ? passfile : NULL, false, &db);
+
+	if (r != CLV_OK)
+		return r;
+	r = CLV_E_AGAIN;
+	for (int i = 0; i < COPY_TRIES && r == CLV_E_AGAIN; i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		r = n == NULL ? CLV_E_NOT_READY
+			      : copy_is_there(c, s, db, n->number);
+	}
+	clv_store_free(&db);
+	if (r == CLV_E_AGAIN || r == CLV_E_NOT_READY)
+		r = cli_fail(c, CLV_E_NOT_READY,
+		    "start clavigerd on this node, then repeat the command",
+		    "the keyring was opened, but this node's sealed copy did "
+		    "not reach the database");
+	return r;
+}
+
+/* ---- what is replaced ---- */
+
+static bool
+same_keyring(const struct clv_keyring *a, const struct clv_keyring *b)
+{
+	if (clv_keyring_count(a) != clv_keyring_count(b))
+		return false;
+	for (size_t i = 0; i < clv_keyring_count(a); i++)
+		if (clv_keyring_number(a, i) != clv_keyring_number(b, i))
+			return false;
+	return true;
+}
+
+static int
+keep(struct cli *c, struct restore *s, char why[static 256])
+{
+	const struct cli_source *from = s->source;
+
+	if (from->passphrase != NULL)
+		return clv_backup_write(
+		    c->guard, s->had, s->kept, from->passphrase, why);
+	return clv_backup_write_recovery(
+	    c->guard, s->had, s->kept, from->pk, why);
+}
+
+/* What opened the copy opens this one, too, and no key on this disk does. */
+static int
+keep_replaced(struct cli *c, struct restore *s)
+{
+	char why[256] = "", at[32];
+	time_t now = time(NULL);
+	struct tm tm;
+	int r;
+
+	clv_keyring_free(&s->had); /* the daemon may have opened one since */
+	if (cli_keyring_try(c, &s->had) != CLV_OK ||
+	    same_keyring(s->had, s->keyring))
+		return CLV_OK;
+	strftime(at, sizeof(at), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
+	snprintf(s->kept, sizeof(s->kept), "%s/keyring-%s.age",
+	    c->config.state_dir, at);
+	r = cli_become(c, &c->config);
+	if (r != CLV_OK)
+		return r;
+	r = keep(c, s, why);
+	cli_unbecome();
+	if (r == CLV_OK)
+		return r;
+	return cli_fail(c, r, "mend that, then repeat the command",
+	    "nothing was changed: the keyring that is here could not be kept: "
+	    "%s",
+	    why[0] != '\0' ? why : clv_result_text(r));
+}
+
+/* ---- all of it ---- */
+
+/* Of a bare machine the keyring says which system it becomes a node of. */
+static int
+load(struct cli *c, struct restore *s)
+{
+	int r = s->bare ? CLV_OK : cli_host_load(c, &s->host);
+	char key[CLI_BASE64];
+
+	if (r == CLV_OK)
+		r = s->source->open(c, s->source, &s->keyring);
+	if (r == CLV_OK && c->config.system[0] != '\0')
+		r = cli_keyring_check(c, s->keyring, NULL);
+	if (r != CLV_OK)
+		return r;
+	memcpy(s->pk, clv_keyring_sign_pk(s->keyring), sizeof(s->pk));
+	snprintf(c->config.system, sizeof(c->config.system), "%s",
+	    cli_base64(s->pk, key));
+	r = restore_look(c, s);
+	return r == CLV_OK ? restore_check(c, s) : r;
+}
+
+static int
+become_node(struct cli *c, struct restore *s)
+{
+	int r = CLV_OK;
+
+	if (s->bare) {
+		r = cli_join_by_keyring(c, s->pk);
+		if (r == CLV_OK)
+			r = cli_host_load(c, &s->host);
+	}
+	if (r == CLV_OK && s->enrols)
+		r = restore_enrol(c, s);
+	return r;
+}
+
+static int
+restore(struct cli *c, struct restore *s)
+{
+	int r = become_node(c, s);
+
+	if (r == CLV_OK)
+		r = cli_daemon_need(c, &s->daemon);
+	if (r != CLV_OK)
+		return r;
+	/* Now: a daemon may just have fetched it. */
+	clv_list_free(&s->list);
+	if (cli_list_get(c, &s->list) == CLV_OK)
+		r = cli_keyring_check(c, s->keyring, s->list);
+	if (r == CLV_OK)
+		r = keep_replaced(c, s);
+	if (r == CLV_OK)
+		r = hand_over(c, s);
+	if (r == CLV_OK && s->daemon.started && s->list != NULL)
+		r = wait_for_copy(c, s);
+	return r;
+}
+
+/* The list with this node in it comes with the next look at the database. */
+static void
+status_after(struct cli *c, const struct restore *s, struct ctl_status *st)
+{
+	const struct timespec pause = {0, COPY_PAUSE_MS * 1000000};
+
+	st->reason[0] = '\0';
+	for (int i = 0; i < COPY_TRIES; i++) {
+		if (cli_ctl_status(c, st) != CLV_OK)
+			st->reason[0] = '\0';
+		if (!s->enrols || st->node_number != 0)
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void
+print_json(const struct restore *s, const struct ctl_status *st)
+{
+	struct cli_json *j = cli_json_new();
+
+	cli_json_u64(j, "generation", clv_keyring_newest(s->keyring));
+	cli_json_str(j, "node", s->host.id->name);
+	cli_json_bool(j, "enrolled", s->enrols);
+	cli_json_str(j, "replaced", s->kept);
+	cli_json_str(j, "reason", st->reason);
+	cli_json_print(j);
+}
+
+/* It is here; whether it serves is another matter. */
+static void
+print(struct cli *c, const struct restore *s)
+{
+	struct ctl_status st = {.reason = ""};
+
+	if (!s->daemon.started)
+		status_after(c, s, &st);
+	if (cli_opt(c, "json") != NULL) {
+		print_json(s, &st);
+	} else {
+		printf("the master secret is on this node: generation %u\n",
+		    clv_keyring_newest(s->keyring));
+		if (s->enrols)
+			printf("%s is enrolled as server node number %u\n",
+			    s->host.id->name, s->number);
+		if (s->kept[0] != '\0')
+			printf("the keyring that was here is kept in %s\n",
+			    s->kept);
+	}
+	if (st.reason[0] != '\0')
+		cli_warn(c, "the node is not ready yet: %s", st.reason);
+}
+
+int
+cli_restore_from(struct cli *c, struct cli_source *source)
+{
+	struct restore s = {.source = source};
+	bool only_look = cli_opt(c, "dry-run") != NULL;
+	int r = cli_guard(c);
+
+	if (r != CLV_OK)
+		return r;
+	s.bare = source->bare;
+	cli_host_init(&s.host);
+	r = load(c, &s);
+	if (r == CLV_OK && only_look)
+		restore_print_plan(c, &s);
+	else if (r == CLV_OK)
+		r = restore(c, &s);
+	if (r == CLV_OK && !only_look)
+		print(c, &s);
+	cli_daemon_stop(c, &s.daemon);
+	clv_keyring_free(&s.keyring);
+	clv_keyring_free(&s.had);
+	clv_list_free(&s.list);
+	clv_list_free(&s.there);
+	clv_store_free(&s.db);
+	cli_host_fini(&s.host);
+	return r;
+}

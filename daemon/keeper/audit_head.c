@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/keeper/keeper.h"
+#include "daemon/base/log.h"
+
+/*
+ * The newest row of the trail, where no administrator of the database can reach
+ * it: on this node's disk, and told to the other server nodes.
+ */
+void
+audit_head_load(struct keeper *k)
+{
+	const char *dir = k->config->state_dir;
+	struct audit_file f;
+	size_t len = 0;
+	void *p = NULL;
+	int r;
+
+	r = file_read(dir, AUDIT_FILE, AUDIT_FILE_MAX, &p, &len);
+	if (r == CLV_OK)
+		r = audit_file_parse(p, len, &f);
+	free(p);
+	if (r != CLV_OK && r != CLV_E_NOT_FOUND)
+		log_warning("%s/" AUDIT_FILE " cannot be used: %s; an end of "
+			    "the audit trail that was cut off before now is "
+			    "found by the other server nodes alone",
+		    dir, clv_result_text(r));
+	if (r != CLV_OK ||
+	    memcmp(f.system_id, k->seen.system_id, sizeof(f.system_id)) != 0)
+		return; /* of a system that this host was part of before */
+	k->audit.seen = f.seen;
+	k->audit.lost = k->audit.lost_unsaid = f.lost;
+}
+
+void
+audit_head_save(struct keeper *k)
+{
+	struct audit_file f = {
+	    .seen = k->audit.seen, .lost = k->audit.lost_unsaid};
+	struct clv_buf b;
+	int r;
+
+	memcpy(f.system_id, k->seen.system_id, sizeof(f.system_id));
+	clv_buf_init(&b);
+	audit_file_format(&f, &b);
+	r = clv_buf_result(&b);
+	if (r == CLV_OK)
+		r = file_replace(
+		    k->config->state_dir, AUDIT_FILE, b.data, b.len, 0600);
+	if (r != CLV_OK)
+		log_error("%s/" AUDIT_FILE " cannot be written: %s",
+		    k->config->state_dir, file_why(r));
+	k->audit.dirty = r != CLV_OK;
+	clv_buf_fini(&b);
+}
+
+static void
+tell_peers(struct keeper *k)
+{
+	struct peer_msg m = {.kind = PEER_AUDIT, .audit = k->audit.seen};
+
+	if (k->witness.connected && k->node_number != 0 &&
+	    k->secret.keyring != NULL && k->secret.list != NULL)
+		peers_cast(k, &m);
+}
+
+static void
+on_keep(void *arg)
+{
+	struct keeper *k = arg;
+
+	audit_head_save(k);
+	tell_peers(k);
+}
+
+void
+audit_head_keep(struct keeper *k)
+{
+	k->audit.dirty = true;
+	if (k->audit.keep == NULL)
+		(void)loop_timer_set(
+		    k->loop, &k->audit.keep, AUDIT_KEEP_MS, on_keep, k);
+}
+
+void
+audit_head_learn(struct keeper *k, const struct audit_head *h)
+{
+	if (h->seq <= k->audit.seen.seq)
+		return;
+	k->audit.seen = *h;
+	audit_head_keep(k);
+}
+
+/* ---- is it all there? ---- */
+
+static void
+alarm_raise(struct keeper *k, uint64_t there, const char *what)
+{
+	struct audit *a = &k->audit;
+
+	if (a->told_there == there && a->told_seen == a->seen.seq)
+		return;
+	a->told_there = there;
+	a->told_seen = a->seen.seq;
+	snprintf(a->broken, sizeof(a->broken), "%s", what);
+	log_error("the database's audit trail was changed: %s: claviger audit "
+		  "verify",
+	    what);
+	keeper_event(k, "audit-broken");
+	audit_note(k, &(struct audit_note){.who = "clavigerd",
+			  .operation = "audit-broken",
+			  .object = "",
+			  .result = CLV_E_ROLLBACK,
+			  .text = what});
+}
+
+static void
+tail_is_missing(struct keeper *k, uint64_t there)
+{
+	char what[160];
+
+	snprintf(what, sizeof(what),
+	    "rows %" PRIu64 " to %" PRIu64 ", which were there, are missing at "
+	    "its end",
+	    there + 1, k->audit.seen.seq);
+	alarm_raise(k, there, what);
+}
+
+static void
+seen_is_another(struct keeper *k, uint64_t there, bool is_there)
+{
+	char what[160];
+
+	snprintf(what, sizeof(what), "row %" PRIu64 " is %s", k->audit.seen.seq,
+	    is_there ? "another one than was written" : "missing");
+	alarm_raise(k, there, what);
+}
+
+static int
+newest_is_ours(struct keeper *k, const struct db_field *f, uint64_t seq)
+{
+	struct audit_row row;
+	int r = audit_row_parse(f->p, f->len, k->system_pk, &row);
+
+	if (r == CLV_OK && memcmp(row.system_id, k->secret.list->system_id,
+			       sizeof(row.system_id)) != 0)
+		r = CLV_E_WRONG_SYSTEM;
+	if (r == CLV_OK && row.seq != seq)
+		r = CLV_E_MISMATCH;
+	return r;
+}
+
+/* The row that was seen, among the answer's two. */
+static void
+judge_seen(struct keeper *k, const struct db_result *r, uint64_t newest)
+{
+	uint8_t link[AUDIT_LINK_LEN];
+	const struct db_field *f;
+
+	for (size_t i = 0; i < r->rows; i++) {
+		if (db_u64(r, i, 0) != k->audit.seen.seq)
+			continue;
+		f = db_field(r, i, 1);
+		audit_row_link(f->p, f->len, link);
+		if (memcmp(link, k->audit.seen.link, sizeof(link)) != 0)
+			seen_is_another(k, newest, true);
+		return;
+	}
+	seen_is_another(k, newest, false);
+}
+
+int
+audit_head_judge(
+    struct keeper *k, const struct db_result *r, struct audit_head *ret_newest)
+{
+	const uint64_t seen = k->audit.seen.seq;
+	size_t last = r->rows - 1;
+	char what[160];
+	int rc;
+
+	if (r->rows > 2)
+		return CLV_E_PROTOCOL;
+	if (r->rows > 0) {
+		const struct db_field *f = db_field(r, last, 1);
+
+		ret_newest->seq = db_u64(r, last, 0);
+		rc = newest_is_ours(k, f, ret_newest->seq);
+		if (rc != CLV_OK) {
+			snprintf(what, sizeof(what), "row %" PRIu64 ": %s",
+			    ret_newest->seq, clv_result_text(rc));
+			alarm_raise(k, ret_newest->seq, what);
+			return rc;
+		}
+		audit_row_link(f->p, f->len, ret_newest->link);
+	}
+	if (ret_newest->seq < seen)
+		tail_is_missing(k, ret_newest->seq);
+	else if (seen > 0)
+		judge_seen(k, r, ret_newest->seq);
+	return CLV_OK;
+}
