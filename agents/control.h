@@ -40,6 +40,8 @@ enum ctl_op {
 			    * waits */
 	CTL_CONFIG = 12,   /* -> text of the configuration that is in force */
 	CTL_RELOAD = 13,   /* read it again; answered at once */
+	CTL_ADOPT = 14,	   /* look again whose machine this is; CLV_E_NOT_READY:
+			    * another one's */
 	CTL_AUDIT = 15	   /* -> u8 enum audit_state, u64 number of the newest
 			    * row that was seen, 32 B hash of it, u64 rows that
 			    * wait, u64 written, u64 lost, str what is wrong */
@@ -89,7 +91,8 @@ enum ctl_flag {
 	CTL_FLAG_BY_AGENT = 1 << 6, /* an agent started the process */
 	CTL_FLAG_SECRETMEM = 1 << 7,
 	CTL_FLAG_READONLY = 1 << 8, /* alarm: somebody has seen newer state */
-	CTL_FLAG_LISTENING = 1 << 9
+	CTL_FLAG_LISTENING = 1 << 9,
+	CTL_FLAG_COPIED = 1 << 10 /* a copy of another host: read-only */
 };
 
 struct ctl_status {

@@ -18,8 +18,6 @@ include %D%/vault/local.mk
 include %D%/api/local.mk
 include %D%/front/local.mk
 
-# keeper: the audit trail
-
 # corosync and systemd: who may connect, unit, users, folders
 uidgiddir = $(sysconfdir)/corosync/uidgid.d
 dist_uidgid_DATA = %D%/systemd/claviger-uidgid.conf

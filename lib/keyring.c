@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sodium.h>
@@ -14,16 +15,18 @@
  *	claviger-keyring 1
  *	system <UUID, lower case, 8-4-4-4-12>
  *	signing <Base64 of the 32-byte Ed25519 seed, 44 characters>
+ *	next-signing <the same of the one that follows it>
  *	generation <number> <Base64 of the 32-byte master secret>
  *	end
  *
  * with 1 to CLV_GENERATIONS_MAX generation lines, numbers ascending (gaps are
- * destroyed generations), decimal without leading zeros, 1 .. 2^32-1.
+ * destroyed generations), decimal without leading zeros, 1 .. 2^32-1. A keyring
+ * with the line next-signing, and no other one, is of version 2.
  */
 #define MAGIC "claviger-keyring "
 #define UUID_LEN 36
-/* The longest line, a generation's, is 67 characters; four others. */
-#define TEXT_MAX (70 * (CLV_GENERATIONS_MAX + 4))
+/* The longest line, a generation's, is 67 characters; five others. */
+#define TEXT_MAX (70 * (CLV_GENERATIONS_MAX + 5))
 
 _Static_assert(TEXT_MAX <= CLV_KEYRING_TEXT_MAX, "text fits its bound");
 _Static_assert(CLV_KEY_LEN == crypto_kdf_KEYBYTES, "master secret is a key");
@@ -33,12 +36,18 @@ struct generation {
 	uint8_t secret[CLV_KEY_LEN];
 };
 
+struct signing {
+	uint8_t seed[crypto_sign_SEEDBYTES];
+	uint8_t sk[CLV_SIGN_SK_LEN];
+	uint8_t pk[CLV_SIGN_PK_LEN];
+};
+
 struct clv_keyring { /* lies in guarded memory as a whole */
 	struct clv_guard *guard;
 	uint8_t system_id[CLV_SYSTEM_ID_LEN];
-	uint8_t seed[crypto_sign_SEEDBYTES];
-	uint8_t sign_sk[CLV_SIGN_SK_LEN];
-	uint8_t sign_pk[CLV_SIGN_PK_LEN];
+	struct signing sign;
+	struct signing next; /* takes its place, if there is one */
+	bool has_next;
 	size_t count;
 	struct generation generations[CLV_GENERATIONS_MAX];
 };
@@ -70,6 +79,13 @@ make_system_id(uint8_t id[static CLV_SYSTEM_ID_LEN])
 	id[8] = (id[8] & 0x3f) | 0x80;
 }
 
+static void
+make_signing(struct signing *s)
+{
+	randombytes_buf(s->seed, sizeof(s->seed));
+	crypto_sign_seed_keypair(s->pk, s->sk, s->seed);
+}
+
 int
 clv_keyring_new(struct clv_guard *guard, struct clv_keyring **ret)
 {
@@ -80,8 +96,7 @@ clv_keyring_new(struct clv_guard *guard, struct clv_keyring **ret)
 	if (k == NULL)
 		return CLV_E_FULL;
 	make_system_id(k->system_id);
-	randombytes_buf(k->seed, sizeof(k->seed));
-	crypto_sign_seed_keypair(k->sign_pk, k->sign_sk, k->seed);
+	make_signing(&k->sign);
 	r = clv_keyring_add(k, &number);
 	if (r == CLV_OK)
 		*ret = k;
@@ -123,6 +138,27 @@ clv_keyring_drop(struct clv_keyring *k, uint32_t generation)
 	k->count--;
 	sodium_memzero(
 	    &k->generations[k->count], sizeof(k->generations[k->count]));
+	return CLV_OK;
+}
+
+void
+clv_keyring_add_next(struct clv_keyring *k)
+{
+	make_signing(&k->next);
+	k->has_next = true;
+}
+
+int
+clv_keyring_follow(
+    struct clv_keyring *k, const uint8_t pk[static CLV_SIGN_PK_LEN])
+{
+	if (sodium_memcmp(k->sign.pk, pk, CLV_SIGN_PK_LEN) == 0)
+		return CLV_OK;
+	if (!k->has_next || sodium_memcmp(k->next.pk, pk, CLV_SIGN_PK_LEN) != 0)
+		return CLV_E_WRONG_SYSTEM;
+	memcpy(&k->sign, &k->next, sizeof(k->sign));
+	sodium_memzero(&k->next, sizeof(k->next));
+	k->has_next = false;
 	return CLV_OK;
 }
 
@@ -171,10 +207,14 @@ clv_keyring_format(
 
 	if (text == NULL)
 		return CLV_E_FULL;
-	put_text(&at, MAGIC "1\nsystem ");
+	put_text(&at, k->has_next ? MAGIC "2\nsystem " : MAGIC "1\nsystem ");
 	put_uuid(&at, k->system_id);
 	put_text(&at, "signing ");
-	put_key(&at, k->seed);
+	put_key(&at, k->sign.seed);
+	if (k->has_next) {
+		put_text(&at, "next-signing ");
+		put_key(&at, k->next.seed);
+	}
 	for (i = 0; i < k->count; i++) {
 		snprintf(head, sizeof(head), "generation %u ",
 		    (unsigned)k->generations[i].number);
@@ -239,7 +279,7 @@ parse_generation(struct clv__text *t, struct clv_keyring *k)
 
 /* CLV_E_VERSION only for what is a keyring by its first word. */
 static int
-parse_version(struct clv__text *t)
+parse_version(struct clv__text *t, bool *ret_has_next)
 {
 	uint32_t version;
 
@@ -248,7 +288,8 @@ parse_version(struct clv__text *t)
 	clv__text_expect(t, "\n");
 	if (t->failed)
 		return CLV_E_FORMAT;
-	return version == 1 ? CLV_OK : CLV_E_VERSION;
+	*ret_has_next = version == 2;
+	return version == 1 || version == 2 ? CLV_OK : CLV_E_VERSION;
 }
 
 static int
@@ -257,7 +298,11 @@ parse_body(struct clv__text *t, struct clv_keyring *k)
 	clv__text_expect(t, "system ");
 	parse_uuid(t, k->system_id);
 	clv__text_expect(t, "signing ");
-	clv__text_key(t, k->seed);
+	clv__text_key(t, k->sign.seed);
+	if (k->has_next) {
+		clv__text_expect(t, "next-signing ");
+		clv__text_key(t, k->next.seed);
+	}
 	while (clv__text_has(t, "generation "))
 		parse_generation(t, k);
 	clv__text_expect(t, "end\n");
@@ -272,21 +317,25 @@ clv_keyring_parse(struct clv_guard *guard, const char *text, size_t len,
 {
 	struct clv_keyring *k;
 	struct clv__text t;
+	bool has_next;
 	int r;
 
 	clv__text_init(&t, text, len);
-	r = parse_version(&t);
+	r = parse_version(&t, &has_next);
 	if (r != CLV_OK)
 		return r;
 	k = get_keyring(guard);
 	if (k == NULL)
 		return CLV_E_FULL;
+	k->has_next = has_next;
 	r = parse_body(&t, k);
 	if (r != CLV_OK) {
 		clv_keyring_free(&k);
 		return r;
 	}
-	crypto_sign_seed_keypair(k->sign_pk, k->sign_sk, k->seed);
+	crypto_sign_seed_keypair(k->sign.pk, k->sign.sk, k->sign.seed);
+	if (has_next)
+		crypto_sign_seed_keypair(k->next.pk, k->next.sk, k->next.seed);
 	*ret = k;
 	return CLV_OK;
 }
@@ -306,7 +355,13 @@ clv_keyring_system_id(const struct clv_keyring *k)
 const uint8_t *
 clv_keyring_sign_pk(const struct clv_keyring *k)
 {
-	return k->sign_pk;
+	return k->sign.pk;
+}
+
+const uint8_t *
+clv_keyring_next_pk(const struct clv_keyring *k)
+{
+	return k->has_next ? k->next.pk : NULL;
 }
 
 uint32_t
@@ -331,7 +386,14 @@ int
 clv_keyring_sign(const struct clv_keyring *k, const char *domain, const void *p,
     size_t len, uint8_t ret_sig[static CLV_SIG_LEN])
 {
-	return clv_sign(k->sign_sk, domain, p, len, ret_sig);
+	return clv_sign(k->sign.sk, domain, p, len, ret_sig);
+}
+
+int
+clv__keyring_sign_next(const struct clv_keyring *k, const char *domain,
+    const void *p, size_t len, uint8_t ret_sig[static CLV_SIG_LEN])
+{
+	return clv_sign(k->next.sk, domain, p, len, ret_sig);
 }
 
 static const struct generation *

@@ -23,4 +23,8 @@
 /* The arena that holds the keyring, and its text form. */
 struct clv_guard *clv__keyring_guard(const struct clv_keyring *k);
 
+/* By the key that follows, which must be there. */
+int clv__keyring_sign_next(const struct clv_keyring *k, const char *domain,
+    const void *p, size_t len, uint8_t ret_sig[static CLV_SIG_LEN]);
+
 #endif

@@ -44,6 +44,7 @@ clv_list_free(struct clv_list **list)
 	free((*list)->nodes);
 	free((*list)->members);
 	free((*list)->tokens);
+	free((*list)->successions);
 	free(*list);
 	*list = NULL;
 }
@@ -133,6 +134,40 @@ clv_list_drop_token(struct clv_list *list, struct clv_list_token *token)
 	memmove(token, token + 1, (list->token_count - at) * sizeof(*token));
 }
 
+struct clv_succession *
+clv_list_add_succession(struct clv_list *list)
+{
+	void *array = list->successions;
+	void *p = append(&array, &list->succession_count, CLV_SUCCESSIONS_MAX,
+	    sizeof(*list->successions));
+
+	list->successions = array;
+	return p;
+}
+
+const struct clv_succession *
+clv_list_next_key(const struct clv_list *list)
+{
+	return list->has_next_key
+		   ? &list->successions[list->succession_count - 1]
+		   : NULL;
+}
+
+const uint8_t *
+clv_list_first_pk(const struct clv_list *list)
+{
+	return list->succession_count > 0 ? list->successions[0].old_pk
+					  : list->sign_pk;
+}
+
+const uint8_t *
+clv_list_former_pk(const struct clv_list *list)
+{
+	size_t n = list->succession_count - list->has_next_key;
+
+	return n > 0 ? list->successions[n - 1].old_pk : NULL;
+}
+
 struct clv_list_app *
 clv_list_add_app(struct clv_list *list)
 {
@@ -194,7 +229,7 @@ int
 clv_list_copy(const struct clv_list *list, struct clv_list **ret)
 {
 	void *generations = NULL, *nodes = NULL, *members = NULL;
-	void *tokens = NULL;
+	void *tokens = NULL, *successions = NULL;
 	struct clv_list *copy = malloc(sizeof(*copy));
 	bool whole;
 
@@ -207,12 +242,15 @@ clv_list_copy(const struct clv_list *list, struct clv_list **ret)
 		copy_array(list->members, list->member_count,
 		    sizeof(*list->members), &members) &&
 		copy_array(list->tokens, list->token_count,
-		    sizeof(*list->tokens), &tokens);
+		    sizeof(*list->tokens), &tokens) &&
+		copy_array(list->successions, list->succession_count,
+		    sizeof(*list->successions), &successions);
 	*copy = *list;
 	copy->generations = generations;
 	copy->nodes = nodes;
 	copy->members = members;
 	copy->tokens = tokens;
+	copy->successions = successions;
 	copy->apps = NULL;
 	copy->app_count = 0;
 	copy->system_admins = copy->creators = NULL;

@@ -9,13 +9,16 @@
 /*
  * The body, in the encoding of buf.h; raw fields have fixed lengths:
  *
- *	u16 format, raw system id 16, u64 version, u64 epoch,
+ *	u16 format, raw system id 16,
+ *	with FORMAT_CHAIN: u8 the last one is to come, u32 n, not 0,
+ *	n x succession (succession.c),
+ *	u64 version, u64 epoch,
  *	str network name, str address, u16 port, u8 escrow policy,
  *	raw thumbprints 2 x 32,
  *	with FORMAT_REENCRYPT: u32 re-encrypt, not 0,
  *	with FORMAT_RECOVERY: raw recovery recipient, not zeros
- *	with FORMAT_LOST: u32 lost generation, u8 lost certificates (1 the
- *	first, 2 the second), not both 0
+ *	with FORMAT_LOST: u32 lost generation, u8 lost keys (1 the first
+ *	certificate's, 2 the second's, 4 the signing key), not both 0
  *	u32 n, n x generation: u32 number, u8 state, raw commitment, raw check
  *	u32 n, n x node: party, u8 number, u8 revoked, u8 sealed, raw next
  *	u32 n, n x member: party, u8 revoked, str scope, raw next
@@ -34,10 +37,11 @@
 #define FORMAT_RECOVERY 2u  /* a recovery recipient, */
 #define FORMAT_SWITCHED 4u  /* a second thumbprint that was current before, */
 #define FORMAT_TOKENS 8u    /* join tokens, */
+#define FORMAT_CHAIN 16u    /* successions of the signing key, */
 #define FORMAT_LOST 32u	    /* keys that a revoked host may have */
 #define FORMAT_ALL \
 	(FORMAT_REENCRYPT | FORMAT_RECOVERY | FORMAT_SWITCHED | \
-	    FORMAT_TOKENS | FORMAT_LOST)
+	    FORMAT_TOKENS | FORMAT_CHAIN | FORMAT_LOST)
 #define LIST_DOMAIN "claviger-list-01"
 
 /* Pointers to the n elements of an array in the order of `compare`. */
@@ -109,16 +113,39 @@ compare_apps(const void *a, const void *b)
 }
 
 static uint8_t
-lost_certs(const struct clv_list *list)
+lost_keys(const struct clv_list *list)
 {
 	return (uint8_t)((list->cert_lost[0] ? 1 : 0) |
-			 (list->cert_lost[1] ? 2 : 0));
+			 (list->cert_lost[1] ? 2 : 0) |
+			 (list->sign_lost ? 4 : 0));
 }
 
 static bool
 has_lost(const struct clv_list *list)
 {
-	return list->lost_generation != 0 || lost_certs(list) != 0;
+	return list->lost_generation != 0 || lost_keys(list) != 0;
+}
+
+/* Those that are signed by the key that signs the list, and end in it. */
+static size_t
+in_force(const struct clv_list *list)
+{
+	return list->succession_count - list->has_next_key;
+}
+
+/* Does the chain lead to that key, or go on from it? */
+static bool
+chain_fits(
+    const struct clv_list *list, const uint8_t pk[static CLV_SIGN_PK_LEN])
+{
+	size_t n = list->succession_count;
+	const struct clv_succession *s = list->successions;
+
+	if (n == 0)
+		return !list->has_next_key;
+	return clv_chain_is(s, n) &&
+	       memcmp(list->has_next_key ? s[n - 1].old_pk : s[n - 1].new_pk,
+		   pk, CLV_SIGN_PK_LEN) == 0;
 }
 
 static void
@@ -128,10 +155,15 @@ put_head(struct clv_buf *b, const struct clv_list *list)
 			(clv_list_has_recovery(list) ? FORMAT_RECOVERY : 0) |
 			(list->cert_switched ? FORMAT_SWITCHED : 0) |
 			(list->token_count > 0 ? FORMAT_TOKENS : 0) |
+			(list->succession_count > 0 ? FORMAT_CHAIN : 0) |
 			(has_lost(list) ? FORMAT_LOST : 0);
 
 	clv_buf_u16(b, (uint16_t)(FORMAT + more));
 	clv_buf_raw(b, list->system_id, sizeof(list->system_id));
+	if ((more & FORMAT_CHAIN) != 0) {
+		clv_buf_u8(b, list->has_next_key);
+		clv_chain_format(list->successions, list->succession_count, b);
+	}
 	clv_buf_u64(b, list->version);
 	clv_buf_u64(b, list->epoch);
 	clv_buf_str(b, list->network_name);
@@ -145,7 +177,7 @@ put_head(struct clv_buf *b, const struct clv_list *list)
 		clv_buf_raw(b, list->recovery_pk, sizeof(list->recovery_pk));
 	if ((more & FORMAT_LOST) != 0) {
 		clv_buf_u32(b, list->lost_generation);
-		clv_buf_u8(b, lost_certs(list));
+		clv_buf_u8(b, lost_keys(list));
 	}
 }
 
@@ -310,6 +342,8 @@ clv_list_sign(const struct clv_list *list, const struct clv_keyring *k,
 	if (r == CLV_OK && memcmp(list->system_id, clv_keyring_system_id(k),
 			       CLV_SYSTEM_ID_LEN) != 0)
 		r = CLV_E_WRONG_SYSTEM;
+	if (r == CLV_OK && !chain_fits(list, clv_keyring_sign_pk(k)))
+		r = CLV_E_INVALID;
 	if (r == CLV_OK)
 		r = clv_keyring_sign(k, LIST_DOMAIN, b.data, b.len, sig);
 	if (r == CLV_OK)
@@ -331,25 +365,48 @@ get_bool(struct clv_rd *r)
 static void
 get_lost(struct clv_rd *r, struct clv_list *list)
 {
-	uint8_t certs;
+	uint8_t keys;
 
 	list->lost_generation = clv_rd_u32(r);
-	certs = clv_rd_u8(r);
-	list->cert_lost[0] = (certs & 1) != 0;
-	list->cert_lost[1] = (certs & 2) != 0;
-	if (certs > 3 || !has_lost(list))
+	keys = clv_rd_u8(r);
+	list->cert_lost[0] = (keys & 1) != 0;
+	list->cert_lost[1] = (keys & 2) != 0;
+	list->sign_lost = (keys & 4) != 0;
+	if (keys > 7 || !has_lost(list))
 		r->failed = true;
+}
+
+static int
+get_chain(struct clv_rd *r, struct clv_list *list)
+{
+	struct clv_succession *s =
+	    calloc(CLV_SUCCESSIONS_MAX, sizeof(*list->successions));
+
+	if (s == NULL)
+		return CLV_E_NOMEM;
+	list->successions = s;
+	list->has_next_key = get_bool(r);
+	clv_chain_get(r, s, &list->succession_count);
+	return r->failed || !chain_fits(list, list->sign_pk) ||
+		       list->succession_count == 0
+		   ? CLV_E_FORMAT
+		   : CLV_OK;
 }
 
 static int
 get_head(struct clv_rd *r, struct clv_list *list, unsigned *ret_more)
 {
 	unsigned more = clv_rd_u16(r) - FORMAT; /* wraps for 0 */
+	int res = CLV_OK;
 
 	*ret_more = more;
 	if ((more & ~FORMAT_ALL) != 0)
 		return r->failed ? CLV_E_FORMAT : CLV_E_VERSION;
 	clv_rd_copy(r, list->system_id, sizeof(list->system_id));
+	if ((more & FORMAT_CHAIN) != 0)
+		res = get_chain(r, list);
+	if (res != CLV_OK)
+		return res;
 	list->version = clv_rd_u64(r);
 	list->epoch = clv_rd_u64(r);
 	clv_rd_str(r, list->network_name, sizeof(list->network_name));
@@ -521,10 +578,41 @@ get_list(struct clv_rd *rd, struct clv_list *list)
 		   : CLV_E_FORMAT;
 }
 
+/* Who signs it, for whoever knows pk: its successions speak for themselves, and
+ * what comes of them is only a key to be tried. Their place is the same in
+ * every format, so that a list that is too new is known to be the system's. */
+static int
+find_signer(const void *p, size_t len, const uint8_t pk[static CLV_SIGN_PK_LEN],
+    uint8_t ret[static CLV_SIGN_PK_LEN])
+{
+	uint8_t system_id[CLV_SYSTEM_ID_LEN];
+	struct clv_list list = {.succession_count = 0};
+	struct clv_rd rd;
+	int r = CLV_OK;
+
+	memcpy(ret, pk, CLV_SIGN_PK_LEN);
+	clv_rd_init(&rd, p, len);
+	if (((clv_rd_u16(&rd) - (unsigned)FORMAT) & FORMAT_CHAIN) == 0)
+		return r;
+	clv_rd_copy(&rd, system_id, sizeof(system_id));
+	list.successions =
+	    calloc(CLV_SUCCESSIONS_MAX, sizeof(*list.successions));
+	if (list.successions == NULL)
+		return CLV_E_NOMEM;
+	list.has_next_key = get_bool(&rd);
+	clv_chain_get(&rd, list.successions, &list.succession_count);
+	if (!rd.failed && list.succession_count > 0)
+		r = clv_chain_follow(
+		    list.successions, in_force(&list), system_id, pk, ret);
+	free(list.successions);
+	return r;
+}
+
 int
 clv_list_open(const void *p, size_t len,
     const uint8_t pk[static CLV_SIGN_PK_LEN], struct clv_list **ret)
 {
+	uint8_t signer[CLV_SIGN_PK_LEN];
 	struct clv_list *list = NULL;
 	const uint8_t *body = p;
 	struct clv_rd rd;
@@ -533,11 +621,14 @@ clv_list_open(const void *p, size_t len,
 	if (len < CLV_SIG_LEN || len > CLV_LIST_LEN_MAX)
 		return CLV_E_SIGNATURE;
 	len -= CLV_SIG_LEN;
-	r = clv_verify(pk, LIST_DOMAIN, body, len, body + len);
+	r = find_signer(body, len, pk, signer);
+	if (r == CLV_OK)
+		r = clv_verify(signer, LIST_DOMAIN, body, len, body + len);
 	if (r == CLV_OK)
 		r = clv_list_new(&list);
 	if (r != CLV_OK)
 		return r;
+	memcpy(list->sign_pk, signer, sizeof(list->sign_pk));
 	clv_rd_init(&rd, body, len);
 	r = get_list(&rd, list);
 	if (r == CLV_OK)

@@ -157,10 +157,19 @@ clv_tls_row_open(struct clv_guard *guard, const struct clv_keyring *k,
     const void *p, size_t len, struct clv_buf *ret_cert, uint8_t **ret_key,
     size_t *ret_key_len)
 {
+	return clv_tls_row_open_by(guard, k, clv_keyring_sign_pk(k), p, len,
+	    ret_cert, ret_key, ret_key_len);
+}
+
+int
+clv_tls_row_open_by(struct clv_guard *guard, const struct clv_keyring *k,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], const void *p, size_t len,
+    struct clv_buf *ret_cert, uint8_t **ret_key, size_t *ret_key_len)
+{
 	struct row row = {0};
 	uint8_t *key = NULL;
 	size_t key_len;
-	int r = verify_row(p, len, clv_keyring_sign_pk(k), &row);
+	int r = verify_row(p, len, pk, &row);
 
 	if (r != CLV_OK)
 		return r;

@@ -42,10 +42,11 @@ put_request(struct clv_buf *b, const struct clv_wire_request *r)
 static bool
 is_request_valid(const struct clv_wire_request *r)
 {
-	if (r->op < CLV_WIRE_CHALLENGE || r->op > CLV_WIRE_CERT ||
+	if (r->op < CLV_WIRE_CHALLENGE || r->op > CLV_WIRE_CHAIN ||
 	    clv_name_check(r->name) != CLV_OK || r->evidence_len > EVIDENCE_MAX)
 		return false;
-	if (r->op == CLV_WIRE_CHALLENGE && r->payload_len != 0)
+	if ((r->op == CLV_WIRE_CHALLENGE || r->op == CLV_WIRE_CHAIN) &&
+	    r->payload_len != 0)
 		return false;
 	return r->op == CLV_WIRE_ADMIN ||
 	       (r->op == CLV_WIRE_JOIN && r->payload_len != 0) ||
@@ -265,6 +266,54 @@ clv_wire_answer_parse(const void *p, size_t len,
 	if (sodium_memcmp(said, is, sizeof(is)) != 0)
 		return CLV_E_SIGNATURE;
 	*ret = a;
+	return CLV_OK;
+}
+
+void
+clv_wire_chain_format(const struct clv_list *list, struct clv_buf *ret)
+{
+	size_t n = list->succession_count - list->has_next_key;
+
+	clv_buf_raw(ret, list->system_id, sizeof(list->system_id));
+	clv_chain_format(list->successions, n, ret);
+}
+
+int
+clv_wire_answer_follow(const void *p, size_t len,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], struct clv_wire_answer *ret,
+    uint8_t ret_pk[static CLV_SIGN_PK_LEN])
+{
+	struct clv_succession chain[CLV_SUCCESSIONS_MAX];
+	uint8_t system_id[CLV_SYSTEM_ID_LEN], last[CLV_SIGN_PK_LEN];
+	struct clv_wire_answer a;
+	struct clv_rd r, payload;
+	const uint8_t *at;
+	size_t n;
+	int res;
+
+	clv_rd_init(&r, p, len);
+	clv_rd_bytes(&r, &n);
+	clv_rd_raw(&r, CLV_SIG_LEN);
+	at = clv_rd_bytes(&r, &n);
+	if (clv_rd_end(&r) != CLV_OK)
+		return CLV_E_FORMAT;
+	clv_rd_init(&payload, at, n);
+	clv_rd_copy(&payload, system_id, sizeof(system_id));
+	clv_chain_get(&payload, chain, &n);
+	if (clv_rd_end(&payload) != CLV_OK)
+		return CLV_E_FORMAT;
+	res = clv_chain_follow(chain, n, system_id, pk, last);
+	if (res == CLV_OK)
+		res = clv_wire_answer_parse(p, len, last, &a);
+	if (res == CLV_OK && a.op != CLV_WIRE_CHAIN)
+		res = CLV_E_PROTOCOL;
+	if (res == CLV_OK &&
+	    memcmp(a.system_id, system_id, sizeof(system_id)) != 0)
+		res = CLV_E_WRONG_SYSTEM;
+	if (res != CLV_OK)
+		return res;
+	*ret = a;
+	memcpy(ret_pk, last, CLV_SIGN_PK_LEN);
 	return CLV_OK;
 }
 

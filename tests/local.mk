@@ -71,7 +71,7 @@ slip39_vectors_LDADD = libclaviger-core.la $(JSON_LIBS)
 
 # keyring, identity, list, wire
 core_tests += check_acl check_keyring check_identity check_list check_escrow \
-	check_token check_wire check_nomem check_residue
+	check_succession check_token check_wire check_nomem check_residue
 noinst_HEADERS += %D%/unit/core.h %D%/unit/suite.h
 check_acl_SOURCES = %D%/unit/check_acl.c
 check_acl_CPPFLAGS = $(unit_cppflags)
@@ -88,6 +88,9 @@ check_list_LDADD = $(unit_libs)
 check_escrow_SOURCES = %D%/unit/check_escrow.c
 check_escrow_CPPFLAGS = $(unit_cppflags)
 check_escrow_LDADD = $(unit_libs)
+check_succession_SOURCES = %D%/unit/check_succession.c
+check_succession_CPPFLAGS = $(unit_cppflags)
+check_succession_LDADD = $(unit_libs)
 check_token_SOURCES = %D%/unit/check_token.c
 check_token_CPPFLAGS = $(unit_cppflags)
 check_token_LDADD = $(unit_libs)
@@ -244,13 +247,16 @@ check-agents: $(agent_PROGRAMS) fake-server$(EXEEXT)
 
 # daemon: process, loop, log, configuration, files
 daemon_tests = check_chan check_config check_harden check_log check_loop \
-	check_notify check_state check_supervisor
+	check_machine check_notify check_state check_supervisor
 check_PROGRAMS += $(daemon_tests)
 TESTS += $(daemon_tests)
 daemon_libs = libdaemon.la $(CHECK_LIBS)
 check_chan_SOURCES = %D%/unit/check_chan.c
 check_chan_CPPFLAGS = $(unit_cppflags)
 check_chan_LDADD = $(daemon_libs)
+check_machine_SOURCES = %D%/unit/check_machine.c
+check_machine_CPPFLAGS = $(unit_cppflags)
+check_machine_LDADD = $(daemon_libs)
 check_harden_SOURCES = %D%/unit/check_harden.c
 check_harden_CPPFLAGS = $(unit_cppflags)
 check_harden_LDADD = $(daemon_libs)
@@ -280,7 +286,7 @@ keeper_tests = check_role check_authorize check_admin_ops check_admin_app \
 	check_peer_msg check_keeper check_keeper_admin check_keeper_apps \
 	check_keeper_members check_keeper_database check_keeper_hostile \
 	check_keeper_lease check_keeper_peers check_keeper_random \
-	check_keeper_cert check_keeper_rotate
+	check_keeper_cert check_keeper_rotate check_keeper_signing
 keeper_tests += check_keeper_join
 keeper_tests += check_coverage check_keeper_escrow
 check_PROGRAMS += $(keeper_tests)
@@ -377,6 +383,10 @@ check_keeper_cert_SOURCES = %D%/unit/check_keeper_cert.c $(keeper_rig)
 check_keeper_cert_CPPFLAGS = $(unit_cppflags)
 check_keeper_cert_LDADD = $(daemon_libs)
 check_keeper_cert_LDFLAGS = $(keeper_ldflags)
+check_keeper_signing_SOURCES = %D%/unit/check_keeper_signing.c $(keeper_rig)
+check_keeper_signing_CPPFLAGS = $(unit_cppflags)
+check_keeper_signing_LDADD = $(daemon_libs)
+check_keeper_signing_LDFLAGS = $(keeper_ldflags)
 check_keeper_rotate_SOURCES = %D%/unit/check_keeper_rotate.c $(keeper_rig)
 check_keeper_rotate_CPPFLAGS = $(unit_cppflags)
 check_keeper_rotate_LDADD = $(daemon_libs)

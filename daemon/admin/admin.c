@@ -337,10 +337,35 @@ admin_say_state(struct keeper *k, const struct admin_origin *from,
 	clv_buf_fini(&data);
 }
 
+/* Nor is the active server to be asked for it under this name. */
+static bool
+is_change_on_copy(const struct keeper *k, uint8_t op)
+{
+	if (k->copied[0] == '\0')
+		return false;
+	switch ((enum admin_op)op) {
+	case ADMIN_JOINS:
+	case ADMIN_BACKUPS:
+	case ADMIN_APP_COUNT:
+	case ADMIN_ESCROW:
+	case ADMIN_GENERATIONS:
+	case ADMIN_ROTATE_STATE:
+	case ADMIN_CERT_STATE:
+	case ADMIN_CERTIFICATE:
+	case ADMIN_APPS:
+	case ADMIN_MEMBERS_STATE: return false;
+	default: return true;
+	}
+}
+
 static void
 dispatch(struct keeper *k, const struct admin_origin *from, uint8_t op,
     const uint8_t id[static 16], struct clv_rd *args)
 {
+	if (is_change_on_copy(k, op)) {
+		answer_text(k, from, CLV_E_NOT_READY, k->copied);
+		return;
+	}
 	switch ((enum admin_op)op) {
 	case ADMIN_JOINS:
 	case ADMIN_BACKUPS:

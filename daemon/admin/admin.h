@@ -36,6 +36,10 @@ enum admin_op {
 	 * -> u8 goes_on: as above; else the next one rewraps keys. */
 	ADMIN_ROTATE_BEGIN = 9,
 	ADMIN_ROTATE_FINISH = 10,
+	/* BEGIN, and with the generation comes a new signing key: in every
+	 * sealed copy, named by the signed list, and in force when the
+	 * generation is current. */
+	ADMIN_ROTATE_SIGNING = 62,
 	/* Applications. Each of these begins with the name of one; an access
 	 * list is that of list.h, a subject one entry of it. */
 	ADMIN_APP_ADD = 11,    /* str name, str admins, str users, u32 keep */
@@ -49,7 +53,8 @@ enum admin_op {
 				* str admins, str users, u32 keep), ascending */
 	ADMIN_APP_COUNT = 16,  /* str name -> u64 secrets, u64 versions */
 	ADMIN_MEMBERS_STATE = 17, /* str after ("": from the first on) -> u8
-				   * more, u32 n, n x (str name, u8 live, u64
+				   * more, u32 n, n x (str name, u8 live (2:
+				   * there are two of this name), u64
 				   * heard_age_ms, u32 generation, u64 list
 				   * version), ascending: those who fetched from
 				   * this server, which is the active one */

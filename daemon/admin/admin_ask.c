@@ -48,7 +48,8 @@ one_backup(struct keeper *k, const struct db_result *r, size_t i,
 	const struct db_field *f = db_field(r, i, 1);
 	struct record rec;
 
-	if (record_parse(f->p, f->len, k->system_pk, &rec) != CLV_OK)
+	if (record_read(f->p, f->len, k->secret.list, k->system_pk, &rec) !=
+	    CLV_OK)
 		return;
 	clv_buf_u32(out, rec.generation);
 	clv_buf_str(out, rec.where);
@@ -103,7 +104,7 @@ on_refs(struct keeper *k, void *arg, const struct db_result *r)
 	struct question *q = arg;
 
 	if (r->result == CLV_OK) {
-		refs_take(q->refs, q->step++, k->system_pk, r);
+		refs_take(q->refs, q->step++, k->secret.list, k->system_pk, r);
 		ask_refs(k, q);
 		return;
 	}

@@ -298,8 +298,7 @@ check_switch(struct admin *a, const struct db_result *r)
 	if (row == NULL)
 		return CLV_E_NOT_FOUND;
 	clv_buf_init(&cert);
-	rc = clv_tls_row_open(k->guard, k->secret.keyring, row->p, row->len,
-	    &cert, &key, &key_len);
+	rc = secret_tls_open(k, row, &cert, &key, &key_len);
 	clv_guard_put(k->guard, key);
 	clv_buf_fini(&cert);
 	return rc;

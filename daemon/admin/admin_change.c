@@ -93,7 +93,9 @@ admin_change_build(struct admin *a)
 	}
 	r = apply(a);
 	if (r == CLV_OK && !c->nothing)
-		r = clv_list_sign(c->next, k->secret.keyring, &a->blob);
+		r = clv_list_sign(c->next,
+		    c->hands_over ? c->new_keyring : k->secret.keyring,
+		    &a->blob);
 	if (r == CLV_E_NOT_FOUND && a->op == ADMIN_APP_REMOVE)
 		admin_keys_drop_leftovers(a);
 	else if (r == CLV_OK && c->nothing && a->op == ADMIN_GENERATION_DESTROY)
@@ -176,7 +178,8 @@ done_before(struct admin *a)
 		admin_end(a, CLV_E_MISMATCH,
 		    "the database says that this was done before, but the "
 		    "signed list does not show it: repeat the command");
-	else if (a->op == ADMIN_ROTATE_BEGIN || a->op == ADMIN_CERT_NEXT)
+	else if (a->op == ADMIN_ROTATE_BEGIN || a->op == ADMIN_ROTATE_SIGNING ||
+		 a->op == ADMIN_CERT_NEXT)
 		admin_change_build(a); /* it says what is under way */
 	else if (a->op == ADMIN_ROTATE_FINISH)
 		finished_before(a);

@@ -113,7 +113,7 @@ on_refs(struct keeper *k, void *arg, const struct db_result *r)
 		admin_end(a, r->result, r->text);
 		return;
 	}
-	refs_take(a->refs, a->refs_step++, k->system_pk, r);
+	refs_take(a->refs, a->refs_step++, k->secret.list, k->system_pk, r);
 	ask(a);
 }
 

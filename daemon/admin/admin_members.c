@@ -14,7 +14,8 @@ static void
 put_member(struct clv_buf *b, const struct member_live *m, uint64_t now)
 {
 	clv_buf_str(b, m->name);
-	clv_buf_u8(b, members_live_is(m, now));
+	clv_buf_u8(
+	    b, members_live_is_twice(m, now) ? 2 : members_live_is(m, now));
 	clv_buf_u64(b, now > m->heard_ms ? now - m->heard_ms : 0);
 	clv_buf_u32(b, m->generation);
 	clv_buf_u64(b, m->list_version);

@@ -111,6 +111,7 @@ lose_all(struct clv_list *list)
 			list->lost_generation = list->generations[i].number;
 	for (unsigned i = 0; i < CLV_LIST_CERTS; i++)
 		list->cert_lost[i] = !sodium_is_zero(list->cert_thumb[i], 32);
+	list->sign_lost = true;
 }
 
 int

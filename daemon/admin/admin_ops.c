@@ -219,6 +219,7 @@ admin_is_done(const struct clv_list *list, uint8_t op, struct clv_rd *args)
 	case ADMIN_SETTING: return setting_is(list, args);
 	case ADMIN_BACKUP_DONE: return true;
 	case ADMIN_ROTATE_BEGIN: return admin_rotate_pending(list) != NULL;
+	case ADMIN_ROTATE_SIGNING: return list->has_next_key;
 	case ADMIN_ROTATE_FINISH: return admin_rotate_is_published(list, args);
 	case ADMIN_ROTATE_CURRENT:
 		return clv_list_current(list)->number >= clv_rd_u32(args);
@@ -264,7 +265,8 @@ admin_apply(struct admin_change *c, struct clv_rd *args)
 	case ADMIN_TOKEN_ADD: return admin_token_add(c, args);
 	case ADMIN_TOKEN_DROP: return admin_token_drop(c, args);
 	case ADMIN_SETTING: return setting(c, args);
-	case ADMIN_ROTATE_BEGIN: return admin_rotate_begin(c, args);
+	case ADMIN_ROTATE_BEGIN:
+	case ADMIN_ROTATE_SIGNING: return admin_rotate_begin(c, args);
 	case ADMIN_ROTATE_FINISH: return admin_rotate_finish(c, args);
 	case ADMIN_ROTATE_CURRENT: return admin_rotate_current(c, args);
 	case ADMIN_REENCRYPT: return admin_rotate_reencrypt(c, args);

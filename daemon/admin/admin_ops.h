@@ -37,7 +37,8 @@ struct admin_change {
 	uint32_t seen_generation; /* highest that was current anywhere */
 	/* out */
 	struct clv_keyring *new_keyring; /* ROTATE_BEGIN; caller frees */
-	struct clv_buf escrow;		 /* (u32 len, row)* */
+	bool hands_over; /* its signing key signs the list, and from then on */
+	struct clv_buf escrow; /* (u32 len, row)* */
 	char drop_join[CLV_NAME_MAX];
 	bool drop_copies; /* that nobody may use any more, when it is written */
 	char backup_where[256]; /* ROTATE_FINISH: to be recorded */

@@ -88,6 +88,64 @@ admin_seal_to_all(struct admin_change *c)
 	return r;
 }
 
+/* The signing key. */
+
+/* The next one is in new_keyring, and the list says whom it follows. */
+static int
+announce(struct admin_change *c)
+{
+	struct clv_succession *s;
+	int r;
+
+	/* Without the first one nobody would know the system by it. */
+	if (c->next->succession_count == CLV_SUCCESSIONS_MAX) {
+		ADMIN_SAY(c,
+		    "the signing key was changed %d times, and cannot be "
+		    "changed again: make a new system, claviger init",
+		    CLV_SUCCESSIONS_MAX);
+		return CLV_E_FULL;
+	}
+	clv_keyring_add_next(c->new_keyring);
+	s = clv_list_add_succession(c->next);
+	r = s == NULL ? CLV_E_NOMEM : CLV_OK;
+	if (r == CLV_OK)
+		r = clv_succession_make(c->new_keyring, c->now_s, s);
+	c->next->has_next_key = r == CLV_OK;
+	return r;
+}
+
+/* Every copy is sealed anew, for it is signed; tokens name the key before. */
+static int
+hand_over(struct admin_change *c, uint32_t number)
+{
+	const struct clv_succession *s = clv_list_next_key(c->next);
+	int r;
+
+	if (s == NULL || s->generation != number)
+		return CLV_OK;
+	r = admin_keyring_copy(c, &c->new_keyring);
+	if (r == CLV_OK)
+		r = clv_keyring_follow(c->new_keyring, s->new_pk);
+	if (r != CLV_OK)
+		return r;
+	c->next->has_next_key = false;
+	/* One that was revoked meanwhile has that one, too. */
+	if (number > c->next->lost_generation)
+		c->next->sign_lost = false;
+	c->next->token_count = 0;
+	c->hands_over = true;
+	return admin_seal_to_all(c);
+}
+
+/* Is the rotation that goes on one with a new signing key? */
+static bool
+is_signing(const struct clv_list *list, uint32_t number)
+{
+	size_t n = list->succession_count;
+
+	return n > 0 && list->successions[n - 1].generation == number;
+}
+
 /* One that was begun before: what is left of it is done first. */
 static bool
 goes_on(struct admin_change *c)
@@ -109,6 +167,22 @@ goes_on(struct admin_change *c)
 	return true;
 }
 
+static int
+signing_goes_on(struct admin_change *c)
+{
+	const struct clv_list_generation *g = admin_rotate_pending(c->next);
+
+	if (g == NULL)
+		g = clv_list_current(c->next);
+	if (c->op != ADMIN_ROTATE_SIGNING || is_signing(c->next, g->number))
+		return clv_buf_result(&c->data);
+	ADMIN_SAY(c,
+	    "generation %u was begun without --signing-key, and is not through "
+	    "yet: claviger rotate goes on with it; then repeat the command",
+	    g->number);
+	return CLV_E_EXISTS;
+}
+
 int
 admin_rotate_begin(struct admin_change *c, struct clv_rd *args)
 {
@@ -118,10 +192,12 @@ admin_rotate_begin(struct admin_change *c, struct clv_rd *args)
 	if (clv_rd_end(args) != CLV_OK)
 		return CLV_E_PROTOCOL;
 	if (goes_on(c))
-		return clv_buf_result(&c->data);
+		return signing_goes_on(c);
 	r = admin_keyring_copy(c, &c->new_keyring);
 	if (r == CLV_OK)
 		r = clv_keyring_add(c->new_keyring, &number);
+	if (r == CLV_OK && c->op == ADMIN_ROTATE_SIGNING)
+		r = announce(c);
 	if (r == CLV_OK)
 		r = admin_describe_generation(c, number);
 	if (r == CLV_OK)
@@ -146,7 +222,7 @@ admin_rotate_is_published(const struct clv_list *list, struct clv_rd *args)
 	return g != NULL && g->state >= CLV_GEN_PUBLISHED;
 }
 
-static void
+static int
 make_current(struct admin_change *c, struct clv_list_generation *g)
 {
 	for (size_t i = 0; i < c->next->generation_count; i++)
@@ -154,19 +230,19 @@ make_current(struct admin_change *c, struct clv_list_generation *g)
 			c->next->generations[i].state = CLV_GEN_RETIRED;
 	g->state = CLV_GEN_CURRENT;
 	ADMIN_SAY(c, "generation %u is current", g->number);
+	return hand_over(c, g->number);
 }
 
 /* Members fetch from an active server: without one nobody is asked to. */
-static void
+static int
 publish(struct admin_change *c, struct clv_list_generation *g)
 {
-	if (!c->serves) {
-		make_current(c, g);
-		return;
-	}
+	if (!c->serves)
+		return make_current(c, g);
 	c->nothing = g->state == CLV_GEN_PUBLISHED;
 	g->state = CLV_GEN_PUBLISHED;
 	ADMIN_SAY(c, "generation %u is published", g->number);
+	return CLV_OK;
 }
 
 int
@@ -188,9 +264,8 @@ admin_rotate_finish(struct admin_change *c, struct clv_rd *args)
 		ADMIN_SAY(c, "generation %u is not being made", number);
 		return CLV_E_NOT_FOUND;
 	}
-	publish(c, g);
 	c->backup_generation = number;
-	return CLV_OK;
+	return publish(c, g);
 }
 
 int
@@ -205,8 +280,7 @@ admin_rotate_current(struct admin_change *c, struct clv_rd *args)
 		ADMIN_SAY(c, "generation %u is not published", number);
 		return CLV_E_NOT_FOUND;
 	}
-	make_current(c, g);
-	return CLV_OK;
+	return make_current(c, g);
 }
 
 /* Before any key is rewrapped: afterwards it does not show any more which data

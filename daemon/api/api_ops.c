@@ -243,7 +243,9 @@ may_write(struct request *q)
 	char why[256];
 	int r = member_may_write(q->c->api->k->member, why);
 
-	if (r != CLV_OK && !api_hold(q->c, q->h, q->whole))
+	/* A copy waits for nothing. */
+	if (r == CLV_E_NOT_READY ||
+	    (r != CLV_OK && !api_hold(q->c, q->h, q->whole)))
 		api_fail(q->c, q->h->op, q->h->id, r, why);
 	return r;
 }

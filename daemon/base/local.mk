@@ -8,7 +8,9 @@ libdaemon_la_SOURCES += \
 	%D%/identity_cred.c %D%/identity_cred.h \
 	%D%/log.c %D%/log.h \
 	%D%/loop.c %D%/loop.h \
+	%D%/machine.c %D%/machine.h \
 	%D%/process_wait.c \
 	%D%/record.c %D%/record.h \
 	%D%/reminder.c %D%/reminder.h \
-	%D%/state.c %D%/state.h
+	%D%/state.c %D%/state.h \
+	%D%/system_pin.c %D%/system_pin.h

@@ -82,3 +82,15 @@ record_parse(const void *p, size_t len,
 		*ret = r;
 	return rc;
 }
+
+int
+record_read(const void *p, size_t len, const struct clv_list *list,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], struct record *ret)
+{
+	size_t n = list->succession_count - list->has_next_key;
+	int r = record_parse(p, len, pk, ret);
+
+	while (r == CLV_E_SIGNATURE && n-- > 0)
+		r = record_parse(p, len, list->successions[n].old_pk, ret);
+	return r;
+}

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <claviger/buf.h>
 #include <claviger/keyring.h>
+#include <claviger/list.h>
 
 /*
  * The record of a backup in the database: that it was written and opened again,
@@ -31,6 +32,9 @@ int record_format(
     const struct record *r, const struct clv_keyring *k, struct clv_buf *ret);
 /* CLV_E_SIGNATURE, CLV_E_FORMAT. */
 int record_parse(const void *p, size_t len,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], struct record *ret);
+/* The same under pk, or a key that signed before, by that list. */
+int record_read(const void *p, size_t len, const struct clv_list *list,
     const uint8_t pk[static CLV_SIGN_PK_LEN], struct record *ret);
 
 #endif

@@ -16,6 +16,7 @@
 #include <claviger/store.h>
 #include "agents/control.h"
 #include "daemon/base/config.h"
+#include "daemon/base/machine.h"
 #include "daemon/base/identity_cred.h"
 
 /*
@@ -142,7 +143,7 @@ int cli_pass_lines(struct clv_guard *guard, const char *path, char **ret,
     char ret_why[static 256]);
 
 /* cli_file.c: files of this host. */
-#define CLI_UNDO_MAX 12
+#define CLI_UNDO_MAX 14
 struct cli_undo { /* what a failure takes away again, newest first */
 	char path[CLI_UNDO_MAX][320];
 	bool is_dir[CLI_UNDO_MAX];
@@ -166,6 +167,12 @@ int cli_state_put(struct cli *c, const struct config *config, const char *name,
     const void *p, size_t len, unsigned mode, struct cli_undo *undo);
 int cli_config_put(
     struct cli *c, const struct config *config, struct cli_undo *undo);
+/* cli_pin.c: the key by which this host verifies, when it is not `system`. */
+int cli_pin_put(struct cli *c, const struct config *config,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], struct cli_undo *undo);
+/* cli_member.c: names of members that are not live, or may not be, with ", "
+ * between; caller frees. */
+int cli_members_away(struct cli *c, const struct clv_list *list, char **ret);
 /* A small file that the operator named; caller frees. CLV_E_FULL: larger. */
 int cli_file_read(
     struct cli *c, const char *path, size_t max, void **ret_p, size_t *ret_len);
@@ -197,8 +204,11 @@ int cli_host_load(struct cli *c, struct cli_host *h);
 /* The identity alone. ret_why: of a sealed one, else "". */
 int cli_host_identity(struct cli *c, struct clv_identity **ret,
     char ret_why[static IDENTITY_CRED_WHY_LEN]);
+/* With the marks of this machine (machine.h). */
 int cli_host_save(struct cli *c, const struct config *config,
     const struct cli_host *h, struct cli_undo *undo);
+int cli_host_mark(struct cli *c, const struct config *config,
+    const struct machine_marks *marks, struct cli_undo *undo);
 
 /* cli_net.c: names and addresses. */
 int cli_address_parse(const char *text, char ret[static 46]);
@@ -462,6 +472,7 @@ int cli_app_revoke(struct cli *c);
 int cli_app_remove(struct cli *c);
 int cli_settings_show(struct cli *c);
 int cli_settings_check(struct cli *c);
+int cli_settings_pin(struct cli *c);
 int cli_settings_reload(struct cli *c);
 int cli_settings_set(struct cli *c);
 int cli_settings_upgrade(struct cli *c);
@@ -472,6 +483,7 @@ int cli_generation_destroy(struct cli *c);
 int cli_audit_list(struct cli *c);
 int cli_audit_verify(struct cli *c);
 int cli_fetch(struct cli *c);
+int cli_identity_adopt(struct cli *c);
 int cli_identity_seal(struct cli *c);
 int cli_identity_unseal(struct cli *c);
 int cli_complete(struct cli *c);

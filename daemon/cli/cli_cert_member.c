@@ -61,7 +61,9 @@ failed(struct cli *c, int r)
 	if (r == CLV_E_NO_SERVER)
 		return cli_fail(c, r, "systemctl start clavigerd",
 		    "clavigerd does not run on this host; it does the work");
-	return cli_fail(c, r, "journalctl -u clavigerd",
+	return cli_fail(c, r,
+	    r == CLV_E_NOT_READY ? "claviger doctor"
+				 : "journalctl -u clavigerd",
 	    "clavigerd has not made a new certificate: %s", clv_result_text(r));
 }
 

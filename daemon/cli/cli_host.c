@@ -162,9 +162,21 @@ save_pem(struct cli *c, const struct config *config, const struct cli_host *h,
 }
 
 int
+cli_host_mark(struct cli *c, const struct config *config,
+    const struct machine_marks *marks, struct cli_undo *undo)
+{
+	char text[MACHINE_TEXT_MAX];
+	size_t len = machine_format(marks, text);
+
+	return cli_state_put(c, config, MACHINE_FILE, text, len, 0400, undo);
+}
+
+int
 cli_host_save(struct cli *c, const struct config *config,
     const struct cli_host *h, struct cli_undo *undo)
 {
+	struct machine_marks marks;
+	struct machine_ids ids;
 	char *text = NULL;
 	int r = clv_identity_format(h->id, &text);
 
@@ -176,5 +188,9 @@ cli_host_save(struct cli *c, const struct config *config,
 	r = cli_state_put(
 	    c, config, "identity", text, strlen(text), 0400, undo);
 	clv_guard_put(c->guard, text);
+	machine_ids_get(&ids);
+	machine_marks_make(&ids, h->id, &marks);
+	if (r == CLV_OK)
+		r = cli_host_mark(c, config, &marks, undo);
 	return r == CLV_OK ? save_pem(c, config, h, undo) : r;
 }

@@ -8,29 +8,45 @@
 #include <claviger/wire.h>
 #include "daemon/cli/cli_join.h"
 #include "daemon/base/state.h"
+#include "daemon/base/system_pin.h"
 
 /* Options and what the configuration says already. */
 
 static int
+other_system(struct cli *c)
+{
+	return cli_fail(c, CLV_E_WRONG_SYSTEM,
+	    "remove that file and the state directory first, if this host is "
+	    "to change",
+	    "this host belongs to another system, %s, says %s",
+	    c->config.system, c->path);
+}
+
+/* A host that has joined goes by the key that it has pinned; which one was said
+ * is only compared: by a server node with the list, which has all of them. */
+static int
 check_config(struct cli *c, struct join *j, const char *system)
 {
-	if (cli_key_parse(system, j->pk) != CLV_OK)
+	if (cli_key_parse(system, j->said) != CLV_OK)
 		return cli_fail(c, CLV_E_INVALID,
 		    "copy the 44 characters that claviger init printed",
 		    "'%s' is not the public key of a system", system);
 	if (c->config_result != CLV_OK && c->config_result != CLV_E_NOT_FOUND)
 		return cli_fail(c, c->config_result, "mend or remove that file",
 		    "%s", c->config_why);
-	if (c->config.system[0] != '\0' &&
-	    strcmp(c->config.system, system) != 0)
-		return cli_fail(c, CLV_E_WRONG_SYSTEM,
-		    "remove that file and the state directory first, if this "
-		    "host is to change",
-		    "this host belongs to another system, %s, says %s",
-		    c->config.system, c->path);
 	j->again = c->config.system[0] != '\0';
 	j->config = c->config;
-	snprintf(j->config.system, sizeof(j->config.system), "%s", system);
+	memcpy(j->pk, j->said, sizeof(j->pk));
+	if (!j->again) {
+		snprintf(
+		    j->config.system, sizeof(j->config.system), "%s", system);
+		return CLV_OK;
+	}
+	if (system_pin_load(&c->config, j->pk) == CLV_E_CONFIG)
+		return other_system(c);
+	if (!j->by_list && strcmp(c->config.system, system) != 0 &&
+	    memcmp(j->pk, j->said, sizeof(j->pk)) != 0)
+		return other_system(c);
 	return CLV_OK;
 }
 
@@ -82,6 +98,24 @@ cli_join_host(struct cli *c, struct join *j)
 
 /* Server node. */
 
+/* Any key that the system has had may have been said. All nodes have the first
+ * one in their configurations: they meet in the cluster by it, and it names the
+ * system for ever. */
+static int
+check_system(struct cli *c, struct join *j)
+{
+	const struct clv_list *l = j->list;
+	char key[CLI_BASE64];
+
+	if (memcmp(l->sign_pk, j->said, sizeof(j->said)) != 0 &&
+	    clv_chain_at(l->successions, l->succession_count, j->said) ==
+		l->succession_count)
+		return other_system(c);
+	snprintf(j->config.system, sizeof(j->config.system), "%s",
+	    cli_base64(clv_list_first_pk(l), key));
+	return CLV_OK;
+}
+
 static int
 open_list(struct cli *c, struct join *j)
 {
@@ -101,10 +135,10 @@ open_list(struct cli *c, struct join *j)
 	if (r == CLV_OK)
 		r = clv_list_open(j->blob.data, j->blob.len, j->pk, &j->list);
 	if (r == CLV_OK)
-		return r;
+		return check_system(c, j);
 	return cli_fail(c, r == CLV_E_SIGNATURE ? CLV_E_WRONG_SYSTEM : r,
-	    "compare --system with claviger settings show on a node of the "
-	    "system; if it is right, somebody changed the database",
+	    "compare --system with claviger status on a node of the system; if "
+	    "it is right, somebody changed the database",
 	    "this database's list is not signed by that system: %s",
 	    clv_result_text(r));
 }
@@ -188,6 +222,19 @@ put_request(struct cli *c, struct join *j)
 	return r;
 }
 
+/* What the list was verified by is believed from the first moment on. */
+static int
+put_pin(struct cli *c, struct join *j)
+{
+	uint8_t pk[CLV_SIGN_PK_LEN];
+
+	if (system_pin_load(&j->config, pk) == CLV_OK &&
+	    memcmp(pk, j->list->sign_pk, sizeof(pk)) == 0)
+		return CLV_OK;
+	return cli_pin_put(
+	    c, &j->config, j->list->sign_pk, j->again ? NULL : &j->undo);
+}
+
 static int
 save_server(struct cli *c, struct join *j)
 {
@@ -199,6 +246,8 @@ save_server(struct cli *c, struct join *j)
 	    j->list->address);
 	j->config.port = j->list->port;
 	r = cli_join_host(c, j);
+	if (r == CLV_OK)
+		r = put_pin(c, j);
 	if (r == CLV_OK)
 		r = cli_config_put(c, &j->config, &j->undo);
 	return r == CLV_OK ? put_request(c, j) : r;
@@ -417,6 +466,7 @@ cli_join(struct cli *c)
 		    "give either --server or --member, or a join token by - "
 		    "(standard input) or --token-file");
 	begin(&j);
+	j.by_list = server;
 	r = run(c, &j, way);
 	if (r == CLV_OK && cli_opt(c, "json") != NULL)
 		print_json(&j);
@@ -434,7 +484,7 @@ cli_join_by_keyring(struct cli *c, const uint8_t pk[static 32])
 	int r;
 
 	begin(&j);
-	j.by_keyring = true;
+	j.by_list = j.by_keyring = true;
 	c->config.system[0] = '\0'; /* it was only said */
 	r = cli_join_prepare(c, &j, cli_base64(pk, key), cli_opt(c, "node"));
 	r = settle(c, &j, r == CLV_OK ? join_server(c, &j) : r);

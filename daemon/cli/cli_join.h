@@ -6,9 +6,11 @@
 
 /* One claviger join under way: what its files share. */
 struct join {
-	struct config config; /* as it will be written */
-	uint8_t pk[CLV_SIGN_PK_LEN];
+	struct config config;	       /* as it will be written */
+	uint8_t said[CLV_SIGN_PK_LEN]; /* by whoever has it join */
+	uint8_t pk[CLV_SIGN_PK_LEN];   /* what is verified by */
 	bool again;	 /* this host has joined that system before */
+	bool by_list;	 /* as a server node: the database's list is read */
 	bool by_keyring; /* who brings it may take the place of a lost node */
 	struct cli_host host;
 	struct clv_list *list;

@@ -206,7 +206,8 @@ wrong_system(struct cli *c, const struct joining *g, const char *how)
 {
 	return cli_fail(c, CLV_E_WRONG_SYSTEM,
 	    "somebody else answers at this address, or the token is of another "
-	    "system; the token was not used",
+	    "system, or of before it changed its signing key (then make "
+	    "another one); the token was not used",
 	    "the server at %s does not prove to be of the system that the "
 	    "token names: %s",
 	    g->server, how);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "daemon/cli/cli.h"
 #include "daemon/base/state.h"
+#include "daemon/base/system_pin.h"
 
 /* One page of CTL_LIST into b; *ret_total is what there is in all. */
 static int
@@ -67,10 +68,10 @@ int
 cli_list_get(struct cli *c, struct clv_list **ret)
 {
 	uint8_t pk[CLV_SIGN_PK_LEN];
-	int r = cli_key_parse(c->config.system, pk);
+	int r = system_pin_load(&c->config, pk);
 
-	if (r != CLV_OK)
-		return CLV_E_CONFIG;
+	if (r == CLV_E_CONFIG)
+		return r;
 	r = from_daemon(c, pk, ret);
 	/* Between two pages a newer list may have come: once more. */
 	if (r == CLV_E_SIGNATURE || r == CLV_E_PROTOCOL)

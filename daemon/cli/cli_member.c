@@ -108,7 +108,7 @@ cli_member_scope(struct cli *c)
 
 struct heard {
 	char name[CLV_NAME_MAX];
-	bool live;
+	uint8_t live; /* 2: twice */
 	uint64_t age_ms, list_version;
 	uint32_t generation;
 };
@@ -125,7 +125,7 @@ take_heard(struct heards *h, struct clv_rd *rd)
 	struct heard e, *more;
 
 	clv_rd_str(rd, e.name, sizeof(e.name));
-	e.live = clv_rd_u8(rd) != 0;
+	e.live = clv_rd_u8(rd);
 	e.age_ms = clv_rd_u64(rd);
 	e.generation = clv_rd_u32(rd);
 	e.list_version = clv_rd_u64(rd);
@@ -202,7 +202,33 @@ state_of(const struct clv_list_member *m, const struct heards *h)
 		return "revoked";
 	if (!h->known)
 		return "enrolled";
-	return e != NULL && e->live ? "live" : "away";
+	if (e == NULL || e->live == 0)
+		return "away";
+	return e->live == 2 ? "twice" : "live";
+}
+
+int
+cli_members_away(struct cli *c, const struct clv_list *list, char **ret)
+{
+	struct heards h = {.of = NULL};
+	size_t len = 0;
+	FILE *f = open_memstream(ret, &len);
+
+	if (f == NULL)
+		return CLV_E_NOMEM;
+	c->quiet = true; /* where nobody is active, all of them may be away */
+	ask_heard(c, &h);
+	c->quiet = false;
+	for (size_t i = 0; i < list->member_count; i++) {
+		const struct clv_list_member *m = &list->members[i];
+		const struct heard *e = find_heard(&h, m->party.name);
+
+		if (!m->revoked && (e == NULL || !e->live))
+			fprintf(
+			    f, "%s%s", ftell(f) > 0 ? ", " : "", m->party.name);
+	}
+	free(h.of);
+	return fclose(f) == 0 ? CLV_OK : CLV_E_NOMEM;
 }
 
 static void

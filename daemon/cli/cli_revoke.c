@@ -42,17 +42,30 @@ cert_state(const struct clv_list *list)
 						       : REVOKE_IN_USE;
 }
 
+/* One that was sealed to the host as well will not do. */
+static enum revoke_state
+sign_state(const struct clv_list *list)
+{
+	const struct clv_succession *next = clv_list_next_key(list);
+
+	if (!list->sign_lost)
+		return REVOKE_REPLACED;
+	return next != NULL && next->generation > list->lost_generation
+		   ? REVOKE_UNDER_WAY
+		   : REVOKE_IN_USE;
+}
+
 enum revoke_state
 revoke_state(const struct revoke *v, enum revoke_what what)
 {
 	switch (what) {
 	case REVOKE_SECRET: return secret_state(v->list);
 	case REVOKE_CERT: return cert_state(v->list);
-	case REVOKE_SIGN:
+	case REVOKE_SIGN: return sign_state(v->list);
 	case REVOKE_DATABASE:
 	case REVOKE_WHATS: break;
 	}
-	return REVOKE_IN_USE; /* what only people can replace */
+	return REVOKE_IN_USE; /* what only people can end */
 }
 
 bool
@@ -145,6 +158,7 @@ replace_secret(struct cli *c, struct revoke *v)
 	if (v->list->lost_generation == 0)
 		return CLV_OK;
 	v->rotate.reencrypt = true;
+	v->rotate.signing = v->list->sign_lost;
 	v->rotate.past = v->list->lost_generation;
 	r = cli_rotate_run(c, &v->rotate);
 	v->rotated = cli_rotate_has_result(&v->rotate, r);

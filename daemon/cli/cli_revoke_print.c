@@ -57,7 +57,11 @@ static void
 next_of_keys(const struct revoke *v, enum revoke_what what,
     enum revoke_state state, char ret[static NEXT_MAX])
 {
-	if (state == REVOKE_IN_USE)
+	if (state == REVOKE_IN_USE && what == REVOKE_SIGN &&
+	    v->list->lost_generation == 0)
+		snprintf(ret, NEXT_MAX,
+		    "claviger rotate --signing-key --backup FILE");
+	else if (state == REVOKE_IN_USE)
 		snprintf(ret, NEXT_MAX,
 		    "claviger %s revoke %s --rotate --backup FILE",
 		    v->is_node ? "node" : "member", v->name);
@@ -78,16 +82,8 @@ next(const struct revoke *v, enum revoke_what what, char ret[static NEXT_MAX])
 		return;
 	switch (what) {
 	case REVOKE_SECRET:
-	case REVOKE_CERT: next_of_keys(v, what, state, ret); return;
-	case REVOKE_SIGN:
-		snprintf(ret, NEXT_MAX,
-		    "this release cannot replace it. Whoever has it can sign "
-		    "what every host believes, once he can write to the "
-		    "database or stand in the network name's place: end the "
-		    "database access of %s. If %s is in wrong hands, make "
-		    "a new system with claviger init, and move the secrets",
-		    v->name, v->name);
-		return;
+	case REVOKE_CERT:
+	case REVOKE_SIGN: next_of_keys(v, what, state, ret); return;
 	case REVOKE_DATABASE:
 		snprintf(ret, NEXT_MAX,
 		    "if its login is its own, in PostgreSQL: ALTER ROLE login "

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "daemon/admin/admin.h"
@@ -15,16 +16,21 @@
  * After a failure the same command goes on with the generation that was begun.
  */
 static int
-begin(struct cli *c, struct cli_rotate *t)
+begin_as(struct cli *c, struct cli_rotate *t, uint8_t op)
 {
+	bool may_be_too_late = op == ADMIN_ROTATE_SIGNING && t->past > 0;
 	struct cli_answer a;
 	struct clv_buf b;
 	struct clv_rd rd;
 	int r;
 
-	cli_admin_begin(&b, ADMIN_ROTATE_BEGIN);
-	cli_progress("making a new generation, sealed to every server node");
-	r = cli_admin(c, &b, "begin the rotation", &a);
+	cli_answer_init(&a);
+	cli_admin_begin(&b, op);
+	r = may_be_too_late ? cli_admin_quietly(c, &b, &a) : CLV_E_AGAIN;
+	if (r != CLV_OK && (!may_be_too_late || r != CLV_E_EXISTS)) {
+		cli_answer_fini(&a);
+		r = cli_admin(c, &b, "begin the rotation", &a);
+	}
 	if (r == CLV_OK) {
 		clv_rd_init(&rd, a.data.data, a.data.len);
 		t->generation = clv_rd_u32(&rd);
@@ -35,6 +41,23 @@ begin(struct cli *c, struct cli_rotate *t)
 	}
 	cli_answer_fini(&a);
 	clv_buf_fini(&b);
+	t->signs = r == CLV_OK && op == ADMIN_ROTATE_SIGNING;
+	return r;
+}
+
+/* One that was begun before without a new signing key comes to its end without
+ * it, when another one can follow. */
+static int
+begin(struct cli *c, struct cli_rotate *t)
+{
+	int r = CLV_E_EXISTS;
+
+	cli_progress("making a new generation%s, sealed to every server node",
+	    t->signing ? " and signing key" : "");
+	if (t->signing)
+		r = begin_as(c, t, ADMIN_ROTATE_SIGNING);
+	if (!t->signing || (r == CLV_E_EXISTS && t->past > 0))
+		r = begin_as(c, t, ADMIN_ROTATE_BEGIN);
 	return r;
 }
 
@@ -166,6 +189,71 @@ back_up(struct cli *c, struct cli_rotate *t)
 	return r;
 }
 
+/* By which key the system signs now; this node hears of it in a moment. And who
+ * has not followed it yet, as far as anybody knows. */
+static int
+read_system(struct cli *c, struct cli_rotate *t)
+{
+	const struct timespec pause = {0, 50 * 1000000};
+	struct clv_list *list = NULL;
+	int r = CLV_OK;
+
+	for (int i = 0; r == CLV_OK && i < OPEN_MS / 50; i++) {
+		size_t n = 0;
+
+		r = cli_list_need(c, &list);
+		if (r == CLV_OK && !list->has_next_key)
+			n = list->succession_count;
+		if (n > 0 &&
+		    list->successions[n - 1].generation >= t->generation)
+			cli_base64(list->sign_pk, t->system);
+		if (t->system[0] != '\0')
+			r = cli_members_away(c, list, &t->away);
+		clv_list_free(&list);
+		if (t->system[0] != '\0')
+			return r;
+		nanosleep(&pause, NULL);
+	}
+	return r != CLV_OK
+		   ? r
+		   : cli_fail(c, CLV_E_NOT_READY, "claviger status here",
+			 "this node has not heard of the new signing key yet");
+}
+
+/* To whom else the key before could still name another one. */
+static void
+print_system(const struct cli_rotate *t)
+{
+	const char *late = t->late, *away = t->away != NULL ? t->away : "";
+
+	printf("the system signs by a new key, %s\n"
+	       "hosts that know the one before follow by themselves; join "
+	       "tokens from before are not good any more\n",
+	    t->system);
+	if (late[0] == '\0' && away[0] == '\0')
+		return;
+	printf("these have not been heard of since; if the key before may be "
+	       "in wrong hands, stop clavigerd on each, and pin the new one "
+	       "there before it starts again:\n"
+	       "  claviger settings pin %s\n"
+	       "  on %s%s%s\n",
+	    t->system, late, late[0] != '\0' && away[0] != '\0' ? ", " : "",
+	    away);
+}
+
+static void
+json_away(struct cli_json *j, const struct cli_rotate *t)
+{
+	char *names = t->away != NULL ? strdup(t->away) : NULL;
+	char *save = NULL, *name;
+
+	cli_json_array(j, "away");
+	name = names != NULL ? strtok_r(names, ", ", &save) : NULL;
+	for (; name != NULL; name = strtok_r(NULL, ", ", &save))
+		cli_json_str_push(j, "away", name);
+	free(names);
+}
+
 void
 cli_rotate_print(const struct cli_rotate *t)
 {
@@ -186,6 +274,8 @@ cli_rotate_print(const struct cli_rotate *t)
 	if (t->reencrypt && t->serves)
 		printf("%llu records are re-encrypted\n",
 		    (unsigned long long)s->reencrypted);
+	if (t->system[0] != '\0')
+		print_system(t);
 	if (s->late[0] != '\0')
 		printf("live members that did not fetch it in time: %s\n",
 		    s->late);
@@ -206,6 +296,10 @@ cli_rotate_json(struct cli_json *j, const struct cli_rotate *t)
 	cli_json_u64(j, "damaged", s->damaged);
 	cli_json_u64(j, "reencrypted", s->reencrypted);
 	cli_json_u64(j, "not_reencrypted", s->not_reencrypted);
+	if (t->system[0] != '\0')
+		cli_json_str(j, "system", t->system);
+	if (t->system[0] != '\0')
+		json_away(j, t);
 }
 
 bool
@@ -267,6 +361,7 @@ once(struct cli *c, struct cli_rotate *t)
 	memset(&t->state, 0, sizeof(t->state));
 	t->serves = false;
 	t->last = true;
+	t->signs = false;
 	if (!is_begun(c, t))
 		r = start(c, t);
 	if (r == CLV_OK && t->serves)
@@ -289,10 +384,10 @@ cli_rotate_run(struct cli *c, struct cli_rotate *t)
 		r = once(c, t);
 	}
 	add_late(t);
-	return r == CLV_OK && !t->last
-		   ? cli_fail(c, CLV_E_BUSY, "repeat the command",
-			 "other rotations came in between")
-		   : r;
+	if (r == CLV_OK && !t->last)
+		r = cli_fail(c, CLV_E_BUSY, "repeat the command",
+		    "other rotations came in between");
+	return r == CLV_OK && t->signs ? read_system(c, t) : r;
 }
 
 int
@@ -316,6 +411,8 @@ cli_rotate_fini(struct cli *c, struct cli_rotate *t)
 {
 	clv_guard_put(c->guard, t->passphrase);
 	t->passphrase = NULL;
+	free(t->away);
+	t->away = NULL;
 }
 
 static void
@@ -337,9 +434,15 @@ int
 cli_rotate(struct cli *c)
 {
 	struct cli_daemon d = {.started = false};
-	struct cli_rotate t = {.reencrypt = cli_opt(c, "reencrypt") != NULL};
-	int r = cli_rotate_prepare(c, &t);
+	struct cli_rotate t = {.reencrypt = cli_opt(c, "reencrypt") != NULL,
+	    .signing = cli_opt(c, "signing-key") != NULL};
+	int r;
 
+	if (t.signing && cli_opt(c, "backup") == NULL)
+		return cli_fail(c, CLV_E_USAGE, NULL,
+		    "a new signing key is written to a backup first: give "
+		    "--backup FILE");
+	r = cli_rotate_prepare(c, &t);
 	if (r != CLV_OK)
 		return r;
 	r = cli_daemon_need(c, &d);

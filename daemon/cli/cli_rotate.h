@@ -28,6 +28,7 @@ int cli_rotation_follow(
 /* cli_rotate.c. A rotation, whole. */
 struct cli_rotate {
 	bool reencrypt;
+	bool signing;	  /* with a new signing key, if it is a new one */
 	uint32_t past;	  /* somebody has this generation, and those below: only
 			   * one above it, with re-encryption, will do */
 	const char *path; /* of its backup; NULL: go on with what has one */
@@ -38,6 +39,9 @@ struct cli_rotate {
 	bool goes_on; /* it was begun before, and has its backup */
 	bool serves;  /* there is an active server, which does the rest */
 	bool last;    /* it is above `past`: no other one is needed */
+	bool signs;   /* it came with a new signing key */
+	char system[CLI_BASE64]; /* which is this one; "": there is none */
+	char *away; /* hosts that have not been heard of since; ", " between */
 	struct cli_rotation state;
 	char late[1024]; /* server nodes, and after them members */
 };

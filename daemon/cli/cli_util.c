@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <sodium.h>
 #include "daemon/cli/cli.h"
+#include "daemon/base/system_pin.h"
 
 /* Room for a keyring as text several times over, and for age's own keys. */
 #define GUARD_LEN (256u << 10)
@@ -220,7 +221,7 @@ cli_age_text(uint64_t age_s, char *dst, size_t cap)
 int
 cli_system_pk(const struct cli *c, uint8_t ret[static CLV_SIGN_PK_LEN])
 {
-	if (cli_key_parse(c->config.system, ret) == CLV_OK)
+	if (system_pin_load(&c->config, ret) != CLV_E_CONFIG)
 		return CLV_OK;
 	return cli_fail(c, CLV_E_CONFIG,
 	    "write there the public key that claviger init printed",

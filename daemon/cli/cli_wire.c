@@ -195,24 +195,60 @@ question(const struct cli_wire *w, const struct cli_question *q,
 }
 
 static int
-ask(struct cli *c, struct cli_wire *w, const struct cli_question *q,
-    struct clv_buf *ret_body, struct clv_wire_answer *ret)
+exchange(struct cli_wire *w, const struct cli_question *q,
+    struct clv_wire_request *ret_asked, struct clv_buf *ret_body,
+    char why[static 256])
 {
-	struct clv_wire_request m;
-	char why[256] = "";
 	struct clv_buf request;
 	int r;
 
 	clv_buf_init(&request);
 	clv_buf_reset(ret_body);
-	question(w, q, &m);
-	r = clv_wire_request_format(&m, w->host.id->sign_sk, &request);
+	question(w, q, ret_asked);
+	r = clv_wire_request_format(ret_asked, w->host.id->sign_sk, &request);
 	if (r == CLV_OK)
 		r = tls_client_exchange(w->tls, &request, ret_body,
 		    q->op == CLV_WIRE_ADMIN ? CLI_ADMIN_TIMEOUT_MS
 					    : CLI_TIMEOUT_MS,
 		    why);
 	clv_buf_fini(&request);
+	return r;
+}
+
+/* The system signs by another key than ours: does it follow? That is pinned by
+ * clavigerd; here it is good for this conversation. */
+static int
+follow(struct cli_wire *w)
+{
+	const struct cli_question q = {.op = CLV_WIRE_CHAIN};
+	uint8_t pk[CLV_SIGN_PK_LEN];
+	struct clv_wire_request m;
+	struct clv_wire_answer a;
+	struct clv_buf body;
+	char why[256];
+	int r;
+
+	clv_buf_init(&body);
+	r = exchange(w, &q, &m, &body, why);
+	if (r == CLV_OK)
+		r = clv_wire_answer_follow(
+		    body.data, body.len, w->system_pk, &a, pk);
+	if (r == CLV_OK)
+		r = clv_wire_answer_match(&a, &m);
+	clv_buf_fini(&body);
+	if (r == CLV_OK)
+		memcpy(w->system_pk, pk, sizeof(w->system_pk));
+	return r;
+}
+
+static int
+ask(struct cli *c, struct cli_wire *w, const struct cli_question *q,
+    struct clv_buf *ret_body, struct clv_wire_answer *ret)
+{
+	struct clv_wire_request m;
+	char why[256] = "";
+	int r = exchange(w, q, &m, ret_body, why);
+
 	if (r != CLV_OK)
 		return cli_fail(c, r,
 		    "claviger status on the server nodes tells which one is "
@@ -222,6 +258,9 @@ ask(struct cli *c, struct cli_wire *w, const struct cli_question *q,
 		    why[0] != '\0' ? why : clv_result_text(r));
 	r = clv_wire_answer_parse(
 	    ret_body->data, ret_body->len, w->system_pk, ret);
+	if (r == CLV_E_SIGNATURE && follow(w) == CLV_OK)
+		r = clv_wire_answer_parse(
+		    ret_body->data, ret_body->len, w->system_pk, ret);
 	if (r == CLV_OK)
 		r = clv_wire_answer_match(ret, &m);
 	if (r == CLV_OK)

@@ -3,6 +3,7 @@
 libcli_la_SOURCES += \
 	%D%/cli.h \
 	%D%/cli_admin.c \
+	%D%/cli_adopt.c \
 	%D%/cli_api.c %D%/cli_api.h \
 	%D%/cli_app.c \
 	%D%/cli_app_remove.c \
@@ -42,6 +43,7 @@ libcli_la_SOURCES += \
 	%D%/cli_opt.c \
 	%D%/cli_pass.c \
 	%D%/cli_password.c \
+	%D%/cli_pin.c \
 	%D%/cli_revoke.c %D%/cli_revoke.h \
 	%D%/cli_revoke_print.c \
 	%D%/cli_rotate.c %D%/cli_rotate.h \

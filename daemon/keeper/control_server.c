@@ -101,6 +101,7 @@ status_flags(struct keeper *k)
 	f |= k->secret.list != NULL && serving_read_only(k) ? CTL_FLAG_READONLY
 							    : 0;
 	f |= k->serving.listening ? CTL_FLAG_LISTENING : 0;
+	f |= k->copied[0] != '\0' ? CTL_FLAG_COPIED : 0;
 	return f;
 }
 
@@ -137,7 +138,10 @@ control_status(struct keeper *k, struct ctl_status *st)
 	st->epoch = k->serving.epoch != 0 ? k->serving.epoch : k->seen.epoch;
 	if (k->lease.until_ms > now)
 		st->lease_left_ms = k->lease.until_ms - now;
-	snprintf(st->system_pk, sizeof(st->system_pk), "%s", k->config->system);
+	if (k->config->system[0] != '\0')
+		sodium_bin2base64(st->system_pk, sizeof(st->system_pk),
+		    k->system_pk, sizeof(k->system_pk),
+		    sodium_base64_VARIANT_ORIGINAL);
 	snprintf(st->node, sizeof(st->node), "%s",
 	    k->identity != NULL ? k->identity->name : k->config->node);
 	st->node_number = k->node_number;
@@ -398,6 +402,7 @@ needed(enum ctl_op op)
 	case CTL_DEMOTE:
 	case CTL_SHUTDOWN:
 	case CTL_RELOAD:
+	case CTL_ADOPT:
 	case CTL_CERT: break;
 	}
 	return AUTH_OP_SERVICE;
@@ -434,6 +439,7 @@ on_message(struct keeper *k, struct control_conn *c, enum ctl_op op,
 		keeper_tell(k, LINK_RELOAD, "");
 		reply(c, op, CLV_OK, NULL, 0);
 		break;
+	case CTL_ADOPT: reply(c, op, copied_again(k), NULL, 0); break;
 	default: reply(c, op, CLV_E_PROTOCOL, NULL, 0);
 	}
 }

@@ -133,15 +133,15 @@ take_sealed(struct coverage *c, struct coverage_copy *copy,
 
 /* A backup is opened again before it is recorded. */
 static void
-take_backup(struct coverage *c, const uint8_t pk[static CLV_SIGN_PK_LEN],
-    const struct db_field *row)
+take_backup(struct coverage *c, const struct clv_list *list,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], const struct db_field *row)
 {
 	struct coverage_copy *copy = add(c, COVERAGE_BACKUP);
 	struct record rec;
 
 	if (copy == NULL)
 		return;
-	copy->result = record_parse(row->p, row->len, pk, &rec);
+	copy->result = record_read(row->p, row->len, list, pk, &rec);
 	if (copy->result != CLV_OK)
 		return;
 	snprintf(copy->holder, sizeof(copy->holder), "%s", rec.where);
@@ -160,7 +160,7 @@ coverage_take(struct coverage *c, unsigned step, const struct clv_list *list,
 		return;
 	}
 	for (size_t i = 0; i < r->rows; i++)
-		take_backup(c, pk, db_field(r, i, 1));
+		take_backup(c, list, pk, db_field(r, i, 1));
 }
 
 /* From keeper to command. */

@@ -20,6 +20,7 @@
 #include "daemon/rotate/reencrypt.h"
 #include "daemon/rotate/rewrap.h"
 #include "daemon/base/identity_cred.h"
+#include "daemon/base/system_pin.h"
 
 /* Keyrings, identity and working copies, and a member's keys and values: a
  * fraction of the usual limit of 8 MiB, and all of the process that is
@@ -175,12 +176,14 @@ load_identity(struct keeper *k, int sealed)
 		log_notice("no system is configured on this host yet");
 		return CLV_OK;
 	}
-	if (sodium_base642bin(k->system_pk, sizeof(k->system_pk),
-		k->config->system, strlen(k->config->system), NULL, NULL, NULL,
-		sodium_base64_VARIANT_ORIGINAL) != 0) {
+	r = system_pin_load(k->config, k->system_pk);
+	if (r == CLV_E_CONFIG) {
 		log_error("%s: system is not a public key", k->config->path);
-		return CLV_E_CONFIG;
+		return r;
 	}
+	if (r != CLV_OK)
+		log_warning("%s/successor is not used: %s",
+		    k->config->state_dir, clv_result_text(r));
 	snprintf(path, sizeof(path), "%s/identity", k->config->state_dir);
 	r = sealed > 0 ? identity_cred_read(k->guard, sealed, &k->identity)
 		       : clv_identity_load(k->guard, path, &k->identity);
@@ -260,6 +263,8 @@ keeper_init(
 		r = load_state(k);
 	if (r == CLV_OK)
 		r = load_identity(k, fds->identity);
+	if (r == CLV_OK)
+		copied_init(k, &fds->machine);
 	if (r == CLV_OK)
 		r = reencrypt_new(k, &k->reencrypt);
 	if (r == CLV_OK)

@@ -21,6 +21,7 @@
 #include "daemon/keeper/expiry.h"
 #include "daemon/keeper/heads_claims.h"
 #include "daemon/base/loop.h"
+#include "daemon/base/machine.h"
 #include "daemon/keeper/members_wait.h"
 #include "daemon/keeper/peer_msg.h"
 #include "daemon/supervisor/process.h"
@@ -261,6 +262,8 @@ struct keeper {
 	uint8_t system_pk[CLV_SIGN_PK_LEN];
 	uint8_t node_number;  /* 0: not enrolled yet */
 	uint8_t instance[16]; /* of this process: an epoch belongs to it */
+	struct machine_ids machine;   /* that it runs on, */
+	char copied[MACHINE_WHY_LEN]; /* and why that is not ours, or "" */
 	struct state seen;
 	struct db db;
 	struct secret secret;
@@ -329,6 +332,9 @@ int secret_accept_keyring(struct keeper *k, struct clv_keyring **keyring);
 /* Of GET_TLS, the row of that certificate: NULL, none. */
 const struct db_field *secret_tls_row(
     const struct db_result *r, const uint8_t thumb[static 32]);
+/* Of the guard; CLV_E_SIGNATURE and so on, clv_tls_row_open(). */
+int secret_tls_open(struct keeper *k, const struct db_field *row,
+    struct clv_buf *ret_cert, uint8_t **ret_key, size_t *ret_len);
 /* Has the front the certificate that the list says? */
 bool secret_tls_is_current(const struct keeper *k);
 /* The list says another one, it may be: fetch it. */
@@ -337,6 +343,11 @@ void secret_tls_changed(struct keeper *k);
 void secret_put_own_copy(struct keeper *k);
 /* Open it as it is there, and have its row say so. */
 void secret_prove_copy(struct keeper *k);
+
+/* copied.c: is it a copy of another host? k->copied says so. */
+void copied_init(struct keeper *k, const struct machine_ids *ids);
+/* Root has changed that, it may be. CLV_E_NOT_READY: it is one. */
+int copied_again(struct keeper *k);
 
 /* peers.c */
 void peers_on_deliver(struct keeper *k, struct clv_rd *body);

@@ -31,6 +31,8 @@ libdaemon_la_SOURCES += \
 	%D%/secret.c \
 	%D%/secret_copy.c \
 	%D%/secret_impl.h \
+	%D%/secret_sign.c \
+	%D%/secret_tls.c \
 	%D%/serving.c \
 	%D%/tlsnext.c %D%/tlsnext.h \
 	%D%/witness.c

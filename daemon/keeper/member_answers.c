@@ -17,8 +17,10 @@
 /* One that holds nothing says nothing of itself: it asks again when it has
  * what it gets now, or it is somebody who only looks. */
 static void
-note(struct keeper *k, const char *name, const struct clv_wire_holds *holds)
+note(struct keeper *k, const struct member_reply *to,
+    const struct clv_wire_holds *holds)
 {
+	const char *name = to->name;
 	const struct member_live *before = members_live_find(k->live, name);
 	struct member_live said = {0};
 
@@ -30,6 +32,11 @@ note(struct keeper *k, const char *name, const struct clv_wire_holds *holds)
 	said.generation = holds->generation;
 	said.list_version = holds->list_version;
 	snprintf(said.name, sizeof(said.name), "%s", name);
+	if (members_live_comes(&said, to->conn, said.heard_ms))
+		log_warning("%s is there twice: two hosts have its identity: "
+			    "remove /var/lib/claviger of the one that is not "
+			    "to stay, and have it join under its own name",
+		    name);
 	if (members_live_heard(k->live, &said) != CLV_OK)
 		log_warning("what member %s holds was not noted", name);
 }
@@ -50,7 +57,7 @@ member_give_keys(struct keeper *k, const struct member_reply *to,
 	if (r == CLV_OK)
 		r = member_seal_keys(k, scope, &terms, to->box_pk, &sealed);
 	if (r == CLV_OK)
-		note(k, to->name, &holds);
+		note(k, to, &holds);
 	if (r == CLV_OK)
 		audit_grant(k, to->name, scope);
 	member_answer(k, to, r, r == CLV_OK ? wish : clv_result_text(r),

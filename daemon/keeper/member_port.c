@@ -214,6 +214,19 @@ has_joined(struct keeper *k, const struct member_reply *to)
 	clv_buf_fini(&b);
 }
 
+/* To one that does not know by which key we sign. */
+static void
+give_chain(struct keeper *k, const struct member_reply *to)
+{
+	struct clv_buf b;
+
+	clv_buf_init(&b);
+	clv_wire_chain_format(k->secret.list, &b);
+	if (clv_buf_result(&b) == CLV_OK)
+		member_answer(k, to, CLV_OK, "", b.data, b.len);
+	clv_buf_fini(&b);
+}
+
 static void
 dispatch(struct keeper *k, const struct member_reply *to,
     const struct caller *who, const struct clv_wire_request *q)
@@ -236,6 +249,7 @@ dispatch(struct keeper *k, const struct member_reply *to,
 	case CLV_WIRE_APPS: member_give_apps(k, to, scope_of(who), q); break;
 	case CLV_WIRE_HEADS: member_give_heads(k, to, scope_of(who), q); break;
 	case CLV_WIRE_JOIN: has_joined(k, to); break;
+	case CLV_WIRE_CHAIN: give_chain(k, to); break;
 	case CLV_WIRE_CERT: party_cert_ask(k, to, who->is_node, q); break;
 	default:
 		member_answer(

@@ -158,6 +158,27 @@ members_live_is(const struct member_live *e, uint64_t now_ms)
 	return now_ms - e->heard_ms <= MEMBERS_LIVE_MS;
 }
 
+bool
+members_live_is_twice(const struct member_live *e, uint64_t now_ms)
+{
+	return e->twice_ms != 0 && now_ms - e->twice_ms <= MEMBERS_LIVE_MS;
+}
+
+/* Once may be what lay unread when the host had hung up there. */
+bool
+members_live_comes(struct member_live *said, uint64_t conn, uint64_t now_ms)
+{
+	bool was = members_live_is_twice(said, now_ms);
+
+	if (conn > said->conn) {
+		said->conn = conn;
+		said->returns = 0;
+	} else if (conn < said->conn && ++said->returns > 1) {
+		said->twice_ms = now_ms;
+	}
+	return !was && members_live_is_twice(said, now_ms);
+}
+
 size_t
 members_live_count(const struct members_live *m, uint64_t now_ms)
 {

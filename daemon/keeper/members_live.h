@@ -20,6 +20,10 @@ struct member_live {
 	uint64_t heard_ms;
 	uint32_t generation; /* newest of which it has keys */
 	uint64_t list_version;
+	/* over which connection, whose numbers only grow */
+	uint64_t conn;	   /* the newest one */
+	unsigned returns;  /* so often by an older one since */
+	uint64_t twice_ms; /* by both in turn: when last, or 0 */
 	/* its own certificate: party_cert.c */
 	uint8_t thumb[32];   /* that it came with last; zeros: not yet */
 	uint64_t next_ms;    /* since when it comes with the next one, or 0 */
@@ -46,6 +50,12 @@ const struct member_live *members_live_next(
 void members_live_sweep(struct members_live *m, const struct clv_list *list);
 
 bool members_live_is(const struct member_live *e, uint64_t now_ms);
+/* It comes over that connection. A host has one at a time: who goes on with an
+ * older one, time and again, is two hosts of one identity. True: that is new.
+ */
+bool members_live_comes(
+    struct member_live *said, uint64_t conn, uint64_t now_ms);
+bool members_live_is_twice(const struct member_live *e, uint64_t now_ms);
 /* Who has this name in the list in force, which is sorted; NULL: nobody. At
  * each request one of very many is looked for. */
 const struct clv_list_member *members_live_party(

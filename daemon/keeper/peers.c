@@ -82,6 +82,8 @@ peers_cast(struct keeper *k, struct peer_msg *m)
 	struct clv_buf b, msg;
 	int r;
 
+	if (k->copied[0] != '\0') /* the other one speaks under this name */
+		return;
 	m->from = k->node_number;
 	memcpy(m->voice.instance, k->instance, sizeof(m->voice.instance));
 	m->voice.stamp = next_stamp(k);
@@ -242,18 +244,42 @@ on_alive(struct keeper *k, struct peer *p, const struct peer_msg *m)
 }
 
 static bool
+is_signed(const uint8_t *p, size_t len, const struct peer_msg *m,
+    const uint8_t pk[static CLV_SIGN_PK_LEN])
+{
+	return clv_verify(pk, peer_msg_domain(m->kind), p, len, p + len) ==
+	       CLV_OK;
+}
+
+/* Under the system's name the key that is to come is as good as the one in
+ * force: whoever uses it has a list that is not here yet. */
+static bool
 is_authentic(
     struct keeper *k, const uint8_t *p, size_t len, const struct peer_msg *m)
 {
+	const struct clv_succession *next = clv_list_next_key(k->secret.list);
 	const struct clv_list_node *n =
 	    clv_list_node_by_number(k->secret.list, m->from);
-	const uint8_t *pk;
 
 	if (n == NULL || n->revoked)
 		return false;
-	pk = peer_msg_by_system(m->kind) ? k->system_pk : n->party.sign_pk;
-	return clv_verify(pk, peer_msg_domain(m->kind), p, len, p + len) ==
-	       CLV_OK;
+	if (!peer_msg_by_system(m->kind))
+		return is_signed(p, len, m, n->party.sign_pk);
+	return is_signed(p, len, m, k->system_pk) ||
+	       (next != NULL && is_signed(p, len, m, next->new_pk));
+}
+
+/* It has not heard of the key in force yet, or we have not: no reason to warn.
+ */
+static bool
+is_behind(
+    struct keeper *k, const uint8_t *p, size_t len, const struct peer_msg *m)
+{
+	const uint8_t *former = clv_list_former_pk(k->secret.list);
+
+	return !k->db.known || k->db.list_version > k->secret.list->version ||
+	       (former != NULL && peer_msg_by_system(m->kind) &&
+		   is_signed(p, len, m, former));
 }
 
 static void
@@ -288,7 +314,8 @@ peers_on_deliver(struct keeper *k, struct clv_rd *body)
 	    m.from == k->node_number)
 		return;
 	if (!is_authentic(k, at, len, &m)) {
-		warn(k, m.from);
+		if (!is_behind(k, at, len, &m))
+			warn(k, m.from);
 		return;
 	}
 	p = &k->peers.of[m.from];

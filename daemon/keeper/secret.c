@@ -17,9 +17,9 @@
 /*
  * What the node must hold to serve: the signed list (on disk), a keyring with
  * the current generation (its own sealed copy in PostgreSQL, opened:
- * secret_copy.c), and the network name's certificate with its key. Each is
- * fetched when the database says so, one statement at a time: list, then copy,
- * then certificate.
+ * secret_copy.c), and the network name's certificate with its key
+ * (secret_tls.c). Each is fetched when the database says so, one statement at a
+ * time: list, then copy, then certificate.
  */
 
 static void
@@ -83,6 +83,8 @@ reason_list(struct keeper *k, char *why, size_t cap)
 	if (k->identity == NULL)
 		WHY("no system here: claviger init, or claviger join "
 		    "--server");
+	else if (k->copied[0] != '\0')
+		WHY("%s", k->copied);
 	else if (k->secret.list == NULL && !k->db.known)
 		WHY("database away: %.130s", k->db.why);
 	else if (k->secret.list == NULL)
@@ -124,6 +126,9 @@ reason_secret(struct keeper *k, char *why, size_t cap)
 	else if (r != CLV_OK)
 		WHY("the secret does not fit the signed list: %s",
 		    clv_result_text(r));
+	else if (!secret_signs(k))
+		WHY("secret stale: it has not the system's signing key any "
+		    "more: claviger restore FILE");
 	else if (lacks_published(k))
 		WHY("secret stale: generation %u here, a newer one is "
 		    "published: claviger restore FILE",
@@ -235,6 +240,7 @@ list_in_force(
 	clv_buf_reset(&k->secret.list_blob);
 	clv_buf_raw(&k->secret.list_blob, blob, len);
 	find_own_number(k);
+	secret_follow(k);
 	members_live_sweep(k->live, k->secret.list);
 	secret_drop_destroyed(k);
 	member_pins(k);
@@ -343,82 +349,6 @@ on_list(struct keeper *k, void *arg, const struct db_result *r)
 		secret_prove(k);
 }
 
-static void
-tls_to_front(struct keeper *k, const struct clv_buf *cert, const uint8_t *key,
-    size_t key_len)
-{
-	struct clv_buf b;
-	int r;
-
-	clv_buf_init(&b);
-	clv_buf_bytes(&b, cert->data, cert->len);
-	clv_buf_bytes(&b, key, key_len);
-	r = clv_buf_result(&b);
-	if (r == CLV_OK)
-		r = keeper_send(k, CHAN_TLS, &b);
-	k->secret.tls_loaded = r == CLV_OK;
-	clv_buf_fini(&b);
-}
-
-const struct db_field *
-secret_tls_row(const struct db_result *r, const uint8_t thumb[static 32])
-{
-	for (size_t i = 0; r->result == CLV_OK && i < r->rows; i++) {
-		const struct db_field *f = db_field(r, i, 0);
-
-		if (f->len == 32 && sodium_memcmp(f->p, thumb, 32) == 0)
-			return db_field(r, i, 1);
-	}
-	return NULL;
-}
-
-static void
-on_certificate(struct keeper *k, void *arg, const struct db_result *r)
-{
-	const uint8_t *want = k->secret.list->cert_thumb[0];
-	const struct db_field *row = secret_tls_row(r, want);
-	struct clv_buf cert;
-	uint8_t *key = NULL, found[32];
-	size_t key_len = 0;
-	int result = r->result;
-
-	(void)arg;
-	k->secret.fetching = false;
-	k->secret.failure[0] = '\0';
-	clv_buf_init(&cert);
-	if (result == CLV_OK && row == NULL)
-		result = CLV_E_NOT_FOUND;
-	if (result == CLV_OK)
-		result = clv_tls_row_open(k->guard, k->secret.keyring, row->p,
-		    row->len, &cert, &key, &key_len);
-	if (result == CLV_OK) {
-		crypto_hash_sha256(found, cert.data, cert.len);
-		if (sodium_memcmp(found, want, 32) != 0)
-			result = CLV_E_MISMATCH;
-	}
-	if (result == CLV_OK) {
-		memcpy(k->secret.tls_thumb, found, 32);
-		expiry_of_name(k, cert.data, cert.len);
-		clv_buf_reset(&k->secret.tls_cert);
-		clv_buf_raw(&k->secret.tls_cert, cert.data, cert.len);
-		tls_to_front(k, &cert, key, key_len);
-	} else {
-		secret_fetch_failed(
-		    k, "certificate of the network name", result, r->text);
-	}
-	clv_guard_put(k->guard, key);
-	clv_buf_fini(&cert);
-	secret_prove(k);
-}
-
-bool
-secret_tls_is_current(const struct keeper *k)
-{
-	return k->secret.tls_loaded &&
-	       sodium_memcmp(
-		   k->secret.tls_thumb, k->secret.list->cert_thumb[0], 32) == 0;
-}
-
 /* What is missing and can be had from the database now? */
 void
 secret_fetch_next(struct keeper *k)
@@ -443,12 +373,14 @@ secret_fetch_next(struct keeper *k)
 		    k, CLV_STMT_GET_LIST, &p, 1, KEEPER_SQL_MS, on_list, NULL);
 		return;
 	}
-	if (k->node_number == 0) {
+	if (k->node_number == 0 || k->copied[0] != '\0') {
 		secret_prove(k);
 		return;
 	}
-	old = k->secret.keyring != NULL &&
-	      clv_keyring_newest(k->secret.keyring) < newest_generation(list);
+	old =
+	    k->secret.keyring != NULL &&
+	    (clv_keyring_newest(k->secret.keyring) < newest_generation(list) ||
+		!secret_signs(k));
 	if (k->secret.keyring == NULL || (old && !k->secret.copy_asked)) {
 		k->secret.copy_asked = true;
 		secret_copy_fetch(k);
@@ -456,19 +388,10 @@ secret_fetch_next(struct keeper *k)
 	}
 	if (!secret_tls_is_current(k) &&
 	    clv_list_prove(list, k->secret.keyring) == CLV_OK) {
-		k->secret.fetching = true;
-		db_call(k, CLV_STMT_GET_TLS, NULL, 0, KEEPER_SQL_MS,
-		    on_certificate, NULL);
+		secret_tls_fetch(k);
 		return;
 	}
 	secret_prove(k);
-}
-
-void
-secret_tls_changed(struct keeper *k)
-{
-	if (!secret_tls_is_current(k))
-		secret_fetch_next(k);
 }
 
 void
@@ -492,11 +415,11 @@ secret_accept_keyring(struct keeper *k, struct clv_keyring **keyring)
 {
 	int r;
 
-	if (k->secret.list == NULL)
+	if (k->secret.list == NULL || k->copied[0] != '\0')
 		return CLV_E_NOT_READY;
-	if (sodium_memcmp(clv_keyring_sign_pk(*keyring), k->system_pk,
-		CLV_SIGN_PK_LEN) != 0)
-		return CLV_E_WRONG_SYSTEM;
+	if (clv_keyring_follow(*keyring, k->system_pk) != CLV_OK)
+		return secret_signed_before(k, *keyring) ? CLV_E_STALE
+							 : CLV_E_WRONG_SYSTEM;
 	r = clv_list_prove(k->secret.list, *keyring);
 	if (r != CLV_OK)
 		return r;

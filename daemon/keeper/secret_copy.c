@@ -91,7 +91,7 @@ on_proof(struct keeper *k, void *arg, const struct db_result *r)
 void
 secret_prove_copy(struct keeper *k)
 {
-	if (k->identity != NULL && k->node_number != 0)
+	if (k->identity != NULL && k->node_number != 0 && k->copied[0] == '\0')
 		get_copy(k, on_proof, NULL);
 }
 
@@ -200,9 +200,10 @@ on_copy(struct keeper *k, void *arg, const struct db_result *r)
 		    k->identity, k->node_number, &keyring);
 	if (result == CLV_OK)
 		put_proof(k, f, keyring);
-	if (result == CLV_OK && (k->secret.keyring == NULL ||
-				    clv_keyring_newest(keyring) >
-					clv_keyring_newest(k->secret.keyring)))
+	if (result == CLV_OK &&
+	    (k->secret.keyring == NULL || !secret_signs(k) ||
+		clv_keyring_newest(keyring) >
+		    clv_keyring_newest(k->secret.keyring)))
 		secret_copy_use(k, &keyring);
 	clv_keyring_free(&keyring);
 	if (result == CLV_E_NOT_FOUND && k->secret.keyring == NULL) {

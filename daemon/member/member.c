@@ -115,6 +115,10 @@ member_may_write(struct member *m, char why[static 256])
 {
 	uint64_t now = loop_now_ms();
 
+	if (m->k->copied[0] != '\0') {
+		snprintf(why, 256, "%s", m->k->copied);
+		return CLV_E_NOT_READY;
+	}
 	if (m->state == CLV_MEMBER_FRESH && now < m->permit_until_ms)
 		return CLV_OK;
 	if (m->state == CLV_MEMBER_AWAY && m->k->config->encrypt_when_away)

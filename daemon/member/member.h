@@ -35,7 +35,8 @@ enum member_step {
 	MEMBER_FETCH, /* asked for keys */
 	MEMBER_APPS,  /* ... for who may do what */
 	MEMBER_HEADS, /* ... for the counters of applications */
-	MEMBER_CERT   /* ... that it accepts our next certificate */
+	MEMBER_CERT,  /* ... that it accepts our next certificate */
+	MEMBER_CHAIN  /* ... how it came to sign by another key than ours */
 };
 
 /* member_cert.c: this host's own certificate is changed. */
@@ -118,7 +119,8 @@ void member_fini(struct keeper *k);
 void member_event(struct member *m, enum member_event event, const char *why);
 /* New secrets may be written until then; a time that is over: no more. */
 void member_permit(struct member *m, uint64_t until_ms);
-/* May new secrets be written now? If not: CLV_E_AWAY and why, in a sentence. */
+/* May new secrets be written now? If not: CLV_E_AWAY, or CLV_E_NOT_READY on a
+ * copy of another host, and why, in a sentence. */
 int member_may_write(struct member *m, char why[static 256]);
 const char *member_dir(struct keeper *k);
 uint64_t member_epoch(const struct keeper *k);
@@ -150,6 +152,10 @@ void member_refresh_on_answer(
     struct member *m, const struct clv_wire_answer *a);
 void member_refresh_on_notice(
     struct member *m, const struct clv_wire_answer *a);
+/* The server signs by another key: ask how it came to that. */
+void member_refresh_chain(struct member *m);
+/* Its answer was verified, and what follows from it is in force. */
+void member_refresh_on_chain(struct member *m, int result);
 /* Sign and send one question; the answer comes to member_on_reply(). */
 int member_ask(struct member *m, uint8_t op, const struct clv_buf *payload);
 
@@ -166,6 +172,11 @@ void member_apps_fini(struct member *m);
 /* member_heads.c */
 int member_heads_ask(struct member *m, bool first);
 int member_heads_take(struct member *m, const struct clv_wire_answer *a);
+
+/* member_successor.c: an answer that our key has not signed. CLV_OK: it is one
+ * that leads to another key, which we pin now; CLV_E_AGAIN: that is asked for;
+ * CLV_E_SIGNATURE. */
+int member_successor(struct member *m, const uint8_t *p, size_t len);
 
 /* member_cert.c */
 void member_cert_init(struct member *m);

@@ -75,6 +75,8 @@ member_cert_init(struct member *m)
 
 	if (thumb_of(cert_pair_load, dir, c->current) != CLV_OK)
 		return; /* the uplink says so */
+	if (m->k->copied[0] != '\0')
+		return;
 	r = thumb_of(cert_pair_next, dir, c->next);
 	if (r == CLV_E_NOT_FOUND)
 		return;
@@ -145,10 +147,17 @@ begin(struct member *m, bool now)
 	return CLV_OK;
 }
 
+/* A copy would cut the other host off. */
+static bool
+is_copy(const struct member *m)
+{
+	return m->k->copied[0] != '\0';
+}
+
 int
 member_cert_rotate(struct member *m, bool now)
 {
-	int r = begin(m, now);
+	int r = is_copy(m) ? CLV_E_NOT_READY : begin(m, now);
 
 	if (r == CLV_OK)
 		member_refresh_begin(m);
@@ -163,7 +172,7 @@ member_cert_wish(struct member *m, const char *wish)
 	struct member_cert *c = &m->cert;
 	bool now = strcmp(wish, CLV_WIRE_ROTATE_NOW) == 0;
 
-	if ((!now && strcmp(wish, CLV_WIRE_ROTATE) != 0) ||
+	if (is_copy(m) || (!now && strcmp(wish, CLV_WIRE_ROTATE) != 0) ||
 	    (c->wanted && (c->now || !now)))
 		return;
 	log_notice("an administrator of the system asks for a new certificate "

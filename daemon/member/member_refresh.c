@@ -101,6 +101,43 @@ member_refresh_begin(struct member *m)
 	try(m);
 }
 
+/* Whatever was asked is lost, and asked again when that is known. */
+void
+member_refresh_chain(struct member *m)
+{
+	const struct clv_buf nothing = {.data = NULL};
+	bool begins = m->step == MEMBER_IDLE;
+
+	if (!m->up || m->step == MEMBER_CHAIN)
+		return;
+	if (begins && loop_now_ms() - m->asked_ms < MEMBER_SOON_MS) {
+		member_refresh_soon(m->k);
+		return;
+	}
+	loop_timer_del(m->k->loop, &m->next);
+	loop_timer_del(m->k->loop, &m->retry);
+	(void)loop_timer_set(
+	    m->k->loop, &m->deadline, MEMBER_TRY_MS, on_deadline, m);
+	if (begins)
+		m->tries = 0;
+	enter(m, MEMBER_CHAIN);
+	if (member_ask(m, CLV_WIRE_CHAIN, &nothing) != CLV_OK)
+		fail(m, "the question could not be sent");
+}
+
+void
+member_refresh_on_chain(struct member *m, int result)
+{
+	if (result != CLV_OK) {
+		fail(m, "the server signs by another key than the one that is "
+			"pinned here, and does not prove that it follows: "
+			"claviger settings pin");
+		return;
+	}
+	enter(m, MEMBER_IDLE);
+	member_refresh_begin(m);
+}
+
 static void
 on_next(void *arg)
 {
@@ -390,6 +427,11 @@ member_refresh_on_answer(struct member *m, const struct clv_wire_answer *a)
 	case MEMBER_APPS: take_apps(m, a); break;
 	case MEMBER_HEADS: take_heads(m, a); break;
 	case MEMBER_CERT: take_cert(m, a); break;
+	case MEMBER_CHAIN: /* our key is the one in force */
+		log_warning("an answer at the server's address was not signed "
+			    "by the system");
+		member_refresh_on_chain(m, CLV_OK);
+		break;
 	case MEMBER_IDLE:
 	case MEMBER_WAIT: break;
 	}

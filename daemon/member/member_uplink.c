@@ -191,6 +191,10 @@ take(struct member *m, const uint8_t *p, size_t len)
 	int r;
 
 	r = clv_wire_answer_parse(p, len, m->k->system_pk, &a);
+	if (r == CLV_E_SIGNATURE) {
+		r = member_successor(m, p, len);
+		return r == CLV_E_AGAIN ? CLV_OK : r;
+	}
 	if (r != CLV_OK)
 		return r;
 	if (a.op == CLV_WIRE_NOTICE) {

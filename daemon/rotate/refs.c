@@ -72,13 +72,17 @@ take_keys(struct refs *refs, const struct db_result *r, size_t i)
 }
 
 static void
-take_certificate(struct refs *refs, const uint8_t pk[static CLV_SIGN_PK_LEN],
-    const struct db_field *row)
+take_certificate(struct refs *refs, const struct clv_list *list,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], const struct db_field *row)
 {
+	const uint8_t *former = clv_list_former_pk(list);
 	uint32_t generation;
 	struct ref *ref;
 
-	if (clv_tls_row_generation(row->p, row->len, pk, &generation) != CLV_OK)
+	if (clv_tls_row_generation(row->p, row->len, pk, &generation) !=
+		CLV_OK &&
+	    (former == NULL || clv_tls_row_generation(row->p, row->len, former,
+				   &generation) != CLV_OK))
 		return;
 	ref = find(refs, generation);
 	if (ref != NULL)
@@ -98,13 +102,13 @@ take_copy(struct refs *refs, const struct db_result *r, size_t i)
 }
 
 static void
-take_backup(struct refs *refs, const uint8_t pk[static CLV_SIGN_PK_LEN],
-    const struct db_field *row)
+take_backup(struct refs *refs, const struct clv_list *list,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], const struct db_field *row)
 {
 	struct record *rec = &refs->backups[refs->backup_count];
 
 	if (refs->backup_count >= REFS_BACKUPS_MAX ||
-	    record_parse(row->p, row->len, pk, rec) != CLV_OK)
+	    record_read(row->p, row->len, list, pk, rec) != CLV_OK)
 		return;
 	refs->backup_count++;
 	for (size_t i = 0; i < refs->count; i++)
@@ -112,17 +116,17 @@ take_backup(struct refs *refs, const uint8_t pk[static CLV_SIGN_PK_LEN],
 }
 
 void
-refs_take(struct refs *refs, unsigned step,
+refs_take(struct refs *refs, unsigned step, const struct clv_list *list,
     const uint8_t pk[static CLV_SIGN_PK_LEN], const struct db_result *r)
 {
 	for (size_t i = 0; i < r->rows; i++) {
 		switch (steps[step]) {
 		case CLV_STMT_COUNT_KEYS: take_keys(refs, r, i); break;
 		case CLV_STMT_GET_TLS:
-			take_certificate(refs, pk, db_field(r, i, 1));
+			take_certificate(refs, list, pk, db_field(r, i, 1));
 			break;
 		case CLV_STMT_GET_ESCROWS: take_copy(refs, r, i); break;
-		default: take_backup(refs, pk, db_field(r, i, 1));
+		default: take_backup(refs, list, pk, db_field(r, i, 1));
 		}
 	}
 }

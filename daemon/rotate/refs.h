@@ -37,7 +37,7 @@ int refs_new(const struct clv_list *list, struct refs **ret);
 void refs_free(struct refs **refs);
 /* The statement of each step, from 0 on; false: there is none any more. */
 bool refs_stmt(unsigned step, enum clv_stmt *ret);
-void refs_take(struct refs *refs, unsigned step,
+void refs_take(struct refs *refs, unsigned step, const struct clv_list *list,
     const uint8_t pk[static CLV_SIGN_PK_LEN], const struct db_result *r);
 const struct ref *refs_find(const struct refs *refs, uint32_t generation);
 struct members_live;

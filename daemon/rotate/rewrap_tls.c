@@ -8,7 +8,7 @@
 #include "daemon/rotate/rewrap_impl.h"
 
 /* The network name's TLS keys, a few rows: each is read, sealed under the
- * current generation, and written in its place. */
+ * current generation, signed by the key in force, and written in its place. */
 
 static void
 on_put(struct keeper *k, void *arg, const struct db_result *r)
@@ -50,8 +50,7 @@ seal(struct rewrap *w, const struct db_field *row, struct clv_buf *ret)
 	int r;
 
 	clv_buf_init(&cert);
-	r = clv_tls_row_open(k->guard, k->secret.keyring, row->p, row->len,
-	    &cert, &key, &key_len);
+	r = secret_tls_open(k, row, &cert, &key, &key_len);
 	if (r == CLV_OK)
 		r = clv_tls_row_seal(k->guard, k->secret.keyring, w->generation,
 		    cert.data, cert.len, key, key_len, ret);
@@ -63,11 +62,14 @@ seal(struct rewrap *w, const struct db_field *row, struct clv_buf *ret)
 static bool
 is_old(const struct rewrap *w, const struct db_field *row)
 {
+	const uint8_t *former = clv_list_former_pk(w->k->secret.list);
 	uint32_t generation = 0;
 
-	return clv_tls_row_generation(
-		   row->p, row->len, w->k->system_pk, &generation) == CLV_OK &&
-	       generation < w->generation;
+	if (clv_tls_row_generation(
+		row->p, row->len, w->k->system_pk, &generation) == CLV_OK)
+		return generation < w->generation;
+	return former != NULL && clv_tls_row_generation(row->p, row->len,
+				     former, &generation) == CLV_OK;
 }
 
 /* The next that is old, from tls_at on; false: there is none. */

@@ -119,7 +119,8 @@ child_keeper(const struct config *c, struct ends *e, keeper_fn fn, pid_t parent)
 	    .link = e->link[KEEPER][1],
 	    .api = e->socket[SOCKET_API],
 	    .credentials = e->socket[SOCKET_CREDENTIALS],
-	    .identity = e->identity >= 0 ? e->identity : 0};
+	    .identity = e->identity >= 0 ? e->identity : 0,
+	    .machine = e->machine};
 	int *const kept[] = {&fds.control, &fds.front, &fds.link, &fds.api,
 	    &fds.credentials, &fds.identity};
 	int n = fds.identity > 0 ? 6 : 5;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "daemon/base/config.h"
+#include "daemon/base/machine.h"
 
 /*
  * The four processes. The supervisor stays root: it opens what root must
@@ -24,6 +25,7 @@ struct keeper_fds {
 	int credentials; /* SOCK_STREAM, for systemd's LoadCredential=; -1 */
 	int identity; /* pipe with what was sealed (identity_cred.h); 0: a file
 		       */
+	struct machine_ids machine; /* which root has read */
 };
 
 enum link_op {

@@ -548,7 +548,10 @@ run(struct supervisor *s, struct ends *e, keeper_fn keeper, front_fn front)
 int
 supervisor_main(const struct config *c, keeper_fn keeper, front_fn front)
 {
-	struct ends e = {{-1, -1, -1}, -1, {-1, -1}, {{-1, -1}, {-1, -1}}};
+	struct ends e = {.socket = {-1, -1, -1},
+	    .identity = -1,
+	    .chan = {-1, -1},
+	    .link = {{-1, -1}, {-1, -1}}};
 	struct supervisor s = {.c = *c,
 	    .lock = -1,
 	    .watcher = {.s = &s, .name = "watcher", .pidfd = -1, .link = -1},
@@ -562,8 +565,10 @@ supervisor_main(const struct config *c, keeper_fn keeper, front_fn front)
 	if (startup_users(c) == CLV_OK && startup_state_dir(c) == CLV_OK &&
 	    startup_lock(c, &s.lock) == CLV_OK &&
 	    startup_identity(c, &e.identity) == CLV_OK &&
-	    startup_sockets(c, e.socket) == CLV_OK)
+	    startup_sockets(c, e.socket) == CLV_OK) {
+		machine_ids_get(&e.machine);
 		status = run(&s, &e, keeper, front);
+	}
 	fd_close(&s.lock);
 	log_close();
 	return status;

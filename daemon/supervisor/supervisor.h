@@ -33,9 +33,10 @@ enum who { KEEPER, FRONT, N_CHILDREN };
 /* Descriptors of the two children, before the forks; -1: not open. */
 struct ends {
 	int socket[N_SOCKETS];
-	int identity;		 /* identity_cred_open(); -1: none */
-	int chan[2];		 /* keeper, front */
-	int link[N_CHILDREN][2]; /* supervisor, child */
+	int identity;		    /* identity_cred_open(); -1: none */
+	int chan[2];		    /* keeper, front */
+	int link[N_CHILDREN][2];    /* supervisor, child */
+	struct machine_ids machine; /* for the keeper */
 };
 
 int ends_open(struct ends *e); /* all but the sockets */

@@ -37,6 +37,14 @@ int clv_keyring_parse(struct clv_guard *guard, const char *text, size_t len,
 
 const uint8_t *clv_keyring_system_id(const struct clv_keyring *k); /* 16 B */
 const uint8_t *clv_keyring_sign_pk(const struct clv_keyring *k);   /* 32 B */
+/* The signing key that follows, or NULL: made ahead, in the place of one that
+ * was never used, so that every copy has it before anything is signed by it. */
+const uint8_t *clv_keyring_next_pk(const struct clv_keyring *k);
+void clv_keyring_add_next(struct clv_keyring *k);
+/* The system signs by this key now: if it is the one that follows, it takes the
+ * other one's place, which is wiped. CLV_E_WRONG_SYSTEM: it is neither. */
+int clv_keyring_follow(
+    struct clv_keyring *k, const uint8_t pk[static CLV_SIGN_PK_LEN]);
 uint32_t clv_keyring_newest(const struct clv_keyring *k); /* its number */
 size_t clv_keyring_count(const struct clv_keyring *k);
 uint32_t clv_keyring_number(const struct clv_keyring *k, size_t i);

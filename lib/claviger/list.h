@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <claviger/identity.h>
 #include <claviger/keyring.h>
+#include <claviger/succession.h>
 
 /*
  * The signed list: the one document that decides who gets keys. It holds the
@@ -92,6 +93,13 @@ struct clv_list_app {
 
 struct clv_list {
 	uint8_t system_id[CLV_SYSTEM_ID_LEN];
+	/* How the signing key came to be the one that it is: the newest
+	 * successions, a chain. has_next_key: the last one is to come; copies
+	 * have its key already. */
+	struct clv_succession *successions;
+	size_t succession_count;
+	bool has_next_key;
+	uint8_t sign_pk[CLV_SIGN_PK_LEN]; /* has signed it: of an opened list */
 	uint64_t version;
 	uint64_t epoch; /* of the server that wrote it */
 	char network_name[254];
@@ -106,9 +114,11 @@ struct clv_list {
 	uint32_t reencrypt;
 	/* What a host that was revoked may still have, and is in use: keys of
 	 * this generation and those below it, until re-encryption with a newer
-	 * one is through (0: of none), and keys of these certificates. */
+	 * one is through (0: of none), keys of these certificates, and the
+	 * signing key. */
 	uint32_t lost_generation;
 	bool cert_lost[CLV_LIST_CERTS];
+	bool sign_lost;
 	struct clv_list_generation *generations;
 	size_t generation_count;
 	struct clv_list_node *nodes;
@@ -160,6 +170,13 @@ struct clv_list_node *clv_list_add_node(struct clv_list *list);
 struct clv_list_member *clv_list_add_member(struct clv_list *list);
 struct clv_list_token *clv_list_add_token(struct clv_list *list);
 struct clv_list_app *clv_list_add_app(struct clv_list *list);
+struct clv_succession *clv_list_add_succession(struct clv_list *list);
+/* The succession that is to come, or NULL. */
+const struct clv_succession *clv_list_next_key(const struct clv_list *list);
+/* The signing key that the system began with: it names the system for ever. */
+const uint8_t *clv_list_first_pk(const struct clv_list *list);
+/* The signing key before the one in force, or NULL. */
+const uint8_t *clv_list_former_pk(const struct clv_list *list);
 /* Takes app, an element of the list, out of it. */
 void clv_list_drop_app(struct clv_list *list, struct clv_list_app *app);
 void clv_list_drop_token(struct clv_list *list, struct clv_list_token *token);
@@ -171,9 +188,10 @@ void clv_list_drop_token(struct clv_list *list, struct clv_list_token *token);
 struct clv_buf;
 int clv_list_sign(const struct clv_list *list, const struct clv_keyring *k,
     struct clv_buf *ret);
-/* Verify under pk, decode strictly (canonical, names checked, numbers unique,
- * exactly one current generation). CLV_E_SIGNATURE before anything is parsed.
- */
+/* Verify under pk, or the key to which the list's own successions lead from
+ * there: ret's sign_pk. Decode strictly (canonical, names checked, numbers
+ * unique, exactly one current generation). CLV_E_SIGNATURE before anything but
+ * the successions is parsed. */
 int clv_list_open(const void *p, size_t len,
     const uint8_t pk[static CLV_SIGN_PK_LEN], struct clv_list **ret);
 
@@ -250,5 +268,11 @@ int clv_tls_row_generation(const void *row, size_t len,
 int clv_tls_row_open(struct clv_guard *guard, const struct clv_keyring *k,
     const void *row, size_t len, struct clv_buf *ret_cert, uint8_t **ret_key,
     size_t *ret_key_len);
+/* The same of a row that another key has signed: the system's before, whose
+ * rows are good until they are sealed anew. Which certificate it must be, the
+ * list says, and the wrapped key is bound to it. */
+int clv_tls_row_open_by(struct clv_guard *guard, const struct clv_keyring *k,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], const void *row, size_t len,
+    struct clv_buf *ret_cert, uint8_t **ret_key, size_t *ret_key_len);
 
 #endif

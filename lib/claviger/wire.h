@@ -56,6 +56,10 @@ enum clv_wire_op {
 	 * refused. CLV_OK: the signed list says so. CLV_E_AGAIN: it will say
 	 * so, or the list is another one by now than the caller has seen. */
 	CLV_WIRE_CERT = 7,
+	/* By a host that cannot verify what it is answered: payload empty;
+	 * answer payload: clv_wire_chain_format(), and clv_wire_answer_follow()
+	 * is how to read it. */
+	CLV_WIRE_CHAIN = 8,
 	/* An answer that nobody asked for: something in its head has changed,
 	 * or there is something for the host that its text names. It may be an
 	 * old one, played again: it is a reason to fetch, and permits nothing.
@@ -121,6 +125,13 @@ int clv_wire_answer_format(const struct clv_wire_answer *a,
     const struct clv_keyring *k, struct clv_buf *ret);
 int clv_wire_answer_parse(const void *p, size_t len,
     const uint8_t pk[static CLV_SIGN_PK_LEN], struct clv_wire_answer *ret);
+/* Payload of a CHAIN answer: raw system id, and the successions in force. */
+void clv_wire_chain_format(const struct clv_list *list, struct clv_buf *ret);
+/* A CHAIN answer, by whoever knows pk: verified under ret_pk, to which its own
+ * payload leads from there. CLV_E_SIGNATURE when it leads to another one. */
+int clv_wire_answer_follow(const void *p, size_t len,
+    const uint8_t pk[static CLV_SIGN_PK_LEN], struct clv_wire_answer *ret,
+    uint8_t ret_pk[static CLV_SIGN_PK_LEN]);
 /* Is a verified answer the one to this request? CLV_OK, CLV_E_PROTOCOL (to
  * another one, or to another caller's), CLV_E_WRONG_SYSTEM (unless the request
  * names none). */

@@ -56,8 +56,13 @@ worked() { [ "$(on client cat /tmp/put.done | wc -l)" -gt "$1" ]; }
 step "a rotation with everything in order"
 expect_within 20 "the member is at work" worked 3
 passphrase "$active"
+system_now() { cl "$1" status --json |
+    sed -n 's/.*"system": *"\([^"]*\)".*/\1/p' | head -n 1; }
+pinned=$(system_now "$active")
 must "rotate returns when every key is rewrapped" cl "$active" rotate \
-    --backup /root/claviger-2.age --passphrase-file $PASS
+    --signing-key --backup /root/claviger-2.age --passphrase-file $PASS
+signs=$(system_now "$active")
+refute "the system signs by another key" test "$signs" = "$pinned"
 expect "no row is under generation 1" all_under 2
 # shellcheck disable=SC2086
 expect "not one request has failed" none $bad put.away seal.away
@@ -113,7 +118,7 @@ passphrase "$active"
 sql "BEGIN; SELECT FROM claviger.secret WHERE app = 'r5' FOR UPDATE;
     SELECT pg_sleep(600); COMMIT" >/dev/null 2>&1 &
 lock=$!
-cl "$active" rotate --reencrypt --backup /root/claviger-4.age \
+cl "$active" rotate --reencrypt --signing-key --backup /root/claviger-4.age \
     --passphrase-file $PASS --json >"$LAB_ROOT/$lab/rotation" 2>&1 &
 rotation=$!
 rewrapping="query LIKE '%claviger.put_records(%'"
@@ -176,6 +181,28 @@ for w in $workers; do on client touch "/tmp/$w.stop"; done
 # shellcheck disable=SC2086
 expect "not one request has failed" none $bad
 
+step "hosts that pin the first signing key follow to the third"
+active=$(promoted)
+refute "it is another one" test "$(system_now "$active")" = "$signs"
+signs=$(system_now "$active")
+expect "the configuration has the first one" \
+    on client grep -qF "$pinned" /etc/claviger/claviger.conf
+# As one that was away since before the first change.
+must "the member's pin is gone" on client rm /var/lib/claviger/successor
+expect "the command asks how it came to that" cl client fetch --check
+must "the member restarts" member_restart client
+expect_within 20 "and is fresh" member_fresh client
+system_is() { [ "$(system_now "$1")" = "$signs" ]; }
+expect_within 10 "by the key in force" system_is client
+standby=$(printf '%s\n' n1 n2 n3 | grep -v "$active" | tail -n 1)
+was=$(daemon_pid "$standby" keeper)
+must "a standby has neither pin nor list" on "$standby" \
+    rm /var/lib/claviger/successor /var/lib/claviger/list
+must "and begins anew" daemon_kill "$standby" KILL keeper
+is_again() { ! [[ $(daemon_pid "$standby" keeper) =~ ^($was|)$ ]] && all_ready; }
+expect_within 40 "it is there again" is_again
+expect_within 10 "by the key in force" system_is "$standby"
+
 step "the old generations are destroyed"
 active=$(promoted)
 expect_exit 4 'destroyed for ever' "not without being asked to" \
@@ -217,9 +244,40 @@ expect_exit 30 'master secret +replaced' "the node is, and something is left" \
     cl "$active" node revoke "$lost" --rotate --now --yes \
     --backup /root/claviger-6.age --passphrase-file $PASS
 expect "the certificate is replaced" told "certificate's key +replaced"
+expect "and the signing key" told 'signing key +replaced'
+refute "it is another one" test "$(system_now "$active")" = "$signs"
 refute "by another one" test "$(server_thumbprint '' "$active")" = "$was"
 expect "by a new generation" all_under 6
 expect "and all records" test "$(old_records)" = 0
 expect_exit 30 'master secret +replaced' "repeated, nothing is left to do" \
     cl "$active" node revoke "$lost" --rotate
 expect "and no generation is made for that" all_under 6
+
+step "that host joins anew, as a node of the same system"
+must "its daemon is stopped" on "$active" pcs node standby "$lost"
+expect_within 20 "and has ended" daemon_absent "$lost"
+must "what it had is gone" on "$lost" \
+    rm -rf /etc/claviger/claviger.conf /var/lib/claviger
+fingerprint=$(cl "$lost" join --server --system "$(system_now "$active")" \
+    --database "$CONNINFO" --database-passfile $PASSFILE | fingerprint_in)
+must "it asks, by the key in force" test -n "$fingerprint"
+must "and is approved" cl "$active" node approve "$lost" \
+    --fingerprint "$fingerprint"
+expect "its configuration has the first key" \
+    test "$(config_of "$lost" system)" = "$pinned"
+must "its daemon starts" on "$active" pcs node unstandby "$lost"
+expect_within 60 "it may be promoted, as the others" all_ready
+# By the cluster: in a group of its own it would hear of nobody.
+active=$(promoted)
+must "the active server is put aside" on "$active" pcs node standby "$active"
+expect_within 40 "another one serves" serving
+must "it is back" on "$active" pcs node unstandby "$active"
+expect_within 60 "all are ready" all_ready
+one_group() {
+	local node names
+	names=$(for node in n1 n2 n3; do
+		on "$node" corosync-cpgtool -n | grep -aE '^claviger/'
+	done | sort -u)
+	[ "$(wc -l <<<"$names")" = 1 ] && [ -n "$names" ]
+}
+expect "all meet in one group" one_group

@@ -865,6 +865,79 @@ START_TEST(a_lost_generation_is_replaced_by_a_newer_one_with_new_data_keys)
 }
 END_TEST
 
+static void
+use_new_keyring(void)
+{
+	clv_keyring_free(&keyring);
+	change.keyring = keyring = change.new_keyring;
+	change.new_keyring = NULL; /* transferred */
+}
+
+static void
+announce_key(void)
+{
+	clv_buf_reset(&args);
+	change.hands_over = false;
+	ck_assert_int_eq(apply(ADMIN_ROTATE_SIGNING), CLV_OK);
+	use_new_keyring();
+}
+
+static void
+hand_over(uint32_t generation)
+{
+	clv_buf_reset(&args);
+	clv_buf_u32(&args, generation);
+	clv_buf_str(&args, "/root/backup.age");
+	ck_assert_int_eq(apply(ADMIN_ROTATE_FINISH), CLV_OK);
+	ck_assert(change.hands_over);
+	use_new_keyring();
+	memcpy(change.next->sign_pk, clv_keyring_sign_pk(keyring),
+	    CLV_SIGN_PK_LEN);
+}
+
+/* What was announced when the node was still there is sealed to it, too. */
+START_TEST(a_lost_signing_key_is_replaced_by_one_that_was_made_since)
+{
+	struct clv_list *l = change.next;
+
+	add_n2();
+	announce_key();
+	name_args("n2");
+	ck_assert_int_eq(apply(ADMIN_NODE_REVOKE), CLV_OK);
+	ck_assert(l->sign_lost);
+	hand_over(2);
+	ck_assert(l->sign_lost);
+	announce_key();
+	ck_assert(l->sign_lost);
+	hand_over(3);
+	ck_assert(!l->sign_lost);
+}
+END_TEST
+
+/* It would be known by its first key no more. */
+START_TEST(no_signing_key_follows_the_33rd)
+{
+	uint8_t first[CLV_SIGN_PK_LEN];
+	struct clv_succession *s;
+
+	memcpy(first, clv_keyring_sign_pk(keyring), sizeof(first));
+	for (uint32_t i = 2; i < 2 + CLV_SUCCESSIONS_MAX; i++) {
+		clv_keyring_add_next(keyring);
+		s = clv_list_add_succession(change.next);
+		ck_assert_int_eq(clv_succession_make(keyring, 1, s), CLV_OK);
+		s->generation = i;
+		ck_assert_int_eq(
+		    clv_keyring_follow(keyring, s->new_pk), CLV_OK);
+	}
+	ck_assert_mem_eq(clv_list_first_pk(change.next), first, sizeof(first));
+	ck_assert_int_eq(apply(ADMIN_ROTATE_SIGNING), CLV_E_FULL);
+	ck_assert_ptr_nonnull(strstr(change.text, "changed 32 times"));
+	ck_assert_mem_eq(clv_list_first_pk(change.next), first, sizeof(first));
+	clv_keyring_free(&change.new_keyring);
+	ck_assert_int_eq(apply(ADMIN_ROTATE_BEGIN), CLV_OK);
+}
+END_TEST
+
 START_TEST(a_lost_certificate_is_replaced_when_it_is_refused)
 {
 	struct clv_list *l = change.next;
@@ -956,6 +1029,9 @@ main(void)
 	tcase_add_test(t, a_revoked_node_has_every_generation_and_certificate);
 	tcase_add_test(
 	    t, a_lost_generation_is_replaced_by_a_newer_one_with_new_data_keys);
+	tcase_add_test(
+	    t, a_lost_signing_key_is_replaced_by_one_that_was_made_since);
+	tcase_add_test(t, no_signing_key_follows_the_33rd);
 	tcase_add_test(t, a_lost_certificate_is_replaced_when_it_is_refused);
 	tcase_add_test(t, the_scope_of_a_member_is_changed);
 	tcase_add_loop_test(t, bad_scopes_are_refused, 0,

@@ -703,6 +703,32 @@ START_TEST(without_a_permit_nothing_is_written)
 }
 END_TEST
 
+START_TEST(a_copy_of_another_host_reads_and_writes_nothing)
+{
+	struct clv_rd rd;
+	int fd = dial();
+
+	ck_assert_int_eq(request(fd, CLV_API_PUT, "shop", &rd), CLV_OK);
+	strcpy(rig.k.copied, "a copy");
+	/* It does not wait, as a write does while the service moves, */
+	member_permit(&rig.member, rig.now + 60000);
+	ck_assert_int_eq(
+	    request(fd, CLV_API_PUT, "shop", &rd), CLV_E_NOT_READY);
+	ck_assert_str_eq(text_of(&rd), "a copy");
+	ck_assert_int_eq(
+	    request(fd, CLV_API_SEAL, "shop", &rd), CLV_E_NOT_READY);
+	ck_assert_int_eq(
+	    request(fd, CLV_API_DELETE, "shop", &rd), CLV_E_NOT_READY);
+	ck_assert_int_eq(request(fd, CLV_API_GET, "shop", &rd), CLV_OK);
+	/* and is not let by what lets a host go on alone. */
+	rig.member.state = CLV_MEMBER_AWAY;
+	rig.config.encrypt_when_away = true;
+	ck_assert_int_eq(
+	    request(fd, CLV_API_SEAL, "shop", &rd), CLV_E_NOT_READY);
+	close(fd);
+}
+END_TEST
+
 /* The service moves: nothing may be written from now on. */
 static void
 service_leaves(void)
@@ -1919,6 +1945,7 @@ api_suite(void)
 	tcase_add_test(t, member_host_administers_nothing);
 	tcase_add_test(t, a_changed_list_counts_at_once);
 	tcase_add_test(t, without_a_permit_nothing_is_written);
+	tcase_add_test(t, a_copy_of_another_host_reads_and_writes_nothing);
 	tcase_add_test(t, a_write_waits_while_the_service_moves);
 	tcase_add_loop_test(t, what_was_just_granted_waits_for_the_list, 0, 3);
 	tcase_add_test(t, it_waits_for_no_longer_than_a_move_takes);

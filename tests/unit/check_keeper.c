@@ -563,6 +563,112 @@ START_TEST(a_node_put_back_in_time_does_not_serve_an_epoch_again)
 }
 END_TEST
 
+/* A node's disk on another machine. */
+
+static void
+runs_on(unsigned i, uint8_t number)
+{
+	struct rig_node *n = &rig.node[i];
+
+	rig_kill(i);
+	n->machine.has[MACHINE_OS] = true;
+	memset(n->machine.id[MACHINE_OS], number, MACHINE_ID_LEN);
+	rig_up(i);
+}
+
+/* As the command does it. */
+static void
+adopt(unsigned i)
+{
+	struct rig_node *n = &rig.node[i];
+	struct machine_marks m;
+	char text[MACHINE_TEXT_MAX];
+	size_t len;
+
+	machine_marks_make(&n->machine, n->id, &m);
+	len = machine_format(&m, text);
+	clv_buf_reset(&n->marks);
+	clv_buf_raw(&n->marks, text, len);
+}
+
+START_TEST(the_first_machine_is_remembered)
+{
+	ck_assert_uint_eq(rig.node[0].marks.len, 0);
+	runs_on(0, 1);
+	ck_assert_uint_ne(rig.node[0].marks.len, 0);
+	ck_assert_int_eq(rig_state(0), ROLE_STANDBY);
+	runs_on(0, 1);
+	ck_assert_int_eq(rig_state(0), ROLE_STANDBY);
+}
+END_TEST
+
+START_TEST(a_machine_that_cannot_be_remembered_is_good_all_the_same)
+{
+	rig.node[0].disk_full = true;
+	runs_on(0, 1);
+	ck_assert_uint_eq(rig.node[0].marks.len, 0);
+	ck_assert_int_eq(rig_state(0), ROLE_STANDBY);
+	ck_assert_ptr_nonnull(strstr(rig.log, MACHINE_FILE));
+}
+END_TEST
+
+START_TEST(a_copy_is_never_ready_and_changes_nothing)
+{
+	const struct rig_node *n = &rig.node[0];
+	unsigned casts;
+
+	runs_on(0, 1);
+	casts = n->casts;
+	runs_on(0, 2);
+	ck_assert_ptr_nonnull(strstr(rig.log, "claviger identity adopt"));
+	ck_assert_int_eq(rig_state(0), ROLE_LOCKED);
+	ck_assert_int_eq(serving_score(n->k), CTL_SCORE_NEVER);
+	ck_assert_ptr_null(n->k->secret.keyring);
+	ck_assert_int_eq(rig_promote(0), CLV_E_NOT_READY);
+	ck_assert_int_eq(rig_add_member(0, 1, "new"), CLV_E_NOT_READY);
+	ck_assert_ptr_nonnull(strstr(rig.said, "a copy on another machine"));
+	/* nor by the one that serves, */
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 2, "new"), CLV_E_NOT_READY);
+	ck_assert_int_eq(rig_add_member(1, 3, "new"), CLV_OK);
+	rig_run(60000);
+	/* and all the time it has said nothing under the other one's name. */
+	ck_assert_uint_eq(n->casts, casts);
+}
+END_TEST
+
+START_TEST(a_copy_promises_nothing)
+{
+	runs_on(0, 1);
+	runs_on(0, 2);
+	rig_kill(2);
+	ck_assert_int_ne(rig_promote(1), CLV_OK);
+}
+END_TEST
+
+START_TEST(what_is_adopted_is_ready_without_a_restart)
+{
+	unsigned casts;
+
+	runs_on(0, 1);
+	runs_on(0, 2);
+	casts = rig.node[0].casts;
+	ck_assert_int_eq(
+	    rig_result(0, rig_ctl(0, CTL_ADOPT, NULL, 0)), CLV_E_NOT_READY);
+	ck_assert_int_eq(rig_state(0), ROLE_LOCKED);
+	adopt(0);
+	ck_assert_int_eq(rig_result(0, rig_ctl(0, CTL_ADOPT, NULL, 0)), CLV_OK);
+	rig_run(1000);
+	ck_assert_int_eq(rig_state(0), ROLE_STANDBY);
+	ck_assert_uint_gt(rig.node[0].casts, casts);
+	ck_assert_int_eq(rig_promote(0), CLV_OK);
+	ck_assert_int_eq(rig_add_member(0, 1, "new"), CLV_OK);
+	/* The machine that it has left. */
+	runs_on(0, 1);
+	ck_assert_int_eq(rig_state(0), ROLE_LOCKED);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -608,6 +714,13 @@ suite(void)
 	tcase_add_test(t, a_promise_holds_for_the_instance_that_asked);
 	tcase_add_test(
 	    t, a_node_put_back_in_time_does_not_serve_an_epoch_again);
+	t = suite_case(s, "copy", rig_standby, rig_fini);
+	tcase_add_test(t, the_first_machine_is_remembered);
+	tcase_add_test(
+	    t, a_machine_that_cannot_be_remembered_is_good_all_the_same);
+	tcase_add_test(t, a_copy_is_never_ready_and_changes_nothing);
+	tcase_add_test(t, a_copy_promises_nothing);
+	tcase_add_test(t, what_is_adopted_is_ready_without_a_restart);
 	return s;
 }
 

@@ -235,7 +235,7 @@ START_TEST(revoked_member_is_forgotten)
 END_TEST
 
 /* Pages of ADMIN_MEMBERS_STATE after that name, until the last one. */
-static bool live_now;
+static uint8_t live_now;
 static uint64_t age_ms;
 
 static unsigned
@@ -290,17 +290,86 @@ START_TEST(members_are_listed_with_what_they_hold)
 	ck_assert_uint_eq(list_members(0, "", last), 0);
 	fetch(rig.member[0], 1, 3);
 	fetch(rig.member[1], 1, 3);
-	live_now = true;
+	live_now = 1;
 	age_ms = MEMBERS_LIVE_MS;
 	rig_run(age_ms);
 	ck_assert_uint_eq(list_members(0, "", last), 2);
 	ck_assert_str_eq(last, "m2");
 	ck_assert_uint_eq(list_members(0, "m1", last), 1);
 	ck_assert_uint_eq(list_members(0, "m2", last), 0);
-	live_now = false;
+	live_now = 0;
 	rig_run(1);
 	age_ms++;
 	ck_assert_uint_eq(list_members(0, "m1", last), 1);
+}
+END_TEST
+
+/* Fetch over the connection of that number. */
+static void
+comes_by(uint64_t conn)
+{
+	uint64_t newest = rig.conns;
+
+	rig.conns = conn - 1;
+	ck_assert_int_eq(fetch(rig.member[0], 1, 3), CLV_OK);
+	if (newest > conn)
+		rig.conns = newest;
+}
+
+static bool
+is_twice(void)
+{
+	return members_live_is_twice(live("m1"), rig.now);
+}
+
+START_TEST(two_hosts_of_one_identity_are_seen)
+{
+	uint64_t first = rig.conns + 1, second = first + 1;
+	char last[CLV_NAME_MAX];
+
+	rig_run(1000);
+	comes_by(first);
+	comes_by(first);
+	comes_by(second);
+	ck_assert(!is_twice());
+	comes_by(first); /* that may have lain there */
+	comes_by(second);
+	ck_assert(!is_twice());
+	rig.log[0] = '\0';
+	comes_by(first);
+	ck_assert(is_twice());
+	ck_assert_ptr_nonnull(strstr(rig.log, "m1 is there twice"));
+	live_now = 2;
+	age_ms = 0;
+	ck_assert_uint_eq(list_members(0, "", last), 1);
+	/* said once, and true as long as both come */
+	rig.log[0] = '\0';
+	for (unsigned i = 0; i < 5; i++) {
+		rig_run(30000);
+		comes_by(second);
+		rig_run(30000);
+		comes_by(first);
+		ck_assert(is_twice());
+	}
+	ck_assert_str_eq(rig.log, "");
+	for (unsigned i = 0; i < 3; i++) {
+		rig_run(60000);
+		comes_by(second);
+	}
+	ck_assert(!is_twice());
+}
+END_TEST
+
+START_TEST(a_host_that_connects_anew_is_one)
+{
+	for (unsigned i = 0; i < 10; i++) {
+		uint64_t old = rig.conns + 1;
+
+		comes_by(old);
+		comes_by(old + 1);
+		comes_by(old);
+		ck_assert(!is_twice());
+	}
 }
 END_TEST
 
@@ -310,7 +379,7 @@ START_TEST(very_many_members_come_in_pages)
 	    .heard_ms = rig.now - 1500, .generation = 1, .list_version = 3};
 	char last[CLV_NAME_MAX];
 
-	live_now = true;
+	live_now = 1;
 	age_ms = 1500;
 	for (int i = 0; i < 3000; i++) {
 		snprintf(m.name, sizeof(m.name), "host-%04d.example.org",
@@ -946,6 +1015,8 @@ main(void)
 	tcase_add_test(t, keys_are_sealed_once_for_what_a_member_may_have);
 	tcase_add_test(t, what_was_sealed_is_forgotten_with_the_role);
 	tcase_add_test(t, what_a_member_says_that_it_holds_is_noted);
+	tcase_add_test(t, two_hosts_of_one_identity_are_seen);
+	tcase_add_test(t, a_host_that_connects_anew_is_one);
 	tcase_add_test(t, who_holds_nothing_or_is_refused_is_not_noted);
 	tcase_add_test(t, revoked_member_is_forgotten);
 	tcase_add_test(t, members_are_listed_with_what_they_hold);

@@ -284,7 +284,7 @@ END_TEST
 
 START_TEST(newer_version_is_told_apart)
 {
-	static const char text[] = "claviger-keyring 2\nwhatever\n";
+	static const char text[] = "claviger-keyring 3\nwhatever\n";
 	struct clv_keyring *k = NULL;
 
 	ck_assert_int_eq(clv_keyring_parse(guard, text, sizeof(text) - 1, &k),

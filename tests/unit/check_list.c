@@ -248,9 +248,9 @@ static const struct {
 } changes[] = {
     {1, 5, CLV_E_FORMAT}, {1, 0, CLV_E_VERSION}, {1, 2, CLV_E_FORMAT},
     {1, 3, CLV_E_FORMAT}, {1, 4, CLV_E_FORMAT}, {1, 9, CLV_E_FORMAT},
-    {1, 12, CLV_E_FORMAT}, {1, 17, CLV_E_VERSION}, {NAME_AT, ' ', CLV_E_FORMAT},
-    {NAME_AT, '-', CLV_E_FORMAT}, {NAME_AT, '\n', CLV_E_FORMAT},
-    {ADDRESS_AT, 'x', CLV_E_FORMAT},
+    {1, 12, CLV_E_FORMAT}, {1, 17, CLV_E_FORMAT}, {0, 1, CLV_E_VERSION},
+    {NAME_AT, ' ', CLV_E_FORMAT}, {NAME_AT, '-', CLV_E_FORMAT},
+    {NAME_AT, '\n', CLV_E_FORMAT}, {ADDRESS_AT, 'x', CLV_E_FORMAT},
     {ADDRESS_AT, '9', CLV_E_FORMAT}, /* 992.0.2.10 */
     {POLICY_AT, 0, CLV_E_FORMAT}, {POLICY_AT, 3, CLV_E_FORMAT},
     {GEN_COUNT_AT + 3, 2, CLV_E_FORMAT}, {GEN_COUNT_AT + 3, 0, CLV_E_FORMAT},
@@ -767,6 +767,7 @@ sign_and_open(unsigned format)
 	ck_assert_uint_eq(opened->lost_generation, list->lost_generation);
 	ck_assert_mem_eq(
 	    opened->cert_lost, list->cert_lost, sizeof(opened->cert_lost));
+	ck_assert(opened->sign_lost == list->sign_lost);
 	return opened;
 }
 
@@ -799,15 +800,19 @@ START_TEST(keys_that_a_revoked_host_has_are_a_format_of_their_own)
 	clv_list_free(&opened);
 	memset(list->cert_thumb[0], 0, 32);
 	ck_assert_int_eq(sign(), CLV_E_INVALID);
+	list->cert_lost[0] = list->cert_switched = false;
+	list->sign_lost = true;
+	opened = sign_and_open(36);
+	clv_list_free(&opened);
 }
 END_TEST
 
 START_TEST(signed_nonsense_about_lost_keys_is_refused)
 {
 	static const uint8_t bad[][5] = {
-	    {0, 0, 0, 0, 0}, {0, 0, 0, 0, 4}, {0, 0, 0, 1, 255}};
+	    {0, 0, 0, 0, 0}, {0, 0, 0, 0, 8}, {0, 0, 0, 1, 255}};
 	static const uint8_t good[][5] = {
-	    {0, 0, 0, 0, 1}, {255, 255, 255, 255, 0}, {0, 0, 0, 9, 3}};
+	    {0, 0, 0, 0, 1}, {255, 255, 255, 255, 0}, {0, 0, 0, 9, 7}};
 
 	memset(list->cert_thumb, 5, sizeof(list->cert_thumb));
 	list->lost_generation = 1;

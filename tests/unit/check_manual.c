@@ -19,7 +19,7 @@
 /* What the manual pages say twice, as the program has it in a table: the
  * states of the role, the exit statuses, the verbs with their options. */
 
-#define LINES_MAX 1024
+#define LINES_MAX 2048
 static char *lines[LINES_MAX];
 static size_t line_count;
 

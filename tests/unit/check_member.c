@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/base/state.h"
+#include "daemon/base/system_pin.h"
 #include "daemon/front/tls.h"
 
 #include "accounts.h"
@@ -302,6 +303,8 @@ answer(const struct clv_keyring *by)
 		put_heads(&payload);
 	else if (q.op == CLV_WIRE_CERT)
 		a.result = take_cert();
+	else if (q.op == CLV_WIRE_CHAIN)
+		clv_wire_chain_format(list, &payload);
 	else if (q.op == CLV_WIRE_APPS) {
 		clv_rd_str(&rd, after, sizeof(after));
 		if (server.many > 0)
@@ -389,6 +392,8 @@ set_up(void)
 	list = new_list(keyring);
 	memcpy(rig.k.system_pk, clv_keyring_sign_pk(keyring), CLV_SIGN_PK_LEN);
 	strcpy(rig.config.state_dir, rig.dir);
+	sodium_bin2base64(rig.config.system, sizeof(rig.config.system),
+	    rig.k.system_pk, CLV_SIGN_PK_LEN, sodium_base64_VARIANT_ORIGINAL);
 	rig.config.refresh_interval = 60;
 	strcpy(rig.config.cache, "none");
 	rig.config.cache_max_age = 3600;
@@ -411,7 +416,7 @@ static void
 tear_down(void)
 {
 	static const char *const files[] = {"state", "state.bak", "evidence",
-	    "cache.age", "pins", "tls.crt", "tls.key", "tls.next"};
+	    "cache.age", "pins", "successor", "tls.crt", "tls.key", "tls.next"};
 	char path[128];
 
 	member_fini(&rig.k);
@@ -856,9 +861,14 @@ START_TEST(a_forged_answer_is_refused)
 	memcpy(a.nonce, q.nonce, sizeof(a.nonce));
 	strcpy(a.name, q.name);
 	send_answer(&a, other);
-	ck_assert_ptr_nonnull(strstr(rig.log, "was refused"));
+	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
+	ck_assert_int_eq(m->step, MEMBER_CHAIN); /* is it the system's? */
+	answer(keyring);
+	ck_assert_ptr_nonnull(strstr(rig.log, "not signed by the system"));
+	ck_assert_int_eq(m->step, MEMBER_FETCH);
 	/* to another question, and to another member */
 	rig.log[0] = '\0';
+	memcpy(a.nonce, q.nonce, sizeof(a.nonce));
 	a.nonce[0] ^= 1;
 	send_answer(&a, keyring);
 	ck_assert_ptr_nonnull(strstr(rig.log, "was refused"));
@@ -878,6 +888,161 @@ START_TEST(a_forged_answer_is_refused)
 	ck_assert_int_eq(m->state, CLV_MEMBER_NONE);
 	run(1000);
 	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+}
+END_TEST
+
+/* The system's signing key is changed. */
+
+static void
+hand_over(void)
+{
+	struct clv_succession s;
+	uint32_t number;
+
+	ck_assert_int_eq(clv_keyring_add(keyring, &number), CLV_OK);
+	clv_keyring_add_next(keyring);
+	ck_assert_int_eq(clv_succession_make(keyring, 1, &s), CLV_OK);
+	ck_assert_int_eq(clv_keyring_follow(keyring, s.new_pk), CLV_OK);
+	*clv_list_add_succession(list) = s;
+}
+
+static void
+check_pin(const uint8_t *pk)
+{
+	uint8_t on_disk[CLV_SIGN_PK_LEN];
+
+	ck_assert_mem_eq(rig.k.system_pk, pk, CLV_SIGN_PK_LEN);
+	ck_assert_int_eq(system_pin_load(&rig.config, on_disk), CLV_OK);
+	ck_assert_mem_eq(on_disk, pk, CLV_SIGN_PK_LEN);
+}
+
+START_TEST(a_new_signing_key_is_followed)
+{
+	make_fresh();
+	hand_over();
+	run(MEMBER_AGAIN_MS + 70000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	ck_assert_uint_eq(asked[CLV_WIRE_CHAIN], 1);
+	check_pin(clv_keyring_sign_pk(keyring));
+	ck_assert_str_eq(rig.log, "");
+	/* and while it is away, several */
+	uplink(false, "gone");
+	hand_over();
+	hand_over();
+	uplink(true, "");
+	run(1000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	ck_assert_uint_eq(asked[CLV_WIRE_CHAIN], 2);
+	check_pin(clv_keyring_sign_pk(keyring));
+	ck_assert(has_key("shop"));
+}
+END_TEST
+
+/* It comes first of all by a notice. */
+START_TEST(a_notice_by_a_new_key_is_a_reason_to_follow)
+{
+	struct clv_wire_answer a = head_of(CLV_WIRE_NOTICE);
+
+	make_fresh();
+	hand_over();
+	send_answer(&a, keyring);
+	ck_assert_uint_eq(asked[CLV_WIRE_CHAIN], 0); /* one a second */
+	run(MEMBER_SOON_MS + 100);
+	ck_assert_uint_eq(asked[CLV_WIRE_CHAIN], 1);
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	check_pin(clv_keyring_sign_pk(keyring));
+}
+END_TEST
+
+static void
+forget_first(void)
+{
+	list->succession_count--;
+	memmove(list->successions, list->successions + 1,
+	    list->succession_count * sizeof(*list->successions));
+}
+
+/* Its chain is true, and leads from another key than ours: somebody else's, or
+ * too much was forgotten there. */
+START_TEST(a_key_that_does_not_follow_is_refused)
+{
+	uint8_t pin[CLV_SIGN_PK_LEN];
+
+	make_fresh();
+	memcpy(pin, rig.k.system_pk, sizeof(pin));
+	hand_over();
+	hand_over();
+	forget_first();
+	run(140000);
+	ck_assert_int_eq(m->state, CLV_MEMBER_AWAY);
+	ck_assert_ptr_nonnull(strstr(m->failure, "claviger settings pin"));
+	check_pin(pin);
+	ck_assert_uint_gt(asked[CLV_WIRE_CHAIN], 1);
+	ck_assert_uint_lt(asked[CLV_WIRE_CHAIN], 40);
+	ck_assert(has_key("shop"));
+}
+END_TEST
+
+/* Whoever answers has the old chain, and not the key to which it leads; or
+ * plays an answer once more. */
+START_TEST(a_chain_alone_proves_nothing)
+{
+	struct clv_keyring *other = new_keyring();
+	struct clv_wire_answer a;
+	struct clv_buf payload;
+	uint8_t pin[CLV_SIGN_PK_LEN];
+
+	memcpy(pin, rig.k.system_pk, sizeof(pin));
+	make_fresh();
+	hand_over();
+	run(MEMBER_SOON_MS);
+	a = head_of(CLV_WIRE_NOTICE);
+	send_answer(&a, keyring);
+	ck_assert_int_eq(m->step, MEMBER_CHAIN);
+	a = head_of(CLV_WIRE_CHAIN);
+	memcpy(a.nonce, q.nonce, sizeof(a.nonce));
+	strcpy(a.name, q.name);
+	clv_buf_init(&payload);
+	clv_wire_chain_format(list, &payload);
+	a.payload = payload.data;
+	a.payload_len = payload.len;
+	send_answer(&a, other);
+	check_pin(pin);
+	ck_assert_int_eq(m->step, MEMBER_IDLE);
+	clv_buf_reset(&question);
+	run(MEMBER_AGAIN_MS);
+	check_pin(clv_keyring_sign_pk(keyring));
+	hand_over();
+	run(MEMBER_SOON_MS);
+	memcpy(pin, rig.k.system_pk, sizeof(pin));
+	send_answer(&a, keyring); /* nobody has asked */
+	check_pin(pin);
+	clv_buf_fini(&payload);
+	clv_keyring_free(&other);
+}
+END_TEST
+
+/* Pinned anew by hand: the file is about another key. */
+START_TEST(the_configuration_is_where_the_chain_begins)
+{
+	uint8_t pk[CLV_SIGN_PK_LEN];
+
+	make_fresh();
+	hand_over();
+	run(MEMBER_AGAIN_MS + 70000);
+	check_pin(clv_keyring_sign_pk(keyring));
+	memset(pk, 9, sizeof(pk));
+	sodium_bin2base64(rig.config.system, sizeof(rig.config.system), pk,
+	    sizeof(pk), sodium_base64_VARIANT_ORIGINAL);
+	memset(pk, 0, sizeof(pk));
+	ck_assert_int_eq(system_pin_load(&rig.config, pk), CLV_OK);
+	ck_assert_uint_eq(pk[0], 9);
+	damage("successor");
+	ck_assert_int_eq(system_pin_load(&rig.config, pk), CLV_E_DAMAGED);
+	ck_assert_uint_eq(pk[0], 9);
+	strcpy(rig.config.system, "no key");
+	ck_assert_int_eq(system_pin_load(&rig.config, pk), CLV_E_CONFIG);
+	ck_assert_int_eq(system_pin_save(&rig.config, pk), CLV_E_CONFIG);
 }
 END_TEST
 
@@ -1625,6 +1790,21 @@ START_TEST(the_system_may_ask_for_a_new_certificate)
 }
 END_TEST
 
+START_TEST(a_copy_of_another_host_changes_no_certificate)
+{
+	strcpy(rig.k.copied, "a copy");
+	server.wish = CLV_WIRE_ROTATE_NOW;
+	run(66000);
+	ck_assert(!m->cert.wanted);
+	ck_assert_int_eq(member_cert_rotate(m, false), CLV_E_NOT_READY);
+	ck_assert(!exists("tls.next"));
+	ck_assert_int_eq(m->state, CLV_MEMBER_FRESH);
+	rig.k.copied[0] = '\0';
+	run(66000);
+	ck_assert(m->cert.now || exists("tls.next"));
+}
+END_TEST
+
 /* A server that does not answer that question is asked for keys all the same.
  */
 START_TEST(a_server_that_is_silent_about_it_is_no_reason_to_be_away)
@@ -1872,6 +2052,11 @@ member_suite(void)
 	tcase_add_test(t, what_was_seen_survives);
 	tcase_add_test(t, what_was_seen_stands_twice);
 	tcase_add_test(t, a_forged_answer_is_refused);
+	tcase_add_test(t, a_new_signing_key_is_followed);
+	tcase_add_test(t, a_notice_by_a_new_key_is_a_reason_to_follow);
+	tcase_add_test(t, a_key_that_does_not_follow_is_refused);
+	tcase_add_test(t, a_chain_alone_proves_nothing);
+	tcase_add_test(t, the_configuration_is_where_the_chain_begins);
 	tcase_add_test(t, keys_that_the_list_does_not_name_are_refused);
 	tcase_add_test(t, with_a_full_disk_a_host_reads_on);
 	tcase_add_test(t, revoked_hosts_lose_their_keys);
@@ -1893,6 +2078,7 @@ member_suite(void)
 	tcase_add_checked_fixture(t, set_up_cert, tear_down);
 	tcase_add_test(t, a_new_certificate_is_used_when_the_list_has_it);
 	tcase_add_test(t, the_system_may_ask_for_a_new_certificate);
+	tcase_add_test(t, a_copy_of_another_host_changes_no_certificate);
 	tcase_add_test(
 	    t, a_server_that_is_silent_about_it_is_no_reason_to_be_away);
 	tcase_add_test(

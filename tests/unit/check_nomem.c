@@ -71,6 +71,7 @@ static struct clv_list *list;
 static struct clv_buf signed_list, request, answer, keys, escrow_row, tls_row;
 static struct clv_buf party;
 static const uint8_t thumb[32] = {1};
+static uint8_t first_pk[CLV_SIGN_PK_LEN]; /* of the chain in the list */
 static uint8_t payload[2000];
 
 /* The check library allocates too: inside an operation it is not asked. */
@@ -201,12 +202,20 @@ static int
 do_list_open(void)
 {
 	struct clv_list *l = NULL;
-	int r = clv_list_open(signed_list.data, signed_list.len,
-	    clv_keyring_sign_pk(keyring), &l);
+	int r = clv_list_open(signed_list.data, signed_list.len, first_pk, &l);
 
 	expect((l != NULL) == (r == CLV_OK));
 	clv_list_free(&l);
 	return r;
+}
+
+static int
+do_succession(void)
+{
+	struct clv_succession s;
+
+	clv_keyring_add_next(keyring);
+	return clv_succession_make(keyring, 1, &s);
 }
 
 static int
@@ -415,7 +424,8 @@ static const struct {
     {"list new", do_list_new, 15},
     {"list copy", do_list_copy, 15},
     {"list sign", do_list_sign, 7},
-    {"list open", do_list_open, 15},
+    {"list open", do_list_open, 17},
+    {"succession", do_succession, 3},
     {"escrow seal", do_escrow_seal, 4},
     {"escrow open", do_escrow_open, 3},
     {"escrow check", do_escrow_check, 3},
@@ -433,6 +443,17 @@ static const struct {
 };
 
 static void
+set_up_chain(void)
+{
+	struct clv_succession *s = clv_list_add_succession(list);
+
+	memcpy(first_pk, clv_keyring_sign_pk(keyring), sizeof(first_pk));
+	clv_keyring_add_next(keyring);
+	ck_assert_int_eq(clv_succession_make(keyring, 1, s), CLV_OK);
+	ck_assert_int_eq(clv_keyring_follow(keyring, s->new_pk), CLV_OK);
+}
+
+static void
 set_up(void)
 {
 	struct clv_wire_request r = make_request();
@@ -446,6 +467,7 @@ set_up(void)
 	for (i = 3; i < 10; i++) /* enough for arrays to grow */
 		add_node(list, (uint8_t)i, (char[]){'n', (char)('0' + i), 0});
 	add_token(list, "web1", 1);
+	set_up_chain();
 	ck_assert_int_eq(clv_list_sign(list, keyring, &signed_list), CLV_OK);
 	clv_wire_request_format(&r, identity->sign_sk, &request);
 	clv_wire_answer_format(&a, keyring, &answer);

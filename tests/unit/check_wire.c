@@ -122,9 +122,9 @@ make_op_0(struct clv_wire_request *r)
 }
 
 static void
-make_op_8(struct clv_wire_request *r)
+make_op_9(struct clv_wire_request *r)
 {
-	r->op = 8;
+	r->op = 9;
 }
 
 static void
@@ -170,7 +170,7 @@ make_join_challenge(struct clv_wire_request *r)
 	r->challenge[0] = 1;
 }
 
-static void (*const wrong[])(struct clv_wire_request *) = {make_op_0, make_op_8,
+static void (*const wrong[])(struct clv_wire_request *) = {make_op_0, make_op_9,
     make_notice, make_bad_name, make_payload, make_challenge,
     make_long_evidence, make_join_challenge};
 

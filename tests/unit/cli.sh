@@ -444,7 +444,7 @@ expect $? 0 '^claviger_up 0$' 'metrics without a daemon'
 is 'they tell of the certificate' grep -q \
 	'^claviger_certificate_left_seconds{party="host",name="n1"} 31[0-9]*$' \
 	"$tmp/out"
-of_server="role active serving active_node_number generation quorate read_only
+of_server="role active serving active_node_number generation quorate read_only copied
 	encryption_allowed lease_left_seconds locked_memory_bytes
 	database_connected escrow_covered escrow_findings backup_generation
 	backup_age_seconds rotation_under_way rotation_left rotation_damaged"
@@ -963,6 +963,111 @@ if command -v swtpm >/dev/null && [ -d /etc/systemd/system ] &&
 	expect $? 0 'is plain: .*identity$' 'unsealing by the host'
 	tpm_end
 fi
+# A disk that was copied to another machine, whose two numbers are these.
+elsewhere() { # MACHINE-ID PRODUCT-UUID COMMAND…: "": it has none
+	# What lies in a tmpfs is of one boot and does not count; a ramfs does.
+	# shellcheck disable=SC2016
+	unshare --mount sh -c 'mount -t ramfs none /sys/class &&
+			mkdir -p /sys/class/dmi/id || exit 99
+		echo "$1" >/sys/class/machine-id
+		[ -z "$2" ] || echo "$2" >/sys/class/dmi/id/product_uuid
+		mount --bind /sys/class/machine-id /etc/machine-id || exit 99
+		shift 2
+		echo $$ >"$0"
+		exec "$@"' "$tmp/elsewhere.pid" "$@"
+}
+at() { # MACHINE-ID PRODUCT-UUID HOST ARGUMENTS…: as with(), elsewhere
+	_id=$1 _uuid=$2 _host=$3
+	files_of "$_host" >"$tmp/was"
+	shift 3
+	elsewhere "$_id" "$_uuid" "$claviger" --clavigerd "$daemon" \
+		--config "$tmp/$_host/claviger.conf" "$@" >"$tmp/out" 2>"$tmp/err"
+}
+m1=0123456789abcdef0123456789abcdef
+m2=fedcba9876543210fedcba9876543210
+u1=00112233-4455-6677-8899-aabbccddeeff
+u2=00112233-4455-6677-8899-aabbccddee00
+is 'the marks are their owner'\''s alone' \
+	test "$(stat -c %U%a "$tmp/n1/state/machine")" = daemon400
+if elsewhere $m1 $u1 true 2>/dev/null; then
+	at '' '' n1 identity adopt --json
+	expect $? 0 '"marks": *"nothing"' 'adopting where there is no number'
+	printf 'claviger-machine 1\n' >"$tmp/n1/state/machine"
+	at $m1 '' n1 escrow verify
+	expect $? 0 'n1 .*opened its copy now' 'the first start with this release'
+	at $m1 $u1 n1 escrow verify
+	expect $? 0 'n1 .*opened its copy now' 'a number that appears'
+	is 'both are kept' \
+		test "$(grep -c '^[a-z-]* [0-9a-f]\{64\}$' "$tmp/n1/state/machine")" = 2
+	if grep -q "$m1\|aabbccddee" "$tmp/n1/state/machine"; then
+		bad 'the numbers themselves are written down'
+	else
+		ok
+	fi
+	at '' '' n1 escrow verify
+	expect $? 0 'n1 .*opened its copy now' 'numbers that are gone'
+	at $m1 33221100-5544-7766-8899-AABBCCDDEEFF n1 escrow verify
+	expect $? 0 'n1 .*opened its copy now' 'a firmware that spells it otherwise'
+	at $m2 $u1 n1 settings set port 9001
+	refuse $? 3 'a copy on another machine, by its machine-id: read-only' \
+		'a copy with another machine-id'
+	at $m1 $u2 n1 settings set port 9001
+	refuse $? 3 'a copy .* by its product UUID: ' 'a copy on other hardware'
+	at $m2 $u2 n1 settings set port 9001
+	refuse $? 3 'by its machine-id and product UUID: ' 'a copy by both'
+	at $m2 '' n1 doctor --only machine
+	expect $? 23 '^FOUND   machine .* by its machine-id: ' 'doctor on a copy'
+	is 'and what to do' grep -q 'next: if .*claviger identity adopt' "$tmp/out"
+	at $m1 '' n1 doctor --only machine
+	expect $? 0 '^ok  *machine .*compared: machine-id$' 'doctor of what is none'
+	at $m1 $u1 n1 identity adopt
+	expect $? 0 '^n1 is no copy .*machine-id and product UUID' \
+		'adopting what is no copy'
+
+	# With a daemon that runs there.
+	elsewhere $m2 $u2 "$daemon" -f "$tmp/n1/claviger.conf" \
+		>"$tmp/copy.out" 2>&1 &
+	running=$!
+	tries=0
+	until on n1 status || grep -q '^COPY' "$tmp/out" ||
+		[ $((tries += 1)) = 200 ]; do
+		sleep 0.05
+	done
+	there=$(cat "$tmp/elsewhere.pid")
+	is 'status names the copy' grep -q '^COPY .*doctor --only machine' "$tmp/out"
+	on n1 status --json
+	expect $? 3 '"copied": *true' 'and so does its JSON'
+	is 'with the reason' \
+		grep -q '"reason": *"a copy on another machine, by ' "$tmp/out"
+	on n1 metrics
+	expect $? 0 '^claviger_copied 1$' 'and its metrics'
+	is 'it never serves' grep -q '^claviger_ready 0$' "$tmp/out"
+	on n1 backup "$tmp/b/copy.age" --passphrase-file "$tmp/pass"
+	expect $? 3 'absent' 'a copy gives no master secret away'
+	at $m2 $u2 n1 identity adopt
+	expect $? 0 '^n1 lives on this machine now' 'identity adopt'
+	tries=0
+	until on n1 status --json; grep -q '"proven": *true' "$tmp/out" ||
+		[ $((tries += 1)) = 200 ]; do
+		sleep 0.05
+	done
+	is 'it is none from then on' grep -q '"copied": *false' "$tmp/out"
+	is 'and can serve, without a restart' grep -q '"proven": *true' "$tmp/out"
+	kill "$there"
+	wait $running
+	at $m1 $u1 n1 settings set port 9001
+	refuse $? 3 'by its machine-id and product UUID: ' 'the machine it has left'
+	printf '~' | dd of="$tmp/n1/state/machine" bs=1 seek=40 conv=notrunc \
+		2>/dev/null
+	at $m2 $u2 n1 settings set port 9001
+	refuse $? 3 'cannot be read .*: read-only' 'marks that are damaged'
+	with n1 identity adopt --json
+	expect $? 0 '"changed": *true' 'adopting what is damaged'
+	json 'identity adopt'
+	with n1 escrow verify
+	expect $? 0 'n1 .*opened its copy now' 'and here it is again'
+fi
+
 mkdir "$tmp/saved.d"
 cp -p "$tmp/n1/state/state" "$tmp/n1/state/state.bak" "$tmp/saved.d"
 for file in state state.bak; do
@@ -1508,12 +1613,72 @@ refuse $? 4 'cut off every host' 'node revoke --rotate --now without --yes'
 with n1 node revoke n2 --json
 expect $? 0 'n2 is revoked' 'node revoke'
 # shellcheck disable=SC2086
-json 'node revoke' $rotated
+json 'node revoke' $rotated system away
 with n1 rotate --backup "$tmp/b/three.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generation 2 is current' 'rotate goes on'
-with n1 rotate --backup "$tmp/b/four.age" --passphrase-file "$tmp/pass" --json
-expect $? 0 '"generation": *3' 'rotate --json'
+on n1 rotate --signing-key
+refuse $? 2 'give --backup FILE' 'rotate --signing-key without a backup'
+with n1 rotate --signing-key --backup "$tmp/b/four.age" \
+	--passphrase-file "$tmp/pass" --json
+expect $? 0 '"generation": *3' 'rotate --signing-key --json'
 json rotate
+newkey=$(grep -o '"system": *"[^"]*"' "$tmp/out" | cut -d'"' -f4)
+is 'it is another key' test "$newkey" != "$key"
+with n1 status
+is 'the system has the new one' grep -qF "$newkey" "$tmp/out"
+same 'the configuration' "$key" \
+	"$(sed -n 's/^system = //p' "$tmp/n1/claviger.conf")"
+
+# Joining after that, by any key of the system: its first one names it, and the
+# one in force is believed.
+host n8
+host m8
+join_n8() { # KEY
+	on n8 join --server --system "$1" --node n8 \
+		--database "host=$tmp/sock dbname=one user=login"
+}
+pin_of() { # HOST: what it verifies by, which no daemon runs to tell
+	on "$1" status >/dev/null 2>&1
+	sed -n 's/^system  *//p' "$tmp/out"
+}
+names_first() { # HOST
+	test "$(sed -n 's/^system = //p' "$tmp/$1/claviger.conf")" = "$key"
+}
+for said in "$newkey" "$key"; do
+	join_n8 "$said"
+	expect $? 0 '^fingerprint ' 'join after the signing key was changed'
+	is 'its configuration has the first one' names_first n8
+	same 'the key it verifies by' "$newkey" "$(pin_of n8)"
+	join_n8 "$newkey"
+	expect $? 0 '^fingerprint ' 'joining again by the one in force'
+	join_n8 "$key"
+	expect $? 0 '^fingerprint ' 'and by the first one'
+	join_n8 "$(echo "$key" | sed 's/^A/B/; t; s/^./A/')"
+	refuse $? 17 'belongs to another system' 'but not by that of another'
+	is 'its configuration has the first one still' names_first n8
+	same 'the key it verifies by still' "$newkey" "$(pin_of n8)"
+	rm -rf "$tmp/n8"
+	host n8
+done
+sql -c "DELETE FROM claviger.join_request WHERE name = 'n8'" one
+on m8 settings pin "$newkey"
+refuse $? 2 'system' 'a key for a host of no system'
+on m8 join --member --system "$key" --server-thumbprint "$thumb" \
+	--network-name 127.0.0.9 --node m8
+expect $? 0 'claviger member add m8' 'a member that the old key could lead astray'
+on m8 settings pin AAAA
+refuse $? 2 'not the public key' 'a key that is none'
+same 'the key it verifies by' "$key" "$(pin_of m8)"
+on m8 settings pin "$newkey" --json
+expect $? 0 "\"system_before\": *\"$key\"" 'settings pin'
+json 'settings pin'
+same 'the key it verifies by then' "$newkey" "$(pin_of m8)"
+is 'its configuration is as it was' names_first m8
+on m8 join --member --system "$newkey" --server-thumbprint "$thumb" \
+	--network-name 127.0.0.9
+expect $? 0 'claviger member add m8' 'joining again by the one that it pins'
+is 'its configuration is as it was still' names_first m8
+same 'and its key is' "$newkey" "$(pin_of m8)"
 with n1 node revoke n2
 expect $? 0 'generations  *1 2$' 'node revoke, again'
 is 'its keys are in use' grep -q 'master secret  *still in use' "$tmp/out"
@@ -1913,11 +2078,15 @@ expect $? 0 '"enrolled": *true' 'restore on a bare machine'
 json restore $plan $ceremony
 with n5 backup "$tmp/b/nine.age" --passphrase-file "$tmp/pass"
 expect $? 0 'generation 4' 'it has the master secret, and may write'
+is 'a node has the first key of the system' names_first n5
+with n5 status
+is 'and verifies by the one in force' grep -qF "$newkey" "$tmp/out"
 install -m 600 "$tmp/n5/state/identity" "$tmp/b/n5"
 bare n6 restore --identity "$tmp/b/n5" --system "$key" --node n1 --dry-run
 expect $? 0 'the node of that name is revoked' 'restore --dry-run of a taken name'
-bare n6 restore --identity "$tmp/b/n5" --system "$key" --node n1
+bare n6 restore --identity "$tmp/b/n5" --system "$newkey" --node n1
 expect $? 0 'n1 is enrolled as server node number 4' 'by one node and the database'
+is 'by any key of it' names_first n6
 with n6 node list
 expect $? 0 '^n1  *4  enrolled' 'in the place of the lost one'
 recovery_copy() {
@@ -2160,7 +2329,8 @@ expect $? 30 '"backup": *".*/ten.age"' 'node revoke --rotate'
 json 'node revoke'
 is 'new keys are made' state_of master-secret under-way
 is 'and a certificate' state_of certificate under-way
-is 'not a signing key' state_of signing-key in-use
+is 'and a signing key' state_of signing-key replaced
+is 'of which is told' grep -q '"system": *"' "$tmp/out"
 with n7 generation list
 cp "$tmp/out" "$tmp/generations"
 with n7 node revoke n5 --rotate --json

@@ -205,7 +205,7 @@ on_answer(struct rig_node *n, struct clv_rd *r)
 	clv_buf_raw(&n->answer_body, p, len);
 	RIG_REQUIRE(
 	    clv_wire_answer_parse(n->answer_body.data, n->answer_body.len,
-		clv_keyring_sign_pk(rig.keyring), &n->answer) == CLV_OK);
+		n->k->secret.list->sign_pk, &n->answer) == CLV_OK);
 	n->answers++;
 	if (n->answer.epoch != 0)
 		check_owner(n->answer.epoch, n->k->instance);
@@ -221,9 +221,8 @@ on_notice(struct rig_node *n, struct clv_rd *r)
 
 	p = clv_rd_bytes(r, &len);
 	RIG_REQUIRE(clv_rd_end(r) == CLV_OK);
-	RIG_REQUIRE(
-	    clv_wire_answer_parse(p, len, clv_keyring_sign_pk(rig.keyring),
-		&n->notice) == CLV_OK);
+	RIG_REQUIRE(clv_wire_answer_parse(p, len, n->k->secret.list->sign_pk,
+			&n->notice) == CLV_OK);
 	RIG_REQUIRE(n->notice.op == CLV_WIRE_NOTICE);
 	n->notice.payload = NULL;
 	n->notices++;
@@ -634,7 +633,7 @@ rig_start(unsigned i)
 	struct rig_node *n = &rig.node[i];
 	struct keeper_fds fds = {FD_BASE + 100 * (int)i,
 	    FD_BASE + 100 * (int)i + FD_FRONT, FD_BASE + 100 * (int)i + FD_LINK,
-	    -1, -1};
+	    -1, -1, .machine = n->machine};
 	struct clv_buf b;
 
 	RIG_REQUIRE(n->k == NULL);
@@ -690,6 +689,8 @@ rig_fini(void)
 		clv_buf_fini(&n->heads[0]);
 		clv_buf_fini(&n->heads[1]);
 		clv_buf_fini(&n->audit);
+		clv_buf_fini(&n->successor);
+		clv_buf_fini(&n->marks);
 		clv_buf_fini(&n->answer_body);
 	}
 	rig_clear(&rig.heard);

@@ -76,7 +76,8 @@ struct rig_node {
 	struct rig_conn conns[RIG_CONNS];
 	/* disk */
 	bool has_list, has_state, disk_full;
-	struct clv_buf list, heads[2], audit;
+	struct clv_buf list, heads[2], successor, marks, audit;
+	struct machine_ids machine; /* that it runs on */
 	struct state state;
 	/* front */
 	enum rig_db_mode db_mode;

@@ -309,6 +309,10 @@ file_of(struct rig_node *n, const char *name)
 		return &n->heads[1];
 	if (strcmp(name, "audit") == 0)
 		return &n->audit;
+	if (strcmp(name, "successor") == 0)
+		return &n->successor;
+	if (strcmp(name, MACHINE_FILE) == 0)
+		return &n->marks;
 	RIG_REQUIRE(strcmp(name, "list") == 0);
 	return &n->list;
 }

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include "daemon/cli/doctor/cli_doctor.h"
+#include "daemon/base/system_pin.h"
 
 #define RESTORED \
 	"find out who restored or changed the database; what was written " \
@@ -20,6 +21,11 @@ const struct doctor_check doctor_checks[] = {
 	"chown and chmod it; if somebody could read a key, have this host "
 	"revoked, and join again",
 	DOCTOR_SYSTEM, doctor_files},
+    {"machine", "this host lives on the machine that it was made on",
+	"if it was restored or moved, and runs nowhere else: claviger identity "
+	"adopt; else stop clavigerd, remove its state folder, and have this "
+	"machine join under a name of its own",
+	DOCTOR_SYSTEM, doctor_machine},
     {"expiry", "this host's certificate does not end soon",
 	"it goes on being trusted, for its thumbprint is pinned; to have a new "
 	"one this host is revoked and joins again",
@@ -296,7 +302,7 @@ set_up(struct doctor *d)
 	d->daemon = d->database = CLV_E_NO_SERVER;
 	if (c->config.system[0] == '\0')
 		return;
-	if (cli_key_parse(c->config.system, d->pk) != CLV_OK)
+	if (system_pin_load(&c->config, d->pk) == CLV_E_CONFIG)
 		c->config.system[0] = '\0'; /* the first check says so */
 	if (cli_become(c, &c->config) == CLV_OK) {
 		(void)state_load(c->config.state_dir, &d->seen);

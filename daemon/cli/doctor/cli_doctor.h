@@ -101,6 +101,7 @@ void doctor_cert(
     struct doctor *d, const char *whose, const void *der, size_t len);
 void doctor_config(struct doctor *d);
 void doctor_files(struct doctor *d);
+void doctor_machine(struct doctor *d);
 void doctor_expiry(struct doctor *d);
 void doctor_seen(struct doctor *d);
 void doctor_daemon(struct doctor *d);

@@ -161,12 +161,59 @@ doctor_files(struct doctor *d)
 	check_identity(d);
 	check_file(d, dir, "tls.key", user, 0400, true);
 	check_file(d, dir, "tls.crt", user, 0444, true);
+	check_file(d, dir, MACHINE_FILE, user, 0400, false);
 	check_file(d, dir, "state", user, 0600, false);
 	check_file(d, dir, "state.bak", user, 0600, false);
 	check_file(d, dir, "list", user, 0644, false); /* it is signed */
 	if (config->database_passfile[0] != '\0')
 		check_file(d, config->database_passfile, "", config->front_user,
 		    0600, true);
+}
+
+/* What the file says, against this machine. */
+static void
+judge_machine(struct doctor *d, const struct machine_marks *here)
+{
+	struct machine_marks kept = {{false}, {{0}}};
+	char why[MACHINE_WHY_LEN];
+	unsigned set;
+	int r = cli_become(d->c, &d->c->config);
+
+	if (r != CLV_OK) /* files says so */
+		return;
+	r = machine_check(d->c->config.state_dir, here, &kept, why);
+	cli_unbecome();
+	if (r != CLV_OK) {
+		doctor_found(d, "", NULL, "%s", why);
+		return;
+	}
+	set = machine_set(&kept) & machine_set(here);
+	doctor_note(d, "compared: %s", machine_names(set));
+	if (d->daemon == CLV_OK && (d->st.flags & CTL_FLAG_COPIED) != 0)
+		doctor_found(d, "", "restart clavigerd on this host",
+		    "it is, but clavigerd takes it for a copy");
+}
+
+void
+doctor_machine(struct doctor *d)
+{
+	struct clv_identity *id = NULL;
+	char why[IDENTITY_CRED_WHY_LEN];
+	struct machine_marks here;
+	struct machine_ids ids;
+	int r = cli_guard(d->c);
+
+	if (r == CLV_OK)
+		r = cli_host_identity(d->c, &id, why);
+	if (r != CLV_OK) {
+		doctor_note(d, "not known: this host's identity cannot be "
+			       "read");
+		return;
+	}
+	machine_ids_get(&ids);
+	machine_marks_make(&ids, id, &here);
+	clv_identity_free(&id);
+	judge_machine(d, &here);
 }
 
 void

@@ -238,21 +238,29 @@ not_exported(struct cli *c, int r)
 	    clv_result_text(r), known ? ": " : "", known ? st.reason : "");
 }
 
+/* Can it sign by that key, now or when it takes over? */
+static bool
+has_key(const struct clv_keyring *k, const uint8_t pk[static CLV_SIGN_PK_LEN])
+{
+	const uint8_t *next = clv_keyring_next_pk(k);
+
+	return memcmp(clv_keyring_sign_pk(k), pk, CLV_SIGN_PK_LEN) == 0 ||
+	       (next != NULL && memcmp(next, pk, CLV_SIGN_PK_LEN) == 0);
+}
+
 int
 cli_keyring_export(struct cli *c, struct clv_keyring **ret)
 {
 	uint8_t pk[CLV_SIGN_PK_LEN];
-	int r = cli_system_pk(c, pk);
+	int r = export(c, ret), pinned;
 
 	if (r != CLV_OK)
-		return r;
-	r = export(c, ret);
-	if (r == CLV_OK &&
-	    sodium_memcmp(clv_keyring_sign_pk(*ret), pk, sizeof(pk)) != 0)
-		r = CLV_E_WRONG_SYSTEM;
-	if (r == CLV_OK)
-		return r;
-	return not_exported(c, r);
+		return not_exported(c, r);
+	pinned = cli_system_pk(c, pk);
+	if (pinned == CLV_OK && has_key(*ret, pk))
+		return CLV_OK;
+	clv_keyring_free(ret);
+	return pinned != CLV_OK ? pinned : not_exported(c, CLV_E_WRONG_SYSTEM);
 }
 
 static void
@@ -339,6 +347,23 @@ cli_backup(struct cli *c)
 	return r;
 }
 
+/* From before this system changed its signing key? list: NULL, what is here. */
+static bool
+is_before(
+    struct cli *c, const struct clv_keyring *k, const struct clv_list *list)
+{
+	struct clv_list *here = NULL;
+	bool is;
+
+	if (list == NULL && cli_list_get(c, &here) == CLV_OK)
+		list = here;
+	is = list != NULL &&
+	     clv_chain_at(list->successions, list->succession_count,
+		 clv_keyring_sign_pk(k)) < list->succession_count;
+	clv_list_free(&here);
+	return is;
+}
+
 int
 cli_keyring_check(
     struct cli *c, const struct clv_keyring *k, const struct clv_list *list)
@@ -348,7 +373,7 @@ cli_keyring_check(
 
 	if (r != CLV_OK)
 		return r;
-	if (sodium_memcmp(clv_keyring_sign_pk(k), pk, sizeof(pk)) != 0)
+	if (!has_key(k, pk) && !is_before(c, k, list))
 		return cli_fail(c, CLV_E_WRONG_SYSTEM,
 		    "look for the backup of this host's system",
 		    "it is the backup of another system; this host belongs to "

@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <sodium.h>
 #include "daemon/cli/escrow/cli_reminder.h"
+#include "daemon/base/system_pin.h"
 
 #define PATIENCE_MS 3000 /* nobody waits longer for a reminder */
 
@@ -126,9 +127,45 @@ static const uint8_t *
 known_key(const struct cli *c, uint8_t pk[static CLV_SIGN_PK_LEN])
 {
 	if (c->config.system[0] == '\0' ||
-	    cli_key_parse(c->config.system, pk) != CLV_OK)
+	    system_pin_load(&c->config, pk) == CLV_E_CONFIG)
 		return NULL;
 	return pk;
+}
+
+/* A bare machine has none but that of the database. */
+static int
+get_list(struct cli *c, struct clv_store *db, const uint8_t *key,
+    struct clv_list **ret)
+{
+	uint8_t known[8];
+	const struct clv_param p = clv_param_u64(0, known);
+	const void *body;
+	size_t len;
+	int r = cli_list_get(c, ret);
+
+	if (r == CLV_OK || key == NULL)
+		return r;
+	r = clv_store_run(db, CLV_STMT_GET_LIST, &p, 1, PATIENCE_MS);
+	if (r != CLV_OK || clv_store_rows(db) == 0)
+		return r != CLV_OK ? r : CLV_E_NOT_FOUND;
+	body = clv_store_get(db, 0, 1, &len);
+	return clv_list_open(body, len, key, ret);
+}
+
+/* Under that key (NULL: whoever signed it), or one that signed before, by the
+ * list, if there is one. */
+static int
+read_reminder(const void *body, size_t len, const uint8_t *key,
+    const struct clv_list *list, struct reminder *ret)
+{
+	size_t n =
+	    list != NULL ? list->succession_count - list->has_next_key : 0;
+	int r = reminder_parse(body, len, key, ret);
+
+	for (; r == CLV_E_SIGNATURE && n > 0; n--)
+		r = reminder_parse(
+		    body, len, list->successions[n - 1].old_pk, ret);
+	return r;
 }
 
 bool
@@ -138,6 +175,7 @@ cli_reminder_find(
 	uint8_t pk[CLV_SIGN_PK_LEN], file[REMINDER_FILE_LEN];
 	const struct clv_param p = {file, sizeof(file)};
 	const uint8_t *key = known_key(c, pk);
+	struct clv_list *list = NULL;
 	struct clv_store *db;
 	bool found = false;
 	const void *body;
@@ -146,14 +184,17 @@ cli_reminder_find(
 	if (reminder_file(path, file) != CLV_OK)
 		return false;
 	db = open_database(c);
+	if (db != NULL)
+		(void)get_list(c, db, key, &list);
 	if (db != NULL &&
 	    clv_store_run(db, CLV_STMT_GET_REMINDERS, &p, 1, PATIENCE_MS) ==
 		CLV_OK &&
 	    clv_store_rows(db) > 0) {
 		body = clv_store_get(db, 0, 1, &len);
-		found = reminder_parse(body, len, key, ret) == CLV_OK &&
+		found = read_reminder(body, len, key, list, ret) == CLV_OK &&
 			memcmp(ret->file, file, sizeof(file)) == 0;
 	}
+	clv_list_free(&list);
 	clv_store_free(&db);
 	*ret_proven = key != NULL;
 	return found;
@@ -198,7 +239,8 @@ print_one(struct cli_json *j, struct reminder *r, uint64_t age_s)
 }
 
 static void
-print_rows(struct clv_store *db, const uint8_t *pk, struct cli_json *j)
+print_rows(struct clv_store *db, const uint8_t *pk, const struct clv_list *list,
+    struct cli_json *j)
 {
 	struct reminder r;
 	bool any = false;
@@ -209,7 +251,7 @@ print_rows(struct clv_store *db, const uint8_t *pk, struct cli_json *j)
 
 		file = clv_store_get(db, i, 0, &file_len);
 		body = clv_store_get(db, i, 1, &len);
-		if (reminder_parse(body, len, pk, &r) != CLV_OK ||
+		if (read_reminder(body, len, pk, list, &r) != CLV_OK ||
 		    file_len != sizeof(r.file) ||
 		    memcmp(file, r.file, file_len) != 0)
 			continue;
@@ -225,14 +267,18 @@ cli_reminder_list(struct cli *c, struct cli_json *j)
 {
 	const struct clv_param all = {"", 0};
 	uint8_t pk[CLV_SIGN_PK_LEN];
+	struct clv_list *list = NULL;
 	struct clv_store *db = NULL;
 
 	if (j != NULL)
 		cli_json_array(j, "reminders");
 	if (known_key(c, pk) != NULL)
 		db = open_database(c);
+	if (db != NULL)
+		(void)get_list(c, db, pk, &list);
 	if (db != NULL && clv_store_run(db, CLV_STMT_GET_REMINDERS, &all, 1,
 			      PATIENCE_MS) == CLV_OK)
-		print_rows(db, pk, j);
+		print_rows(db, pk, list, j);
+	clv_list_free(&list);
 	clv_store_free(&db);
 }

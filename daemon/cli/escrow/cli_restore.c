@@ -174,6 +174,18 @@ keep_replaced(struct cli *c, struct restore *s)
 
 /* ---- all of it ---- */
 
+/* A backup that was written while the signing key changed has both. */
+static int
+follow(struct cli *c, struct restore *s)
+{
+	if (s->there == NULL ||
+	    clv_keyring_follow(s->keyring, s->there->sign_pk) == CLV_OK)
+		return CLV_OK;
+	return cli_fail(c, CLV_E_STALE,
+	    "use a newer backup; claviger status names the newest",
+	    "it is of before the system changed its signing key");
+}
+
 /* Of a bare machine the keyring says which system it becomes a node of. */
 static int
 load(struct cli *c, struct restore *s)
@@ -183,15 +195,22 @@ load(struct cli *c, struct restore *s)
 
 	if (r == CLV_OK)
 		r = s->source->open(c, s->source, &s->keyring);
-	if (r == CLV_OK && c->config.system[0] != '\0')
+	if (r == CLV_OK && !s->bare)
 		r = cli_keyring_check(c, s->keyring, NULL);
 	if (r != CLV_OK)
 		return r;
 	memcpy(s->pk, clv_keyring_sign_pk(s->keyring), sizeof(s->pk));
-	snprintf(c->config.system, sizeof(c->config.system), "%s",
-	    cli_base64(s->pk, key));
+	if (s->bare && c->config.system[0] != '\0')
+		r = cli_system_pk(c, s->pk); /* it was said */
+	else
+		snprintf(c->config.system, sizeof(c->config.system), "%s",
+		    cli_base64(s->pk, key));
+	if (r != CLV_OK)
+		return r;
 	r = restore_look(c, s);
-	return r == CLV_OK ? restore_check(c, s) : r;
+	if (r == CLV_OK)
+		r = restore_check(c, s);
+	return r == CLV_OK ? follow(c, s) : r;
 }
 
 static int

@@ -33,14 +33,12 @@ from_recovery(struct cli *c, struct cli_source *s, struct clv_keyring **ret)
 	    c, f->sk, f->file, cli_opt(c, "dry-run") != NULL, ret);
 }
 
-/* The list says which number that node had. */
 static int
-node_number(struct cli *c, struct clv_store *db, const uint8_t *pk,
-    const struct clv_identity *id, uint8_t *ret)
+open_list(struct cli *c, struct clv_store *db, const uint8_t *pk,
+    struct clv_list **ret)
 {
 	uint8_t known[8];
 	const struct clv_param p = clv_param_u64(0, known);
-	struct clv_list *list = NULL;
 	const void *body;
 	size_t len;
 	int r = cli_db_hello(c, db);
@@ -50,11 +48,24 @@ node_number(struct cli *c, struct clv_store *db, const uint8_t *pk,
 	if (r != CLV_OK)
 		return r;
 	body = clv_store_get(db, 0, 1, &len);
-	r = clv_list_open(body, len, pk, &list);
+	r = clv_list_open(body, len, pk, ret);
+	if (r == CLV_OK)
+		return r;
+	return cli_fail(c, r, "compare --system with what init printed",
+	    "this database's list is not signed by that system: %s",
+	    clv_result_text(r));
+}
+
+/* The list says which number that node had. */
+static int
+node_number(struct cli *c, struct clv_store *db, const uint8_t *pk,
+    const struct clv_identity *id, uint8_t *ret)
+{
+	struct clv_list *list = NULL;
+	int r = open_list(c, db, pk, &list);
+
 	if (r != CLV_OK)
-		return cli_fail(c, r, "compare --system with what init printed",
-		    "this database's list is not signed by that system: %s",
-		    clv_result_text(r));
+		return r;
 	*ret = 0;
 	for (size_t i = 0; i < list->node_count; i++)
 		if (sodium_memcmp(list->nodes[i].party.box_pk, id->box_pk,
@@ -145,6 +156,28 @@ read_identity(
 
 /* ---- a host of no system ---- */
 
+/* The key that was said may be one of before; what is sealed is signed by the
+ * one in force. */
+static int
+follow(struct cli *c, const uint8_t pk[static CLV_SIGN_PK_LEN])
+{
+	const char *passfile = c->config.database_passfile;
+	struct clv_store *db = NULL;
+	struct clv_list *list = NULL;
+	char key[CLI_BASE64];
+	int r = cli_db_open(c, c->config.database,
+	    passfile[0] != '\0' ? passfile : NULL, false, &db);
+
+	if (r == CLV_OK)
+		r = open_list(c, db, pk, &list);
+	if (r == CLV_OK)
+		snprintf(c->config.system, sizeof(c->config.system), "%s",
+		    cli_base64(list->sign_pk, key));
+	clv_list_free(&list);
+	clv_store_free(&db);
+	return r;
+}
+
 static int
 bare(struct cli *c, bool sealed)
 {
@@ -174,12 +207,11 @@ bare(struct cli *c, bool sealed)
 		    "'%s' is not the public key of a system", system);
 	snprintf(
 	    c->config.database, sizeof(c->config.database), "%s", database);
-	snprintf(c->config.system, sizeof(c->config.system), "%s",
-	    system != NULL ? system : "");
-	return passfile == NULL
-		   ? CLV_OK
-		   : cli_absolute(c, passfile, c->config.database_passfile,
-			 sizeof(c->config.database_passfile));
+	if (passfile != NULL)
+		r = cli_absolute(c, passfile, c->config.database_passfile,
+		    sizeof(c->config.database_passfile));
+	c->config.system[0] = '\0';
+	return r == CLV_OK && system != NULL ? follow(c, pk) : r;
 }
 
 int

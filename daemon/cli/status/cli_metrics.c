@@ -110,6 +110,8 @@ put_role(FILE *f, const struct cli_status *s)
 	    "How long its lease goes on, if it is not renewed.");
 	gauge(f, "read_only", cli_status_flag(s, CTL_FLAG_READONLY),
 	    "Has somebody seen newer state than this node: it only reads.");
+	gauge(f, "copied", cli_status_flag(s, CTL_FLAG_COPIED),
+	    "Is this node a copy of another machine's: it only reads.");
 	gauge(f, "locked_memory_bytes", (uint64_t)s->st.locked_kib * 1024,
 	    "Memory locked for secrets.");
 }

@@ -4,6 +4,7 @@
 #include "daemon/admin/admin.h"
 #include "daemon/cli/status/cli_status.h"
 #include "daemon/base/state.h"
+#include "daemon/base/system_pin.h"
 #include "daemon/front/tls.h"
 
 /* -> u32 n, n x (u32 generation, str where, u64 age_s), newest first */
@@ -107,11 +108,12 @@ ask_cert(struct cli *c, struct cli_status *s)
 static void
 from_disk(struct cli *c, struct cli_status *v)
 {
+	uint8_t pk[CLV_SIGN_PK_LEN];
 	struct state s;
 
 	snprintf(v->st.node, sizeof(v->st.node), "%s", c->config.node);
-	snprintf(
-	    v->st.system_pk, sizeof(v->st.system_pk), "%s", c->config.system);
+	if (system_pin_load(&c->config, pk) != CLV_E_CONFIG)
+		cli_base64(pk, v->st.system_pk);
 	snprintf(v->st.network_name, sizeof(v->st.network_name), "%s",
 	    c->config.network_name);
 	snprintf(v->st.address, sizeof(v->st.address), "%s", c->config.address);
@@ -146,11 +148,15 @@ ask_member(struct cli *c, struct cli_status *s)
 static void
 member(struct cli *c, struct cli_status *s)
 {
+	struct ctl_status st;
+
 	s->member = true;
 	from_disk(c, s);
 	own_cert(c, s);
 	ask_member(c, s);
 	s->daemon = s->own_known;
+	if (cli_ctl_status(c, &st) == CLV_OK)
+		s->st.flags = st.flags & CTL_FLAG_COPIED;
 	s->ready =
 	    s->daemon ? s->own.state == CLV_MEMBER_FRESH : s->st.epoch != 0;
 }

@@ -28,7 +28,7 @@ json_state(struct cli_json *j, const struct cli_status *s)
 	    {CTL_FLAG_ENCRYPT, "encrypt"}, {CTL_FLAG_UNLOCKED, "unlocked"},
 	    {CTL_FLAG_PROVEN, "proven"}, {CTL_FLAG_READONLY, "readonly"},
 	    {CTL_FLAG_LISTENING, "listening"},
-	    {CTL_FLAG_SECRETMEM, "secretmem"}};
+	    {CTL_FLAG_SECRETMEM, "secretmem"}, {CTL_FLAG_COPIED, "copied"}};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		cli_json_bool(

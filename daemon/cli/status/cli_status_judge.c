@@ -119,6 +119,8 @@ cli_status_judge(const struct cli_status *s)
 		return s->daemon ? CLV_E_AWAY : CLV_E_NOT_READY;
 	if (!s->ready)
 		return s->daemon ? CLV_E_NOT_READY : s->result;
+	if (cli_status_flag(s, CTL_FLAG_COPIED))
+		return CLV_E_FINDINGS;
 	if (s->coverage != NULL && coverage_judge(s->coverage, NULL, NULL) > 0)
 		return CLV_E_FINDINGS;
 	return does_one_end(s) ? CLV_E_FINDINGS : CLV_OK;

@@ -245,6 +245,15 @@ add_member(struct cli_page *p, const struct cli_status *s)
 		    s->st.current_generation, s->st.epoch, s->st.list_version);
 }
 
+static void
+add_copied(struct cli_page *p, const struct cli_status *s)
+{
+	if (cli_status_flag(s, CTL_FLAG_COPIED))
+		cli_page_add(p, CLI_BAD, "COPY",
+		    "this host was copied from another machine: claviger "
+		    "doctor --only machine");
+}
+
 void
 cli_status_page(const struct cli_status *s, struct cli_page *p)
 {
@@ -260,5 +269,6 @@ cli_status_page(const struct cli_status *s, struct cli_page *p)
 		add_reencryption(p, s);
 		add_parties(p, s);
 	}
+	add_copied(p, s);
 	add_certificates(p, s);
 }
