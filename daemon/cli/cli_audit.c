@@ -57,6 +57,18 @@ cli_audit_walk(struct cli *c, uint64_t after, cli_audit_fn fn, void *arg)
 	return r;
 }
 
+int
+cli_audit_keys(struct cli *c, struct audit_keys *ret)
+{
+	struct clv_list *list = NULL;
+	int r = cli_list_need(c, &list);
+
+	if (r == CLV_OK)
+		audit_keys_of(list, ret);
+	clv_list_free(&list);
+	return r;
+}
+
 /* ---- what this node has seen ---- */
 
 static int
@@ -104,6 +116,7 @@ cli_audit_state(const struct cli *c, struct cli_audit_state *ret)
 
 struct verify {
 	struct audit_chain chain;
+	struct audit_keys keys;
 	struct cli_json *json; /* NULL: as text */
 	uint64_t first_s, last_s, last;
 	struct timespec drawn;
@@ -219,16 +232,15 @@ cli_audit_verify(struct cli *c)
 {
 	struct verify v = {.chain = {.found = on_found}};
 	struct cli_audit_state seen;
-	uint8_t pk[CLV_SIGN_PK_LEN];
 	uint64_t from;
 	int r = from_of(c, &from);
 
 	if (r == CLV_OK)
-		r = cli_system_pk(c, pk);
+		r = cli_audit_keys(c, &v.keys);
 	if (r != CLV_OK)
 		return r;
 	v.chain.arg = &v;
-	audit_chain_begin(&v.chain, pk, from);
+	audit_chain_begin(&v.chain, &v.keys, from);
 	if (cli_audit_state(c, &seen) == CLV_OK)
 		v.chain.seen = seen.seen;
 	if (cli_opt(c, "json") != NULL) {

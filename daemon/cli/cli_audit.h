@@ -11,6 +11,9 @@ typedef void (*cli_audit_fn)(
     void *arg, uint64_t seq, const void *body, size_t len);
 int cli_audit_walk(struct cli *c, uint64_t after, cli_audit_fn fn, void *arg);
 
+/* By which the system has signed, from the list that this node has. */
+int cli_audit_keys(struct cli *c, struct audit_keys *ret);
+
 /* What the daemon here knows of its trail: CTL_AUDIT; without one the file. */
 struct cli_audit_state {
 	bool daemon;		/* the rest is of a daemon that runs, */

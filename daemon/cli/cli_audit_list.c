@@ -11,7 +11,7 @@
 #define LAST_MAX 1000000
 
 struct list {
-	uint8_t pk[CLV_SIGN_PK_LEN];
+	struct audit_keys keys;
 	uint64_t since_s, until_s; /* 0: whenever */
 	const char *operation, *who;
 	struct cli_json *json; /* NULL: as text */
@@ -107,16 +107,18 @@ static void
 on_row(void *arg, uint64_t seq, const void *body, size_t len)
 {
 	struct list *l = arg;
+	unsigned key = l->keys.n - 1;
 	struct audit_row row;
 
-	if (audit_row_parse(body, len, NULL, &row) != CLV_OK) {
+	if (audit_row_parse(body, len, &row) != CLV_OK) {
 		l->wrong++;
 		return;
 	}
 	if (!fits(l, &row))
 		return;
 	if (row.seq != seq ||
-	    audit_row_parse(body, len, l->pk, &row) != CLV_OK) {
+	    
+	    audit_row_read(body, len, &l->keys, &key, &row) != CLV_OK) {
 		l->wrong++;
 		return;
 	}
@@ -140,7 +142,7 @@ static int
 options(struct cli *c, struct list *l)
 {
 	const char *last = cli_opt(c, "last");
-	int r = cli_system_pk(c, l->pk);
+	int r = cli_audit_keys(c, &l->keys);
 
 	l->operation = cli_opt(c, "operation");
 	l->who = cli_opt(c, "who");

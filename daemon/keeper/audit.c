@@ -9,6 +9,7 @@
 
 #include "daemon/keeper/keeper.h"
 #include "daemon/base/log.h"
+#include "daemon/keeper/secret_impl.h"
 
 struct audit_entry {
 	struct audit_entry *next;
@@ -149,7 +150,7 @@ static bool
 is_away(int result)
 {
 	return result == CLV_E_DATABASE_AWAY || result == CLV_E_UNKNOWN ||
-	       result == CLV_E_CANCELLED;
+	       result == CLV_E_CANCELLED || result == CLV_E_AGAIN;
 }
 
 static void
@@ -326,7 +327,8 @@ audit_wake(struct keeper *k)
 	struct audit *a = &k->audit;
 
 	if (a->busy || !k->db.known || k->secret.keyring == NULL ||
-	    k->secret.list == NULL || !config_is_server(k->config))
+	    k->secret.list == NULL || !config_is_server(k->config) ||
+	    !secret_signs(k))
 		return;
 	if (a->batch_n > 0)
 		batch_put(k);

@@ -32,9 +32,11 @@ missing(struct audit_chain *c, uint64_t last, const char *how)
 }
 
 void
-audit_chain_begin(struct audit_chain *c, const uint8_t *pk, uint64_t from)
+audit_chain_begin(
+    struct audit_chain *c, const struct audit_keys *keys, uint64_t from)
 {
-	c->pk = pk;
+	c->keys = keys;
+	c->key = 0;
 	c->any_system = true;
 	c->any_before = from > 1;
 	c->next = from;
@@ -76,6 +78,7 @@ audit_chain_row(struct audit_chain *c, uint64_t seq, const void *body,
 {
 	bool after_gap = seq > c->next;
 	uint64_t faults = c->faults;
+	unsigned key = c->key;
 	int r;
 
 	if (seq < c->next) { /* no database answers so that is honest */
@@ -84,14 +87,21 @@ audit_chain_row(struct audit_chain *c, uint64_t seq, const void *body,
 	}
 	if (after_gap)
 		missing(c, seq - 1, "");
-	r = audit_row_parse(body, len, c->pk, ret);
+	r = audit_row_read(body, len, c->keys, &key, ret);
 	c->rows++;
 	c->next = seq + 1;
 	if (r != CLV_OK)
 		found(c, seq, "row %" PRIu64 " was changed: %s", seq,
 		    clv_result_text(r));
+	else if (key < c->key)
+		found(c, seq,
+		    "row %" PRIu64 " is signed by a key that was replaced "
+		    "before",
+		    seq);
 	else
 		check_place(c, seq, ret, after_gap);
+	if (r == CLV_OK && key > c->key)
+		c->key = key;
 	/* After one that is wrong the next one's is not known. */
 	c->any_before = r != CLV_OK || ret->seq != seq;
 	audit_row_link(body, len, c->before);

@@ -145,8 +145,14 @@ seen_is_another(struct keeper *k, uint64_t there, bool is_there)
 static int
 newest_is_ours(struct keeper *k, const struct db_field *f, uint64_t seq)
 {
+	struct audit_keys keys;
 	struct audit_row row;
-	int r = audit_row_parse(f->p, f->len, k->system_pk, &row);
+	unsigned key;
+	int r;
+
+	audit_keys_of(k->secret.list, &keys);
+	key = keys.n - 1;
+	r = audit_row_read(f->p, f->len, &keys, &key, &row);
 
 	if (r == CLV_OK && memcmp(row.system_id, k->secret.list->system_id,
 			       sizeof(row.system_id)) != 0)
@@ -191,6 +197,10 @@ audit_head_judge(
 
 		ret_newest->seq = db_u64(r, last, 0);
 		rc = newest_is_ours(k, f, ret_newest->seq);
+		/* By a key that this node has not heard of yet, perhaps. */
+		if (rc == CLV_E_SIGNATURE &&
+		    k->db.list_version != k->secret.list->version)
+			return CLV_E_AGAIN;
 		if (rc != CLV_OK) {
 			snprintf(what, sizeof(what), "row %" PRIu64 ": %s",
 			    ret_newest->seq, clv_result_text(rc));

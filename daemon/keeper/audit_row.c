@@ -59,22 +59,15 @@ audit_row_seal(const struct clv_buf *fields, uint64_t seq,
 }
 
 int
-audit_row_parse(
-    const void *p, size_t len, const uint8_t *pk, struct audit_row *ret)
+audit_row_parse(const void *p, size_t len, struct audit_row *ret)
 {
 	struct audit_row r;
 	struct clv_rd rd;
-	int rc = CLV_OK;
+	int rc;
 
 	if (len < CLV_SIG_LEN)
 		return CLV_E_FORMAT;
-	len -= CLV_SIG_LEN;
-	if (pk != NULL)
-		rc = clv_verify(
-		    pk, AUDIT_DOMAIN, p, len, (const uint8_t *)p + len);
-	if (rc != CLV_OK)
-		return rc;
-	clv_rd_init(&rd, p, len);
+	clv_rd_init(&rd, p, len - CLV_SIG_LEN);
 	clv_rd_copy(&rd, r.system_id, sizeof(r.system_id));
 	r.seq = clv_rd_u64(&rd);
 	clv_rd_copy(&rd, r.before, sizeof(r.before));
@@ -91,6 +84,48 @@ audit_row_parse(
 	if (rc == CLV_OK)
 		*ret = r;
 	return rc;
+}
+
+void
+audit_keys_of(const struct clv_list *list, struct audit_keys *ret)
+{
+	const struct clv_succession *s = list->successions;
+
+	ret->n = 0;
+	for (size_t i = 0; i < list->succession_count; i++)
+		memcpy(ret->pk[ret->n++], s[i].old_pk, CLV_SIGN_PK_LEN);
+	memcpy(ret->pk[ret->n++],
+	    list->has_next_key ? s[list->succession_count - 1].new_pk
+			       : list->sign_pk,
+	    CLV_SIGN_PK_LEN);
+}
+
+static int
+verify(const void *p, size_t len, const uint8_t *pk)
+{
+	return clv_verify(pk, AUDIT_DOMAIN, p, len - CLV_SIG_LEN,
+	    (const uint8_t *)p + len - CLV_SIG_LEN);
+}
+
+int
+audit_row_read(const void *p, size_t len, const struct audit_keys *keys,
+    unsigned *key, struct audit_row *ret)
+{
+	unsigned i = *key;
+	int r;
+
+	if (len < CLV_SIG_LEN)
+		return CLV_E_FORMAT;
+	r = verify(p, len, keys->pk[i]);
+	for (unsigned n = 1; r != CLV_OK && n < keys->n; n++) {
+		i = (*key + n) % keys->n;
+		r = verify(p, len, keys->pk[i]);
+	}
+	if (r == CLV_OK)
+		r = audit_row_parse(p, len, ret);
+	if (r == CLV_OK)
+		*key = i;
+	return r;
 }
 
 void

@@ -7,6 +7,7 @@
 #include <claviger/buf.h>
 #include <claviger/identity.h>
 #include <claviger/keyring.h>
+#include <claviger/list.h>
 
 /*
  * A row of the audit trail: who has done what, or was refused it. Raw system
@@ -62,9 +63,18 @@ void audit_fields_format(const struct audit_row *r, struct clv_buf *ret);
 /* The row behind *head, numbered seq; *head becomes it. */
 int audit_row_seal(const struct clv_buf *fields, uint64_t seq,
     const struct clv_keyring *k, struct audit_head *head, struct clv_buf *ret);
-/* pk NULL: the signature is not looked at. CLV_E_SIGNATURE, CLV_E_FORMAT. */
-int audit_row_parse(
-    const void *p, size_t len, const uint8_t *pk, struct audit_row *ret);
+/* Without its signature. CLV_E_FORMAT. */
+int audit_row_parse(const void *p, size_t len, struct audit_row *ret);
+/* The signing keys of the system so far, in their order: what was signed by one
+ * of them is good, but not behind what a later one has signed. */
+struct audit_keys {
+	uint8_t pk[CLV_SUCCESSIONS_MAX + 1][CLV_SIGN_PK_LEN];
+	unsigned n;
+};
+void audit_keys_of(const struct clv_list *list, struct audit_keys *ret);
+/* By which of them? *key is tried first. CLV_E_SIGNATURE, CLV_E_FORMAT. */
+int audit_row_read(const void *p, size_t len, const struct audit_keys *keys,
+    unsigned *key, struct audit_row *ret);
 void audit_row_link(
     const void *p, size_t len, uint8_t ret[static AUDIT_LINK_LEN]);
 
@@ -75,7 +85,8 @@ void audit_row_link(
  */
 typedef void (*audit_found_fn)(void *arg, uint64_t seq, const char *what);
 struct audit_chain {
-	const uint8_t *pk;
+	const struct audit_keys *keys;
+	unsigned key; /* of the row before */
 	uint8_t system_id[CLV_SYSTEM_ID_LEN];
 	bool any_system; /* until the first row has said which */
 	bool any_before; /* the first row's is not known */
@@ -87,7 +98,8 @@ struct audit_chain {
 	uint64_t rows, lost, faults, first;
 };
 /* From row `from` on, which is 1 for the whole of it. */
-void audit_chain_begin(struct audit_chain *c, const uint8_t *pk, uint64_t from);
+void audit_chain_begin(
+    struct audit_chain *c, const struct audit_keys *keys, uint64_t from);
 /* CLV_OK: *ret is what it says, as the system has signed it. */
 int audit_chain_row(struct audit_chain *c, uint64_t seq, const void *body,
     size_t len, struct audit_row *ret);

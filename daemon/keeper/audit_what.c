@@ -30,6 +30,7 @@ audit_admin_name(uint8_t op)
 	case ADMIN_ROTATE_BEGIN: return "rotate-begin";
 	case ADMIN_ROTATE_FINISH: return "rotate-finish";
 	case ADMIN_ROTATE_CURRENT: return "rotate-current";
+	case ADMIN_ROTATE_SIGNING: return "rotate-signing-key";
 	case ADMIN_REENCRYPT: return "reencrypt-begin";
 	case ADMIN_REENCRYPTED: return "reencrypt-end";
 	case ADMIN_GENERATION_DESTROY: return "generation-destroy";
@@ -76,6 +77,7 @@ object_of(uint8_t op, struct clv_rd args, char ret[static CLV_NAME_MAX])
 		clv_rd_str(&args, ret, CLV_NAME_MAX);
 		break;
 	case ADMIN_ROTATE_BEGIN:
+	case ADMIN_ROTATE_SIGNING:
 	case ADMIN_CERT_NEXT:
 	case ADMIN_CERT_SWITCH:
 	case ADMIN_CERT_DROP:
