@@ -281,7 +281,7 @@ on_look(struct keeper *k, void *arg, const struct db_result *r)
 	if (rc != CLV_OK) {
 		failing(k, rc,
 		    r->result != CLV_OK ? r->text
-					: "its newest row is not the system's");
+					: "there is no number left in it");
 		return;
 	}
 	a->at = newest;
@@ -332,10 +332,10 @@ audit_wake(struct keeper *k)
 		return;
 	if (a->batch_n > 0)
 		batch_put(k);
+	else if (a->first == NULL && !is_due(k))
+		drained(k);
 	else if (!a->known || a->seen.seq >= a->next || is_due(k))
 		look(k);
-	else if (a->first == NULL)
-		drained(k);
 	else if (batch_make(k) == CLV_OK)
 		batch_put(k);
 }

@@ -92,7 +92,8 @@ void audit_head_save(struct keeper *k); /* now */
 /* A server node has seen that row. */
 void audit_head_learn(struct keeper *k, const struct audit_head *h);
 /* What the database has, by GET_AUDIT_HEAD: CLV_OK and *ret_newest; what is
- * amiss was told. CLV_E_SIGNATURE, ...: nothing can be put behind it. */
+ * amiss was told. CLV_E_AGAIN: later; CLV_E_FULL: nothing can be put behind it.
+ */
 int audit_head_judge(
     struct keeper *k, const struct db_result *r, struct audit_head *ret_newest);
 

@@ -60,6 +60,9 @@ audit_head_save(struct keeper *k)
 	clv_buf_fini(&b);
 }
 
+/* More than are ever written; above it there is not room for long. */
+#define SEQ_MAX (UINT64_C(1) << 62)
+
 static void
 tell_peers(struct keeper *k)
 {
@@ -181,34 +184,42 @@ judge_seen(struct keeper *k, const struct db_result *r, uint64_t newest)
 	seen_is_another(k, newest, false);
 }
 
-int
-audit_head_judge(
-    struct keeper *k, const struct db_result *r, struct audit_head *ret_newest)
+/* What stands there and is not ours is left there, and written on behind. */
+static int
+judge_newest(struct keeper *k, const struct db_result *r, struct audit_head *ret)
 {
-	const uint64_t seen = k->audit.seen.seq;
-	size_t last = r->rows - 1;
+	const struct db_field *f = db_field(r, r->rows - 1, 1);
 	char what[160];
 	int rc;
 
+	ret->seq = db_u64(r, r->rows - 1, 0);
+	audit_row_link(f->p, f->len, ret->link);
+	rc = newest_is_ours(k, f, ret->seq);
+	/* By a key that this node has not heard of yet, perhaps. */
+	if (rc == CLV_E_SIGNATURE &&
+	    k->db.list_version != k->secret.list->version)
+		return CLV_E_AGAIN;
+	if (rc == CLV_OK)
+		return CLV_OK;
+	snprintf(what, sizeof(what), "row %" PRIu64 " was changed: %s",
+	    ret->seq, clv_result_text(rc));
+	alarm_raise(k, ret->seq, what);
+	return ret->seq < SEQ_MAX ? CLV_OK : CLV_E_FULL;
+}
+
+int
+audit_head_judge(struct keeper *k, const struct db_result *r,
+    struct audit_head *ret_newest)
+{
+	const uint64_t seen = k->audit.seen.seq;
+	int rc = CLV_OK;
+
 	if (r->rows > 2)
 		return CLV_E_PROTOCOL;
-	if (r->rows > 0) {
-		const struct db_field *f = db_field(r, last, 1);
-
-		ret_newest->seq = db_u64(r, last, 0);
-		rc = newest_is_ours(k, f, ret_newest->seq);
-		/* By a key that this node has not heard of yet, perhaps. */
-		if (rc == CLV_E_SIGNATURE &&
-		    k->db.list_version != k->secret.list->version)
-			return CLV_E_AGAIN;
-		if (rc != CLV_OK) {
-			snprintf(what, sizeof(what), "row %" PRIu64 ": %s",
-			    ret_newest->seq, clv_result_text(rc));
-			alarm_raise(k, ret_newest->seq, what);
-			return rc;
-		}
-		audit_row_link(f->p, f->len, ret_newest->link);
-	}
+	if (r->rows > 0)
+		rc = judge_newest(k, r, ret_newest);
+	if (rc != CLV_OK)
+		return rc;
 	if (ret_newest->seq < seen)
 		tail_is_missing(k, ret_newest->seq);
 	else if (seen > 0)

@@ -372,7 +372,7 @@ START_TEST(end_that_was_cut_off_is_found_and_recorded)
 	ck_assert_uint_ge(last, 1);
 	drop_newest();
 	look();
-	ck_assert_ptr_nonnull(strstr(rig.log, "missing at its end"));
+	ck_assert_ptr_nonnull(strstr(A->broken, "missing at its end"));
 	ck_assert_uint_eq(walk("audit-broken", &row), 1);
 	ck_assert_uint_eq(row.seq, last + 1);
 	ck_assert_ptr_nonnull(strstr(said, "missing"));
@@ -418,21 +418,37 @@ START_TEST(what_one_server_has_seen_outlives_all_of_them)
 }
 END_TEST
 
-START_TEST(trail_that_was_set_back_and_written_on_is_found)
+START_TEST(row_of_somebody_else_is_found_and_written_on_behind)
 {
-	rig_db_save();
-	ck_assert_int_eq(rig_add_member(0, 1, "m3"), CLV_OK);
-	rig_settle();
-	/* nobody has seen this but n1, which is gone with its disk */
-	rig.node[0].audit.len = 0;
-	ck_assert_uint_ge(rig_db.audits, 2);
-	clv_buf_reset(&rig_db.audit[rig_db.audits - 1].body);
-	clv_buf_raw(&rig_db.audit[rig_db.audits - 1].body, "x", 1);
+	struct rig_audit *a = &rig_db.audit[rig_db.audits++];
+	struct audit_row row;
+
+	a->seq = A->seen.seq + 1;
+	clv_buf_raw(&a->body, "forged", 6);
 	look();
-	ck_assert_ptr_nonnull(strstr(rig.log, "does not take"));
-	ck_assert_ptr_nonnull(strstr(A->broken, "signature"));
+	ck_assert_ptr_nonnull(strstr(A->broken, "row 2 was changed"));
 	ck_assert(serving_encrypts(rig_keeper(0)));
 	ck_assert_int_eq(rig_add_member(0, 2, "m4"), CLV_OK);
+	rig_settle();
+	ck_assert_uint_eq(walk("audit-broken", NULL), 1);
+	ck_assert_uint_eq(walk("member-add", &row), 1);
+	ck_assert_str_eq(row.object, "m4");
+	ck_assert_str_eq(
+	    said, "row 2 was changed: not a file or message of this kind\n");
+}
+END_TEST
+
+START_TEST(row_with_the_last_number_stops_nothing_but_the_trail)
+{
+	struct rig_audit *a = &rig_db.audit[rig_db.audits++];
+
+	a->seq = INT64_MAX;
+	clv_buf_raw(&a->body, "forged", 6);
+	look();
+	ck_assert_ptr_nonnull(strstr(rig.log, "no number left"));
+	ck_assert_int_eq(rig_add_member(0, 2, "m4"), CLV_OK);
+	ck_assert_uint_ge(A->queued, 1);
+	ck_assert(serving_encrypts(rig_keeper(0)));
 }
 END_TEST
 
@@ -515,7 +531,10 @@ main(void)
 	tcase_add_test(t, end_that_was_cut_off_is_found_and_recorded);
 	tcase_add_test(t, end_that_was_cut_off_is_found_by_the_next_server);
 	tcase_add_test(t, what_one_server_has_seen_outlives_all_of_them);
-	tcase_add_test(t, trail_that_was_set_back_and_written_on_is_found);
+	tcase_add_test(
+	    t, row_of_somebody_else_is_found_and_written_on_behind);
+	tcase_add_test(
+	    t, row_with_the_last_number_stops_nothing_but_the_trail);
 	tcase_add_test(t, row_that_was_changed_under_us_is_found);
 	tcase_add_test(t, damaged_file_is_no_reason_not_to_start);
 	tcase_add_test(t, state_is_told_over_the_control_socket);
