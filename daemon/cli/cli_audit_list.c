@@ -117,7 +117,7 @@ on_row(void *arg, uint64_t seq, const void *body, size_t len)
 	if (!fits(l, &row))
 		return;
 	if (row.seq != seq ||
-	    
+
 	    audit_row_read(body, len, &l->keys, &key, &row) != CLV_OK) {
 		l->wrong++;
 		return;

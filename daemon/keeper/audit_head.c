@@ -186,7 +186,8 @@ judge_seen(struct keeper *k, const struct db_result *r, uint64_t newest)
 
 /* What stands there and is not ours is left there, and written on behind. */
 static int
-judge_newest(struct keeper *k, const struct db_result *r, struct audit_head *ret)
+judge_newest(
+    struct keeper *k, const struct db_result *r, struct audit_head *ret)
 {
 	const struct db_field *f = db_field(r, r->rows - 1, 1);
 	char what[160];
@@ -208,8 +209,8 @@ judge_newest(struct keeper *k, const struct db_result *r, struct audit_head *ret
 }
 
 int
-audit_head_judge(struct keeper *k, const struct db_result *r,
-    struct audit_head *ret_newest)
+audit_head_judge(
+    struct keeper *k, const struct db_result *r, struct audit_head *ret_newest)
 {
 	const uint64_t seen = k->audit.seen.seq;
 	int rc = CLV_OK;

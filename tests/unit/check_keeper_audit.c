@@ -155,8 +155,7 @@ START_TEST(keys_are_recorded_when_they_are_others)
 	struct clv_buf b;
 
 	for (int i = 0; i < 5; i++)
-		ck_assert_int_eq(
-		    fetch_by(rig.member[0], NULL)->result, CLV_OK);
+		ck_assert_int_eq(fetch_by(rig.member[0], NULL)->result, CLV_OK);
 	ck_assert_uint_eq(walk("keys-granted", &row), 1);
 	ck_assert_str_eq(row.who, "m1");
 	ck_assert_str_eq(row.object, "all");
@@ -181,8 +180,8 @@ START_TEST(refusals_are_recorded_but_bounded)
 	uint8_t wrong[32] = {1};
 
 	for (int i = 0; i < 200; i++)
-		ck_assert_int_eq(fetch_by(rig.member[0], wrong)->result,
-		    CLV_E_UNKNOWN_PEER);
+		ck_assert_int_eq(
+		    fetch_by(rig.member[0], wrong)->result, CLV_E_UNKNOWN_PEER);
 	ck_assert_uint_eq(walk("request", &row), AUDIT_REFUSED_MAX);
 	ck_assert_str_eq(row.who, "m1");
 	ck_assert_str_eq(row.result, "unknown-peer");
@@ -289,12 +288,11 @@ START_TEST(ending_daemon_writes_what_is_queued_first)
 
 	/* a standby that is asked to end right after something happened */
 	n->hold_audit = true;
-	audit_note(n->k,
-	    &(struct audit_note){.who = "root",
-		.operation = "test",
-		.object = "",
-		.result = CLV_OK,
-		.text = ""});
+	audit_note(n->k, &(struct audit_note){.who = "root",
+			     .operation = "test",
+			     .object = "",
+			     .result = CLV_OK,
+			     .text = ""});
 	keeper_end(n->k, 0);
 	ck_assert_uint_eq(n->ended, 0);
 	n->hold_audit = false;
@@ -310,12 +308,11 @@ START_TEST(ending_daemon_does_not_wait_for_ever)
 	struct rig_node *n = &rig.node[1];
 
 	n->hold_audit = true;
-	audit_note(n->k,
-	    &(struct audit_note){.who = "root",
-		.operation = "test",
-		.object = "",
-		.result = CLV_OK,
-		.text = ""});
+	audit_note(n->k, &(struct audit_note){.who = "root",
+			     .operation = "test",
+			     .object = "",
+			     .result = CLV_OK,
+			     .text = ""});
 	keeper_end(n->k, 0);
 	rig_run(AUDIT_DRAIN_MS + 10);
 	ck_assert_uint_eq(n->ended, 1);
@@ -531,10 +528,8 @@ main(void)
 	tcase_add_test(t, end_that_was_cut_off_is_found_and_recorded);
 	tcase_add_test(t, end_that_was_cut_off_is_found_by_the_next_server);
 	tcase_add_test(t, what_one_server_has_seen_outlives_all_of_them);
-	tcase_add_test(
-	    t, row_of_somebody_else_is_found_and_written_on_behind);
-	tcase_add_test(
-	    t, row_with_the_last_number_stops_nothing_but_the_trail);
+	tcase_add_test(t, row_of_somebody_else_is_found_and_written_on_behind);
+	tcase_add_test(t, row_with_the_last_number_stops_nothing_but_the_trail);
 	tcase_add_test(t, row_that_was_changed_under_us_is_found);
 	tcase_add_test(t, damaged_file_is_no_reason_not_to_start);
 	tcase_add_test(t, state_is_told_over_the_control_socket);

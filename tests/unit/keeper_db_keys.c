@@ -280,7 +280,8 @@ add_rows(const struct call *c)
 	for (; r.len > 0; seq++) {
 		p = clv_rd_bytes(&r, &len);
 		RIG_REQUIRE(p != NULL);
-		if (rig_db.audits == RIG_AUDIT) { /* the oldest are not missed */
+		if (rig_db.audits ==
+		    RIG_AUDIT) { /* the oldest are not missed */
 			clv_buf_fini(&rig_db.audit[0].body);
 			memmove(&rig_db.audit[0], &rig_db.audit[1],
 			    (RIG_AUDIT - 1) * sizeof(rig_db.audit[0]));

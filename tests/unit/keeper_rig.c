@@ -291,7 +291,8 @@ rig_on_keeper(
 	clv_buf_init(&empty);
 	switch (type) {
 	case CHAN_SQL:
-		rig_put(is_audit(body) ? &n->audit_sql : &n->sql, CHAN_SQL, body);
+		rig_put(
+		    is_audit(body) ? &n->audit_sql : &n->sql, CHAN_SQL, body);
 		break;
 	case CHAN_TLS: on_tls(n, &r); break;
 	case CHAN_PINS: n->pins = clv_rd_u32(&r); break;

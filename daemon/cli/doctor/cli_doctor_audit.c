@@ -23,6 +23,6 @@ doctor_audit(struct doctor *d)
 	if (s.lost > 0)
 		doctor_found(d, "", "look into the log of clavigerd",
 		    "%" PRIu64 " rows could not be kept", s.lost);
-	doctor_note(d, "row %" PRIu64 " is the newest that is known here",
-	    s.seen.seq);
+	doctor_note(
+	    d, "row %" PRIu64 " is the newest that is known here", s.seen.seq);
 }
