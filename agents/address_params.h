@@ -2,13 +2,14 @@
 #ifndef CLAVIGER_ADDRESS_PARAMS_H
 #define CLAVIGER_ADDRESS_PARAMS_H
 
+#include "agents/dns_helper.h"
 #include "ocf/ocf.h"
 
 /*
  * What both agents take: the address and its host name, for their tables. They
  * differ in whether there must be one.
  */
-#define ADDRESS_PARAMS(ip_required, ip_text) \
+#define ADDRESS_PARAMS(ip_required, ip_text, required_text) \
 	{.name = "ip", \
 	    .type = OCF_STRING, \
 	    .required = ip_required, \
@@ -97,12 +98,96 @@
 		.shortdesc = "Check that the link is up", \
 		.longdesc = "Whether an interface without a carrier is a " \
 			    "failure of the address."}, \
-	{ \
-		.name = "network_name", .type = OCF_STRING, \
-		.reloadable = true, .shortdesc = "Host name of the address", \
+	    {.name = "network_name", \
+		.type = OCF_STRING, \
+		.reloadable = true, \
+		.shortdesc = "Host name of the address", \
 		.longdesc = \
-		    "The name by which the address is known. It is for " \
-		    "people to read: the agent does not register it." \
+		    "The name by which the address is known. With " \
+		    "dns_server it is registered in DNS, with its domain as " \
+		    "in secrets.example; else it is for people to read."}, \
+	    {.name = "dns_server", \
+		.type = OCF_STRING, \
+		.reloadable = true, \
+		.shortdesc = "DNS server that takes updates", \
+		.longdesc = \
+		    "The primary DNS server of the name's zone, by its " \
+		    "address: ADDRESS, ADDRESS:PORT or " \
+		    "[IPv6-ADDRESS]:PORT. With it the node that has the " \
+		    "address registers the name by signed dynamic updates " \
+		    "(RFC 2136, RFC 8945) over TCP. See DNS below."}, \
+	    {.name = "dns_key_file", \
+		.type = OCF_STRING, \
+		.reloadable = true, \
+		.shortdesc = "TSIG key for the DNS server", \
+		.longdesc = \
+		    "The file with the key, as tsig-keygen writes it; it " \
+		    "must belong to root with mode 0600. Required with " \
+		    "dns_server. The file is needed on every node."}, \
+	    {.name = "ttl", \
+		.type = OCF_INTEGER, \
+		.def = "60", \
+		.min = 1, \
+		.max = 604800, \
+		.reloadable = true, \
+		.shortdesc = "Time to live in DNS", \
+		.longdesc = \
+		    "For how many seconds others may keep what DNS says of " \
+		    "the name."}, \
+	{ \
+		.name = "dns_required", .type = OCF_BOOLEAN, .def = "no", \
+		.reloadable = true, .shortdesc = "DNS must have the name", \
+		.longdesc = required_text \
+	}
+
+/* What stands in both manual pages of the name in DNS. */
+#define DNS_SECTION(level_10) \
+	{ \
+		"DNS", \
+		    "With\n.Cm dns_server\n" \
+		    "the name has one record, A or AAAA, with this address:\n" \
+		    "those of the same type are replaced, those of the other " \
+		    "type\nstay.\n" \
+		    "Where the server has the reverse zone too, the address " \
+		    "has the\n" \
+		    "name (PTR); that this fails is only logged.\n" \
+		    ".Pp\n" \
+		    "A program beside the agent,\n" \
+		    ".Pa " DNS_HELPER " ,\n" \
+		    "does it in the background after the address is up, and " \
+		    "tries\n" \
+		    "for ten seconds.\n" \
+		    "It works as nobody, and writes its result to the system " \
+		    "log.\n" \
+		    "A stop removes nothing: every node registers the same, " \
+		    "and a\n" \
+		    "name without an address would be kept for longer.\n" \
+		    ".Pp\n" \
+		    "A monitor with\n.Ev OCF_CHECK_LEVEL\n" \
+		    "10 asks the server and compares; it takes up to three\n" \
+		    "seconds, and changes nothing in DNS.\n" level_10 ".Pp\n" \
+		    "It is registered again by\n" \
+		    ".Cm claviger cluster dns --register ,\n" \
+		    "and when one of these parameters changes.\n" \
+		    "At level 10\n.Cm validate-all\n" \
+		    "asks the server whether it knows the key and has the " \
+		    "zone.\n" \
+		    ".Pp\n" \
+		    "For BIND, with a key that may change this name alone:\n" \
+		    ".Bd -literal -offset indent\n" \
+		    "umask 077\n" \
+		    "tsig-keygen secrets-key > /etc/claviger/dns.key\n" \
+		    ".Ed\n.Pp\nand on the server, with the same key, in\n.Pa " \
+		    "named.conf :\n" \
+		    ".Bd -literal -offset indent\n" \
+		    "zone \"example\" {\n" \
+		    "\ttype primary;\n" \
+		    "\tfile \"example.db\";\n" \
+		    "\tupdate-policy {\n" \
+		    "\t\tgrant secrets-key name secrets.example A AAAA;\n" \
+		    "\t};\n" \
+		    "};\n" \
+		    ".Ed\n" \
 	}
 
 #endif

@@ -14,6 +14,8 @@ libagents_a_SOURCES = \
 	%D%/address_validate.c \
 	%D%/announce.c \
 	%D%/control.c \
+	%D%/dns.c \
+	%D%/dns_text.c \
 	%D%/monitor_man.c \
 	%D%/monitor_table.c \
 	%D%/mss.c \
@@ -35,6 +37,9 @@ noinst_HEADERS += \
 	%D%/address_params.h \
 	%D%/announce.h \
 	%D%/control.h \
+	%D%/dns.h \
+	%D%/dns/dns.h \
+	%D%/dns_helper.h \
 	%D%/monitor_table.h \
 	%D%/mss.h \
 	%D%/mss_times.h \
@@ -65,3 +70,13 @@ network_name_SOURCES = %D%/network-name.c
 network_name_CFLAGS = $(agent_cflags)
 network_name_LDADD = $(agent_libs)
 network_name_LDFLAGS = $(agent_ldflags)
+
+# The name in DNS: a program of its own, so that no agent links its library.
+pkglibexec_PROGRAMS += dns-update
+dns_update_SOURCES = \
+	%D%/dns/key.c \
+	%D%/dns/main.c \
+	%D%/dns/name.c \
+	%D%/dns/talk.c
+dns_update_CPPFLAGS = $(AM_CPPFLAGS) $(LDNS_CFLAGS)
+dns_update_LDADD = libagents.a libocf.a $(LDNS_LIBS)

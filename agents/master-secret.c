@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include "agents/address_params.h"
+#include "agents/dns.h"
 #include "agents/mss.h"
 #include "agents/mss_times.h"
 
@@ -11,7 +12,12 @@ static const struct ocf_param params[] = {
 	"example 192.0.2.10 or 2001:db8::10. With it this one resource is the "
 	"whole set-up. Without it the agent carries no address: then a "
 	"resource of ocf:claviger:network-name stands beside this one, with "
-	"the promoted role."),
+	"the promoted role.",
+	"With yes a node does not start without the key file and the program "
+	"that registers the name. A promotion never waits for DNS, and what "
+	"DNS says never takes the role away: the other node has the same "
+	"name and address. So this says less than in "
+	"ocf:claviger:network-name."),
     {.name = "binary",
 	.type = OCF_STRING,
 	.def = CLV_SBINDIR "/clavigerd",
@@ -63,7 +69,7 @@ static const struct ocf_action actions[] = {
 	.handler = mss_monitor},
     {.name = "reload-agent",
 	.timeout_s = 20,
-	.handler = ocf_nothing,
+	.handler = dns_reload,
 	.strict = true},
     {.name = "validate-all",
 	.timeout_s = 20,
@@ -82,8 +88,8 @@ static const struct ocf_section sections[] = {
 	".It 2\npromoted-max is not 1 (promote: another node may serve, and is "
 	"not\nto be stopped for that).\n"
 	".It 4\nnot root.\n"
-	".It 5\nthe daemon or its configuration is missing on this node\n"
-	"(start).\n"
+	".It 5\nthe daemon or its configuration is missing on this node, or\n"
+	"with\n.Cm dns_required\nthe key (start).\n"
 	".It 6\na parameter is wrong, promoted-max is not 1, or the clone is\n"
 	"globally unique (start, promote and validate-all, never a monitor, "
 	"and\n"
@@ -93,9 +99,11 @@ static const struct ocf_section sections[] = {
 	".It 9\nthe address and the server do not fit together.\n"
 	".It 190\nstandby, but not ready; the exit reason says why, and\n"
 	".Cm pcs status\nshows it.\n"
-	".It 191\nactive with limits, for example decryption only.\n"
+	".It 191\nactive with limits, for example decryption only; or DNS "
+	"says\nsomething else or nothing (level 10).\n"
 	".El\n"},
     {"MONITOR", NULL, monitor_man},
+    DNS_SECTION("It answers 191 then.\n"),
     {"EXAMPLES",
 	".Bd -literal\n"
 	"pcs resource create mss ocf:claviger:master-secret "

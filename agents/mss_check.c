@@ -2,6 +2,7 @@
 #include <config.h>
 #include <string.h>
 
+#include "agents/dns.h"
 #include "agents/mss.h"
 
 static int
@@ -52,18 +53,22 @@ mss_check(struct ocf *o)
 		rc = address_refuse_globally_unique(o);
 	if (rc == OCF_SUCCESS)
 		rc = check_paths(o);
-	return rc == OCF_SUCCESS ? address_read(o, &a) : rc;
+	if (rc == OCF_SUCCESS)
+		rc = address_read(o, &a);
+	return rc == OCF_SUCCESS ? dns_read(o, &a) : rc;
 }
 
 int
 mss_validate(struct ocf *o)
 {
 	struct mss m;
+	int rc;
 
 	if (o->level < 10)
 		return OCF_SUCCESS;
 	mss_read(o, &m);
 	if (!server_is_installed(o, &m.server))
 		return OCF_ERR_INSTALLED;
-	return address_validate(o, &m.address);
+	rc = address_validate(o, &m.address);
+	return rc == OCF_SUCCESS ? dns_validate(o, &m.address) : rc;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <claviger/result.h>
+#include "agents/dns.h"
 #include "agents/mss.h"
 #include "agents/score.h"
 
@@ -72,6 +73,20 @@ explain(const struct ocf *o, int rc, const char *row, const char *detail)
 		ocf_reason("%s", *detail != '\0' ? detail : row);
 }
 
+/* Level 10, of the active one. After all else is done: nothing waits for it. */
+static int
+look_at_dns(const struct ocf *o, const struct mss *m, int rc)
+{
+	char why[OCF_REASON_MAX];
+
+	if (o->level < 10 || o->is_probe ||
+	    (rc != OCF_RUNNING_PROMOTED && rc != OCF_DEGRADED_PROMOTED) ||
+	    dns_compare(o, &m->address, why) == DNS_OK)
+		return rc;
+	ocf_reason("%s", why);
+	return OCF_DEGRADED_PROMOTED;
+}
+
 int
 mss_monitor(struct ocf *o)
 {
@@ -107,5 +122,5 @@ mss_monitor(struct ocf *o)
 	score_write(
 	    o, monitor_is_failure(rc) ? CTL_SCORE_NEVER : st.score, false);
 	explain(o, rc, row->why, seen[0] != '\0' ? seen : said);
-	return rc;
+	return look_at_dns(o, &m, rc);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <claviger/result.h>
+#include "agents/dns.h"
 #include "agents/mss.h"
 #include "agents/score.h"
 
@@ -29,6 +30,7 @@ promote(const struct ocf *o, const struct mss *m, struct server_conn *c)
 		rc = address_start(o, &m->address);
 	if (rc == OCF_SUCCESS) {
 		score_write(o, st.score, false);
+		dns_register(o, &m->address);
 		return OCF_SUCCESS;
 	}
 	/* Not half: without its address nobody reaches the server. */

@@ -5,6 +5,7 @@
 #include <syslog.h>
 
 #include <claviger/result.h>
+#include "agents/dns.h"
 #include "agents/mss.h"
 #include "agents/score.h"
 
@@ -133,6 +134,9 @@ mss_start(struct ocf *o)
 	int rc;
 
 	mss_read(o, &m);
+	rc = dns_is_required(o) ? dns_is_installed(o, &m.address) : OCF_SUCCESS;
+	if (rc != OCF_SUCCESS)
+		return rc;
 	while ((rc = start_once(o, &m, &spawned, &gone)) != OCF_SUCCESS &&
 	       gone && has_time(o))
 		poll(NULL, 0, MSS_STEP_MS);

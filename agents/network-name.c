@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "agents/address_params.h"
+#include "agents/dns.h"
 #include "agents/monitor_table.h"
 
 static int
@@ -23,16 +24,24 @@ check(struct ocf *o)
 	struct address a;
 	int rc = refuse_clone(o);
 
-	return rc == OCF_SUCCESS ? address_read(o, &a) : rc;
+	if (rc == OCF_SUCCESS)
+		rc = address_read(o, &a);
+	return rc == OCF_SUCCESS ? dns_read(o, &a) : rc;
 }
 
 static int
 on_start(struct ocf *o)
 {
 	struct address a;
+	int rc;
 
 	address_read(o, &a);
-	return address_start(o, &a);
+	rc = address_start(o, &a);
+	if (rc == OCF_SUCCESS && dns_is_required(o))
+		rc = dns_register_wait(o, &a);
+	else if (rc == OCF_SUCCESS)
+		dns_register(o, &a);
+	return rc;
 }
 
 static int
@@ -70,6 +79,22 @@ judge(const struct address *a, enum address_state state)
 	return is_link_gone(a) ? NT_NO_LINK : NT_ABSENT;
 }
 
+/* Level 10. That the server says nothing is no reason to take the address
+ * down: those who know it still reach it. */
+static int
+look_at_dns(const struct ocf *o, const struct address *a)
+{
+	char why[OCF_REASON_MAX];
+	int status = dns_compare(o, a, why);
+
+	if (status == DNS_OK)
+		return OCF_SUCCESS;
+	if (status == DNS_DIFFERS && dns_is_required(o))
+		return ocf_fail(o, OCF_ERR_GENERIC, "%s", why);
+	ocf_reason("%s", why);
+	return OCF_DEGRADED;
+}
+
 static int
 on_monitor(struct ocf *o)
 {
@@ -89,6 +114,8 @@ on_monitor(struct ocf *o)
 	if (rc == OCF_ERR_GENERIC)
 		ocf_fail(o, rc, "%s: %s", row->why,
 		    row->address == NT_NO_LINK ? a.nic : why);
+	if (rc == OCF_SUCCESS && o->level >= 10 && !o->is_probe)
+		rc = look_at_dns(o, &a);
 	return rc;
 }
 
@@ -96,18 +123,26 @@ static int
 on_validate(struct ocf *o)
 {
 	struct address a;
+	int rc;
 
 	if (o->level < 10)
 		return OCF_SUCCESS; /* all is checked by now */
 	address_read(o, &a);
-	return address_validate(o, &a);
+	rc = address_validate(o, &a);
+	return rc == OCF_SUCCESS ? dns_validate(o, &a) : rc;
 }
 
 static const struct ocf_param params[] = {
     ADDRESS_PARAMS(true,
 	"The floating address, for example 192.0.2.10 or 2001:db8::10. It "
 	"belongs to this resource alone: a stop removes it from every "
-	"interface of the node, with whatever prefix length."),
+	"interface of the node, with whatever prefix length.",
+	"With yes a start waits, for ten seconds at most, until the name is "
+	"registered, and fails if it is not; and a monitor at level 10 fails "
+	"when DNS says something else, so that the resource is started anew. "
+	"A DNS server that is away then keeps the address from being started. "
+	"With no a failure is only shown: registering goes on in the "
+	"background."),
 };
 
 static const struct ocf_action actions[] = {
@@ -123,7 +158,7 @@ static const struct ocf_action actions[] = {
 	.handler = on_monitor},
     {.name = "reload-agent",
 	.timeout_s = 20,
-	.handler = ocf_nothing,
+	.handler = dns_reload,
 	.strict = true},
     {.name = "validate-all",
 	.timeout_s = 20,
@@ -141,8 +176,12 @@ static const struct ocf_section sections[] = {
 		    ".It 6\na parameter is wrong, or the resource is cloned\n"
 		    "(start and validate-all, never a monitor).\n"
 		    ".It 7\nnot running: the address is on no interface.\n"
+		    ".It 190\nrunning, but DNS says something else or "
+		    "nothing (level 10).\n"
 		    ".El\n"},
     {"MONITOR", NULL, monitor_name_man},
+    DNS_SECTION("It answers 190 then; with\n.Cm dns_required\n"
+		"1 when DNS says something else.\n"),
     {"EXAMPLES", ".Bd -literal\n"
 		 "pcs resource create name ocf:claviger:network-name "
 		 "ip=192.0.2.10 \\e\n"

@@ -43,7 +43,8 @@ pages=("$mandir/man1/claviger.1" "$mandir/man3/claviger-client.3"
 unit=$systemdsystemunitdir/clavigerd.service
 
 expect "programs and agents are there" has 755 "$bindir/claviger" \
-	"$sbindir/clavigerd" "$agentdir/master-secret" "$agentdir/network-name"
+	"$sbindir/clavigerd" "$agentdir/master-secret" \
+	"$agentdir/network-name" "$pkglibexecdir/dns-update"
 expect "the rest is there" has 644 "${pages[@]}" "$unit" \
 	"$systemdsystemunitdir/claviger-backup.service" \
 	"$systemdsystemunitdir/claviger-backup.timer" \

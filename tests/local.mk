@@ -232,14 +232,16 @@ fake_server_SOURCES = %D%/agents/fake-server.c
 
 # These need root, and make namespaces of their own.
 agent_tests = \
+	%D%/agents/dns-name.sh \
+	%D%/agents/dns-update.sh \
 	%D%/agents/metadata.sh \
 	%D%/agents/network-name.sh \
 	%D%/agents/master-secret.sh \
 	%D%/agents/ocf-tester.sh \
 	%D%/agents/ocft.sh
-EXTRA_DIST += %D%/agents/lib.sh $(agent_tests)
+EXTRA_DIST += %D%/agents/lib.sh %D%/agents/dns-lib.sh $(agent_tests)
 .PHONY: check-agents
-check-agents: $(agent_PROGRAMS) fake-server$(EXEEXT)
+check-agents: $(agent_PROGRAMS) $(pkglibexec_PROGRAMS) fake-server$(EXEEXT)
 	@result=0; for t in $(agent_tests); do \
 		AGENT_DIR=$(abs_top_builddir) bash $(srcdir)/$$t || \
 		    test $$? = 77 || result=1; \
@@ -660,6 +662,7 @@ installcheck-local:
 	libdir='$(libdir)' includedir='$(includedir)' mandir='$(mandir)' \
 	sysconfdir='$(sysconfdir)' pkgconfigdir='$(pkgconfigdir)' \
 	ocfrootdir='$(ocfrootdir)' agentdir='$(agentdir)' \
+	pkglibexecdir='$(pkglibexecdir)' \
 	agent_link='$(agent_link)' \
 	systemdsystemunitdir='$(systemdsystemunitdir)' \
 	sysusersdir='$(sysusersdir)' tmpfilesdir='$(tmpfilesdir)' \

@@ -488,5 +488,6 @@ int cli_identity_seal(struct cli *c);
 int cli_identity_unseal(struct cli *c);
 int cli_complete(struct cli *c);
 int cli_cluster_commands(struct cli *c);
+int cli_cluster_dns(struct cli *c);
 
 #endif

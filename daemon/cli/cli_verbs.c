@@ -379,6 +379,12 @@ static const struct cli_opt opts_cluster[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct cli_opt opts_cluster_dns[] = {
+    {"register", NULL, "register it anew", false},
+    {"resource", "NAME", "of this resource alone", false},
+    {NULL, NULL, NULL, false},
+};
+
 #define ROOT CLI_NEED_ROOT
 #define SYSTEM (CLI_NEED_ROOT | CLI_NEED_CONFIG | CLI_NEED_SYSTEM)
 #define SERVER (SYSTEM | CLI_NEED_SERVER)
@@ -504,6 +510,8 @@ const struct cli_verb cli_verbs[] = {
 	UINT_MAX, 0, cli_run},
     {"cluster commands", "", "print the cluster's resource commands",
 	opts_cluster, 0, 0, SERVER, cli_cluster_commands},
+    {"cluster dns", "", "what DNS says of the network name", opts_cluster_dns,
+	0, 0, ROOT, cli_cluster_dns},
     {"complete", "-- WORD...", "what a shell may suggest for the last word",
 	opts_none, 1, UINT_MAX, 0, cli_complete},
     {NULL, NULL, NULL, NULL, 0, 0, 0, NULL},

@@ -15,6 +15,7 @@ libcli_la_SOURCES += \
 	%D%/cli_cert_other.c \
 	%D%/cli_cert_state.c \
 	%D%/cli_cluster.c %D%/cli_cluster.h \
+	%D%/cli_cluster_dns.c \
 	%D%/cli_complete.c \
 	%D%/cli_crypt.c \
 	%D%/cli_ctl.c \

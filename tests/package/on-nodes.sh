@@ -115,7 +115,8 @@ expect "configuration and sockets to root" \
     owned client root:root 755 /etc/claviger /run/claviger
 expect "programs are root's, and not to be written by others" \
     owned client root:root 755 /usr/bin/claviger /usr/sbin/clavigerd \
-    /usr/lib/ocf/resource.d/claviger/{master-secret,network-name}
+    /usr/lib/ocf/resource.d/claviger/{master-secret,network-name} \
+    /usr/libexec/claviger/dns-update
 expect "so are units and manuals" owned client root:root 644 \
     /lib/systemd/system/clavigerd.service /usr/lib/sysusers.d/claviger.conf \
     /usr/share/man/man{1/claviger.1,8/clavigerd.8}.gz \

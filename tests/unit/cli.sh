@@ -1629,6 +1629,13 @@ is 'the system has the new one' grep -qF "$newkey" "$tmp/out"
 same 'the configuration' "$key" \
 	"$(sed -n 's/^system = //p' "$tmp/n1/claviger.conf")"
 
+sed -i "s|^system = .*|system = $newkey|" "$tmp/n1/claviger.conf"
+with n1 doctor --only list
+expect $? 23 'the key that the system had first' 'doctor of a node named anew'
+sed -i "s|^system = .*|system = $key|" "$tmp/n1/claviger.conf"
+with n1 doctor --only list
+expect $? 0 'version [0-9]' 'and of one with its name'
+
 # Joining after that, by any key of the system: its first one names it, and the
 # one in force is believed.
 host n8
@@ -2366,6 +2373,8 @@ with n7 node revoke n1 # it is off: nothing waits for it then
 expect $? 0 'n1 is revoked' 'node revoke of another one'
 with n7 doctor --only generation
 expect $? 23 'a revoked host may have keys of generation' 'doctor tells of them'
+is 'and of the signing key' grep -q 'may have the system.s signing key' \
+	"$tmp/out"
 with n7 node revoke n5 --rotate --json
 expect $? 8 'cannot be known' 'node revoke --rotate without a backup'
 is 'the keys stay in use' state_of master-secret in-use

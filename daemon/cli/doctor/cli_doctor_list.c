@@ -124,6 +124,25 @@ check_file(struct doctor *d)
 	clv_list_free(&mine);
 }
 
+/* Server nodes find each other by the key that the system had first. */
+static void
+check_name(struct doctor *d)
+{
+	char first[sodium_base64_ENCODED_LEN(
+	    CLV_SIGN_PK_LEN, sodium_base64_VARIANT_ORIGINAL)];
+
+	if (!d->is_server || d->list->succession_count == 0)
+		return;
+	sodium_bin2base64(first, sizeof(first), d->list->successions[0].old_pk,
+	    CLV_SIGN_PK_LEN, sodium_base64_VARIANT_ORIGINAL);
+	if (strcmp(d->c->config.system, first) != 0)
+		doctor_found(d, "",
+		    "write that key there, and restart clavigerd",
+		    "'system' in %s is not %s, the key that the system had "
+		    "first: this node does not find the others",
+		    d->c->path, first);
+}
+
 void
 doctor_list(struct doctor *d)
 {
@@ -149,6 +168,7 @@ doctor_list(struct doctor *d)
 	    "%zu applications",
 	    d->list->version, d->list->node_count, d->list->member_count,
 	    d->list->app_count);
+	check_name(d);
 	check_file(d);
 }
 
@@ -158,6 +178,11 @@ check_lost(struct doctor *d)
 {
 	const struct clv_list *list = d->list;
 
+	if (list->sign_lost)
+		doctor_found(d, "",
+		    "claviger node revoke NODE --rotate "
+		    "--backup FILE, with a revoked node",
+		    "a revoked node may have the system's signing key");
 	if (list->lost_generation == 0)
 		return;
 	if (list->reencrypt > list->lost_generation)
