@@ -629,7 +629,7 @@ json 'settings upgrade'
 database old
 sql -1 -q -f "$source/lib/sql/001-schema.sql" old
 on n1 settings upgrade --database-admin "host=$tmp/sock dbname=old user=postgres"
-expect $? 0 '^schema version 3$' 'upgrade from version 1'
+expect $? 0 '^schema version 4$' 'upgrade from version 1'
 same 'the upgraded schema' 3 \
 	"$(sql -c 'SELECT max(version) FROM claviger.schema_version' old)"
 join_n2
