@@ -617,20 +617,20 @@ refuse $? 7 'schema version 99' 'upgrade to an older program'
 sql -c 'DELETE FROM claviger.schema_version WHERE version = 99' one
 sql -c 'DELETE FROM claviger.schema_version WHERE version > 1' one
 join_n2
-refuse $? 7 'schema version 1, and this program needs 3' 'join at an older schema'
+refuse $? 7 'schema version 1, and this program needs 4' 'join at an older schema'
 sql -c 'INSERT INTO claviger.schema_version (version) VALUES (2), (3), (4)' one
 nothing_made n2 'a join at another schema'
 on n1 settings upgrade --database-admin "host=$tmp/sock dbname=one user=postgres"
 expect $? 0 'nothing to do' 'upgrade of a schema that is up to date'
 on n1 settings upgrade --json \
 	--database-admin "host=$tmp/sock dbname=one user=postgres"
-expect $? 0 '"schema_version_before": *3' 'upgrade --json'
+expect $? 0 '"schema_version_before": *4' 'upgrade --json'
 json 'settings upgrade'
 database old
 sql -1 -q -f "$source/lib/sql/001-schema.sql" old
 on n1 settings upgrade --database-admin "host=$tmp/sock dbname=old user=postgres"
 expect $? 0 '^schema version 4$' 'upgrade from version 1'
-same 'the upgraded schema' 3 \
+same 'the upgraded schema' 4 \
 	"$(sql -c 'SELECT max(version) FROM claviger.schema_version' old)"
 join_n2
 expect $? 0 '^fingerprint ' 'join'
