@@ -218,6 +218,8 @@ int cli_net_look_up(struct cli *c, const char *name, char *dst, size_t cap);
 int cli_net_resolves(struct cli *c, const char *name, const char *address);
 int cli_net_free(struct cli *c, const char *address);
 bool cli_net_is_local(const char *address);
+/* Is it up: here, or where it answers a ping in that time? */
+bool cli_net_answers(const char *address, int wait_ms);
 
 /* cli_ctl.c: the local daemon. CLV_E_NO_SERVER when none runs. */
 struct cli_reply {

@@ -18,6 +18,8 @@ static const char drop_in[] =
     "# By claviger identity seal: clavigerd opens its identity with the TPM2.\n"
     "[Service]\n"
     "PrivateDevices=no\n"
+    "# The device is, as often as not, the user tss's.\n"
+    "CapabilityBoundingSet=CAP_DAC_OVERRIDE\n"
     "DeviceAllow=/dev/tpmrm0 rw\n";
 
 struct sealing {

@@ -259,20 +259,29 @@ got_reply(int fd, bool v4)
 }
 
 static bool
-answers_ping(const union addr *a)
+answers_ping(const union addr *a, uint16_t tries, int wait_ms)
 {
 	bool v4 = a->sa.sa_family == AF_INET, found = false;
 	struct pollfd p = {ping_socket(a), POLLIN, 0};
 
 	if (p.fd < 0)
 		return false;
-	for (uint16_t i = 0; i < PING_TRIES && !found; i++) {
+	for (uint16_t i = 0; i < tries && !found; i++) {
 		send_echo(p.fd, v4, i);
-		if (poll(&p, 1, PING_MS) > 0)
+		if (poll(&p, 1, wait_ms) > 0)
 			found = got_reply(p.fd, v4);
 	}
 	close(p.fd);
 	return found;
+}
+
+bool
+cli_net_answers(const char *address, int wait_ms)
+{
+	union addr a;
+
+	return parse(address, &a) == CLV_OK &&
+	       (is_local(&a) || answers_ping(&a, 1, wait_ms));
 }
 
 /* A host that drops pings still answers ARP, or a neighbour solicitation; asked
@@ -316,7 +325,8 @@ cli_net_free(struct cli *c, const char *address)
 		return cli_fail(c, CLV_E_IN_USE, next,
 		    "the address %s is up on this host already", address);
 	cli_progress("asking the network whether %s is free", address);
-	if (ask_neighbours(&a, who, sizeof(who)) <= 0 && !answers_ping(&a))
+	if (ask_neighbours(&a, who, sizeof(who)) <= 0 &&
+	    !answers_ping(&a, PING_TRIES, PING_MS))
 		return CLV_OK;
 	return cli_fail(c, CLV_E_IN_USE, next,
 	    "the address %s is in use on the network, by %s", address, who);

@@ -175,6 +175,9 @@ static const struct cli_opt opts_restore[] = {
 	}
 
 static const struct cli_opt opts_drill_failover[] = {
+    {"power-off", NULL, "fence the active node instead, and see who takes over",
+	false},
+    {"yes", NULL, "do not ask before that", false},
     REPORT,
     JSON,
     {NULL, NULL, NULL, false},

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -290,17 +292,32 @@ startup_state_dir(const struct config *c)
 	return rc;
 }
 
+/* The unit leaves root no right to the others' files: they are looked at as
+ * their owner. That undoes the dumpable flag. */
+static void
+files_of(uid_t uid)
+{
+	setfsuid(uid);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 int
 startup_identity(const struct config *c, int *ret_fd)
 {
 	char path[512], why[IDENTITY_CRED_WHY_LEN];
 	struct stat st;
+	bool plain;
+	uid_t uid;
+	gid_t gid;
 	int rc;
 
+	if ((rc = process_user(c->user, &uid, &gid)) != CLV_OK)
+		return rc;
 	snprintf(path, sizeof(path), "%s/identity", c->state_dir);
-	if (c->system[0] == '\0' || lstat(path, &st) == 0)
-		return CLV_OK;
-	rc = identity_cred_open(c->state_dir, ret_fd, why);
+	files_of(uid);
+	plain = c->system[0] == '\0' || lstat(path, &st) == 0;
+	rc = plain ? CLV_OK : identity_cred_open(c->state_dir, ret_fd, why);
+	files_of(0);
 	if (rc == CLV_OK || rc == CLV_E_NOT_FOUND)
 		return CLV_OK;
 	log_error("%s/" IDENTITY_CRED_FILE " does not open on this machine: %s",

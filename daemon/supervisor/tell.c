@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,10 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <claviger/result.h>
 #include "daemon/base/log.h"
 #include "daemon/supervisor/process.h"
 #include "daemon/supervisor/supervisor.h"
 
+#define PACEMAKER_USER "hacluster"
 #define DEADLINE_MS 5000
 #define EVENT_MS 60000
 
@@ -36,6 +39,23 @@ static void __attribute__((noreturn)) tool_exec(const char *const argv[])
 	_exit(127);
 }
 
+/*
+ * What the tools share with Pacemaker's daemons is this user's, and root of the
+ * unit has no right to the files of others. Where there is no such user there
+ * is no Pacemaker, and the tool fails by itself.
+ */
+static bool
+become_pacemaker(void)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (process_user(PACEMAKER_USER, &uid, &gid) != CLV_OK)
+		return true;
+	return setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 &&
+	       setresuid(uid, uid, uid) == 0;
+}
+
 static bool
 tool_run(const char *const argv[])
 {
@@ -43,8 +63,11 @@ tool_run(const char *const argv[])
 	int status;
 	pid_t pid;
 
-	if ((pid = fork()) == 0)
+	if ((pid = fork()) == 0) {
+		if (!become_pacemaker())
+			_exit(126);
 		tool_exec(argv);
+	}
 	if (pid < 0) {
 		log_error("%s cannot be started", argv[0]);
 		return false;

@@ -7,8 +7,9 @@ enter_namespaces "$@"
 # Where the agents look for their helper, laid over what is installed.
 helper=$(grep -aoE '/[[:graph:]]*/dns-update' "$AGENT_DIR/network-name" |
     head -1)
-over=${helper%/*/*}
-[ -d "$over" ] || over=$(mkdir -p "$over" 2>/dev/null && echo "$over")
+[ -n "$helper" ] || exit 1
+over=${helper%/*}
+until [ -d "$over" ]; do over=${over%/*}; done
 mount -t tmpfs tmpfs "$over"
 mkdir -p "${helper%/*}"
 cp "$AGENT_DIR/dns-update" "$helper"

@@ -53,14 +53,15 @@ expect "to every other node, and back" test "$(field \
 expect "each with an epoch of its own" test "$(field 'all(a["epoch"] <
     b["epoch"] for a, b in zip(d["moves"], d["moves"][1:]))')" = True
 expect "the steps follow each other" test "$(field 'all(m["demoted_ms"] <=
-    m["promoted_ms"] and m.get("last_key_ms", -1) < m["first_key_ms"]
-    for m in d["moves"])')" = True
+    m["promoted_ms"] and m.get("last_key_ms", -1) < m["first_key_ms"] and
+    m["epoch_ms"] <= m["first_key_ms"] for m in d["moves"])')" = True
 outage=$(field 'd["longest_outage_ms"]')
 expect "it says how long a client was without a key ($outage ms)" \
     test "$outage" -gt 0
 cp "$LAB_ROOT/$lab/last" "$LAB_ROOT/$lab/drill.json"
 expect "the JSON is as claviger(1) says" "$tests/json-keys" \
-    "$tests/../man/claviger.1" "drill failover" last_key_ms <"$LAB_ROOT/$lab/drill.json"
+    "$tests/../man/claviger.1" "drill failover" last_key_ms fenced_ms \
+    detected_ms address_ms <"$LAB_ROOT/$lab/drill.json"
 expect "the page has a timeline for each move" \
     test "$(on n1 grep -c '^<svg ' /root/drill.html)" = 3
 expect "the constraints are as before" test "$(constraints)" = 0
@@ -108,3 +109,51 @@ expect_within 20 "$away stands by no more" not_ready
 expect_exit 3 "$away is not ready" "a drill is refused" cl n1 drill failover
 on n1 pcs node unstandby $away
 expect_within 30 "all in order" all_ready
+
+step "claviger drill failover --power-off"
+log_allow 'attrd|pacemaker|stonith|fence'
+active=$(promoted)
+peer=n1
+[ "$active" != n1 ] || peer=n2
+expect_exit 3 "$active is this host" "not from the active node" \
+    cl "$active" drill failover --power-off --yes
+expect_exit 4 "$active, which is active, would lose power" "not unasked" \
+    cl $peer drill failover --power-off
+on n1 crm_attribute --name stonith-enabled --update false
+expect_exit 3 "fencing is switched off" "not without fencing" \
+    cl $peer drill failover --power-off --yes
+on n1 crm_attribute --name stonith-enabled --update true
+devices() { # NUMBER: of the active node, once Pacemaker has read it
+	on $peer stonith_admin --list "$active" | grep "^$1 fence device"
+}
+hosts=(on n1 crm_resource --resource power --set-parameter pcmk_host_list)
+"${hosts[@]}" --parameter-value "$peer" >/dev/null
+expect_within 20 "a device for $peer alone" devices 0
+expect_exit 3 "no fencing device is for $active" "is not enough, either" \
+    cl $peer drill failover --power-off --yes
+"${hosts[@]}" --parameter-value "n1 n2 n3" >/dev/null
+expect_within 20 "for all of them" devices 1
+on n1 crm_resource --wait -T 60 >/dev/null 2>&1
+must "a peer takes over" cl $peer drill failover --power-off --yes --json \
+    --report /root/drill.html --output-as html
+cp "$LAB_ROOT/$lab/last" "$LAB_ROOT/$lab/drill.json"
+expect "the one that is active by now" promoted_is "$(field 'd["active_after"]')"
+expect "$active really was fenced" fenced "$active"
+expect "the report names them" test "$(field '[d["power_off"], d["moves"][0]["from"],
+    d["moves"][0]["to"] == d["active_after"], len(d["moves"])]')" = \
+    "[True, '$active', True, 1]"
+expect "detection, fencing, epoch and address come before the first key" \
+    test "$(field 'all(d["moves"][0][k + "_ms"] <= d["moves"][0]["first_key_ms"]
+    for k in ("detected", "fenced", "epoch", "address"))')" = True
+expect "and the promotion is in it" test "$(field 'd["moves"][0]["promoted_ms"]')" -gt 0
+expect "the JSON is as claviger(1) says" "$tests/json-keys" \
+    "$tests/../man/claviger.1" "drill failover" last_key_ms demoted_ms \
+    <"$LAB_ROOT/$lab/drill.json"
+phases() {
+	on $peer grep -oE '(fenced, as|gone from|a new epoch|the address|promoted,|first key)' \
+	    /root/drill.html | sort -u | wc -l
+}
+expect "the page has a row for each phase" test "$(phases)" = 6
+on $peer rm -f /root/drill.html
+lab power-on "$active"
+expect_within 60 "$active is back and stands by" all_ready

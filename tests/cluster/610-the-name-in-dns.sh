@@ -80,7 +80,7 @@ expect "by name" grep -F "$name is $FLOATING in DNS" "$LAB_ROOT/$lab/last"
 
 step "somebody else changes it"
 must "a monitor at level 10 is added" on n1 pcs resource op add $rsc monitor \
-    interval=3s timeout=10s role=Promoted OCF_CHECK_LEVEL=10
+    interval=3s timeout=10s role=Promoted OCF_CHECK_LEVEL=10 id=mss-dns
 expect_within 30 "which is content" names_right
 must "the name has another address" foreign
 expect_within 30 "the monitor says so" seen "192.0.2.66 in DNS, not $FLOATING"
@@ -109,7 +109,7 @@ expect_within 30 "the monitor says so" seen 'Connection refused'
 refused 8 'Connection refused' "so does the command" \
     cl n1 cluster dns
 on n1 crm_resource -r $rsc-clone --clear >/dev/null 2>&1
-must "all as before" on n1 pcs resource op delete $rsc monitor interval=3s
+must "all as before" on n1 pcs resource op delete mss-dns
 must "the parameters, too" on n1 pcs resource update $rsc network_name=mss \
     dns_server= dns_key_file=
 clean_up

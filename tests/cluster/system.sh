@@ -205,7 +205,7 @@ all_ready() {
 	local node active
 	active=$(promoted)
 	[[ $active =~ ^n[123]$ ]] && score_is "$active" 100 || return 1
-	for node in n1 n2 n3; do
+	for node in ${nodes-n1 n2 n3}; do
 		[ "$node" = "$active" ] || [[ $(score "$node") =~ ^[1-9] ]] ||
 		    return 1
 	done

@@ -3,6 +3,7 @@
 # Used by the lab, its hub and its nodes.
 
 NET4=10.78.0
+WIRE2=10.79.0 # between the nodes of a cluster that has two links
 NET6=fd78:
 export FLOATING=$NET4.100
 
@@ -13,7 +14,7 @@ elapsed() {
 	awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f", b - a }'
 }
 
-# lab_members COUNT [STANDBY]
+# lab_members COUNT [STANDBY] [SHARED]
 lab_members() {
 	local i
 	DATABASES="db${2:+ db2}"
@@ -22,6 +23,7 @@ lab_members() {
 		NODES+="${NODES:+ }n$i"
 	done
 	MEMBERS="$NODES $DATABASES client"
+	[ -z "${3-}" ] || DATABASES+=" $NODES"
 }
 
 # The last byte of a host's address.

@@ -7,7 +7,7 @@ pg_bin=$(pg_config --bindir 2>/dev/null || echo /usr/lib/postgresql/15/bin)
 [ -x "$pg_bin/initdb" ] || pg_bin=/usr/lib/postgresql/15/bin
 
 layer_make() {
-	local profile=$1 prefix=$2 cluster=$3 debug=$4
+	local profile=$1 prefix=$2 cluster=$3 debug=$4 corosync=$5
 	mkdir -p "$S/layer/etc/claviger" "$S/layer/etc/corosync" \
 	    "$S/layer/usr/libexec/claviger-lab" "$S/layer/usr/sbin"
 	chmod 755 "$S" "$S/layer" "$S/layer/etc" "$S/layer/usr"
@@ -15,7 +15,8 @@ layer_make() {
 	layer_tools "$cluster"
 	layer_users
 	layer_hosts
-	layer_corosync "$profile" "$prefix"
+	layer_corosync "$profile" "$corosync"
+	layer_ring "$prefix"
 	layer_cib
 	layer_database
 	[ -z "$debug" ] || layer_debug "$debug"
@@ -81,8 +82,14 @@ layer_hosts() {
 	done
 }
 
+# layer_corosync PROFILE [FILE]
 layer_corosync() {
 	local conf=$S/layer/etc/corosync/corosync.conf node i=0
+	if [ -n "$2" ]; then
+		cp "$2" "$conf"
+		! grep -q ring1_addr "$conf" || touch "$S/two-wires"
+		return
+	fi
 	{
 		cat <<-END
 		totem {
@@ -117,10 +124,14 @@ layer_corosync() {
 		}
 		END
 	} >"$conf"
+}
+
+# Its key, and who else may speak to corosync.
+layer_ring() {
 	(umask 077 && head -c 256 /dev/urandom \
 	    >"$S/layer/etc/corosync/authkey")
 	# For a build that brings none: the front speaks to corosync.
-	[ -n "$(echo "$2"/etc/corosync/uidgid.d/*)" ] || {
+	[ -n "$(echo "$1"/etc/corosync/uidgid.d/*)" ] || {
 		mkdir -p "$S/layer/etc/corosync/uidgid.d"
 		printf 'uidgid {\n\tuid: claviger-front\n}\n' \
 		    >"$S/layer/etc/corosync/uidgid.d/claviger"

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -12,9 +13,12 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/capability.h>
 
 #include <claviger/result.h>
 #include "daemon/base/loop.h"
@@ -134,11 +138,16 @@ static void
 setup(void)
 {
 	char path[512];
+	int fd;
 
 	snprintf(dir, sizeof(dir), "/tmp/check_supervisor.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	ck_assert_int_eq(chmod(dir, 0755), 0);
 	snprintf(calls, sizeof(calls), "%s/calls", dir);
+	fd = open(calls, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fchmod(fd, 0666), 0); /* they run as hacluster */
+	close(fd);
 	snprintf(path, sizeof(path), "%s/bin", dir);
 	ck_assert_int_eq(mkdir(path, 0755), 0);
 	tool("attrd_updater", "");
@@ -349,6 +358,54 @@ START_TEST(when_one_dies_the_other_is_killed_and_pacemaker_told)
 	assert_nobody_is_left();
 	ck_assert_str_eq(called(), SCORE);
 	ck_assert_int_ne(access(control, F_OK), 0);
+}
+END_TEST
+
+#define BIT(cap) (1u << (cap))
+
+/* The rights that root has under the unit. */
+static void
+give_up_rights(void)
+{
+	const unsigned kept = BIT(CAP_KILL) | BIT(CAP_SETGID) |
+			      BIT(CAP_SETPCAP) | BIT(CAP_SETUID);
+	struct __user_cap_header_struct head = {
+	    .version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+
+	for (unsigned cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (cap >= 32 || (kept & BIT(cap)) == 0)
+			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	memset(data, 0, sizeof(data));
+	data[0].effective = data[0].permitted = kept;
+	if (syscall(SYS_capset, &head, data) != 0)
+		_exit(100);
+}
+
+/* Its own folder is closed to root then, and the tools are Pacemaker's user. */
+START_TEST(the_rights_of_the_unit_are_enough)
+{
+	const struct passwd *pw = getpwnam("hacluster");
+	char then[160], want[160];
+	pid_t pid[3];
+
+	snprintf(then, sizeof(then), "id -u >> %s", calls);
+	tool("attrd_updater", then);
+	snprintf(want, sizeof(want), SCORE "%u\n",
+	    pw != NULL ? (unsigned)pw->pw_uid : 0);
+	snprintf(c.system, sizeof(c.system), "a-system");
+	ck_assert_int_eq(mkdir(c.state_dir, 0700), 0);
+	ck_assert_int_eq(chown(c.state_dir, 65534, 65534), 0);
+	if ((supervisor = fork()) == 0) {
+		give_up_rights();
+		_exit(supervisor_main(&c, keeper, front));
+	}
+	assert_notified("READY=1");
+	children(pid);
+	ck_assert_int_eq(kill(pid[1], SIGKILL), 0);
+	assert_exit(1);
+	assert_nobody_is_left();
+	ck_assert_str_eq(called(), want);
 }
 END_TEST
 
@@ -764,6 +821,7 @@ main(void)
 	    tc, when_one_dies_the_other_is_killed_and_pacemaker_told, 0, 2);
 	tcase_add_test(
 	    tc, a_score_that_cannot_be_written_is_followed_by_a_failure);
+	tcase_add_test(tc, the_rights_of_the_unit_are_enough);
 	tcase_add_test(tc, tools_that_are_not_there_are_no_matter);
 	tcase_add_test(tc, without_a_resource_nobody_is_told);
 	tcase_add_loop_test(tc, a_name_that_is_none_never_reaches_a_tool, 0,

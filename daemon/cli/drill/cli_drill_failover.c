@@ -26,7 +26,8 @@ failover_went_well(const struct failover *f)
 	for (size_t i = 0; i < f->count; i++)
 		if (f->moves[i].why[0] != '\0')
 			return false;
-	return f->restored && !f->stopped && strcmp(f->first, f->last) == 0;
+	return f->restored && !f->stopped &&
+	       (strcmp(f->first, f->last) == 0) != f->power_off;
 }
 
 /* To each other node, and back also when one could not. */
@@ -134,11 +135,17 @@ drill(struct cli *c, struct failover *f, sigset_t *was)
 	f->node = c->config.node;
 	f->system = c->config.system;
 	doctor_cluster_ask(c, &f->k);
+	f->power_off = cli_opt(c, "power-off") != NULL;
 	r = check_ready(c, f);
+	if (r == CLV_OK && f->power_off)
+		r = failover_power_may(c, f);
 	if (r != CLV_OK)
 		return r;
 	cli_signals_hold(was);
-	move_all(c, f);
+	if (f->power_off)
+		failover_power_off(c, f);
+	else
+		move_all(c, f);
 	if (!f->restored)
 		cli_warn(c,
 		    "the constraints are not as before: crm_resource --clear "

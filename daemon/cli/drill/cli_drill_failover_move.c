@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include "daemon/cli/drill/cli_drill_failover.h"
+#include "daemon/cli/drill/cli_drill_failover_seen.h"
 #include "daemon/base/loop.h"
 
-/* One move of the role: by a constraint that is cleared again, while a client
- * asks and the cluster records. */
+/* One move of the role: by a constraint that is cleared again, or by a power
+ * cut, while this host looks and the cluster records. */
 #define TOOL_MS 20000
-#define FETCH_MS 3000 /* a client that waits longer asks anew */
 #define MOVE_MS 60000
+#define POWER_MS 180000 /* detection, fencing and all */
 #define READY_MS 90000
 #define LIFETIME "PT5M"
 
@@ -31,224 +26,6 @@ failover_is_stopped(struct failover *f)
 		for (size_t i = 0; i < 4; i++)
 			f->stopped |= sigismember(&pending, signals[i]) == 1;
 	return f->stopped;
-}
-
-/* ---- what a client sees ---- */
-
-static bool
-value_of(const struct clv_buf *text, const char *key, char *dst, size_t cap)
-{
-	const char *line = (const char *)text->data;
-	const size_t len = strlen(key);
-
-	for (; line != NULL && *line != '\0'; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, key, len) != 0 || line[len] != ' ')
-			continue;
-		line += len + strspn(line + len, " ");
-		snprintf(dst, cap, "%.*s", (int)strcspn(line, "\n"), line);
-		return true;
-	}
-	return false;
-}
-
-/* Of a process of its own, as a member's would be. */
-static bool
-fetch(struct cli *c, char server[static FAILOVER_NAME], uint64_t *ret_epoch)
-{
-	const char *const argv[] = {
-	    "/proc/self/exe", "--config", c->path, "fetch", "--check", NULL};
-	struct clv_buf out;
-	char epoch[32] = "";
-	bool ok;
-
-	clv_buf_init(&out);
-	out.max = 65536;
-	ok = cli_tool_read(argv, FETCH_MS, &out) == CLV_OK;
-	clv_buf_u8(&out, '\0');
-	ok = ok && !out.failed &&
-	     value_of(&out, "server", server, FAILOVER_NAME) &&
-	     value_of(&out, "epoch", epoch, sizeof(epoch));
-	*ret_epoch = strtoull(epoch, NULL, 10);
-	clv_buf_fini(&out);
-	return ok;
-}
-
-/* One answer, or none, written in one piece. */
-struct seen {
-	uint64_t at_ms, epoch;
-	bool ok;
-	char server[FAILOVER_NAME];
-};
-
-struct client {
-	pid_t pid;
-	int fd;
-};
-
-static void __attribute__((noreturn)) ask_on(struct cli *c, int fd)
-{
-	struct seen s;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	do {
-		memset(&s, 0, sizeof(s));
-		s.ok = fetch(c, s.server, &s.epoch);
-		s.at_ms = loop_now_ms();
-	} while (write(fd, &s, sizeof(s)) == (ssize_t)sizeof(s));
-	_exit(0);
-}
-
-static bool
-client_start(struct cli *c, struct client *client)
-{
-	int fd[2];
-
-	if (pipe2(fd, O_CLOEXEC) != 0)
-		return false;
-	fflush(NULL);
-	client->pid = fork();
-	if (client->pid == 0) {
-		close(fd[0]);
-		ask_on(c, fd[1]);
-	}
-	close(fd[1]);
-	client->fd = fd[0];
-	if (client->pid > 0)
-		return true;
-	close(fd[0]);
-	return false;
-}
-
-static void
-client_stop(struct client *client)
-{
-	close(client->fd);
-	kill(client->pid, SIGKILL);
-	while (waitpid(client->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-}
-
-static bool
-client_next(struct client *client, int wait_ms, struct seen *ret)
-{
-	struct pollfd p = {.fd = client->fd, .events = POLLIN};
-
-	return poll(&p, 1, wait_ms) > 0 &&
-	       read(client->fd, ret, sizeof(*ret)) == (ssize_t)sizeof(*ret);
-}
-
-/* One slow answer is nothing. */
-static bool
-client_answered(struct client *client)
-{
-	const uint64_t deadline = loop_now_ms() + 10 * FETCH_MS;
-	struct seen s;
-
-	while (loop_now_ms() < deadline)
-		if (client_next(client, FETCH_MS, &s) && s.ok)
-			return true;
-	return false;
-}
-
-/* ---- what the cluster has recorded ---- */
-
-static int
-score_of(struct failover *f, struct cib *cib, const char *node)
-{
-	char name[160], value[32];
-
-	snprintf(name, sizeof(name), "master-%s", f->k.id);
-	cib_let(cib, "name", name);
-	cib_let(cib, "node", node);
-	if (!cib_text(cib, NULL,
-		"status/node_state[@uname=$node]/transient_attributes/"
-		"instance_attributes/nvpair[@name=$name]/@value",
-		value, sizeof(value)))
-		return 0;
-	return (int)strtol(value, NULL, 10);
-}
-
-/* Which call it was: another number is another time. */
-static long
-call_of(struct failover *f, struct cib *cib, const char *node,
-    const char *operation)
-{
-	char value[32], instance[160];
-
-	snprintf(instance, sizeof(instance), "%s:", f->k.id);
-	cib_let(cib, "node", node);
-	cib_let(cib, "name", operation);
-	cib_let(cib, "id", f->k.id);
-	cib_let(cib, "instance", instance);
-	(void)cib_text(cib, NULL,
-	    "status/node_state[@uname=$node]/lrm/lrm_resources/lrm_resource["
-	    "@id=$id or starts-with(@id, $instance)]/lrm_rsc_op["
-	    "@operation=$name and @rc-code='0']/@call-id",
-	    value, sizeof(value));
-	return atol(value);
-}
-
-struct calls {
-	long demote, promote;
-};
-
-static struct calls
-calls_of(struct failover *f, struct cib *cib, const struct failover_move *m)
-{
-	struct calls ret = {call_of(f, cib, m->from, "demote"),
-	    call_of(f, cib, m->to, "promote")};
-
-	return ret;
-}
-
-bool
-failover_all_ready(struct failover *f, char active[static FAILOVER_NAME],
-    char *why, size_t cap)
-{
-	const struct clv_list *list = f->k.list;
-	struct cib *cib = NULL;
-	const char *name;
-	bool two = false;
-	int score;
-
-	active[0] = why[0] = '\0';
-	if (doctor_cib_ask(&cib) != CLV_OK) {
-		snprintf(why, cap, "Pacemaker does not answer");
-		return false;
-	}
-	for (size_t i = 0; i < list->node_count; i++) {
-		name = list->nodes[i].party.name;
-		score = list->nodes[i].revoked ? 1 : score_of(f, cib, name);
-		if (score <= 0)
-			snprintf(
-			    why, cap, "%s is not ready to take over", name);
-		else if (score >= CTL_SCORE_ACTIVE && active[0] != '\0')
-			two = true;
-		else if (score >= CTL_SCORE_ACTIVE)
-			snprintf(active, FAILOVER_NAME, "%s", name);
-	}
-	cib_free(&cib);
-	if (two) /* the agent lowers the score a little after a demotion */
-		active[0] = '\0';
-	if (why[0] == '\0' && active[0] == '\0')
-		snprintf(
-		    why, cap, "%s", two ? FAILOVER_TWO : "no node is active");
-	return why[0] == '\0';
-}
-
-bool
-failover_wait_ready(struct failover *f, char active[static FAILOVER_NAME],
-    char *why, size_t cap)
-{
-	const uint64_t deadline = loop_now_ms() + READY_MS;
-
-	while (!failover_all_ready(f, active, why, cap)) {
-		if (failover_is_stopped(f) || loop_now_ms() >= deadline)
-			return false;
-		poll(NULL, 0, 200);
-	}
-	return true;
 }
 
 /* ---- constraints ---- */
@@ -312,111 +89,255 @@ clear(struct failover *f)
 
 /* ---- a move ---- */
 
+/* Who looks, and what was before. */
+struct watch {
+	struct failover *f;
+	struct failover_move *m;
+	struct seen_by client, address, here, power;
+	struct failover_here look;
+	uint64_t since, epoch;
+	long demote, promote[CLV_LIST_NODES_MAX];
+	bool gone; /* the address does not answer */
+};
+
 static void
-note(uint64_t *step, uint64_t since)
+note(struct watch *w, enum failover_step step, uint64_t at_ms)
 {
-	if (*step == FAILOVER_NEVER)
-		*step = loop_now_ms() - since;
+	uint64_t *ms = &w->m->at_ms[step];
+
+	if (*ms == FAILOVER_NEVER && at_ms >= w->since)
+		*ms = at_ms - w->since;
+}
+
+/* What must have been before the first key, and was seen a moment late. */
+static void
+note_before_key(struct watch *w, enum failover_step step, uint64_t at_ms)
+{
+	const uint64_t first = w->m->at_ms[FAILOVER_FIRST_KEY];
+
+	if (first != FAILOVER_NEVER && at_ms > w->since + first)
+		at_ms = w->since + first;
+	note(w, step, at_ms);
+}
+
+static bool
+is_after(const struct failover_move *m, const char *server)
+{
+	return m->power_off ? strcmp(server, m->from) != 0
+			    : strcmp(server, m->to) == 0;
 }
 
 static void
-look_at_client(struct client *client, struct failover_move *m, uint64_t since)
+look_at_client(struct watch *w)
 {
+	struct failover_move *m = w->m;
 	struct seen s;
 
 	/* All that is there: the cluster is to be looked at, too. */
-	for (int wait = 20; client_next(client, wait, &s); wait = 0) {
-		if (s.at_ms < since)
+	for (int wait = 20; seen_next(&w->client, wait, &s); wait = 0) {
+		if (s.at_ms < w->since)
 			continue;
 		m->asked++;
 		if (!s.ok) {
 			m->unanswered++;
-		} else if (strcmp(s.server, m->to) == 0) {
-			if (m->at_ms[FAILOVER_FIRST_KEY] == FAILOVER_NEVER)
-				m->at_ms[FAILOVER_FIRST_KEY] = s.at_ms - since;
+		} else if (is_after(m, s.server)) {
+			note(w, FAILOVER_FIRST_KEY, s.at_ms);
 			m->epoch = s.epoch;
+			snprintf(m->to, sizeof(m->to), "%s", s.server);
 		} else if (m->at_ms[FAILOVER_FIRST_KEY] == FAILOVER_NEVER) {
-			m->at_ms[FAILOVER_LAST_KEY] = s.at_ms - since;
+			m->at_ms[FAILOVER_LAST_KEY] = s.at_ms - w->since;
 		}
 	}
 }
 
+/* Of several times the last before the key: a ping may be lost. */
 static void
-look_at_cluster(struct failover *f, struct failover_move *m,
-    const struct calls *before, uint64_t since)
+look_at_address(struct watch *w, int wait_ms)
+{
+	const uint64_t *first = &w->m->at_ms[FAILOVER_FIRST_KEY];
+	uint64_t *at = &w->m->at_ms[FAILOVER_ADDRESS];
+	struct seen s;
+
+	while (seen_next(&w->address, wait_ms, &s)) {
+		if (s.at_ms < w->since)
+			continue;
+		if (!s.ok) {
+			w->gone = true;
+			continue;
+		}
+		if (w->gone &&
+		    (*at == FAILOVER_NEVER || s.at_ms - w->since <= *first)) {
+			*at = FAILOVER_NEVER;
+			note_before_key(w, FAILOVER_ADDRESS, s.at_ms);
+		}
+		w->gone = false;
+		wait_ms = 0;
+	}
+}
+
+static void
+look_here(struct watch *w)
+{
+	struct seen s;
+
+	while (seen_next(&w->here, 0, &s)) {
+		if (s.ok && w->m->power_off)
+			note_before_key(w, FAILOVER_DETECTED, s.at_ms);
+		if (s.epoch > w->epoch)
+			note_before_key(w, FAILOVER_EPOCH, s.at_ms);
+	}
+}
+
+static void
+look_at_power(struct watch *w)
+{
+	struct seen s;
+
+	if (!seen_next(&w->power, 0, &s))
+		return;
+	if (s.ok)
+		note(w, FAILOVER_FENCED, s.at_ms);
+	else
+		snprintf(w->m->why, sizeof(w->m->why),
+		    "the cluster did not fence %.80s: see stonith_admin "
+		    "--history",
+		    w->m->from);
+}
+
+static void
+look_at_calls(struct watch *w, struct cib *cib, bool first)
+{
+	const struct clv_list *list = w->f->k.list;
+	struct failover_move *m = w->m;
+	const char *name;
+	long call = failover_call(w->f, cib, m->from, "demote");
+
+	if (first)
+		w->demote = call;
+	else if (call != w->demote && !m->power_off)
+		note(w, FAILOVER_DEMOTED, loop_now_ms());
+	for (size_t i = 0; i < list->node_count; i++) {
+		name = list->nodes[i].party.name;
+		call = failover_call(w->f, cib, name, "promote");
+		if (first)
+			w->promote[i] = call;
+		else if (call != w->promote[i] && is_after(m, name))
+			note(w, FAILOVER_PROMOTED, loop_now_ms());
+	}
+}
+
+static bool
+look_at_cluster(struct watch *w, bool first)
 {
 	struct cib *cib = NULL;
-	struct calls now;
 
 	if (doctor_cib_ask(&cib) != CLV_OK)
-		return;
-	now = calls_of(f, cib, m);
+		return false;
+	look_at_calls(w, cib, first);
 	cib_free(&cib);
-	if (now.demote != before->demote)
-		note(&m->at_ms[FAILOVER_DEMOTED], since);
-	if (now.promote != before->promote)
-		note(&m->at_ms[FAILOVER_PROMOTED], since);
+	return true;
 }
 
 static bool
 is_done(const struct failover_move *m)
 {
 	return m->at_ms[FAILOVER_PROMOTED] != FAILOVER_NEVER &&
-	       m->at_ms[FAILOVER_FIRST_KEY] != FAILOVER_NEVER;
+	       m->at_ms[FAILOVER_FIRST_KEY] != FAILOVER_NEVER &&
+	       (!m->power_off || m->at_ms[FAILOVER_FENCED] != FAILOVER_NEVER);
+}
+
+/* One slow answer is nothing. */
+static bool
+client_answered(struct seen_by *client)
+{
+	const uint64_t deadline = loop_now_ms() + 10 * SEEN_FETCH_MS;
+	struct seen s;
+
+	while (loop_now_ms() < deadline)
+		if (seen_next(client, SEEN_FETCH_MS, &s) && s.ok)
+			return true;
+	return false;
+}
+
+/* It is done as the cluster would do it, which says whether it comes back. */
+static bool
+ask(struct cli *c, struct watch *w)
+{
+	struct failover_move *m = w->m;
+	const char *const move[] = {"crm_resource", "--resource",
+	    w->f->k.clone_id, "--move", "--node", m->to, "--promoted",
+	    "--lifetime", LIFETIME, NULL};
+	const char *fence[] = {"stonith_admin",
+	    w->f->stays_off ? "--fence" : "--reboot", m->from, "--timeout",
+	    "120", NULL};
+
+	w->since = loop_now_ms();
+	if (!m->power_off && crm_resource(move) == CLV_OK)
+		return true;
+	if (m->power_off && seen_start(c, seen_tool, fence, &w->power))
+		return true;
+	snprintf(m->why, sizeof(m->why), "%s",
+	    m->power_off ? "no process can be started"
+			 : "crm_resource did not take the request");
+	return false;
 }
 
 static void
-watch(struct failover *f, struct failover_move *m, struct client *client,
-    const struct calls *before)
+watch(struct cli *c, struct watch *w)
 {
-	const char *const argv[] = {"crm_resource", "--resource", f->k.clone_id,
-	    "--move", "--node", m->to, "--promoted", "--lifetime", LIFETIME,
-	    NULL};
-	uint64_t since;
+	const uint64_t within_ms = w->m->power_off ? POWER_MS : MOVE_MS;
+	struct failover_move *m = w->m;
+	struct failover *f = w->f;
 
-	if (!client_answered(client)) {
+	if (!client_answered(&w->client)) {
 		snprintf(m->why, sizeof(m->why),
 		    "this host does not obtain its keys: claviger doctor "
 		    "--connect");
 		return;
 	}
-	since = loop_now_ms();
-	if (crm_resource(argv) != CLV_OK) {
-		snprintf(m->why, sizeof(m->why),
-		    "crm_resource did not take the request");
+	if (!ask(c, w))
 		return;
+	while (!is_done(m) && m->why[0] == '\0' && !failover_is_stopped(f) &&
+	       loop_now_ms() - w->since <= within_ms) {
+		look_at_client(w);
+		look_at_address(w, 0);
+		look_here(w);
+		look_at_power(w);
+		(void)look_at_cluster(w, false);
 	}
-	while (!is_done(m) && !failover_is_stopped(f) &&
-	       loop_now_ms() - since <= MOVE_MS) {
-		look_at_client(client, m, since);
-		look_at_cluster(f, m, before, since);
-	}
-	if (!is_done(m) && f->stopped)
+	look_at_address(w, w->gone ? 100 : 0);
+	look_here(w);
+	if (is_done(m) || m->why[0] != '\0')
+		return;
+	if (f->stopped)
 		snprintf(m->why, sizeof(m->why), "interrupted");
-	else if (!is_done(m))
-		snprintf(m->why, sizeof(m->why), "not done within %d s",
-		    MOVE_MS / 1000);
+	else
+		snprintf(m->why, sizeof(m->why), "not done within %u s",
+		    (unsigned)(within_ms / 1000));
 }
 
 static void
 request(struct cli *c, struct failover *f, struct failover_move *m)
 {
-	struct client client;
-	struct cib *cib = NULL;
-	struct calls before;
+	struct watch w = {.f = f,
+	    .m = m,
+	    .look = {.f = f, .from = m->power_off ? m->from : NULL},
+	    .epoch = failover_epoch(c)};
 
-	if (doctor_cib_ask(&cib) != CLV_OK) {
+	if (!look_at_cluster(&w, true))
 		snprintf(m->why, sizeof(m->why), "Pacemaker does not answer");
-		return;
-	}
-	before = calls_of(f, cib, m);
-	cib_free(&cib);
-	if (!client_start(c, &client)) {
+	else if (!seen_start(c, seen_by_client, NULL, &w.client) ||
+		 !seen_start(c, seen_here, &w.look, &w.here) ||
+		 (f->k.list->address[0] != '\0' &&
+		     !seen_start(
+			 c, seen_address, f->k.list->address, &w.address)))
 		snprintf(m->why, sizeof(m->why), "no process can be started");
-		return;
-	}
-	watch(f, m, &client, &before);
-	client_stop(&client);
+	else
+		watch(c, &w);
+	seen_stop(&w.client);
+	seen_stop(&w.here);
+	seen_stop(&w.address);
+	seen_stop(&w.power);
 }
 
 /* Where the role is now, whatever became of the move; "": that is not certain.
@@ -447,9 +368,8 @@ settle(struct failover *f, struct failover_move *m)
 		snprintf(m->why, sizeof(m->why), "%s", why);
 }
 
-void
-failover_move(
-    struct cli *c, struct failover *f, const char *from, const char *to)
+static struct failover_move *
+begin(struct failover *f, const char *from, const char *to)
 {
 	struct failover_move *m = &f->moves[f->count++];
 
@@ -458,11 +378,33 @@ failover_move(
 		m->at_ms[i] = FAILOVER_NEVER;
 	snprintf(m->from, sizeof(m->from), "%s", from);
 	snprintf(m->to, sizeof(m->to), "%s", to);
+	return m;
+}
+
+void
+failover_move(
+    struct cli *c, struct failover *f, const char *from, const char *to)
+{
+	struct failover_move *m = begin(f, from, to);
+
 	cli_progress("the role goes from %s to %s", from, to);
 	request(c, f, m);
 	clear(f);
 	if (m->why[0] == '\0' && !f->restored)
 		snprintf(m->why, sizeof(m->why),
 		    "the constraint of the move could not be cleared");
+	settle(f, m);
+}
+
+void
+failover_power_off(struct cli *c, struct failover *f)
+{
+	struct failover_move *m = begin(f, f->first, "");
+
+	m->power_off = true;
+	cli_progress("%s is fenced", f->first);
+	request(c, f, m);
+	snprintf(f->off, sizeof(f->off), "%s", f->first);
+	f->restored = are_as_before(f);
 	settle(f, m);
 }

@@ -11,7 +11,11 @@ static const struct {
 } steps[FAILOVER_STEPS] = {
     [FAILOVER_LAST_KEY] = {"last_key_ms", "last key of the node before",
 	"#393"},
+    [FAILOVER_FENCED] = {"fenced_ms", "fenced, as the cluster knows", "#a33"},
+    [FAILOVER_DETECTED] = {"detected_ms", "gone from the membership", "#a60"},
     [FAILOVER_DEMOTED] = {"demoted_ms", "demoted, without the address", "#a60"},
+    [FAILOVER_EPOCH] = {"epoch_ms", "a new epoch is promised", "#66a"},
+    [FAILOVER_ADDRESS] = {"address_ms", "the address answers again", "#36a"},
     [FAILOVER_PROMOTED] = {"promoted_ms", "promoted, with the address", "#36a"},
     [FAILOVER_FIRST_KEY] = {"first_key_ms", "first key of the node after",
 	"#393"},
@@ -26,6 +30,23 @@ seconds(uint64_t ms, char ret[static 32])
 		snprintf(ret, 32, "%" PRIu64 ".%03u", ms / 1000,
 		    (unsigned)(ms % 1000));
 	return ret;
+}
+
+/* The steps that were seen, as they followed each other. */
+static size_t
+ordered(const struct failover_move *m, enum failover_step ret[])
+{
+	size_t n = 0, at;
+
+	for (size_t i = 0; i < FAILOVER_STEPS; i++) {
+		if (m->at_ms[i] == FAILOVER_NEVER)
+			continue;
+		for (at = n++; at > 0 && m->at_ms[ret[at - 1]] > m->at_ms[i];
+		     at--)
+			ret[at] = ret[at - 1];
+		ret[at] = (enum failover_step)i;
+	}
+	return n;
 }
 
 static unsigned
@@ -56,7 +77,15 @@ verdict(const struct failover *f, char *dst, size_t cap)
 {
 	char text[32];
 
-	if (failover_went_well(f))
+	if (failover_went_well(f) && f->power_off)
+		snprintf(dst, cap,
+		    "%s has taken over from %s, which %s; a client was without "
+		    "a key for %s s",
+		    f->last, f->first,
+		    f->stays_off ? "is off until it is switched on"
+				 : "restarts",
+		    seconds(longest_ms(f), text));
+	else if (failover_went_well(f))
 		snprintf(dst, cap,
 		    "every node has served, and %s serves again; a client was "
 		    "without a key for %s s at most",
@@ -68,7 +97,9 @@ verdict(const struct failover *f, char *dst, size_t cap)
 		    f->k.clone_id);
 	else
 		snprintf(dst, cap, "%s; %s was active before, and now %s",
-		    f->stopped ? "interrupted" : "a move did not go well",
+		    f->stopped	   ? "interrupted"
+		    : f->power_off ? "the take-over did not go well"
+				   : "a move did not go well",
 		    f->first, f->last[0] != '\0' ? f->last : "nobody");
 	return dst;
 }
@@ -78,19 +109,22 @@ verdict(const struct failover *f, char *dst, size_t cap)
 static void
 text_move(const struct failover_move *m, FILE *out)
 {
+	enum failover_step step[FAILOVER_STEPS];
+	const size_t n = ordered(m, step);
 	char text[32];
 
-	fprintf(out, "%-11s from %s to %s: ", "move", m->from, m->to);
+	fprintf(out,
+	    "%-11s from %s to %s: ", m->power_off ? "power off" : "move",
+	    m->from, m->to[0] != '\0' ? m->to : "nobody");
 	if (m->why[0] != '\0')
 		fprintf(out, "FAILED: %s\n", m->why);
 	else
 		fprintf(out, "%s s without a key, epoch %" PRIu64 "\n",
 		    seconds(failover_outage_ms(m), text), m->epoch);
 	fprintf(out, "%-11s %8s s  asked\n", "", "0.000");
-	for (size_t i = 0; i < FAILOVER_STEPS; i++)
-		if (m->at_ms[i] != FAILOVER_NEVER)
-			fprintf(out, "%-11s %8s s  %s\n", "",
-			    seconds(m->at_ms[i], text), steps[i].what);
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "%-11s %8s s  %s\n", "",
+		    seconds(m->at_ms[step[i]], text), steps[step[i]].what);
 	fprintf(out, "%-11s %u of %u questions of the client unanswered\n", "",
 	    m->unanswered, m->asked);
 }
@@ -139,6 +173,7 @@ as_json(const struct failover *f, FILE *out)
 	cli_json_str(j, "node", f->node);
 	cli_json_str(j, "system", f->system);
 	cli_json_str(j, "resource", f->k.clone_id);
+	cli_json_bool(j, "power_off", f->power_off);
 	cli_json_array(j, "moves");
 	for (size_t i = 0; i < f->count; i++)
 		json_move(cli_json_push(j, "moves"), &f->moves[i]);
@@ -168,35 +203,47 @@ end_of(const struct failover_move *m)
 }
 
 /* One row a step, from the request on; below it the time without a key. */
+#define ROW 24
+
 static void
-svg_move(const struct failover_move *m, FILE *out)
+svg_steps(const struct failover_move *m, const enum failover_step step[],
+    size_t n, FILE *out)
 {
-	const uint64_t end = end_of(m), last = m->at_ms[FAILOVER_LAST_KEY];
+	const uint64_t end = end_of(m);
 	char text[32];
 	uint64_t x;
 
-	fprintf(out,
-	    "<svg viewBox=\"0 0 %d 120\" width=\"100%%\" role=\"img\" "
-	    "aria-label=\"timeline\">\n",
-	    WIDTH + 20);
-	for (size_t i = 0; i < FAILOVER_STEPS; i++) {
-		if (m->at_ms[i] == FAILOVER_NEVER)
-			continue;
-		x = m->at_ms[i] * WIDTH / end;
+	for (size_t i = 0; i < n; i++) {
+		x = m->at_ms[step[i]] * WIDTH / end;
 		fprintf(out,
 		    "<rect x=\"0\" y=\"%zu\" width=\"%" PRIu64 "\" "
 		    "height=\"18\" fill=\"%s\"/>"
 		    "<text x=\"4\" y=\"%zu\">%s s %s</text>\n",
-		    i * 24, x > 0 ? x : 1, steps[i].colour, i * 24 + 14,
-		    seconds(m->at_ms[i], text), steps[i].what);
+		    i * ROW, x > 0 ? x : 1, steps[step[i]].colour, i * ROW + 14,
+		    seconds(m->at_ms[step[i]], text), steps[step[i]].what);
 	}
+}
+
+static void
+svg_move(const struct failover_move *m, FILE *out)
+{
+	const uint64_t end = end_of(m), last = m->at_ms[FAILOVER_LAST_KEY];
+	enum failover_step step[FAILOVER_STEPS];
+	const size_t n = ordered(m, step);
+	uint64_t x;
+
+	fprintf(out,
+	    "<svg viewBox=\"0 0 %d %zu\" width=\"100%%\" role=\"img\" "
+	    "aria-label=\"timeline\">\n",
+	    WIDTH + 20, (n + 1) * ROW);
+	svg_steps(m, step, n, out);
 	if (failover_outage_ms(m) != FAILOVER_NEVER) {
 		x = last == FAILOVER_NEVER ? 0 : last * WIDTH / end;
 		fprintf(out,
-		    "<rect x=\"%" PRIu64 "\" y=\"100\" width=\"%" PRIu64 "\" "
-		    "height=\"8\" fill=\"#b00\"><title>without a key</title>"
-		    "</rect>\n",
-		    x, failover_outage_ms(m) * WIDTH / end);
+		    "<rect x=\"%" PRIu64 "\" y=\"%zu\" width=\"%" PRIu64
+		    "\" height=\"8\" fill=\"#b00\"><title>without a key"
+		    "</title></rect>\n",
+		    x, n * ROW + 4, failover_outage_ms(m) * WIDTH / end);
 	}
 	fputs("</svg>\n", out);
 }
@@ -209,8 +256,8 @@ html_move(const struct failover_move *m, FILE *out)
 	fputs("<h2>", out);
 	cli_html_text(out, m->from);
 	fputs(" &rarr; ", out);
-	cli_html_text(out, m->to);
-	fputs("</h2>\n<p>", out);
+	cli_html_text(out, m->to[0] != '\0' ? m->to : "nobody");
+	fputs(m->power_off ? ": power off</h2>\n<p>" : "</h2>\n<p>", out);
 	if (m->why[0] != '\0') {
 		fputs("<b class=\"failed\">", out);
 		cli_html_text(out, m->why);

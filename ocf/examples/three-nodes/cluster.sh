@@ -1,0 +1,24 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Fencing and the master secret server, with pcs: run it as root, once, on one
+# node, when `claviger init` and `claviger join` are done.
+set -eu
+
+# ---- edit from here: what cuts the power of which node ----
+: "${power_n1:=fence_ipmilan ip=10.78.1.11 lanplus=1 username=fence password_script=/etc/cluster/ipmi-password}"
+: "${power_n2:=fence_ipmilan ip=10.78.1.12 lanplus=1 username=fence password_script=/etc/cluster/ipmi-password}"
+: "${power_n3:=fence_ipmilan ip=10.78.1.13 lanplus=1 username=fence password_script=/etc/cluster/ipmi-password}"
+# ---- to here ----
+
+# An agent and its options, hence several words.
+# shellcheck disable=SC2086
+{
+pcs stonith create power-n1 $power_n1 pcmk_host_list=n1
+pcs stonith create power-n2 $power_n2 pcmk_host_list=n2
+pcs stonith create power-n3 $power_n3 pcmk_host_list=n3
+}
+# The majority fences at once; whoever is alone may not, so nobody need wait.
+pcs property set stonith-enabled=true
+
+# The address and the role, with every operation spelled out.
+claviger cluster commands --pcs | sh -eu
