@@ -153,6 +153,18 @@ is_away(int result)
 	       result == CLV_E_CANCELLED || result == CLV_E_AGAIN;
 }
 
+/* Late it may be once, when this process or the database stood still. */
+static void
+say_failing(int result, const char *why)
+{
+	if (result == CLV_E_TIMEOUT)
+		log_notice("the database is late with the audit trail");
+	else
+		log_warning("the database does not take the audit trail: %s; "
+			    "it is kept in memory",
+		    why);
+}
+
 static void
 failing(struct keeper *k, int result, const char *why)
 {
@@ -161,9 +173,7 @@ failing(struct keeper *k, int result, const char *why)
 	if (is_away(result))
 		return;
 	if (why[0] != '\0' && a->failing[0] == '\0')
-		log_warning("the database does not take the audit trail: %s; "
-			    "it is kept in memory",
-		    why);
+		say_failing(result, why);
 	if (why[0] == '\0' && a->failing[0] != '\0')
 		log_notice("the database takes the audit trail again");
 	copy(a->failing, sizeof(a->failing), why);

@@ -447,7 +447,8 @@ is 'they tell of the certificate' grep -q \
 of_server="role active serving active_node_number generation quorate read_only copied
 	encryption_allowed lease_left_seconds locked_memory_bytes
 	database_connected escrow_covered escrow_findings backup_generation
-	backup_age_seconds rotation_under_way rotation_left rotation_damaged"
+	backup_age_seconds rotation_under_way rotation_left rotation_damaged
+	audit_waiting audit_lost audit_writable audit_intact"
 of_member="member_state member_refresh_age_seconds member_generation
 	member_writing_allowed member_database_connected"
 # shellcheck disable=SC2086
