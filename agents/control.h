@@ -40,8 +40,11 @@ enum ctl_op {
 			    * waits */
 	CTL_CONFIG = 12,   /* -> text of the configuration that is in force */
 	CTL_RELOAD = 13,   /* read it again; answered at once */
-	CTL_ADOPT = 14	   /* look again whose machine this is; CLV_E_NOT_READY:
+	CTL_ADOPT = 14,	   /* look again whose machine this is; CLV_E_NOT_READY:
 			    * another one's */
+	CTL_AUDIT = 15	   /* -> u8 enum audit_state, u64 number of the newest
+			    * row that was seen, 32 B hash of it, u64 rows that
+			    * wait, u64 written, u64 lost, str what is wrong */
 };
 
 enum ctl_cert {

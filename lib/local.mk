@@ -61,7 +61,7 @@ libclaviger_core_la_SOURCES += %D%/envelope.c %D%/index.c %D%/index.h \
 
 # PostgreSQL; the migrations lie in C strings, one array element a file
 store_migrations = %D%/sql/001-schema.sql %D%/sql/002-applications.sql \
-	%D%/sql/003-reminders.sql
+	%D%/sql/003-reminders.sql %D%/sql/004-audit.sql
 libclaviger_core_la_SOURCES += %D%/store.c %D%/store_answer.c %D%/store_array.c \
 	%D%/store_conninfo.c %D%/store_internal.h %D%/store_password.c %D%/store_run.c \
 	%D%/store_schema.c %D%/store_send.c %D%/store_statements.c

@@ -123,6 +123,15 @@ static const struct clv__statement table[CLV_STMT_LAST] = {
     [CLV_STMT_GET_REMINDERS] = {"get reminders",
 	"SELECT file, body, age_s FROM claviger.get_reminders($1)", "b", "bbi",
 	false, false},
+    [CLV_STMT_PUT_AUDIT] = {"put audit rows",
+	"SELECT claviger.put_audit($1, $2, $3) AS state", "iiB", "i", true,
+	true},
+    [CLV_STMT_GET_AUDIT] = {"get audit rows",
+	"SELECT seq, body FROM claviger.get_audit($1, $2)", "ii", "ib", false,
+	false},
+    [CLV_STMT_GET_AUDIT_HEAD] = {"get the newest audit row",
+	"SELECT seq, body FROM claviger.get_audit_head($1)", "i", "ib", false,
+	false},
 };
 
 const struct clv__statement *

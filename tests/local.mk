@@ -290,7 +290,7 @@ keeper_tests = check_role check_authorize check_admin_ops check_admin_app \
 	check_keeper_lease check_keeper_peers check_keeper_random \
 	check_keeper_cert check_keeper_rotate check_keeper_signing
 keeper_tests += check_keeper_join
-keeper_tests += check_coverage check_keeper_escrow
+keeper_tests += check_coverage check_keeper_escrow check_audit check_keeper_audit
 check_PROGRAMS += $(keeper_tests)
 TESTS += $(keeper_tests)
 check_role_SOURCES = %D%/unit/check_role.c
@@ -373,6 +373,13 @@ check_keeper_escrow_SOURCES = %D%/unit/check_keeper_escrow.c $(keeper_rig)
 check_keeper_escrow_CPPFLAGS = $(unit_cppflags)
 check_keeper_escrow_LDADD = $(daemon_libs)
 check_keeper_escrow_LDFLAGS = $(keeper_ldflags)
+check_audit_SOURCES = %D%/unit/check_audit.c
+check_audit_CPPFLAGS = $(unit_cppflags)
+check_audit_LDADD = $(daemon_libs)
+check_keeper_audit_SOURCES = %D%/unit/check_keeper_audit.c $(keeper_rig)
+check_keeper_audit_CPPFLAGS = $(unit_cppflags)
+check_keeper_audit_LDADD = $(daemon_libs)
+check_keeper_audit_LDFLAGS = $(keeper_ldflags)
 check_keeper_peers_SOURCES = %D%/unit/check_keeper_peers.c $(keeper_rig)
 check_keeper_peers_CPPFLAGS = $(unit_cppflags)
 check_keeper_peers_LDADD = $(daemon_libs)

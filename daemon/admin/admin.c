@@ -84,6 +84,18 @@ admin_still(struct keeper *k, void *arg)
 								      : NULL;
 }
 
+/* Another node does it, or nothing has begun: no more than a question. */
+static void
+record(const struct admin *a)
+{
+	struct clv_rd args;
+
+	if (a->result == CLV_E_NOT_ACTIVE || a->result == CLV_E_BUSY)
+		return;
+	clv_rd_init(&args, a->args, a->args_len);
+	audit_admin(a->k, a->who, a->op, &args, a->result, a->said, a->epoch);
+}
+
 static void
 finish(struct admin *a)
 {
@@ -95,6 +107,7 @@ finish(struct admin *a)
 		    k, k->secret.list->version, 0, late, sizeof(late));
 	log_info("admin: %s%s%s", a->said,
 	    late[0] != '\0' ? "; not yet on " : "", late);
+	record(a);
 	admin_answer(k, &a->from, a->result, a->said, late,
 	    a->result == CLV_OK ? &a->change.data : NULL);
 	admin_free(a);
@@ -281,6 +294,7 @@ begin_write(struct keeper *k, const struct admin_origin *from, uint8_t op,
 	a->k = k;
 	a->serial = ++k->admin_serial;
 	a->from = *from;
+	audit_who(from, a->who);
 	a->from.caller = NULL; /* was borrowed */
 	a->op = op;
 	memcpy(a->id, id, sizeof(a->id));
@@ -381,7 +395,7 @@ void
 admin_request(struct keeper *k, const struct admin_origin *from, const void *p,
     size_t len)
 {
-	char why[ADMIN_WHY_MAX] = "";
+	char why[ADMIN_WHY_MAX] = "", who[AUDIT_WHO_MAX];
 	int res = CLV_OK;
 	struct clv_rd r;
 	uint8_t op, id[16];
@@ -395,10 +409,14 @@ admin_request(struct keeper *k, const struct admin_origin *from, const void *p,
 		res = CLV_E_NOT_READY;
 	else if (from->caller != NULL)
 		res = admin_may(k->secret.list, from->caller, op, &r, why);
-	if (res == CLV_OK)
+	if (res == CLV_OK) {
 		dispatch(k, from, op, id, &r);
-	else
-		answer_text(k, from, res, why);
+		return;
+	}
+	audit_who(from, who);
+	if (res == CLV_E_DENIED)
+		audit_admin(k, who, op, &r, res, why, 0);
+	answer_text(k, from, res, why);
 }
 
 void

@@ -27,7 +27,8 @@ struct admin {
 	uintptr_t serial; /* which of all: what is under way for one that has
 			   * ended must not be taken for the next one's */
 	struct admin_origin from;
-	bool is_root; /* or else, copied: */
+	char who[AUDIT_WHO_MAX]; /* for the audit trail */
+	bool is_root;		 /* or else, copied: */
 	struct auth_caller caller;
 	enum admin_step step;
 	uint8_t op;

@@ -487,6 +487,8 @@ int cli_settings_password(struct cli *c);
 int cli_rotate(struct cli *c);
 int cli_generation_list(struct cli *c);
 int cli_generation_destroy(struct cli *c);
+int cli_audit_list(struct cli *c);
+int cli_audit_verify(struct cli *c);
 int cli_fetch(struct cli *c);
 int cli_identity_adopt(struct cli *c);
 int cli_identity_seal(struct cli *c);

@@ -359,6 +359,23 @@ static const struct cli_opt opts_run[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct cli_opt opts_audit_list[] = {
+    {"since", "TIME", "from then on: 2026-11-29, 2026-11-29T13:00, or 2h ago",
+	false},
+    {"until", "TIME", "and until then", false},
+    {"operation", "NAME", "this operation alone", false},
+    {"who", "NAME", "what this one did, or was refused", false},
+    {"last", "N", "the newest N of them, 0 for all (100)", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
+static const struct cli_opt opts_audit_verify[] = {
+    {"from", "N", "begin with row N", false},
+    JSON,
+    {NULL, NULL, NULL, false},
+};
+
 static const struct cli_opt opts_cluster[] = {
     {"pcs", NULL, "as pcs commands", false},
     {"crm", NULL, "as crmsh commands", false},
@@ -480,6 +497,10 @@ const struct cli_verb cli_verbs[] = {
 	2, ADMIN, cli_app_revoke},
     {"app remove", "APP", "delete an application and all its secrets", opts_yes,
 	1, 1, ADMIN, cli_app_remove},
+    {"audit list", "", "who has done what, or was refused it", opts_audit_list,
+	0, 0, SERVER, cli_audit_list},
+    {"audit verify", "", "is the audit trail whole, and as it was written",
+	opts_audit_verify, 0, 0, SERVER, cli_audit_verify},
     {"put", "APP NAME", "store a secret", opts_put, 2, 2, 0, cli_put},
     {"get", "APP NAME", "print a secret", opts_get, 2, 2, 0, cli_get},
     {"list", "[APP]", "names of secrets, or applications", opts_json, 0, 1, 0,

@@ -7,6 +7,8 @@ libcli_la_SOURCES += \
 	%D%/cli_api.c %D%/cli_api.h \
 	%D%/cli_app.c \
 	%D%/cli_app_remove.c \
+	%D%/cli_audit.c %D%/cli_audit.h \
+	%D%/cli_audit_list.c \
 	%D%/cli_cert.c %D%/cli_cert.h \
 	%D%/cli_cert_change.c \
 	%D%/cli_cert_member.c \

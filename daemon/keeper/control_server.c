@@ -266,6 +266,16 @@ on_list(struct keeper *k, struct control_conn *c, const void *p, size_t len)
 }
 
 static void
+note(struct keeper *k, const char *operation, const char *text)
+{
+	audit_note(k, &(struct audit_note){.who = "root",
+			  .operation = operation,
+			  .object = k->identity->name,
+			  .result = CLV_OK,
+			  .text = text});
+}
+
+static void
 on_export(struct keeper *k, struct control_conn *c, const void *p, size_t len)
 {
 	struct clv_buf file;
@@ -283,8 +293,7 @@ on_export(struct keeper *k, struct control_conn *c, const void *p, size_t len)
 	if (r == CLV_OK)
 		r = clv_age_seal(k->guard, p, 1, false, text, text_len, &file);
 	if (r == CLV_OK)
-		log_info("the keyring was handed to a local administrator, "
-			 "sealed");
+		note(k, "keyring-export", "to a local administrator, sealed");
 	reply(c, CTL_EXPORT, r, file.data, r == CLV_OK ? file.len : 0);
 	clv_guard_put(k->guard, text);
 	clv_buf_fini(&file);
@@ -318,6 +327,7 @@ on_restore(struct keeper *k, struct control_conn *c, const void *p, size_t len)
 		return;
 	}
 	log_notice("the master secret was restored on this node");
+	note(k, "keyring-restore", "from a copy");
 	if (c->waiting == CTL_RESTORE && !k->secret.fetching)
 		secret_prove(k);
 }
@@ -339,6 +349,19 @@ on_cert(struct keeper *k, struct control_conn *c, const void *p, size_t len)
 	clv_buf_init(&b);
 	r = member_cert_control(k, p, len, &b);
 	reply(c, CTL_CERT, r, b.data, r == CLV_OK ? b.len : 0);
+	clv_buf_fini(&b);
+}
+
+static void
+on_audit(struct keeper *k, struct control_conn *c)
+{
+	struct clv_buf b;
+	int r;
+
+	clv_buf_init(&b);
+	audit_format(k, &b);
+	r = clv_buf_result(&b);
+	reply(c, CTL_AUDIT, r, b.data, r == CLV_OK ? b.len : 0);
 	clv_buf_fini(&b);
 }
 
@@ -369,6 +392,7 @@ needed(enum ctl_op op)
 	case CTL_STATUS:
 	case CTL_ADMIN: return AUTH_OP_STATUS;
 	case CTL_CONFIG:
+	case CTL_AUDIT:
 	case CTL_LIST: return AUTH_OP_SHOW;
 	case CTL_EXPORT:
 	case CTL_RESTORE: return AUTH_OP_KEYRING;
@@ -410,6 +434,7 @@ on_message(struct keeper *k, struct control_conn *c, enum ctl_op op,
 	case CTL_SHUTDOWN: on_shutdown(k, c); break;
 	case CTL_CERT: on_cert(k, c, p, len); break;
 	case CTL_CONFIG: on_config(k, c); break;
+	case CTL_AUDIT: on_audit(k, c); break;
 	case CTL_RELOAD:
 		keeper_tell(k, LINK_RELOAD, "");
 		reply(c, op, CLV_OK, NULL, 0);

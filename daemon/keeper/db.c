@@ -341,6 +341,7 @@ on_hello(struct keeper *k, void *arg, const struct db_result *r)
 	rewrap_wake(k);
 	tlsnext_wake(k);
 	heads_watch_look(k);
+	audit_wake(k);
 }
 
 static void

@@ -52,6 +52,12 @@ refuse(struct keeper *k, const struct member_reply *to, int result,
 		log_warning("a host that asks to join as %s was refused: %s",
 		    to->name[0] != '\0' ? to->name : "nobody", why);
 	}
+	audit_refused(
+	    k, &(struct audit_note){.who = "a host that is not enrolled",
+		   .operation = "join",
+		   .object = to->name,
+		   .result = result,
+		   .text = why});
 	member_answer(k, to, result, why, NULL, 0);
 }
 

@@ -30,6 +30,8 @@
 void
 keeper_end(struct keeper *k, int status)
 {
+	if (status == 0 && audit_drain(k, status))
+		return;
 	k->status = status;
 	/* Only an orderly end is announced: the other one is a failure, which
 	 * the supervisor sees by the pidfd and tells Pacemaker. */
@@ -275,6 +277,8 @@ keeper_init(
 	if (r == CLV_OK && k->identity != NULL)
 		r = secret_init(k);
 	if (r == CLV_OK && k->identity != NULL)
+		audit_init(k);
+	if (r == CLV_OK && k->identity != NULL)
 		r = member_init(k);
 	if (r == CLV_OK && k->identity != NULL)
 		expiry_look(k);
@@ -296,6 +300,7 @@ keeper_fini(struct keeper *k)
 	publish_fini(k);
 	tlsnext_fini(k);
 	expiry_fini(k);
+	audit_fini(k);
 	rewrap_free(&k->rewrap);
 	reencrypt_free(&k->reencrypt);
 	db_cancel_pool(k);

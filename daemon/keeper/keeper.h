@@ -15,6 +15,7 @@
 #include <claviger/wire.h>
 
 #include "agents/control.h"
+#include "daemon/keeper/audit.h"
 #include "daemon/base/chan.h"
 #include "daemon/base/config.h"
 #include "daemon/keeper/expiry.h"
@@ -281,6 +282,7 @@ struct keeper {
 	struct publish publish;
 	struct tlsnext tlsnext;
 	struct expiry expiry;
+	struct audit audit;
 	struct members_wait waits[KEEPER_WAITS];
 	uint64_t certs_due_ms; /* party_cert.c */
 	struct member *member; /* NULL: no system on this host yet */

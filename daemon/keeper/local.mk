@@ -2,6 +2,11 @@
 # the server role: keys, epoch, witness, certificates, escrow, hosts
 libdaemon_la_SOURCES += \
 	%D%/acks.c %D%/acks.h \
+	%D%/audit.c %D%/audit.h \
+	%D%/audit_chain.c \
+	%D%/audit_head.c \
+	%D%/audit_row.c %D%/audit_row.h \
+	%D%/audit_what.c \
 	%D%/control_server.c \
 	%D%/coverage.c %D%/coverage.h \
 	%D%/coverage_judge.c \

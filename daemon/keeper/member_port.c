@@ -297,6 +297,11 @@ member_on_request(struct keeper *k, struct clv_rd *body)
 	if (r != CLV_OK) {
 		log_warning("a request in the name of %s was refused: %s",
 		    q.name, clv_result_text(r));
+		audit_refused(k, &(struct audit_note){.who = q.name,
+				     .operation = "request",
+				     .object = "",
+				     .result = r,
+				     .text = ""});
 		member_answer(k, &to, r, clv_result_text(r), NULL, 0);
 		return;
 	}

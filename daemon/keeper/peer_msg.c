@@ -10,7 +10,7 @@ bool
 peer_msg_by_system(enum peer_kind kind)
 {
 	return kind == PEER_PROPOSE || kind == PEER_UNLOCKED ||
-	       kind == PEER_PROVE;
+	       kind == PEER_PROVE || kind == PEER_AUDIT;
 }
 
 const char *
@@ -22,6 +22,7 @@ peer_msg_domain(enum peer_kind kind)
 	case PEER_ALIVE: return "claviger-alive-1";
 	case PEER_UNLOCKED: return "claviger-unlockd";
 	case PEER_PROVE: return "claviger-prove-1";
+	case PEER_AUDIT: return "claviger-auditpm";
 	}
 	return NULL;
 }
@@ -52,6 +53,10 @@ put_fields(struct clv_buf *b, const struct peer_msg *m)
 		clv_buf_u8(b, (uint8_t)m->role);
 		break;
 	case PEER_PROVE: break;
+	case PEER_AUDIT:
+		clv_buf_u64(b, m->audit.seq);
+		clv_buf_raw(b, m->audit.link, sizeof(m->audit.link));
+		break;
 	}
 }
 
@@ -107,6 +112,10 @@ get_fields(struct clv_rd *r, struct peer_msg *m)
 		m->role = role_of(clv_rd_u8(r));
 		break;
 	case PEER_PROVE: break;
+	case PEER_AUDIT:
+		m->audit.seq = clv_rd_u64(r);
+		clv_rd_copy(r, m->audit.link, sizeof(m->audit.link));
+		break;
 	}
 }
 

@@ -9,6 +9,8 @@
 #include <claviger/buf.h>
 #include <claviger/keyring.h>
 
+#include "daemon/keeper/audit_row.h"
+
 /*
  * A message between server nodes, over corosync CPG. CPG is neither secret nor
  * authentic, so nothing secret is in it and each is signed: proposals, what is
@@ -30,7 +32,9 @@ enum peer_kind {
 	PEER_ALIVE = 3,	   /* u64 list version, u32 generation, u64 epoch seen,
 			    * u8 role */
 	PEER_UNLOCKED = 4, /* the same, of a node that has the keyring */
-	PEER_PROVE = 5	   /* nothing: open your sealed copy now */
+	PEER_PROVE = 5,	   /* nothing: open your sealed copy now */
+	PEER_AUDIT = 6	   /* u64 number, 32 B hash: a row of the audit trail
+			    * that is in the database */
 };
 
 enum peer_role {
@@ -57,6 +61,7 @@ struct peer_msg {
 	uint64_t list_version;
 	uint32_t generation;
 	enum peer_role role;
+	struct audit_head audit;
 };
 
 #define PEER_ECHOES_MAX 255

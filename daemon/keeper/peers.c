@@ -330,6 +330,7 @@ peers_on_deliver(struct keeper *k, struct clv_rd *body)
 	case PEER_ALIVE:
 	case PEER_UNLOCKED: on_alive(k, p, &m); break;
 	case PEER_PROVE: secret_prove_copy(k); break;
+	case PEER_AUDIT: audit_head_learn(k, &m.audit); break;
 	}
 }
 

@@ -105,6 +105,17 @@ serving_shown(struct keeper *k, const struct clv_wire_answer *head)
 	}
 }
 
+/* Who serves, and since which epoch. */
+static void
+note(struct keeper *k, const char *operation, const char *why)
+{
+	audit_note(k, &(struct audit_note){.who = "clavigerd",
+			  .operation = operation,
+			  .object = k->secret.list->network_name,
+			  .result = CLV_OK,
+			  .text = why});
+}
+
 /* The steps of a promotion. */
 
 static void
@@ -139,6 +150,8 @@ claim_answered(struct keeper *k, const struct db_result *r)
 		k->db.epoch = k->serving.epoch;
 		k->serving.fresh_ms = loop_now_ms();
 		lease_begin(k, db_u64(r, 0, 2), db_u64(r, 0, 3));
+		if (role_serves(k->serving.state))
+			note(k, "epoch-taken", "it was serving already");
 		serving_event(k, ROLE_EV_CLAIM_OK, "");
 	} else if (role_serves(k->serving.state) &&
 		   in_force > k->serving.epoch && is_foreign(k, in_force)) {
@@ -321,8 +334,11 @@ serving_event(struct keeper *k, enum role_event event, const char *text)
 		log_notice("role: %s -> %s: %s%s%s", role_state_name(from),
 		    role_state_name(rule->to), rule->why,
 		    text[0] != '\0' ? ": " : "", text);
-	if (role_serves(from) != role_serves(rule->to))
+	if (role_serves(from) != role_serves(rule->to)) {
 		keeper_event(k, role_serves(from) ? "inactive" : "active");
+		note(k, role_serves(from) ? "stepped-down" : "took-over",
+		    rule->why);
+	}
 	remember_failure(k, rule, text);
 	k->serving.state = rule->to;
 	if (event == ROLE_EV_PROMOTE)

@@ -109,8 +109,8 @@ tell_pacemaker(const char *resource, const char *node)
 bool
 tell_is_event(const char *event)
 {
-	static const char *const events[] = {
-	    "server-away", "server-back", "active", "inactive", TELL_FAILED};
+	static const char *const events[] = {"server-away", "server-back",
+	    "active", "inactive", "audit-broken", TELL_FAILED};
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (strcmp(event, events[i]) == 0)

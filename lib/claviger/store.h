@@ -14,7 +14,7 @@
  * schema `claviger`; parameters and results are binary, never SQL text. No
  * secret and no plaintext is ever a parameter.
  */
-#define CLV_SCHEMA_VERSION 3
+#define CLV_SCHEMA_VERSION 4
 
 enum clv_stmt {
 	/* -> system_id bytea, schema int8, epoch int8, holder int8 (node
@@ -186,6 +186,17 @@ enum clv_stmt {
 	/* file bytea ('': all) -> file bytea, body bytea, age_s int8; newest
 	 * first */
 	CLV_STMT_GET_REMINDERS,
+
+	/* The audit trail; a server node's, under no epoch. */
+	/* last int8 (the newest row there, 0: none), first int8 (above it),
+	 * bodies bytea[] -> state int8 (enum clv_audit_put): rows first,
+	 * first + 1, ... */
+	CLV_STMT_PUT_AUDIT,
+	/* after int8, limit int8 -> seq int8, body bytea, ascending */
+	CLV_STMT_GET_AUDIT,
+	/* seq int8 -> seq int8, body bytea: that row and the newest one, as far
+	 * as they are there, ascending */
+	CLV_STMT_GET_AUDIT_HEAD,
 	CLV_STMT_LAST
 };
 
@@ -198,6 +209,12 @@ enum clv_put {
 	CLV_PUT_NEWER_KEY = 4, /* there is a newer data key, or no key at all,
 				* though no other counter: rows were changed */
 	CLV_PUT_KNOWN = 5      /* a row's op_id was done before: GET_OPS */
+};
+
+enum clv_audit_put {
+	CLV_AUDIT_OTHER = 0, /* another row is the newest: nothing is written */
+	CLV_AUDIT_DONE = 1,
+	CLV_AUDIT_THERE = 2 /* the first of these is there already */
 };
 
 struct clv_param {

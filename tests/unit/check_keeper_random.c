@@ -238,6 +238,7 @@ arrive(void)
 {
 	struct rig_node *n = any_node();
 
+	rig_audit(n);
 	for (unsigned i = pick(4), tries = 0; tries < 4; i++, tries++) {
 		if (i % 4 == 0 && n->from_cpg.head != NULL)
 			return rig_deliver(n, &n->from_cpg), true;

@@ -409,6 +409,54 @@ START_TEST(newest_reminders_are_kept_one_a_file)
 }
 END_TEST
 
+static uint64_t
+put_audit(uint64_t last, uint64_t first, const char *a, const char *b)
+{
+	struct clv_buf rows;
+	uint8_t n[2][8];
+	struct clv_param p[3];
+	int rc;
+
+	clv_buf_init(&rows);
+	clv_array_begin(&rows, CLV_ARRAY_BYTEA);
+	clv_array_add(&rows, a, strlen(a));
+	clv_array_add(&rows, b, strlen(b));
+	p[0] = clv_param_u64(last, n[0]);
+	p[1] = clv_param_u64(first, n[1]);
+	p[2] = clv_param_array(&rows);
+	rc = clv_store_run(s, CLV_STMT_PUT_AUDIT, p, 3, TIMEOUT_MS);
+	clv_buf_fini(&rows);
+	if (rc != CLV_OK)
+		return 99;
+	return clv_store_get_u64(s, 0, 0);
+}
+
+START_TEST(audit_rows_are_put_behind_the_newest_alone)
+{
+	size_t len;
+
+	ck_ok(s, call(s, CLV_STMT_GET_AUDIT_HEAD, U(0)));
+	ck_assert_uint_eq(clv_store_rows(s), 0);
+	ck_assert_uint_eq(put_audit(0, 1, "one", "two"), CLV_AUDIT_DONE);
+	ck_assert_uint_eq(put_audit(0, 1, "one", "two"), CLV_AUDIT_THERE);
+	ck_assert_uint_eq(put_audit(0, 1, "other", "two"), CLV_AUDIT_OTHER);
+	ck_assert_uint_eq(put_audit(1, 2, "other", "x"), CLV_AUDIT_OTHER);
+	ck_assert_uint_eq(put_audit(2, 2, "other", "x"), 99);
+	ck_assert_uint_eq(put_audit(2, 7, "seven", "eight"), CLV_AUDIT_DONE);
+	ck_ok(s, call(s, CLV_STMT_GET_AUDIT, U(1), U(2)));
+	ck_assert_uint_eq(clv_store_rows(s), 2);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 0), 2);
+	ck_assert_uint_eq(clv_store_get_u64(s, 1, 0), 7);
+	ck_assert_mem_eq(clv_store_get(s, 1, 1, &len), "seven", 5);
+	ck_ok(s, call(s, CLV_STMT_GET_AUDIT_HEAD, U(2)));
+	ck_assert_uint_eq(clv_store_rows(s), 2);
+	ck_assert_uint_eq(clv_store_get_u64(s, 0, 0), 2);
+	ck_assert_uint_eq(clv_store_get_u64(s, 1, 0), 8);
+	ck_ok(s, call(s, CLV_STMT_GET_AUDIT_HEAD, U(8)));
+	ck_assert_uint_eq(clv_store_rows(s), 1);
+}
+END_TEST
+
 START_TEST(sealed_copies_are_listed_and_those_of_strangers_dropped)
 {
 	uint8_t row[3][64];
@@ -551,6 +599,7 @@ add_reads_and_writes(Suite *suite)
 	tcase_add_test(t, backups_come_newest_first_and_bounded);
 	tcase_add_test(t, secrets_of_an_application_are_counted);
 	tcase_add_test(t, newest_reminders_are_kept_one_a_file);
+	tcase_add_test(t, audit_rows_are_put_behind_the_newest_alone);
 	tcase_add_test(
 	    t, sealed_copies_are_listed_and_those_of_strangers_dropped);
 	tcase_add_test(t, hostile_strings_are_only_data);

@@ -114,7 +114,7 @@ try_every_table(const char *login, const char *role)
 	PQclear(PQexec(n, text));
 	tables = PQexec(raw, "SELECT relname FROM pg_class WHERE relnamespace"
 			     " = 'claviger'::regnamespace AND relkind = 'r'");
-	ck_assert_int_eq(PQntuples(tables), 14);
+	ck_assert_int_eq(PQntuples(tables), 15);
 	for (int i = 0; i < PQntuples(tables) * 8; i++) {
 		snprintf(text, sizeof(text), "%s claviger.%s %s",
 		    verbs[i % 8][0], PQgetvalue(tables, i / 8, 0),

@@ -447,7 +447,8 @@ is 'they tell of the certificate' grep -q \
 of_server="role active serving active_node_number generation quorate read_only copied
 	encryption_allowed lease_left_seconds locked_memory_bytes
 	database_connected escrow_covered escrow_findings backup_generation
-	backup_age_seconds rotation_under_way rotation_left rotation_damaged"
+	backup_age_seconds rotation_under_way rotation_left rotation_damaged
+	audit_waiting audit_lost audit_writable audit_intact"
 of_member="member_state member_refresh_age_seconds member_generation
 	member_writing_allowed member_database_connected"
 # shellcheck disable=SC2086
@@ -617,20 +618,20 @@ refuse $? 7 'schema version 99' 'upgrade to an older program'
 sql -c 'DELETE FROM claviger.schema_version WHERE version = 99' one
 sql -c 'DELETE FROM claviger.schema_version WHERE version > 1' one
 join_n2
-refuse $? 7 'schema version 1, and this program needs 3' 'join at an older schema'
-sql -c 'INSERT INTO claviger.schema_version (version) VALUES (2), (3)' one
+refuse $? 7 'schema version 1, and this program needs 4' 'join at an older schema'
+sql -c 'INSERT INTO claviger.schema_version (version) VALUES (2), (3), (4)' one
 nothing_made n2 'a join at another schema'
 on n1 settings upgrade --database-admin "host=$tmp/sock dbname=one user=postgres"
 expect $? 0 'nothing to do' 'upgrade of a schema that is up to date'
 on n1 settings upgrade --json \
 	--database-admin "host=$tmp/sock dbname=one user=postgres"
-expect $? 0 '"schema_version_before": *3' 'upgrade --json'
+expect $? 0 '"schema_version_before": *4' 'upgrade --json'
 json 'settings upgrade'
 database old
 sql -1 -q -f "$source/lib/sql/001-schema.sql" old
 on n1 settings upgrade --database-admin "host=$tmp/sock dbname=old user=postgres"
-expect $? 0 '^schema version 3$' 'upgrade from version 1'
-same 'the upgraded schema' 3 \
+expect $? 0 '^schema version 4$' 'upgrade from version 1'
+same 'the upgraded schema' 4 \
 	"$(sql -c 'SELECT max(version) FROM claviger.schema_version' old)"
 join_n2
 expect $? 0 '^fingerprint ' 'join'
@@ -1766,6 +1767,52 @@ expect $? 0 '"recovery": *".*five.age.recovery"' 'a backup with a copy beside it
 json backup written
 is 'which is root'"'"'s alone' \
 	test "$(stat -c %U%a "$tmp/b/five.age.recovery")" = root400
+
+# The audit trail: what was done is in it, and whatever was done to it is named.
+
+with n1 audit list
+expect $? 0 'root: setting recovery_recipient: ok' 'audit list'
+with n1 audit list --operation setting --who root --last 1 --since 1d --json
+expect $? 0 '"operation": *"setting"' 'audit list --json'
+is 'no more than was asked for' test "$(grep -c '"row"' "$tmp/out")" = 1
+json 'audit list'
+with n1 audit list --until 2020-01-01
+expect $? 0 '' 'audit list of an older day'
+is 'nothing is of then' test ! -s "$tmp/out"
+with n1 audit list --since yesterday
+expect $? 2 "'yesterday'" 'audit list since no time at all'
+with n1 audit verify
+expect $? 0 'all as they were written, none missing' 'audit verify'
+with n1 audit verify --json
+expect $? 0 '"faults": *0' 'audit verify --json'
+json 'audit verify' row text
+sql -c 'CREATE TABLE public.trail AS TABLE claviger.audit' one
+tampered() { # SQL PATTERN WHAT
+	sql -c "$1" one
+	with n1 audit verify
+	expect $? 23 "^FOUND   $2" "audit verify: $3"
+	with n1 audit verify --json
+	expect $? 23 '"first_bad": *[1-9]' "audit verify --json: $3"
+	sql -c 'TRUNCATE claviger.audit' \
+		-c 'INSERT INTO claviger.audit TABLE public.trail' one
+}
+end='(SELECT max(seq) FROM claviger.audit)'
+tampered 'UPDATE claviger.audit SET body =
+	set_byte(body, 100, get_byte(body, 100) # 1) WHERE seq = 2' \
+	'row 2 was changed' 'a changed row'
+tampered 'DELETE FROM claviger.audit WHERE seq = 3' 'row 3 is missing' \
+	'a row taken away'
+tampered "DELETE FROM claviger.audit WHERE seq = $end" \
+	'row .* is missing at the end' 'its end cut off'
+tampered 'UPDATE claviger.audit a SET body = b.body FROM claviger.audit b
+	WHERE a.seq = 2 AND b.seq = 3' \
+	'in the place of row 2 stands row 3' 'a row in the place of another'
+tampered "INSERT INTO claviger.audit SELECT $end + 1, body
+	FROM claviger.audit WHERE seq = 2" \
+	'in the place of row .* stands row 2' 'a row once more'
+with n1 audit verify
+expect $? 0 'none missing' 'and all is well again'
+sql -c 'DROP TABLE public.trail' one
 
 # Who can open it, and what was done to it.
 

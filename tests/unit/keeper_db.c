@@ -42,6 +42,8 @@ world_fini(struct rig_db *db)
 		clv_buf_fini(&db->more_tls[i].row);
 	clv_buf_fini(&db->join);
 	clv_buf_fini(&db->backup);
+	for (unsigned i = 0; i < RIG_AUDIT; i++)
+		clv_buf_fini(&db->audit[i].body);
 	memset(db, 0, sizeof(*db));
 }
 
@@ -59,6 +61,8 @@ world_copy(struct rig_db *dst, const struct rig_db *src)
 		buf_copy(&dst->more_tls[i].row, &src->more_tls[i].row);
 	buf_copy(&dst->join, &src->join);
 	buf_copy(&dst->backup, &src->backup);
+	for (unsigned i = 0; i < src->audits; i++)
+		buf_copy(&dst->audit[i].body, &src->audit[i].body);
 }
 
 void
@@ -609,6 +613,8 @@ perform(struct call *c)
 	case CLV_STMT_GET_HEADS: get_heads(c); break;
 	case CLV_STMT_GET_KEYS: get_keys(c); break;
 	case CLV_STMT_PUT_RECORDS: put_records(c); break;
+	case CLV_STMT_PUT_AUDIT: rig_call_put_audit(c); break;
+	case CLV_STMT_GET_AUDIT_HEAD: rig_call_get_audit_head(c); break;
 	case CLV_STMT_PUT_JOIN:
 	case CLV_STMT_GET_ACKS:
 	case CLV_STMT_GET_SECRET:
@@ -619,6 +625,7 @@ perform(struct call *c)
 	case CLV_STMT_GET_RECORDS:
 	case CLV_STMT_PUT_REMINDER:
 	case CLV_STMT_GET_REMINDERS:
+	case CLV_STMT_GET_AUDIT:
 	case CLV_STMT_LAST: RIG_REQUIRE(!"a statement that no keeper uses");
 	}
 }

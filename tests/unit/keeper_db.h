@@ -91,5 +91,7 @@ void rig_call_put_tls(struct call *c);
 void rig_call_get_escrows(struct call *c);
 void rig_call_drop_escrows(struct call *c);
 void rig_call_get_backups(struct call *c);
+void rig_call_put_audit(struct call *c);
+void rig_call_get_audit_head(struct call *c);
 
 #endif

@@ -254,3 +254,87 @@ rig_call_get_backups(struct call *c)
 	clv_buf_bytes(c->out, rig_db.backup.data, rig_db.backup.len);
 	put_u64(c, 9);
 }
+
+/* ---- the audit trail: lib/sql/004-audit.sql ---- */
+
+static const struct rig_audit *
+audit_row(uint64_t seq)
+{
+	for (unsigned i = 0; i < rig_db.audits; i++)
+		if (rig_db.audit[i].seq == seq)
+			return &rig_db.audit[i];
+	return NULL;
+}
+
+/* The elements of a bytea[] as clv_array has them. */
+static void
+add_rows(const struct call *c)
+{
+	const uint8_t *p;
+	struct clv_rd r;
+	size_t len;
+	uint64_t seq = u64(c, 1);
+
+	clv_rd_init(&r, c->param[2].p, c->param[2].len);
+	(void)clv_rd_raw(&r, 20);
+	for (; r.len > 0; seq++) {
+		p = clv_rd_bytes(&r, &len);
+		RIG_REQUIRE(p != NULL);
+		if (rig_db.audits ==
+		    RIG_AUDIT) { /* the oldest are not missed */
+			clv_buf_fini(&rig_db.audit[0].body);
+			memmove(&rig_db.audit[0], &rig_db.audit[1],
+			    (RIG_AUDIT - 1) * sizeof(rig_db.audit[0]));
+			rig_db.audits--;
+			clv_buf_init(&rig_db.audit[rig_db.audits].body);
+		}
+		rig_db.audit[rig_db.audits].seq = seq;
+		buf_set(&rig_db.audit[rig_db.audits++].body, p, len);
+	}
+}
+
+void
+rig_call_put_audit(struct call *c)
+{
+	uint64_t newest =
+	    rig_db.audits > 0 ? rig_db.audit[rig_db.audits - 1].seq : 0;
+	const struct rig_audit *first = audit_row(u64(c, 1));
+	enum clv_audit_put state = CLV_AUDIT_OTHER;
+
+	RIG_REQUIRE(u64(c, 1) > u64(c, 0));
+	if (newest == u64(c, 0)) {
+		add_rows(c);
+		state = CLV_AUDIT_DONE;
+	} else if (first != NULL && c->param[2].len > 24 &&
+		   memcmp(first->body.data, c->param[2].p + 24,
+		       first->body.len) == 0) {
+		state = CLV_AUDIT_THERE;
+	}
+	rows(c, 1, 1);
+	put_u64(c, state);
+}
+
+static void
+put_row(struct call *c, const struct rig_audit *row)
+{
+	put_u64(c, row->seq);
+	clv_buf_bytes(c->out, row->body.data, row->body.len);
+}
+
+void
+rig_call_get_audit_head(struct call *c)
+{
+	const struct rig_audit *asked = audit_row(u64(c, 0)), *newest;
+
+	if (rig_db.audits == 0) {
+		rows(c, 0, 2);
+		return;
+	}
+	newest = &rig_db.audit[rig_db.audits - 1];
+	if (asked == newest)
+		asked = NULL;
+	rows(c, asked != NULL ? 2 : 1, 2);
+	if (asked != NULL)
+		put_row(c, asked);
+	put_row(c, newest);
+}

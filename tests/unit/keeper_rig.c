@@ -268,6 +268,18 @@ on_tls(struct rig_node *n, struct clv_rd *r)
 	n->has_tls = true;
 }
 
+static bool
+is_audit(const struct clv_buf *sql)
+{
+	struct clv_rd r;
+	uint32_t stmt;
+
+	clv_rd_init(&r, sql->data, sql->len);
+	(void)clv_rd_raw(&r, 9); /* id, lane */
+	stmt = clv_rd_u32(&r);
+	return stmt == CLV_STMT_PUT_AUDIT || stmt == CLV_STMT_GET_AUDIT_HEAD;
+}
+
 void
 rig_on_keeper(
     struct rig_node *n, enum chan_type type, const struct clv_buf *body)
@@ -278,7 +290,10 @@ rig_on_keeper(
 	clv_rd_init(&r, body->data, body->len);
 	clv_buf_init(&empty);
 	switch (type) {
-	case CHAN_SQL: rig_put(&n->sql, CHAN_SQL, body); break;
+	case CHAN_SQL:
+		rig_put(
+		    is_audit(body) ? &n->audit_sql : &n->sql, CHAN_SQL, body);
+		break;
 	case CHAN_TLS: on_tls(n, &r); break;
 	case CHAN_PINS: n->pins = clv_rd_u32(&r); break;
 	case CHAN_JOINERS: n->joiners_s = clv_rd_u32(&r); break;
@@ -328,6 +343,32 @@ rig_do_sql(struct rig_node *n)
 }
 
 void
+rig_audit(struct rig_node *n)
+{
+	struct rig_msg *m;
+	enum clv_stmt stmt;
+	struct clv_buf b;
+	struct clv_rd r;
+
+	while (n->k != NULL && n->db_mode == RIG_DB_UP && !n->hold_audit &&
+	       (m = rig_take(&n->audit_sql)) != NULL) {
+		clv_buf_init(&b);
+		rig_db_do(n, &m->body, &b, &stmt);
+		if (n->lose_audit) {
+			clv_buf_reset(&b);
+			clv_rd_init(&r, m->body.data, m->body.len);
+			rig_result_put(&b, clv_rd_u64(&r), CLV_E_UNKNOWN,
+			    "connection lost", 0, 0);
+		}
+		clv_rd_init(&r, b.data, b.len);
+		n->fn(n->arg, CHAN_SQL_RESULT, &r);
+		clv_buf_fini(&b);
+		rig_msg_free(m);
+		rig_check();
+	}
+}
+
+void
 rig_lose_sql(struct rig_node *n)
 {
 	struct rig_msg *m = rig_take(&n->sql);
@@ -350,6 +391,12 @@ rig_db_mode(unsigned i, enum rig_db_mode mode)
 	struct rig_msg *m;
 	struct clv_buf b;
 
+	if (mode == RIG_DB_DOWN)
+		while ((m = rig_take(&n->audit_sql)) != NULL) {
+			result_without_rows(
+			    n, &m->body, CLV_E_DATABASE_AWAY, "lost");
+			rig_msg_free(m);
+		}
 	if (mode == RIG_DB_DOWN) /* what was not sent is refused */
 		while ((m = rig_take(&n->sql)) != NULL) {
 			result_without_rows(
@@ -492,6 +539,7 @@ settle_node(struct rig_node *n)
 	rig_deliver(n, &n->from_cpg);
 	if (!n->hold_db)
 		rig_deliver(n, &n->from_db);
+	rig_audit(n);
 	if (n->k != NULL && rig_due(n)) {
 		rig_fire(n->loop, rig_first_timer(n->loop));
 		rig_check();
@@ -616,6 +664,7 @@ rig_kill(unsigned i)
 	n->loop = NULL;
 	n->listening = n->has_tls = false;
 	rig_clear(&n->sql);
+	rig_clear(&n->audit_sql);
 	rig_clear(&n->from_db);
 	rig_clear(&n->from_cpg);
 	rig_clear(&n->from_net);
@@ -632,6 +681,7 @@ rig_fini(void)
 
 		rig_kill(i);
 		rig_clear(&n->sql);
+		rig_clear(&n->audit_sql);
 		rig_clear(&n->from_db);
 		rig_clear(&n->from_cpg);
 		rig_clear(&n->from_net);
@@ -639,6 +689,7 @@ rig_fini(void)
 		clv_buf_fini(&n->list);
 		clv_buf_fini(&n->heads[0]);
 		clv_buf_fini(&n->heads[1]);
+		clv_buf_fini(&n->audit);
 		clv_buf_fini(&n->successor);
 		clv_buf_fini(&n->marks);
 		clv_buf_fini(&n->answer_body);

@@ -76,14 +76,17 @@ struct rig_node {
 	struct rig_conn conns[RIG_CONNS];
 	/* disk */
 	bool has_list, has_state, disk_full;
-	struct clv_buf list, heads[2], successor, marks;
+	struct clv_buf list, heads[2], successor, marks, audit;
 	struct machine_ids machine; /* that it runs on */
 	struct state state;
 	/* front */
 	enum rig_db_mode db_mode;
 	bool hold_db;	      /* what the database said stays on its way, */
 	bool hold_net;	      /* or what the front did */
+	bool hold_audit;      /* nothing becomes of the audit trail, */
+	bool lose_audit;      /* or nobody hears what did */
 	struct rig_queue sql; /* to the database */
+	struct rig_queue audit_sql; /* likewise, beside all the others */
 	struct rig_queue from_db, from_cpg, from_net; /* to the keeper */
 	bool listening, deaf; /* deaf: drops what the keeper says */
 	int listen_result;
@@ -158,6 +161,8 @@ void rig_replay(unsigned i, const struct rig_msg *m, uint32_t from);
 /* Database of the node's front. */
 void rig_do_sql(struct rig_node *n);   /* the next statement is done */
 void rig_lose_sql(struct rig_node *n); /* ... and its outcome is lost */
+/* What it has to do with the audit trail, at once: nothing else waits. */
+void rig_audit(struct rig_node *n);
 void rig_db_mode(unsigned i, enum rig_db_mode mode);
 void rig_db_mode_all(enum rig_db_mode mode);
 
@@ -237,6 +242,11 @@ struct rig_tls {
 	uint8_t thumb[32];
 	struct clv_buf row;
 };
+#define RIG_AUDIT 512
+struct rig_audit {
+	uint64_t seq;
+	struct clv_buf body;
+};
 struct rig_db {
 	uint8_t system_id[CLV_SYSTEM_ID_LEN];
 	uint64_t schema, epoch, holder, lease_until, lease_ms, alone_from;
@@ -258,6 +268,8 @@ struct rig_db {
 	unsigned page;	       /* rows in one answer at most, 0: as asked */
 	unsigned rewrites;     /* statements that rewrapped something */
 	struct rig_app apps[RIG_APPS];
+	struct rig_audit audit[RIG_AUDIT];
+	unsigned audits;
 };
 extern struct rig_db rig_db;
 void rig_db_init(void);

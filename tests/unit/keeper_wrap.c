@@ -307,6 +307,8 @@ file_of(struct rig_node *n, const char *name)
 		return &n->heads[0];
 	if (strcmp(name, "heads.bak") == 0)
 		return &n->heads[1];
+	if (strcmp(name, "audit") == 0)
+		return &n->audit;
 	if (strcmp(name, "successor") == 0)
 		return &n->successor;
 	if (strcmp(name, MACHINE_FILE) == 0)

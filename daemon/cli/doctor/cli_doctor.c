@@ -106,6 +106,9 @@ const struct doctor_check doctor_checks[] = {
 	"claviger backup FILE",
 	DOCTOR_SYSTEM | DOCTOR_DATABASE | DOCTOR_LIST | DOCTOR_SERVER,
 	doctor_backups},
+    {"audit", "the audit trail is written, and is what was written",
+	"claviger audit verify; find out who changed the database",
+	DOCTOR_SYSTEM | DOCTOR_DAEMON | DOCTOR_SERVER, doctor_audit},
     {"applications", "every key and secret is what was written",
 	"find out who changed the database; put back the rows from its "
 	"backup, or put the secret anew",

@@ -136,6 +136,8 @@ void doctor_certificates(struct doctor *d);
 void doctor_escrow(struct doctor *d);
 void doctor_recovery(struct doctor *d);
 void doctor_backups(struct doctor *d);
+/* cli_doctor_audit.c */
+void doctor_audit(struct doctor *d);
 /* cli_doctor_path.c */
 void doctor_name(struct doctor *d);
 void doctor_connection(struct doctor *d);

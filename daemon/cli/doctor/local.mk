@@ -4,6 +4,7 @@ libcli_la_SOURCES += \
 	%D%/cli_cib.c %D%/cli_cib.h \
 	%D%/cli_doctor.c %D%/cli_doctor.h \
 	%D%/cli_doctor_apps.c \
+	%D%/cli_doctor_audit.c \
 	%D%/cli_doctor_cluster.c %D%/cli_doctor_cluster.h \
 	%D%/cli_doctor_constraints.c \
 	%D%/cli_doctor_corosync.c \

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "daemon/cli/status/cli_status.h"
+#include "daemon/keeper/audit.h"
 #include "daemon/member/member_policy.h"
 
 /*
@@ -211,6 +212,21 @@ put_escrow(FILE *f, const struct cli_status *s)
 		    "Age of the newest verified backup.");
 }
 
+static void
+put_audit(FILE *f, const struct cli_status *s)
+{
+	if (!s->audit.daemon)
+		return;
+	gauge(f, "audit_waiting", s->audit.queued,
+	    "Rows of the audit trail that wait to be written.");
+	gauge(f, "audit_lost", s->audit.lost,
+	    "Rows of it that could not be kept.");
+	gauge(f, "audit_writable", s->audit.state != AUDIT_NOT_WRITTEN,
+	    "Does the database take them.");
+	gauge(f, "audit_intact", s->audit.state != AUDIT_BROKEN,
+	    "Is the trail the one that was written, as far as was looked.");
+}
+
 /* The active server alone knows. */
 static void
 put_rotation(FILE *f, const struct cli_status *s)
@@ -237,6 +253,7 @@ cli_status_metrics(FILE *f, const struct cli_status *s)
 		put_surroundings(f, s);
 		put_rotation(f, s);
 		put_escrow(f, s);
+		put_audit(f, s);
 	}
 	if (s->own_known)
 		put_member(f, s);

@@ -3,6 +3,7 @@
 #define CLAVIGER_CLI_STATUS_H
 
 #include <claviger/client.h>
+#include "daemon/cli/cli_audit.h"
 #include "daemon/cli/escrow/cli_escrow.h"
 #include "daemon/cli/cli_rotate.h"
 
@@ -32,6 +33,7 @@ struct cli_status {
 	struct cli_status_backup backup;
 	struct coverage *coverage;    /* NULL: not known */
 	struct cli_rotation rotation; /* of the active node */
+	struct cli_audit_state audit; /* of a daemon that runs here */
 	bool ready;
 	bool member; /* and no server node */
 	bool own_known;

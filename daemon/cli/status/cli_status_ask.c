@@ -177,6 +177,7 @@ server(struct cli *c, struct cli_status *s)
 	if (cli_escrow_look(c, &s->coverage) != CLV_OK)
 		s->coverage = NULL;
 	ask_rotation(c, &s->rotation);
+	(void)cli_audit_state(c, &s->audit);
 	ask_cert(c, s);
 	ask_member(c, s);
 	s->ready =
