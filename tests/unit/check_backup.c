@@ -628,7 +628,7 @@ START_TEST(a_foreign_content_is_told_from_damage)
 	ck_assert_int_eq(read_it(), CLV_E_NO_KEYRING);
 	put_age(big, sizeof(big), false);
 	ck_assert_int_eq(read_it(), CLV_E_NO_KEYRING);
-	put_age("claviger-keyring 2\n", 19, false);
+	put_age("claviger-keyring 3\n", 19, false);
 	ck_assert_int_eq(read_it(), CLV_E_VERSION);
 	assert_why("newer format");
 }
