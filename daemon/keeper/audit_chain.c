@@ -93,13 +93,13 @@ audit_chain_row(struct audit_chain *c, uint64_t seq, const void *body,
 	if (r != CLV_OK)
 		found(c, seq, "row %" PRIu64 " was changed: %s", seq,
 		    clv_result_text(r));
-	else if (key < c->key)
+	else
+		check_place(c, seq, ret, after_gap);
+	if (r == CLV_OK && c->faults == faults + after_gap && key < c->key)
 		found(c, seq,
 		    "row %" PRIu64 " is signed by a key that was replaced "
 		    "before",
 		    seq);
-	else
-		check_place(c, seq, ret, after_gap);
 	if (r == CLV_OK && key > c->key)
 		c->key = key;
 	/* After one that is wrong the next one's is not known. */
