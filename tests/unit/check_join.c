@@ -407,7 +407,7 @@ static void
 tear_down(void)
 {
 	static const char *const files[] = {"state/identity", "state/tls.crt",
-	    "state/tls.key", "token", "claviger.conf"};
+	    "state/tls.key", "state/machine", "token", "claviger.conf"};
 	char path[128];
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

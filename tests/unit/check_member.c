@@ -901,13 +901,16 @@ damage(const char *name)
 {
 	char path[128];
 	FILE *f;
+	int was;
 
 	snprintf(path, sizeof(path), "%s/%s", rig.dir, name);
 	ck_assert_int_eq(chmod(path, 0600), 0);
 	f = fopen(path, "r+");
 	ck_assert_ptr_nonnull(f);
 	fseek(f, -1, SEEK_END);
-	fputc('\001', f);
+	was = fgetc(f);
+	fseek(f, -1, SEEK_END);
+	fputc(was ^ 1, f);
 	fclose(f);
 }
 
