@@ -20,9 +20,8 @@ doctor_audit(struct doctor *d)
 	else if (s.state == AUDIT_NOT_WRITTEN)
 		doctor_found(d, "", "look into PostgreSQL's log",
 		    "%" PRIu64 " rows wait to be written: %s", s.queued, s.why);
-	if (s.lost > 0)
-		doctor_found(d, "", "look into the log of clavigerd",
-		    "%" PRIu64 " rows could not be kept", s.lost);
-	doctor_note(
-	    d, "row %" PRIu64 " is the newest that is known here", s.seen.seq);
+	doctor_note(d,
+	    "row %" PRIu64 " is the newest that is known here; %" PRIu64
+	    " could not be kept, and are in the log alone",
+	    s.seen.seq, s.lost);
 }
