@@ -910,7 +910,7 @@ damage(const char *name)
 	fseek(f, -1, SEEK_END);
 	was = fgetc(f);
 	fseek(f, -1, SEEK_END);
-	fputc(was ^ 1, f);
+	fputc(was + 1, f);
 	fclose(f);
 }
 

@@ -19,6 +19,10 @@ generation_of() { # HOST NUMBER
 	on "$1" fetch --check --json
 	grep "\"generation\": *$2\\b" "$tmp/out" >/dev/null
 }
+daemon_has() { # HOST GENERATION: not by a question of its own
+	on "$1" metrics
+	grep "^claviger_member_generation.* $2\$" "$tmp/out" >/dev/null
+}
 good() { # what follows makes no sense else
 	[ $failed = 0 ] || { echo "$passed passed, $failed failed" && exit 1; }
 }
@@ -184,6 +188,7 @@ good
 # The member goes on, and the system with it.
 active n2
 is 'the member goes on' within 30 generation_of m1 3
+is 'and so has its daemon' within 30 daemon_has m1 3
 is 'it reads what is left' within 20 get_is m1 before password first
 good
 within 20 put m1 before password third
