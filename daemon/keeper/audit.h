@@ -43,6 +43,7 @@ struct audit {
 	uint64_t lost_unsaid; /* of which no row says so yet */
 	bool busy;	      /* a statement is under way */
 	bool known;	      /* `at` is the newest row there */
+	bool compared;	      /* what was on disk, with what is there */
 	unsigned others;      /* times in a row that it was not */
 	struct audit_head at;
 	uint64_t next;		/* number of the next row */
@@ -89,8 +90,12 @@ void audit_format(const struct keeper *k, struct clv_buf *b);
 void audit_head_load(struct keeper *k);
 void audit_head_keep(struct keeper *k); /* soon */
 void audit_head_save(struct keeper *k); /* now */
-/* A server node has seen that row. */
+/* This node has seen that row. */
 void audit_head_learn(struct keeper *k, const struct audit_head *h);
+/* Another server node has. Not before what this node has seen itself was
+ * compared: a higher number may be of a trail that was set back. */
+void audit_head_hear(struct keeper *k, const struct audit_head *h);
+void audit_head_tell(struct keeper *k); /* the other server nodes */
 /* What the database has, by GET_AUDIT_HEAD: CLV_OK and *ret_newest; what is
  * amiss was told. CLV_E_AGAIN: later; CLV_E_FULL: nothing can be put behind it.
  */
@@ -108,6 +113,7 @@ const char *audit_admin_name(uint8_t op);
 void audit_admin(struct keeper *k, const char *who, uint8_t op,
     const struct clv_rd *args, int result, const char *text, uint64_t epoch);
 /* A member got its keys: recorded the first time, and when it gets others. */
-void audit_grant(struct keeper *k, const char *name, const char *scope);
+void audit_grant(struct keeper *k, const char *name,
+    const uint8_t box_pk[static 32], const char *scope);
 
 #endif

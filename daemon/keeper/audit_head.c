@@ -31,10 +31,12 @@ audit_head_load(struct keeper *k)
 			    "the audit trail that was cut off before now is "
 			    "found by the other server nodes alone",
 		    dir, clv_result_text(r));
+	k->audit.compared = true; /* there is nothing to compare */
 	if (r != CLV_OK ||
 	    memcmp(f.system_id, k->seen.system_id, sizeof(f.system_id)) != 0)
 		return; /* of a system that this host was part of before */
 	k->audit.seen = f.seen;
+	k->audit.compared = f.seen.seq == 0;
 	k->audit.lost = k->audit.lost_unsaid = f.lost;
 }
 
@@ -63,13 +65,14 @@ audit_head_save(struct keeper *k)
 /* More than are ever written; above it there is not room for long. */
 #define SEQ_MAX (UINT64_C(1) << 62)
 
-static void
-tell_peers(struct keeper *k)
+void
+audit_head_tell(struct keeper *k)
 {
 	struct peer_msg m = {.kind = PEER_AUDIT, .audit = k->audit.seen};
 
-	if (k->witness.connected && k->node_number != 0 &&
-	    k->secret.keyring != NULL && k->secret.list != NULL)
+	if (k->audit.seen.seq > 0 && k->witness.connected &&
+	    k->node_number != 0 && k->secret.keyring != NULL &&
+	    k->secret.list != NULL)
 		peers_cast(k, &m);
 }
 
@@ -79,7 +82,7 @@ on_keep(void *arg)
 	struct keeper *k = arg;
 
 	audit_head_save(k);
-	tell_peers(k);
+	audit_head_tell(k);
 }
 
 void
@@ -98,6 +101,13 @@ audit_head_learn(struct keeper *k, const struct audit_head *h)
 		return;
 	k->audit.seen = *h;
 	audit_head_keep(k);
+}
+
+void
+audit_head_hear(struct keeper *k, const struct audit_head *h)
+{
+	if (k->audit.compared)
+		audit_head_learn(k, h);
 }
 
 /* ---- is it all there? ---- */
@@ -145,6 +155,18 @@ seen_is_another(struct keeper *k, uint64_t there, bool is_there)
 	alarm_raise(k, there, what);
 }
 
+/* By a key that this node does not sign by yet: nothing goes behind it. */
+static bool
+is_ahead(const struct keeper *k, const struct audit_keys *keys, unsigned key)
+{
+	const uint8_t *own = clv_keyring_sign_pk(k->secret.keyring);
+
+	while (key-- > 0)
+		if (memcmp(keys->pk[key], own, CLV_SIGN_PK_LEN) == 0)
+			return true;
+	return false;
+}
+
 static int
 newest_is_ours(struct keeper *k, const struct db_field *f, uint64_t seq)
 {
@@ -162,7 +184,7 @@ newest_is_ours(struct keeper *k, const struct db_field *f, uint64_t seq)
 		r = CLV_E_WRONG_SYSTEM;
 	if (r == CLV_OK && row.seq != seq)
 		r = CLV_E_MISMATCH;
-	return r;
+	return r == CLV_OK && is_ahead(k, &keys, key) ? CLV_E_AGAIN : r;
 }
 
 /* The row that was seen, among the answer's two. */
@@ -198,10 +220,10 @@ judge_newest(
 	rc = newest_is_ours(k, f, ret->seq);
 	/* By a key that this node has not heard of yet, perhaps. */
 	if (rc == CLV_E_SIGNATURE &&
-	    k->db.list_version != k->secret.list->version)
+	    k->db.list_version > k->secret.list->version)
 		return CLV_E_AGAIN;
-	if (rc == CLV_OK)
-		return CLV_OK;
+	if (rc == CLV_OK || rc == CLV_E_AGAIN)
+		return rc;
 	snprintf(what, sizeof(what), "row %" PRIu64 " was changed: %s",
 	    ret->seq, clv_result_text(rc));
 	alarm_raise(k, ret->seq, what);

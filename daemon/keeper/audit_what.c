@@ -114,7 +114,9 @@ audit_admin(struct keeper *k, const char *who, uint8_t op,
 		return;
 	object_of(op, *args, object);
 	n.object = object;
-	if (result == CLV_E_DENIED)
+	/* Anybody may repeat what fails; root is trusted. */
+	if (result == CLV_E_DENIED ||
+	    (result != CLV_OK && strncmp(who, "uid ", 4) == 0))
 		audit_refused(k, &n);
 	else
 		audit_note(k, &n);
@@ -123,7 +125,7 @@ audit_admin(struct keeper *k, const char *who, uint8_t op,
 /* ---- keys ---- */
 
 struct grant {
-	uint64_t what; /* of which generations, in which scope */
+	uint64_t what; /* of which generations, to which key, in which scope */
 	char name[CLV_NAME_MAX];
 };
 
@@ -160,7 +162,8 @@ grant_of(struct keeper *k, const char *name)
 }
 
 void
-audit_grant(struct keeper *k, const char *name, const char *scope)
+audit_grant(struct keeper *k, const char *name, const uint8_t box_pk[static 32],
+    const char *scope)
 {
 	const uint32_t current = clv_list_current(k->secret.list)->number;
 	const uint32_t newest = clv_keyring_newest(k->secret.keyring);
@@ -170,6 +173,7 @@ audit_grant(struct keeper *k, const char *name, const char *scope)
 
 	what = mix(what, &current, sizeof(current));
 	what = mix(what, &newest, sizeof(newest));
+	what = mix(what, box_pk, 32);
 	what = mix(what, scope, strlen(scope));
 	if (g == NULL || g->what == what)
 		return;

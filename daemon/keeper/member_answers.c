@@ -59,7 +59,7 @@ member_give_keys(struct keeper *k, const struct member_reply *to,
 	if (r == CLV_OK)
 		note(k, to, &holds);
 	if (r == CLV_OK)
-		audit_grant(k, to->name, scope);
+		audit_grant(k, to->name, to->box_pk, scope);
 	member_answer(k, to, r, r == CLV_OK ? wish : clv_result_text(r),
 	    sealed.data, r == CLV_OK ? sealed.len : 0);
 	clv_buf_fini(&sealed);

@@ -266,6 +266,7 @@ member_on_request(struct keeper *k, struct clv_rd *body)
 	const uint8_t *thumb = clv_rd_raw(body, 32);
 	struct clv_wire_request q;
 	struct caller who;
+	char hex[2 * 32 + 1];
 	const uint8_t *p;
 	size_t len;
 	int r;
@@ -297,11 +298,12 @@ member_on_request(struct keeper *k, struct clv_rd *body)
 	if (r != CLV_OK) {
 		log_warning("a request in the name of %s was refused: %s",
 		    q.name, clv_result_text(r));
-		audit_refused(k, &(struct audit_note){.who = q.name,
+		sodium_bin2hex(hex, sizeof(hex), thumb, 32);
+		audit_refused(k, &(struct audit_note){.who = "a host",
 				     .operation = "request",
-				     .object = "",
+				     .object = q.name,
 				     .result = r,
-				     .text = ""});
+				     .text = hex});
 		member_answer(k, &to, r, clv_result_text(r), NULL, 0);
 		return;
 	}

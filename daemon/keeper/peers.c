@@ -207,6 +207,7 @@ hear(struct keeper *k, struct peer *p, const struct peer_msg *m)
 	log_info("%s is there", keeper_node_name(k, m->from));
 	peers_alive(k); /* it may not have heard us: it had no list yet */
 	witness_on_peer(k);
+	audit_head_tell(k);
 }
 
 static void
@@ -330,7 +331,7 @@ peers_on_deliver(struct keeper *k, struct clv_rd *body)
 	case PEER_ALIVE:
 	case PEER_UNLOCKED: on_alive(k, p, &m); break;
 	case PEER_PROVE: secret_prove_copy(k); break;
-	case PEER_AUDIT: audit_head_learn(k, &m.audit); break;
+	case PEER_AUDIT: audit_head_hear(k, &m.audit); break;
 	}
 }
 

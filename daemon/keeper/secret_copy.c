@@ -67,6 +67,25 @@ put_proof(struct keeper *k, const struct db_field *row,
 	clv_buf_fini(&proven);
 }
 
+/* Of the signing key before, where a database failover lost the copies that
+ * came with the new one, or one was written late: what is in memory is proven,
+ * and goes there again. */
+static bool
+is_left_behind(const struct keeper *k, const struct db_field *row)
+{
+	const uint8_t *former =
+	    k->secret.list != NULL ? clv_list_former_pk(k->secret.list) : NULL;
+	struct clv_keyring *keyring = NULL;
+	int r;
+
+	if (former == NULL || k->secret.keyring == NULL || !secret_signs(k))
+		return false;
+	r = clv_escrow_open(
+	    row->p, row->len, former, k->identity, k->node_number, &keyring);
+	clv_keyring_free(&keyring);
+	return r == CLV_OK;
+}
+
 static void
 on_proof(struct keeper *k, void *arg, const struct db_result *r)
 {
@@ -85,6 +104,8 @@ on_proof(struct keeper *k, void *arg, const struct db_result *r)
 	else
 		log_warning("sealed copy of this node: %s: %s",
 		    clv_result_text(result), r->text);
+	if (result == CLV_E_SIGNATURE && is_left_behind(k, f))
+		secret_put_own_copy(k);
 	clv_keyring_free(&keyring);
 }
 

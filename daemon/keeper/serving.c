@@ -400,6 +400,9 @@ on_put_again(struct keeper *k, void *arg, const struct db_result *r)
 		return;
 	}
 	log_notice("the list that the database had lost is in it again");
+	/* The copies that came with it are lost as well. */
+	secret_prove_copy(k);
+	peers_prove(k);
 	db_poll_soon(k);
 }
 

@@ -183,7 +183,9 @@ START_TEST(refusals_are_recorded_but_bounded)
 		ck_assert_int_eq(
 		    fetch_by(rig.member[0], wrong)->result, CLV_E_UNKNOWN_PEER);
 	ck_assert_uint_eq(walk("request", &row), AUDIT_REFUSED_MAX);
-	ck_assert_str_eq(row.who, "m1");
+	ck_assert_str_eq(row.who, "a host"); /* it has proven no name */
+	ck_assert_str_eq(row.object, "m1");
+	ck_assert_int_eq(strncmp(row.text, "0100", 4), 0);
 	ck_assert_str_eq(row.result, "unknown-peer");
 	rig_run(AUDIT_REFUSED_MS);
 	ck_assert_int_eq(
@@ -410,8 +412,56 @@ START_TEST(what_one_server_has_seen_outlives_all_of_them)
 	rig_run(3000);
 	ck_assert_int_eq(rig_promote(2), CLV_OK);
 	rig_run(1000);
-	ck_assert_uint_eq(walk("audit-broken", NULL), 1);
+	ck_assert_uint_eq(walk("audit-broken", NULL), 3); /* each says so */
 	ck_assert_uint_gt(rig_db.audit[0].seq, 1);
+}
+END_TEST
+
+/* The trail is whole again, and longer: who saw the other one still tells. */
+START_TEST(trail_that_was_set_back_is_found_by_who_comes_back)
+{
+	static const char *const more[] = {"m4", "m5", "m6", "m7"};
+
+	rig_run(2000);
+	rig_kill(1);
+	ck_assert_int_eq(rig_add_member(0, 1, "m3"), CLV_OK);
+	rig_run(2000);
+	rig_kill(0);
+	rig_kill(2);
+	clv_buf_reset(&rig.node[2].audit); /* it knows nothing */
+	drop_newest();
+	rig_run(20000);
+	rig_up(1);
+	rig_up(2);
+	rig_run(3000);
+	ck_assert_int_eq(rig_promote(1), CLV_OK);
+	rig_run(1000);
+	for (uint8_t i = 0; i < 4; i++) {
+		ck_assert_int_eq(rig_add_member(1, i + 2, more[i]), CLV_OK);
+		rig_run(2000);
+	}
+	ck_assert_uint_eq(walk("audit-broken", NULL), 0);
+	rig_up(0);
+	rig_run(3 * KEEPER_POLL_MS);
+	ck_assert_ptr_nonnull(strstr(A->broken, "another one than was"));
+	ck_assert_uint_eq(walk("audit-broken", NULL), 1);
+}
+END_TEST
+
+START_TEST(newest_row_that_changes_each_time_is_told)
+{
+	const char *why;
+
+	rig_db.audit_lies = true;
+	ck_assert_int_eq(rig_add_member(0, 2, "m4"), CLV_OK);
+	rig_run(3 * KEEPER_POLL_MS);
+	ck_assert_int_eq(audit_state(rig_keeper(0), &why), AUDIT_NOT_WRITTEN);
+	ck_assert_ptr_nonnull(strstr(why, "another one each time"));
+	rig_db.audit_lies = false;
+	rig_run(3 * KEEPER_POLL_MS);
+	ck_assert_int_eq(audit_state(rig_keeper(0), &why), AUDIT_FINE);
+	ck_assert_uint_eq(walk("member-add", NULL), 1);
+	is_whole();
 }
 END_TEST
 
@@ -529,6 +579,8 @@ main(void)
 	tcase_add_test(t, end_that_was_cut_off_is_found_by_the_next_server);
 	tcase_add_test(t, what_one_server_has_seen_outlives_all_of_them);
 	tcase_add_test(t, row_of_somebody_else_is_found_and_written_on_behind);
+	tcase_add_test(t, trail_that_was_set_back_is_found_by_who_comes_back);
+	tcase_add_test(t, newest_row_that_changes_each_time_is_told);
 	tcase_add_test(t, row_with_the_last_number_stops_nothing_but_the_trail);
 	tcase_add_test(t, row_that_was_changed_under_us_is_found);
 	tcase_add_test(t, damaged_file_is_no_reason_not_to_start);

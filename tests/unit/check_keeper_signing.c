@@ -251,6 +251,28 @@ START_TEST(new_key_outlives_every_restart)
 END_TEST
 
 /* The list is on disk first: it leads there again. */
+/* As a database that failed over without its last words leaves them. */
+START_TEST(copies_by_the_old_key_are_made_anew)
+{
+	struct clv_buf was[4];
+
+	for (unsigned i = 1; i <= rig.n; i++) {
+		clv_buf_init(&was[i]);
+		clv_buf_raw(
+		    &was[i], rig_db.escrow[i].data, rig_db.escrow[i].len);
+	}
+	rotate(0, 1, 2);
+	for (unsigned i = 1; i <= rig.n; i++) {
+		clv_buf_fini(&rig_db.escrow[i]);
+		rig_db.escrow[i] = was[i]; /* transferred */
+	}
+	secret_prove_copy(rig_keeper(0));
+	peers_prove(rig_keeper(0));
+	rig_run(1000);
+	check_key(first);
+}
+END_TEST
+
 START_TEST(lost_pin_is_found_again_in_the_list)
 {
 	rotate(0, 1, 2);
@@ -538,6 +560,7 @@ main(void)
 	tcase_add_test(t, without_an_active_server_it_is_in_force_at_once);
 	tcase_add_test(t, node_that_was_away_follows_the_whole_chain);
 	tcase_add_test(t, new_key_outlives_every_restart);
+	tcase_add_test(t, copies_by_the_old_key_are_made_anew);
 	tcase_add_test(t, lost_pin_is_found_again_in_the_list);
 	tcase_add_test(t, member_is_told_how_it_came_to_that);
 	tcase_add_test(

@@ -270,6 +270,7 @@ struct rig_db {
 	struct rig_app apps[RIG_APPS];
 	struct rig_audit audit[RIG_AUDIT];
 	unsigned audits;
+	bool audit_lies; /* each time another row is the newest */
 };
 extern struct rig_db rig_db;
 void rig_db_init(void);

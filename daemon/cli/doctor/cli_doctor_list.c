@@ -133,7 +133,7 @@ check_name(struct doctor *d)
 
 	if (!d->is_server || d->list->succession_count == 0)
 		return;
-	sodium_bin2base64(first, sizeof(first), d->list->successions[0].old_pk,
+	sodium_bin2base64(first, sizeof(first), clv_list_first_pk(d->list),
 	    CLV_SIGN_PK_LEN, sodium_base64_VARIANT_ORIGINAL);
 	if (strcmp(d->c->config.system, first) != 0)
 		doctor_found(d, "",
