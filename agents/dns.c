@@ -134,7 +134,12 @@ wait_for(pid_t pid, int limit_ms, char *why)
 		close(p.fd);
 	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
 		return WEXITSTATUS(status);
-	snprintf(why, OCF_REASON_MAX, "%s did not end in time", DNS_HELPER);
+	if (n == 1 && WIFSIGNALED(status))
+		snprintf(why, OCF_REASON_MAX, "%s was ended by signal %d",
+		    DNS_HELPER, WTERMSIG(status));
+	else
+		snprintf(
+		    why, OCF_REASON_MAX, "%s did not end in time", DNS_HELPER);
 	return DNS_SILENT;
 }
 

@@ -147,6 +147,10 @@ read_option(struct reader *r, const char *option, struct dns_key *k, char *why)
 	char value[WORD_MAX];
 	int status = DNS_OK;
 
+	/* First: another word may be the secret itself. */
+	if (strcmp(option, "algorithm") != 0 && strcmp(option, "secret") != 0)
+		return dns_fail(
+		    why, DNS_USAGE, "neither \"algorithm\" nor \"secret\"");
 	if (!next(r, value, sizeof(value)))
 		status = dns_fail(why, DNS_USAGE, "%s has no value", option);
 	else if (strcmp(option, "algorithm") == 0 && !set_algorithm(k, value))
@@ -155,10 +159,6 @@ read_option(struct reader *r, const char *option, struct dns_key *k, char *why)
 		    "hmac-sha1");
 	else if (strcmp(option, "secret") == 0 && !set_secret(k, value))
 		status = dns_fail(why, DNS_USAGE, "the secret is not base64");
-	else if (strcmp(option, "algorithm") != 0 &&
-		 strcmp(option, "secret") != 0)
-		status = dns_fail(
-		    why, DNS_USAGE, "neither \"algorithm\" nor \"secret\"");
 	else if (!expect(r, ";"))
 		status = dns_fail(why, DNS_USAGE, "no ; after %s", option);
 	explicit_bzero(value, sizeof(value));

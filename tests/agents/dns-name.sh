@@ -85,10 +85,12 @@ expect 190 "as unknown, not as wrong" monitor "${ten[@]}" \
     dns_server=127.0.0.1:5353 dns_required=yes
 expect 0 "stop waits for nobody" stop
 ok "the helper ends by itself" wait_until "! pgrep -x dns-update" 20
-ok "it has left no file open of the agent's" eval '
-    agent start dns_server=127.0.0.1:5353
-    wait_until "pgrep -x dns-update" && pid=$(pgrep -nx dns-update) &&
-    ! readlink /proc/$pid/fd/* | grep -vE "^/dev/null$|^socket:"'
+agent start dns_server=127.0.0.1:5353
+ok "it runs beside" wait_until "pgrep -x dns-update"
+pid=$(pgrep -nx dns-update)
+# Once it has read what it needs.
+ok "it has left no file open of the agent's" wait_until "! readlink \
+    /proc/$pid/fd/* | grep -vE '^/dev/null\$|^socket:'"
 ok "and is of its own session" eval \
     '[ "$(ps -o sid= -p $pid | tr -d " ")" = $pid ]'
 agent stop
@@ -147,8 +149,8 @@ quiet
 ok "a standby registers nothing" is $name A ""
 expect 0 "promote" promote dns_required=yes
 ok "the name is registered" registered
-ok "the resource is named in the log" grep -q "dns-update(mss).*in DNS" \
-    "$scratch/log"
+ok "the resource is named in the log" wait_until \
+    "grep -q 'dns-update(mss).*in DNS' '$scratch/log'"
 quiet
 expect 8 "monitor at level 10" monitor "${ten[@]}" CRM_meta_role=Promoted
 set_record $name A 192.0.2.66

@@ -109,6 +109,7 @@ bad_key "no semicolon" "no ; after secret" <<<"key a { secret \"$secret\" };"
 bad_key "two keys" "line 2: there is more than one" <<<"
 $(tr '\n' ' ' <"$scratch/ddns.key") key b { };"
 bad_key "something else" "neither" <<<"key a { sceret \"$secret\"; };"
+bad_key "a secret without its word" "neither" <<<"key a { $secret"
 bad_key "an unclosed string" "has no value" <<<"key a { secret \"$secret; };"
 bad_key "too long" "too long" < <(yes "// a comment" | head -c 5000)
 bad_key "no name of a key" "must begin with" <<<\
@@ -163,6 +164,7 @@ says "198.51.100.2: "
 
 echo "# a server that does not mean well"
 liar() { # HOW: one answer of each kind, on port 5300
+	rm -f "$scratch/liar" # what the one before has said
 	python3 - "$1" >"$scratch/liar" 2>&1 <<'PY' &
 import socket, struct, sys, time
 how = sys.argv[1]

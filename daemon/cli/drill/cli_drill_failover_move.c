@@ -13,6 +13,7 @@
 #define TOOL_MS 20000
 #define MOVE_MS 60000
 #define POWER_MS 180000 /* detection, fencing and all */
+#define LATE_MS 1000
 #define READY_MS 90000
 #define LIFETIME "PT5M"
 
@@ -196,7 +197,7 @@ look_at_power(struct watch *w)
 	if (!seen_next(&w->power, 0, &s))
 		return;
 	if (s.ok)
-		note(w, FAILOVER_FENCED, s.at_ms);
+		note_before_key(w, FAILOVER_FENCED, s.at_ms);
 	else
 		snprintf(w->m->why, sizeof(w->m->why),
 		    "the cluster did not fence %.80s: see stonith_admin "
@@ -282,6 +283,23 @@ ask(struct cli *c, struct watch *w)
 	return false;
 }
 
+/* What others have to tell of it may come a moment after the key. */
+static void
+look_late(struct watch *w)
+{
+	const uint64_t *at = w->m->at_ms;
+	const uint64_t until = loop_now_ms() + LATE_MS;
+	bool missing;
+
+	do {
+		look_at_address(w, w->gone ? 100 : 10);
+		look_here(w);
+		missing = w->gone || at[FAILOVER_EPOCH] == FAILOVER_NEVER ||
+			  (w->m->power_off &&
+			      at[FAILOVER_DETECTED] == FAILOVER_NEVER);
+	} while (missing && is_done(w->m) && loop_now_ms() < until);
+}
+
 static void
 watch(struct cli *c, struct watch *w)
 {
@@ -305,8 +323,7 @@ watch(struct cli *c, struct watch *w)
 		look_at_power(w);
 		(void)look_at_cluster(w, false);
 	}
-	look_at_address(w, w->gone ? 100 : 0);
-	look_here(w);
+	look_late(w);
 	if (is_done(m) || m->why[0] != '\0')
 		return;
 	if (f->stopped)

@@ -245,15 +245,13 @@ begin_older(struct cli *c, struct restore *s)
 static int
 become_node(struct cli *c, struct restore *s)
 {
-	int r = CLV_OK;
+	int r = s->older ? begin_older(c, s) : CLV_OK;
 
-	if (s->bare) {
+	if (r == CLV_OK && s->bare) {
 		r = cli_join_by_keyring(c, s->pk);
 		if (r == CLV_OK)
 			r = cli_host_load(c, &s->host);
 	}
-	if (r == CLV_OK && s->older)
-		r = begin_older(c, s);
 	if (r == CLV_OK && (s->enrols || s->older))
 		r = restore_enrol(c, s);
 	return r;

@@ -21,4 +21,5 @@ pcs stonith create power-n3 $power_n3 pcmk_host_list=n3
 pcs property set stonith-enabled=true
 
 # The address and the role, with every operation spelled out.
-claviger cluster commands --pcs | sh -eu
+commands=$(claviger cluster commands --pcs)
+printf '%s\n' "$commands" | sh -eu

@@ -20,5 +20,6 @@ commit
 END
 
 # The address and the role, with every operation spelled out.
-claviger cluster commands --crm | sh -eu
+commands=$(claviger cluster commands --crm)
+printf '%s\n' "$commands" | sh -eu
 crm resource meta mss-clone set priority 10

@@ -22,5 +22,6 @@ pcs stonith create power-n2 $power_n2 pcmk_host_list=n2
 pcs property set stonith-enabled=true priority-fencing-delay=3s
 
 # The address and the role, with every operation spelled out.
-claviger cluster commands --pcs | sh -eu
+commands=$(claviger cluster commands --pcs)
+printf '%s\n' "$commands" | sh -eu
 pcs resource meta mss-clone priority=10
