@@ -131,9 +131,11 @@ void
 member_refresh_on_chain(struct member *m, int result)
 {
 	if (result != CLV_OK) {
-		fail(m, "the server signs by another key than the one that is "
-			"pinned here, and does not prove that it follows: "
-			"claviger settings pin");
+		fail(m,
+		    "the server signs by a key that does not follow from the "
+		    "one that is pinned here: it is behind, or not the "
+		    "system's; when claviger status on the other server nodes "
+		    "names that key, too: claviger settings pin");
 		return;
 	}
 	enter(m, MEMBER_IDLE);
