@@ -121,6 +121,7 @@ example() {
 	"pcs status") says root "$1" 'Promoted: \[ n' ;;
 	"claviger cluster commands --pcs") says root "$1" \
 	    'ocf:claviger:master-secret' ;;
+	"claviger audit list") says root "$1" 'took-over' ;;
 	"claviger cluster dns") run_as root "$1" ||
 	    grep dns_server <<<"$said" ;;
 	"claviger backup "*) leaves root "$1" \

@@ -99,7 +99,7 @@ step "the database's schema is newer than the program"
 table=claviger.schema_version
 must "the schema says so" sql "CREATE TABLE public.kept AS SELECT * FROM $table;
     UPDATE $table SET version = version + 9"
-refused 7 'schema version 12.*3' "join says so" cl $loser join --server \
+refused 7 'schema version 13.*4' "join says so" cl $loser join --server \
     --system "$(config_of $winner system)" --database "$CONNINFO" \
     --database-passfile $PASSFILE
 must "the schema is as before" sql "DELETE FROM $table;
