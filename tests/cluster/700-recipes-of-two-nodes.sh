@@ -25,9 +25,11 @@ lab heal
 recipe_failover two-nodes-pcs
 
 step "crm"
-on n1 cibadmin --replace --scope constraints --xml-text '<constraints/>'
-on n1 cibadmin --replace --scope resources --xml-text '<resources/>'
+# It is stopped while there is fencing: without, Pacemaker stops nothing.
+must "the resource is deleted" on n1 pcs resource delete $rsc-clone
 all_gone() { daemon_absent n1 && daemon_absent n2 && address_nowhere; }
 expect_within 30 "nothing is left of it" all_gone || exit 1
+on n1 cibadmin --replace --scope constraints --xml-text '<constraints/>'
+on n1 cibadmin --replace --scope resources --xml-text '<resources/>'
 recipe_cluster two-nodes-crm
 recipe_failover two-nodes-crm
