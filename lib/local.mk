@@ -49,7 +49,8 @@ libclaviger_core_la_SOURCES += \
 	%D%/subkey.c %D%/text.c %D%/text.h %D%/wrap.c
 libclaviger_core_la_SOURCES += %D%/identity.c
 libclaviger_core_la_SOURCES += %D%/acl.c %D%/list.c %D%/list.h %D%/list_check.c \
-	%D%/list_codec.c %D%/scope.c %D%/succession.c %D%/tlsrow.c
+	%D%/list_codec.h %D%/list_format.c %D%/list_parse.c %D%/scope.c \
+	%D%/succession.c %D%/tlsrow.c
 libclaviger_core_la_SOURCES += %D%/wire.c %D%/wire_apps.c %D%/wire_heads.c \
 	%D%/wire_join.c %D%/wire_keys.c
 libclaviger_core_la_SOURCES += %D%/escrow.c %D%/token.c
